@@ -1,0 +1,230 @@
+"""How to store many images: from the archive to a page that says which store to use for what."""
+
+from scripts import plan
+from scripts.report import captions
+from snakemake.settings.types import DeploymentMethod
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+configfile: f"{workflow.basedir}/config.yaml"
+
+
+PLAN = plan.read(
+    config,
+    with_conda=DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method,
+)
+STEP = plan.untracked(PLAN.step_command())
+DATASET = PLAN.dataset
+STORES = PLAN.stores
+RESULTS = PLAN.results
+
+
+wildcard_constraints:
+    backend="[a-z0-9-]+",
+    cutoff="[0-9]+",
+    machine="[A-Za-z0-9._-]+",
+    operation="[a-z-]+",
+    figure="[a-z_]+",
+
+
+onstart:
+    plan.start(PLAN)
+
+
+onsuccess:
+    print(PLAN.closing())
+
+
+rule all:
+    """The page, and with it everything that it is made from."""
+    input:
+        f"{RESULTS}/report.html",
+
+
+rule download:
+    """The archive of images, downloaded, generated or the user's own; the output says where it is and what it holds."""
+    output:
+        f"{DATASET}/archive.json",
+    log:
+        "results/logs/download.log",
+    conda:
+        "envs/dataset.yaml"
+    params:
+        step=STEP,
+        images=plan.untracked(PLAN.config["images"]),
+        archive=lambda wildcards: PLAN.archive_digest(),
+        addresses=plan.untracked(PLAN.config["addresses"]),
+        directory=plan.untracked(PLAN.downloads),
+        offline_fallback=plan.untracked(str(PLAN.config["offline_fallback"]).lower()),
+        code=PLAN.code("download"),
+    shell:
+        "{params.step} download --images {params.images:q} --addresses {params.addresses:q}"
+        " --directory {params.directory:q} --offline-fallback {params.offline_fallback}"
+        " --output {output:q} 2> {log:q}"
+
+
+rule unpack:
+    """The image set: training images and labels as arrays, the test batch apart, and their provenance."""
+    input:
+        f"{DATASET}/archive.json",
+    output:
+        provenance=f"{DATASET}/provenance.json",
+        arrays=multiext(f"{DATASET}/", *plan.ARRAYS),
+    log:
+        "results/logs/unpack.log",
+    conda:
+        "envs/dataset.yaml"
+    params:
+        step=STEP,
+        directory=subpath(output.provenance, parent=True),
+        code=PLAN.code("unpack"),
+    shell:
+        "{params.step} unpack --archive {input:q} --directory {params.directory:q} 2> {log:q}"
+
+
+rule build:
+    """One backend's store of one cutoff, read back; the files lie beside the manifest."""
+    input:
+        provenance=f"{DATASET}/provenance.json",
+        arrays=ancient(multiext(f"{DATASET}/", "images.npy", "labels.npy")),
+    output:
+        f"{STORES}/{{backend}}/{{cutoff}}/manifest.json",
+    log:
+        "results/logs/build/{backend}/{cutoff}.log",
+    conda:
+        "envs/stores.yaml"
+    params:
+        step=STEP,
+        image_set=subpath(input.provenance, parent=True),
+        store=subpath(output[0], parent=True),
+        module=lambda wildcards: PLAN.choices[wildcards.backend].module,
+        options=lambda wildcards: PLAN.options_text(wildcards.backend),
+        code=lambda wildcards: PLAN.code("build", wildcards.backend),
+    shell:
+        "{params.step} build --name {wildcards.backend} --module {params.module} --options {params.options:q}"
+        " --cutoff {wildcards.cutoff} --image-set {params.image_set:q} --store {params.store:q}"
+        " 2> {log:q}"
+
+
+rule time_operation:
+    """The record of one cell: one operation on one store, timed while nothing else of the workflow runs."""
+    input:
+        provenance=f"{DATASET}/provenance.json",
+        manifest=f"{STORES}/{{backend}}/{{cutoff}}/manifest.json",
+        arrays=ancient(multiext(f"{DATASET}/", "images.npy", "labels.npy")),
+    output:
+        f"{RESULTS}/records/{{machine}}/{{backend}}/{{cutoff}}/{{operation}}.json",
+    log:
+        f"{RESULTS}/logs/time_operation/{{machine}}/{{backend}}/{{cutoff}}/{{operation}}.log",
+    conda:
+        "envs/stores.yaml"
+    threads: plan.WHOLE_MACHINE
+    params:
+        step=STEP,
+        image_set=subpath(input.provenance, parent=True),
+        store=subpath(input.manifest, parent=True),
+        module=lambda wildcards: PLAN.choices[wildcards.backend].module,
+        options=lambda wildcards: PLAN.options_text(wildcards.backend),
+        budget_seconds=PLAN.budget_seconds,
+        minimum_samples=PLAN.config["minimum_samples"],
+        code=lambda wildcards: PLAN.code("time_operation", wildcards.backend),
+    shell:
+        "{params.step} time_operation --machine {wildcards.machine} --name {wildcards.backend} --module {params.module}"
+        " --options {params.options:q} --cutoff {wildcards.cutoff} --operation {wildcards.operation}"
+        " --image-set {params.image_set:q} --store {params.store:q}"
+        " --budget-seconds {params.budget_seconds} --minimum-samples {params.minimum_samples}"
+        " --record {output:q} 2> {log:q}"
+
+
+rule summarise:
+    """The tables: a row per sample, a row per cell, a row per store."""
+    input:
+        records=PLAN.records(),
+        manifests=PLAN.manifests(),
+    output:
+        timings=f"{RESULTS}/timings.csv",
+        summary=report(
+            f"{RESULTS}/summary.csv",
+            caption="scripts/report/rst/summary.rst",
+            category="Tables",
+        ),
+        disk_usage=report(
+            f"{RESULTS}/disk_usage.csv",
+            caption="scripts/report/rst/disk_usage.rst",
+            category="Tables",
+        ),
+    log:
+        f"{RESULTS}/logs/summarise.log",
+    conda:
+        "envs/report.yaml"
+    params:
+        step=STEP,
+        records=plan.untracked(f"{RESULTS}/records/{PLAN.machine}"),
+        stores=plan.untracked(STORES),
+        machine=PLAN.machine,
+        backends=list(PLAN.choices),
+        cutoffs=PLAN.cutoffs,
+        operations=PLAN.operations,
+        code=PLAN.code("summarise"),
+    shell:
+        "{params.step} summarise --records {params.records:q} --machine {params.machine} --stores {params.stores:q}"
+        " --backends {params.backends} --cutoffs {params.cutoffs} --operations {params.operations}"
+        " --timings {output.timings:q} --summary {output.summary:q} --disk-usage {output.disk_usage:q} 2> {log:q}"
+
+
+rule figure:
+    """One figure, as SVG and PNG."""
+    input:
+        summary=f"{RESULTS}/summary.csv",
+        disk_usage=f"{RESULTS}/disk_usage.csv",
+    output:
+        svg=report(
+            f"{RESULTS}/figures/{{figure}}.svg",
+            caption="scripts/report/rst/figure.rst",
+            category="Figures",
+            labels={"figure": "{figure}"},
+        ),
+        png=f"{RESULTS}/figures/{{figure}}.png",
+    log:
+        f"{RESULTS}/logs/figure/{{figure}}.log",
+    conda:
+        "envs/report.yaml"
+    params:
+        step=STEP,
+        caption=lambda wildcards: captions.caption(wildcards.figure),
+        code=lambda wildcards: PLAN.figure_code(wildcards.figure),
+    shell:
+        "{params.step} figure {wildcards.figure} --summary {input.summary:q} --disk-usage {input.disk_usage:q}"
+        " --svg {output.svg:q} --png {output.png:q} 2> {log:q}"
+
+
+rule page:
+    """The page that says which store to use for what, in one file."""
+    input:
+        provenance=f"{DATASET}/provenance.json",
+        records=PLAN.records(),
+        timings=f"{RESULTS}/timings.csv",
+        summary=f"{RESULTS}/summary.csv",
+        disk_usage=f"{RESULTS}/disk_usage.csv",
+        figures=expand(f"{RESULTS}/figures/{{figure}}.svg", figure=PLAN.figures),
+    output:
+        report(
+            f"{RESULTS}/report.html",
+            caption="scripts/report/rst/page.rst",
+            category="Page",
+        ),
+    log:
+        f"{RESULTS}/logs/page.log",
+    conda:
+        "envs/report.yaml"
+    params:
+        step=STEP,
+        records=plan.untracked(f"{RESULTS}/records/{PLAN.machine}"),
+        figures=plan.untracked(f"{RESULTS}/figures"),
+        code=PLAN.page_code(),
+    shell:
+        "{params.step} page --provenance {input.provenance:q} --records {params.records:q}"
+        " --timings {input.timings:q} --summary {input.summary:q} --disk-usage {input.disk_usage:q}"
+        " --figures {params.figures:q} --output {output:q} 2> {log:q}"

@@ -1,0 +1,74 @@
+"""The door to every step: `python scripts STEP ARGUMENTS` runs `scripts/STEP.py`, from any directory.
+
+It puts the checkout on the import path, holds the host's lock (a timing alone, every other step shared), and turns what
+a user can put right (a `UserError`, a full disk, a missing permission) into one line on standard error and exit code 1.
+Anything else is a defect and keeps its traceback.
+"""
+
+import importlib
+import os
+import sys
+from pathlib import Path
+
+TIMING_STEP = "time_operation"
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+def main(arguments: list[str]) -> int:
+    """Run the step named by the first argument with the rest; returns the exit code."""
+    sys.path[0] = str(CHECKOUT)
+    from scripts.errors import UserError
+    from scripts.measure import lock
+
+    steps = sorted(path.stem for path in (CHECKOUT / "scripts").glob("*.py") if "\ndef main(" in path.read_text())
+    steps.remove("__main__")
+    if not arguments or arguments[0] not in steps:
+        print(f"usage: python scripts STEP ARGUMENTS, with STEP one of: {', '.join(steps)}", file=sys.stderr)
+        return 2
+    step, *rest = arguments
+    try:
+        module = importlib.import_module(f"scripts.{step}")
+        if {"-h", "--help"} & set(rest):
+            return module.main(rest)
+        with lock.alone() if step == TIMING_STEP else lock.shared():
+            module.main(rest)
+    except UserError as error:
+        print(f"error in {step}: {error}", file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("scripts"):
+            raise
+        print(
+            f"error in {step}: the Python package that provides `{error.name}` is not installed in {sys.prefix}; "
+            "install the pins: python -m pip install --require-hashes -r requirements/run.txt",
+            file=sys.stderr,
+        )
+        return 1
+    except MemoryError:
+        print(f"error in {step}: not enough memory; leave out the largest cutoffs in config.yaml", file=sys.stderr)
+        return 1
+    except OSError as error:
+        if error.filename is None and error.errno is None:
+            raise
+        place = f" ({error.filename})" if error.filename else ""
+        print(
+            f"error in {step}: {os.strerror(error.errno) if error.errno else error}{place}; {remedy(error)}",
+            file=sys.stderr,
+        )
+        return 1
+    return 0
+
+
+def remedy(error: OSError) -> str:
+    """What a user can do about an error of the operating system, in a few words."""
+    import errno
+
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "free some space, choose smaller cutoffs, or set store_dir and download_dir to a larger disk"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return "make the place writable, or set store_dir and download_dir to one that is"
+    return "see the log of this step; the next run starts it anew"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

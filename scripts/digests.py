@@ -1,0 +1,113 @@
+"""Digests of code: exactly the files that a step or a backend depends on, and the versions of the libraries they use.
+
+Snakemake doesn't see edits in imported modules; each rule carries such a digest as a parameter instead. Manifests and
+records carry them too, so that whoever reads a store or a record knows what made it.
+"""
+
+import ast
+import hashlib
+import json
+import sys
+from collections.abc import Iterable
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+PACKAGE = "scripts"
+
+
+def code_digest(files: Iterable[Path]) -> str:
+    """Return the digest of files, of all they import from this project, and of the versions of their libraries."""
+    closure = code_files(files)
+    return digest(
+        {
+            "files": {str(file.relative_to(CHECKOUT)): _file_digest(file) for file in closure},
+            "versions": library_versions(closure),
+        }
+    )
+
+
+def digest(value: object) -> str:
+    """Return the first 16 hexadecimal digits of the SHA-256 of a value's canonical JSON."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def step_file(step: str) -> Path:
+    """Return the file of a step by its name."""
+    return CHECKOUT / PACKAGE / f"{step}.py"
+
+
+def code_files(files: Iterable[Path]) -> list[Path]:
+    """Return the files and everything they import from this project, directly or not, sorted."""
+    found: set[Path] = set()
+    pending = list(files)
+    while pending:
+        file = pending.pop()
+        if file not in found:
+            found.add(file)
+            pending.extend(_imports(file)[0])
+    return sorted(found)
+
+
+def library_versions(files: Iterable[Path]) -> dict[str, str]:
+    """Return the version of every library that the files import, by distribution, or `not installed`."""
+    modules = {module for file in files for module in _imports(file)[1]}
+    return dict(sorted(_distribution(module) for module in modules))
+
+
+@cache
+def _file_digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+@cache
+def _imports(file: Path) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+    """Return what a file imports, anywhere in it: files of this project, and top-level names of libraries."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(file.read_bytes())):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+    local: set[Path] = set()
+    libraries: set[str] = set()
+    for name in names:
+        first, *rest = name.split(".")
+        if first == PACKAGE:
+            local.update(_module_files(rest))
+        elif first not in sys.stdlib_module_names:
+            libraries.add(first)
+    return tuple(sorted(local)), tuple(sorted(libraries))
+
+
+def _module_files(parts: list[str]) -> list[Path]:
+    """Return the files that importing `scripts.<parts>` runs: packages on the way, and the module itself."""
+    files = []
+    place = CHECKOUT / PACKAGE
+    for part in parts:
+        place = place / part
+        files += [file for file in (place / "__init__.py", place.with_suffix(".py")) if file.is_file()]
+    return files
+
+
+@cache
+def _distribution(module: str) -> tuple[str, str]:
+    """Return the distribution that provides a module, and its version."""
+    for name in (module, *_distributions_by_module(module)):
+        try:
+            return name, metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return module, "not installed"
+
+
+def _distributions_by_module(module: str) -> list[str]:
+    """Look a module up among everything that is installed; slow, so only asked where the names differ."""
+    return _all_distributions().get(module, [])
+
+
+@cache
+def _all_distributions() -> dict[str, list[str]]:
+    return dict(metadata.packages_distributions())

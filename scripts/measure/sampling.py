@@ -1,0 +1,85 @@
+"""How many samples a cell gets: the interval of a median, and the rule that says when to stop."""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Settings:
+    """When a cell has been sampled enough; written into its record. Times in seconds.
+
+    Short samples: at least `minimum_samples`, then until the 95 % interval of the median lies within
+    `interval_width` of the median, the budget is spent, or there are `maximum_samples`. A sample of
+    `long_sample_seconds` or more makes the cell a long one: `long_samples` in all.
+    """
+
+    budget_seconds: float = 2.0
+    minimum_samples: int = 6
+    maximum_samples: int = 200
+    interval_width: float = 0.05
+    long_sample_seconds: float = 2.0
+    long_samples: int = 3
+
+
+def median(samples: Sequence[float]) -> float:
+    """Return the median of one or more samples, in their unit."""
+    ordered = sorted(samples)
+    middle = len(ordered) // 2
+    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
+
+
+def median_interval(samples: Sequence[float], confidence: float = CONFIDENCE) -> tuple[float, float] | None:
+    """Return a distribution-free confidence interval of the median, or None where there are too few samples.
+
+    The interval lies between two order statistics, the k-th smallest and the k-th largest, with the largest k whose
+    coverage 1 - 2 P(Binomial(n, 1/2) < k) reaches `confidence`. At 95 % the fewest samples are six.
+    Source: W. J. Conover, Practical Nonparametric Statistics, 3rd edition (1999), section 3.2.
+    """
+    ordered = sorted(samples)
+    count = len(ordered)
+    outside = 0.0
+    rank = 0
+    while rank < count // 2:
+        outside += 2 * math.comb(count, rank) / 2**count
+        if outside > 1 - confidence:
+            break
+        rank += 1
+    return (ordered[rank - 1], ordered[count - rank]) if rank else None
+
+
+def enough(seconds: Sequence[float], elapsed: float, settings: Settings) -> bool:
+    """Say whether the samples so far, in seconds, suffice, after `elapsed` seconds of sampling."""
+    if not seconds:
+        return False
+    if max(seconds) >= settings.long_sample_seconds:
+        return len(seconds) >= settings.long_samples
+    if len(seconds) < settings.minimum_samples:
+        return False
+    if elapsed >= settings.budget_seconds or len(seconds) >= settings.maximum_samples:
+        return True
+    interval = median_interval(seconds)
+    if interval is None:
+        return False
+    centre = median(seconds)
+    return max(centre - interval[0], interval[1] - centre) <= settings.interval_width * centre
+
+
+def alternate(
+    backend: Callable[[], float], baseline: Callable[[], float], settings: Settings, *, first: float | None = None
+) -> None:
+    """Run baseline and backend in turn until the backend's samples suffice; each call returns its seconds.
+
+    `first` is the seconds of a run of the backend that came before and counts as a sample.
+    """
+    started = time.monotonic()
+    seconds: list[float] = []
+    if first is not None:
+        seconds.append(first)
+        baseline()
+    while not enough(seconds, time.monotonic() - started, settings):
+        baseline()
+        seconds.append(backend())

@@ -1,0 +1,207 @@
+"""Stores: building and publishing one with its manifest, and refusing one that doesn't match it.
+
+A store's directory holds `manifest.json` and, beside it, `data/` with the backend's files. The manifest carries the key
+of the store: image set, cutoff, code and libraries of the backend, options. It says nothing of when or how long, so
+that building the same store again gives the same manifest.
+"""
+
+import errno
+import fcntl
+import json
+import os
+import shutil
+import socket
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scripts import backends, codecs, digests
+from scripts.backends import base
+from scripts.dataset.image_set import ImageSet, content_digest
+from scripts.errors import UserError
+from scripts.measure import disk_usage, machine
+from scripts.measure.record import write_json
+from scripts.progress import Progress
+
+MANIFEST_VERSION = 1
+IMAGE_SET_FACTS = ("name", "label", "synthetic", "note", "digest", "image_shape")
+MANIFEST = "manifest.json"
+DATA = "data"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A backend as the config asks for it: the module's name and its complete options."""
+
+    module: str
+    options: dict[str, Any]
+
+    def files(self) -> list[Path]:
+        """Return the files of code that make this backend what it is, imports apart."""
+        files = [digests.CHECKOUT / digests.PACKAGE / "backends" / f"{self.module}.py"]
+        if "codec" in self.options:
+            files.append(digests.CHECKOUT / digests.PACKAGE / "codecs" / f"{self.options['codec']}.py")
+        return files
+
+    def digest(self) -> str:
+        """Return the digest of the backend's code and of its libraries' versions."""
+        return digests.code_digest(self.files())
+
+    def packages(self) -> dict[str, str]:
+        """Return the libraries that it needs: import name to distribution."""
+        needed = dict(backends.load(self.module).packages)
+        if "codec" in self.options:
+            needed |= codecs.load(self.options["codec"]).packages
+        return needed
+
+
+def key(image_set_digest: str, cutoff: int, choice: Choice) -> str:
+    """Return the key of a store: what decides which bytes are in it."""
+    return digests.digest([image_set_digest, cutoff, choice.module, choice.digest(), choice.options])
+
+
+def build(name: str, choice: Choice, cutoff: int, image_set: ImageSet, directory: Path) -> None:
+    """Build the store of the first `cutoff` images in `directory`, durably, and publish it with its manifest.
+
+    It's written to a neighbour of `directory` and read back; where what comes back differs, nothing is published and
+    UserError is raised. Of two builds of the same store, the first complete one stays.
+    """
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    images, labels = image_set.first(cutoff)
+    backend = backends.load(choice.module)
+    with _neighbour(directory) as unpublished:
+        with Progress(f"build {name} {cutoff}: written", cutoff) as progress:
+            watched = _Watched(images, progress)
+            backend.write(unpublished / DATA, watched, labels, durable=True, options=choice.options)
+            progress.update(cutoff)
+        with backend.open(unpublished / DATA, choice.options) as reader:
+            count = len(reader)
+            digest = content_digest(_read_back(reader, name)) if count == cutoff else None
+        if digest != content_digest(base.blocks(images, labels)):
+            raise UserError(f"backend {name} gave back other images than it was given ({cutoff} images); mend it")
+        usage = disk_usage.measure(unpublished / DATA)
+        provenance = image_set.provenance
+        manifest = {
+            "manifest_version": MANIFEST_VERSION,
+            "backend": name,
+            "module": choice.module,
+            "options": choice.options,
+            "cutoff": cutoff,
+            "key": key(provenance["digest"], cutoff, choice),
+            "backend_digest": choice.digest(),
+            "versions": digests.library_versions(digests.code_files(choice.files())),
+            "image_set": {
+                **{fact: provenance[fact] for fact in IMAGE_SET_FACTS},
+                "distinct_images": min(cutoff, len(image_set.images)),
+                "repeated_images": max(0, cutoff - len(image_set.images)),
+            },
+            "digest": digest,
+            **asdict(usage),
+            "file_system": machine.file_system(directory.parent),
+        }
+        write_json(unpublished / MANIFEST, manifest)
+        _publish(unpublished, directory, manifest["key"])
+
+
+def check(directory: Path, expected_key: str) -> dict[str, Any]:
+    """Return the manifest of a store. Raises UserError for none, another key, or other files on the disk."""
+    remedy = f"delete {directory} and run again"
+    try:
+        manifest = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"the store {directory} has no {MANIFEST}; {remedy}") from None
+    except json.JSONDecodeError as error:
+        raise UserError(f"{directory / MANIFEST} isn't JSON ({error}); {remedy}") from None
+    if manifest.get("manifest_version") != MANIFEST_VERSION:
+        raise UserError(f"{directory / MANIFEST} isn't of version {MANIFEST_VERSION}; {remedy}")
+    if manifest["key"] != expected_key:
+        raise UserError(f"the store {directory} was made from other images, code, options or versions; {remedy}")
+    if not (directory / DATA).is_dir():
+        raise UserError(f"the store {directory} has lost its {DATA} directory; {remedy}")
+    usage = disk_usage.measure(directory / DATA)
+    for name in ("files", "apparent_bytes"):
+        there, promised = getattr(usage, name), manifest[name]
+        if there != promised:
+            raise UserError(f"the store {directory} has {name} {there}, its manifest says {promised}; {remedy}")
+    return manifest
+
+
+class _Watched:
+    """Images on their way into a backend, counted for the progress lines."""
+
+    def __init__(self, images: base.Source, progress: Progress) -> None:
+        self.shape = images.shape
+        self.dtype = images.dtype
+        self._images = images
+        self._progress = progress
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        self._progress.update(rows.indices(self.shape[0])[0])
+        return self._images[rows]
+
+
+def _read_back(reader: base.Reader, name: str) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """Yield (start, images, labels) over all images and labels of a store, a block at a time."""
+    count = len(reader)
+    rows = base.rows_per_block((count, *reader.image_shape))
+    with Progress(f"build {name} {count}: read back", count) as progress:
+        for start in range(0, count, rows):
+            yield start, *reader.load(np.arange(start, min(start + rows, count)))
+            progress.update(min(start + rows, count))
+
+
+@contextmanager
+def _neighbour(directory: Path) -> Iterator[Path]:
+    """Make an unpublished directory beside `directory`; remove it afterwards, with those that killed builds left."""
+    prefix = f".{directory.name}-{socket.gethostname()}-"
+    for left_over in directory.parent.glob(f"{prefix}*"):
+        process = left_over.name.removeprefix(prefix).split("-")[0]
+        if process.isdigit() and not _is_running(int(process)):
+            shutil.rmtree(left_over, ignore_errors=True)
+    unpublished = directory.with_name(f"{prefix}{os.getpid()}-{uuid.uuid4().hex[:8]}")
+    unpublished.mkdir()
+    try:
+        yield unpublished
+    finally:
+        shutil.rmtree(unpublished, ignore_errors=True)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _publish(unpublished: Path, directory: Path, expected_key: str) -> None:
+    """Rename the complete store into its place, unless a complete one with the same key is there already."""
+    parent = os.open(directory.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(parent, fcntl.LOCK_EX)
+        try:
+            check(directory, expected_key)
+        except UserError:
+            pass
+        else:
+            return
+        base.sync_directory(unpublished)
+        try:
+            os.rename(unpublished, directory)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            stale = unpublished.with_name(unpublished.name + "-stale")
+            os.rename(directory, stale)
+            os.rename(unpublished, directory)
+            shutil.rmtree(stale, ignore_errors=True)
+        os.fsync(parent)
+    finally:
+        os.close(parent)

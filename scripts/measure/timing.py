@@ -1,0 +1,132 @@
+"""Timing one cell: the state, the samples in turn with the baseline, and the record."""
+
+import os
+import shutil
+import socket
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from scripts import backends, digests
+from scripts.dataset.image_set import ImageSet
+from scripts.measure import machine, sampling, store
+from scripts.measure.baseline import Baseline
+from scripts.measure.operations import OPERATIONS, Inputs, Operation, Subject, Unmeasurable
+from scripts.measure.record import RECORD_VERSION
+from scripts.progress import Progress, report
+
+STEP = "time_operation"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One backend x cutoff x operation on one machine."""
+
+    machine: str
+    backend: str
+    cutoff: int
+    operation: str
+
+
+def time_cell(
+    cell: Cell, choice: store.Choice, image_set_directory: Path, store_directory: Path, settings: sampling.Settings
+) -> dict[str, Any]:
+    """Time one cell and return its record. The caller sees to it that nothing else runs (`scripts.measure.lock`).
+
+    Raises UserError where the store isn't the one that these images, this code and these options make.
+    """
+    image_set = ImageSet.load(image_set_directory)
+    manifest = store.check(store_directory, store.key(image_set.provenance["digest"], cell.cutoff, choice))
+    started = _now()
+    load_before = machine.load_average()
+    with _scratch(store_directory.parent.parent) as scratch:
+        images, labels = image_set.first(cell.cutoff)
+        inputs = Inputs(images, labels, store_directory / store.DATA, manifest["digest"], scratch)
+        operation = OPERATIONS[cell.operation](
+            inputs,
+            Subject("backend", backends.load(choice.module), choice.options),
+            Subject("baseline", Baseline(), {}),
+        )
+        label = f"{cell.operation} {cell.backend} {cell.cutoff}"
+        gap_reason = None
+        try:
+            _sample(operation, settings, label)
+        except Unmeasurable as reason:
+            gap_reason = str(reason)
+            report(f"{label}: not measured: {gap_reason}")
+    load_after = machine.load_average()
+    return {
+        "record_version": RECORD_VERSION,
+        "cell": asdict(cell),
+        "status": "gap" if gap_reason else "measured",
+        "gap_reason": gap_reason,
+        "backend": {
+            "module": choice.module,
+            "options": choice.options,
+            "digest": manifest["backend_digest"],
+            "versions": manifest["versions"],
+        },
+        "measuring_digest": digests.code_digest([digests.step_file(STEP)]),
+        "image_set": manifest["image_set"],
+        "store": {"key": manifest["key"], "digest": manifest["digest"]},
+        "settings": asdict(settings),
+        "started": started,
+        "ended": _now(),
+        "machine": machine.describe(),
+        "file_system": machine.file_system(store_directory),
+        "load_average_before": load_before,
+        "load_average_after": load_after,
+        "samples": [asdict(sample) for sample in operation.samples],
+    }
+
+
+def _sample(operation: Operation, settings: sampling.Settings, label: str) -> None:
+    """Run what comes before the first sample, then the samples. Raises Unmeasurable."""
+    backend, baseline = operation.backend, operation.baseline
+    for subject in (baseline, backend):
+        operation.rehearse(subject)
+    operation.prepare()
+    operation.run(baseline)
+    first = operation.run(backend)
+    operation.check()
+    # A first run that lasts long isn't run again for nothing, unless the state needs an identical run before it.
+    keep_first = first.seconds >= settings.long_sample_seconds and not operation.needs_identical_run_first
+    if keep_first:
+        operation.samples.append(first)
+    with Progress(label, None, "samples") as progress:
+
+        def take_backend() -> float:
+            seconds = operation.take(backend)
+            progress.update(progress.done + 1)
+            return seconds
+
+        sampling.alternate(
+            take_backend, lambda: operation.take(baseline), settings, first=first.seconds if keep_first else None
+        )
+    if not any(sample.state_verified for sample in operation.samples if sample.subject == backend.name):
+        raise Unmeasurable(f"no sample started from the state {operation.state}; the store may be larger than memory")
+
+
+@contextmanager
+def _scratch(parent: Path) -> Iterator[Path]:
+    """Make an empty directory on the stores' file system and remove it afterwards, with what killed jobs left there.
+
+    Whoever holds the host's lock alone may remove what other jobs of this host left: they have ended.
+    """
+    prefix = f".timing-{socket.gethostname()}-"
+    for left_over in parent.glob(f"{prefix}*"):
+        shutil.rmtree(left_over, ignore_errors=True)
+    scratch = parent / f"{prefix}{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    scratch.mkdir(parents=True)
+    try:
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,0 +1,303 @@
+"""The plan of a run, from the config: which cells there are, where their files go, and which code each rule depends on.
+
+Pure: it reads files and measures nothing. The Snakefile imports it and holds the rules.
+"""
+
+import difflib
+import hashlib
+import importlib.util
+import json
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator
+
+from scripts import backends, digests
+from scripts.errors import UserError
+from scripts.measure import machine, record, store
+from scripts.progress import duration
+from scripts.report import captions
+
+WHOLE_MACHINE = 10_000
+"""Threads that a timing job asks for: Snakemake scales it down to all there are, so that nothing runs beside it."""
+
+ARRAYS = ("images.npy", "labels.npy", "test_images.npy", "test_labels.npy")
+
+QUICK_LARGEST_CUTOFF = 1000
+QUICK_BUDGET_FACTOR = 0.1
+SECONDS_PER_JOB = 0.6
+SECONDS_PER_IMAGE_BUILT = 0.0004
+SECONDS_PER_IMAGE_SAMPLED = 0.0002
+PAGE_BYTES = 4096
+
+Config = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a valid config asks for. Paths are relative to the directory that Snakemake runs in, or absolute."""
+
+    config: Config
+    with_conda: bool
+
+    @cached_property
+    def choices(self) -> dict[str, store.Choice]:
+        """The backends and variants asked for, by name, in the config's order."""
+        return {name: _choice(self.config, name) for name in self.config["backends"]}
+
+    @cached_property
+    def cutoffs(self) -> list[int]:
+        """The numbers of images, ascending."""
+        cutoffs = sorted(self.config["cutoffs"])
+        return [cutoff for cutoff in cutoffs if cutoff <= QUICK_LARGEST_CUTOFF] if self.config["quick"] else cutoffs
+
+    @property
+    def operations(self) -> list[str]:
+        """What is timed, in the config's order."""
+        return self.config["operations"]
+
+    @property
+    def budget_seconds(self) -> float:
+        """Seconds of sampling for each cell."""
+        return self.config["budget_seconds"] * (QUICK_BUDGET_FACTOR if self.config["quick"] else 1)
+
+    @cached_property
+    def machine(self) -> str:
+        """The name of this kind of machine."""
+        return self.config["machine"] or machine.name(Path(self.stores))
+
+    @property
+    def results(self) -> str:
+        """Where records, tables, figures and page go."""
+        return "results/quick" if self.config["quick"] else "results"
+
+    @property
+    def dataset(self) -> str:
+        """Where the image set is."""
+        return "results/dataset"
+
+    @property
+    def stores(self) -> str:
+        """Where the stores are."""
+        return _directory(self.config["store_dir"]) or "results/stores"
+
+    @property
+    def downloads(self) -> str:
+        """Where the archive is kept."""
+        return _directory(self.config["download_dir"]) or self.dataset
+
+    @cached_property
+    def figures(self) -> list[str]:
+        """The names of the figures: the files in scripts/report/figures."""
+        return captions.names()
+
+    def manifests(self) -> list[str]:
+        """The manifests of all stores."""
+        return [f"{self.stores}/{name}/{cutoff}/{store.MANIFEST}" for name in self.choices for cutoff in self.cutoffs]
+
+    def records(self) -> list[str]:
+        """The records of all cells."""
+        return [
+            str(record.path_in(Path(self.results, "records"), self.machine, name, cutoff, operation))
+            for name in self.choices
+            for cutoff in self.cutoffs
+            for operation in self.operations
+        ]
+
+    def options_text(self, name: str) -> str:
+        """The complete options of a backend or variant, as canonical JSON."""
+        return json.dumps(self.choices[name].options, sort_keys=True)
+
+    def step_command(self) -> str:
+        """The start of every step's command, for a shell.
+
+        The interpreter is the one that runs Snakemake, or that of the rule's conda environment.
+        """
+        python = "python" if self.with_conda else sys.executable
+        return shlex.join([python, os.path.relpath(digests.CHECKOUT / digests.PACKAGE)])
+
+    def code(self, step: str, name: str | None = None) -> str:
+        """The digest of the code and libraries that a step depends on; with `name`, that of the backend's file too."""
+        return digests.code_digest([digests.step_file(step), *(self.choices[name].files() if name else [])])
+
+    def figure_code(self, figure: str) -> str:
+        """The digest of the code and libraries that one figure depends on."""
+        return digests.code_digest([digests.step_file("figure"), _figure_file(figure)])
+
+    def page_code(self) -> str:
+        """The digest of the code, libraries and template that the page depends on."""
+        template = digests.CHECKOUT / "scripts/report/page.html.j2"
+        return digests.digest([digests.code_digest([digests.step_file("page")]), template.read_text()])
+
+    def archive_digest(self) -> str:
+        """What decides whether the archive must be looked at anew: its name, or a file's SHA-256."""
+        images = self.config["images"]
+        if not _is_path(images):
+            return images
+        with open(images, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def opening(self) -> str:
+        """What this run will do, in a line or two, for its start."""
+        missing = [Path(path) for path in self.records() if not os.path.exists(path)]
+        cells = len(self.records())
+        if not missing:
+            return f"{cells} cells are measured on {self.machine}; redoing what depends on a change"
+        return (
+            f"{cells} cells on {self.machine}: {len(self.choices)} backends x {len(self.cutoffs)} cutoffs x "
+            f"{len(self.operations)} operations; {len(missing)} to measure, about {duration(self._seconds(missing))} "
+            "where nothing is in the way"
+        )
+
+    def closing(self) -> str:
+        """Where the result of a finished run is."""
+        return f"The page is {os.path.abspath(f'{self.results}/report.html')}"
+
+    def check_disk(self) -> None:
+        """Raise UserError where the stores to be built, and the samples of the largest, won't fit on the disk."""
+        image_bytes = 32 * 32 * 3
+        on_disk = (image_bytes // PAGE_BYTES + 2) * PAGE_BYTES
+        to_build = [Path(path) for path in self.manifests() if not os.path.exists(path)]
+        if not to_build:
+            return
+        samples = 2 * (self.config["minimum_samples"] + 1)
+        needed = sum(int(path.parent.name) for path in to_build) * on_disk + max(self.cutoffs) * on_disk * samples
+        place = Path(self.stores).absolute()
+        while not place.exists():
+            place = place.parent
+        free = shutil.disk_usage(place).free
+        if free < needed:
+            raise UserError(
+                f"the stores need up to {needed / 1e9:.1f} GB and {place} has {free / 1e9:.1f} GB free; "
+                "free some space, leave out the largest cutoffs, or set store_dir to a larger disk"
+            )
+
+    def _seconds(self, missing: list[Path]) -> float:
+        """A rough forecast: the budget or three long samples for each cell, and the builds."""
+        build = sum(int(Path(path).parent.name) for path in self.manifests() if not os.path.exists(path))
+        sampling = sum(
+            max(self.budget_seconds, int(path.parent.name) * SECONDS_PER_IMAGE_SAMPLED) + SECONDS_PER_JOB
+            for path in missing
+        )
+        return build * SECONDS_PER_IMAGE_BUILT + sampling + 20
+
+
+def read(config: Config, *, with_conda: bool) -> Plan:
+    """Return the plan of a config, or end the process with one line that says what is wrong with it and the remedy."""
+    try:
+        plan = Plan(complete(config), with_conda)
+        if _is_path(plan.config["images"]) and not Path(plan.config["images"]).is_file():
+            raise UserError(
+                f"config key images: there is no archive {plan.config['images']}; "
+                "give cifar10, synthetic, or the path of a file"
+            )
+        _check_names(plan.config)
+        if not with_conda:
+            _check_packages(plan.choices)
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    return plan
+
+
+def start(plan: Plan) -> None:
+    """Say what the run will do; end the process with one line where the disk is too small for it."""
+    try:
+        plan.check_disk()
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    print(plan.opening(), file=sys.stderr)
+
+
+def complete(config: Config) -> Config:
+    """Return the config with the default of every key that isn't given. Raises UserError for its first mistake."""
+    schema = yaml.safe_load((digests.CHECKOUT / "scripts/schemas/config.schema.yaml").read_text())
+    known = schema["properties"]
+    for name in config:
+        if name not in known:
+            raise UserError(f"config key {name} is unknown; {_nearest(name, known)}")
+    completed = {name: _typed(config.get(name, described["default"])) for name, described in known.items()}
+    for error in Draft202012Validator(schema).iter_errors(completed):
+        name, *inside = (str(part) for part in error.absolute_path)
+        place = f"config key {name}" + (f" ({' '.join(inside)})" if inside else "")
+        if error.validator == "enum":
+            nearest = _nearest(error.instance, error.validator_value)
+            raise UserError(f"{place}: {error.instance!r} is unknown; {nearest}")
+        raise UserError(f"{place}: {error.message}; it means: {known[name]['description']}")
+    return completed
+
+
+def untracked(value: Any) -> Callable[..., Any]:
+    """Return a value as a rule's parameter that Snakemake doesn't compare between runs: it says where, not what.
+
+    Snakemake leaves out of its comparison what a function derives from output (or input, threads, resources).
+    """
+    return lambda wildcards, output: value
+
+
+def _typed(value: Any, inside: bool = False) -> Any:
+    """Read the numbers and truth values within lists and mappings that `--config` hands over as text."""
+    if isinstance(value, dict):
+        return {key: _typed(item, inside=True) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_typed(item, inside=True) for item in value]
+    if inside and isinstance(value, str):
+        read = yaml.safe_load(value)
+        return read if isinstance(read, int | float) else value
+    return value
+
+
+def _choice(config: Config, name: str) -> store.Choice:
+    options = dict(config["variants"].get(name, {"backend": name}))
+    module = options.pop("backend")
+    return store.Choice(module, backends.resolve(module, options))
+
+
+def _check_names(config: Config) -> None:
+    known = backends.names()
+    for name, variant in config["variants"].items():
+        if name in known:
+            raise UserError(f"config key variants: {name} is a backend already; give the variant a name of its own")
+        if variant["backend"] not in known:
+            nearest = _nearest(variant["backend"], known)
+            raise UserError(f"variant {name}: there is no backend {variant['backend']}; {nearest}")
+        _choice(config, name)
+    for name in config["backends"]:
+        if name not in known and name not in config["variants"]:
+            raise UserError(f"config key backends: {name} is unknown; {_nearest(name, [*known, *config['variants']])}")
+
+
+def _check_packages(choices: dict[str, store.Choice]) -> None:
+    for name, choice in choices.items():
+        for module, distribution in choice.packages().items():
+            if importlib.util.find_spec(module) is None:
+                raise UserError(
+                    f"backend {name} needs the Python package {distribution}, which is not installed in {sys.prefix}; "
+                    f"run `{sys.executable} -m pip install --require-hashes -r requirements/run.txt`, "
+                    "or leave it out of `backends`"
+                )
+
+
+def _is_path(images: str) -> bool:
+    return images not in ("cifar10", "synthetic")
+
+
+def _directory(path: str | None) -> str | None:
+    return os.path.expanduser(os.path.expandvars(path)).rstrip("/") if path else None
+
+
+def _figure_file(figure: str) -> Path:
+    return digests.CHECKOUT / "scripts/report/figures" / f"{figure}.py"
+
+
+def _nearest(name: object, known: Iterable[str]) -> str:
+    known = list(known)
+    nearest = difflib.get_close_matches(str(name), known, n=1, cutoff=0.4)
+    return f"did you mean {nearest[0]}?" if nearest else f"known are: {', '.join(known)}"

@@ -1,0 +1,74 @@
+"""Progress of long work: count, rate and time left, as plain lines that read well in a terminal and in a log."""
+
+import sys
+import time
+from types import TracebackType
+from typing import Self
+
+SECONDS_BETWEEN_LINES = 2.0
+
+
+def report(message: str) -> None:
+    """Write one line to the log (standard error) and, where that isn't a terminal, to standard output as well.
+
+    Rules redirect standard error to their log file; standard output stays on the terminal of the person who waits.
+    """
+    print(message, file=sys.stderr, flush=True)
+    if not sys.stderr.isatty():
+        print(message, flush=True)
+
+
+def duration(seconds: float) -> str:
+    """Say a number of seconds as a reader would: `8 s`, `3 min 20 s`, `1 h 05 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+class Progress:
+    """Counts finished units of one piece of work; prints at most one line every two seconds, and one at the end.
+
+    Work that ends within those two seconds prints nothing. `total` is None where it isn't known beforehand.
+    Not thread-safe. Use it with `with`.
+    """
+
+    def __init__(self, label: str, total: int | None, unit: str = "images") -> None:
+        self.label = label
+        self.total = total
+        self.unit = unit
+        self.done = 0
+        self._started = self._last_line = time.monotonic()
+        self._printed = False
+
+    def update(self, done: int) -> None:
+        """Set how many units are finished in all."""
+        self.done = done
+        now = time.monotonic()
+        if now - self._last_line >= SECONDS_BETWEEN_LINES:
+            self._last_line = now
+            self._printed = True
+            report(self._line(now - self._started))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._printed and error is None:
+            report(f"{self.label}: {self.done:,} {self.unit} in {duration(time.monotonic() - self._started)}")
+
+    def _line(self, elapsed: float) -> str:
+        rate = self.done / elapsed
+        line = f"{self.label}: {self.done:,}"
+        if self.total:
+            line += f" of {self.total:,} {self.unit} ({self.done / self.total:.0%})"
+        else:
+            line += f" {self.unit}"
+        line += f", {rate:,.0f} {self.unit}/s"
+        if self.total and rate > 0:
+            line += f", {duration((self.total - self.done) / rate)} left"
+        return line

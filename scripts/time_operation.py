@@ -1,0 +1,29 @@
+"""Step `time_operation`: time one cell, alone on the machine, and write its record."""
+
+import argparse
+import json
+from pathlib import Path
+
+from scripts.measure import sampling, store, timing
+from scripts.measure.record import write_json
+
+
+def main(arguments: list[str]) -> None:
+    """Read the arguments, time the cell and write the record."""
+    parser = argparse.ArgumentParser(prog="python scripts time_operation", description=__doc__)
+    parser.add_argument("--machine", required=True, help="name of the machine")
+    parser.add_argument("--name", required=True, help="name of the backend or variant in the config")
+    parser.add_argument("--module", required=True, help="the backend's file in scripts/backends, without .py")
+    parser.add_argument("--options", type=json.loads, default={}, help="its complete options, as JSON")
+    parser.add_argument("--cutoff", type=int, required=True, help="number of images")
+    parser.add_argument("--operation", choices=list(timing.OPERATIONS), required=True)
+    parser.add_argument("--image-set", type=Path, required=True, help="directory of the image set")
+    parser.add_argument("--store", type=Path, required=True, help="directory of the built store")
+    parser.add_argument("--budget-seconds", type=float, required=True, help="time for the samples")
+    parser.add_argument("--minimum-samples", type=int, required=True, help="fewest samples of a short run")
+    parser.add_argument("--record", type=Path, required=True, help="the record to write")
+    given = parser.parse_args(arguments)
+    cell = timing.Cell(given.machine, given.name, given.cutoff, given.operation)
+    settings = sampling.Settings(budget_seconds=given.budget_seconds, minimum_samples=given.minimum_samples)
+    choice = store.Choice(given.module, given.options)
+    write_json(given.record, timing.time_cell(cell, choice, given.image_set, given.store, settings))
