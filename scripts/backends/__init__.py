@@ -1,0 +1,55 @@
+"""The backends that there are: every file in this folder but `base.py` is one, under its file name."""
+
+import difflib
+import importlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from scripts.backends import base
+from scripts.errors import UserError
+
+
+def names() -> list[str]:
+    """Return the name of every backend, sorted."""
+    return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in ("__init__", "base"))
+
+
+def load(name: str) -> base.Backend:
+    """Return the backend of that name, without importing its library. Raises UserError when there is none."""
+    if name not in names():
+        raise _unknown("backend", name, names())
+    return importlib.import_module(f"{__name__}.{name}").Backend()
+
+
+def resolve(name: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Return all options of the backend `name`: those given, and the default of every other.
+
+    Raises UserError for an unknown backend or option and for a value that the option doesn't take,
+    alone or beside the others.
+    """
+    backend = load(name)
+    known = backend.options
+    for key, value in options.items():
+        if key not in known:
+            raise _unknown(f"option of backend {name}", key, known)
+        option = known[key]
+        if option.choices:
+            if not any(type(value) is type(choice) and value == choice for choice in option.choices):
+                raise _unknown(f"value of option {key} of backend {name}", value, option.choices)
+        elif type(value) is not type(option.default):
+            kind = type(option.default).__name__
+            raise UserError(f"option {key} of backend {name} takes a value of type {kind}, not {value!r}")
+        elif type(value) is int and value < option.minimum:
+            raise UserError(f"option {key} of backend {name} must be at least {option.minimum}, not {value}")
+    complete = {key: options.get(key, option.default) for key, option in known.items()}
+    backend.check(complete)
+    return complete
+
+
+def _unknown(kind: str, name: object, known: Iterable) -> UserError:
+    """The error for a name or value that isn't one of `known`, with the nearest one that is."""
+    texts = [str(one) for one in known]
+    nearest = difflib.get_close_matches(str(name), texts, n=1, cutoff=0.5)
+    hint = f"did you mean {nearest[0]}? " if nearest else ""
+    return UserError(f"unknown {kind}: {name}; {hint}known: {', '.join(texts) or 'none'}")

@@ -1,0 +1,261 @@
+"""The contract of every backend: what writing and reading a store mean, the checks that all share, and durability.
+
+A backend is one file beside this one that defines `class Backend(base.Backend)`. It imports this module, codecs and the
+standard library at its top, and its own library only inside the functions that need it.
+"""
+
+import ctypes
+import os
+import shutil
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, ClassVar, Protocol, Self
+
+import numpy as np
+
+BLOCK_BYTES = 4 << 20
+"""Pixels that a backend holds at a time while it writes: large enough to hide the cost of a call, small enough for
+any machine."""
+
+
+class Source(Protocol):
+    """What `write` takes: an array, a memory map larger than memory, or anything whose slices are arrays."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n, height, width, 3) of images, (n,) of labels."""
+
+    @property
+    def dtype(self) -> np.dtype:
+        """uint8 of images, int64 of labels."""
+
+    def __getitem__(self, rows: slice, /) -> np.ndarray:
+        """Those rows, as an array."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of a backend, as the config may set it for a variant."""
+
+    default: int | str | bool | None
+    meaning: str
+    """One sentence, shown to the user."""
+    choices: tuple = ()
+    """The values allowed; empty: any value of the default's type."""
+    minimum: int = 0
+    """The smallest value allowed, where the default is a number."""
+
+
+class Reader(ABC):
+    """A read-only view of one store. Use it with `with`; `len()` is the number of images.
+
+    A reader belongs to the process that opened it, unless the backend says `fork_safe`, and to one thread at a time.
+    """
+
+    def __init__(self, count: int, image_shape: Sequence[int]) -> None:
+        height, width, channels = map(int, image_shape)
+        self.image_shape: tuple[int, int, int] = (height, width, channels)
+        self._count = int(count)
+        self._closed = False
+
+    def read_all(self, images: np.ndarray, labels: np.ndarray) -> None:
+        """Fill the caller's arrays with every image and label, in the order in which they were written.
+
+        `images` is (len(self), height, width, 3) uint8 and `labels` is (len(self),) int64; both C-contiguous and
+        writeable. Nothing in them refers to the store afterwards. Raises ValueError for other arrays and for a closed
+        reader.
+        """
+        self._check_destination(self._count, images, labels)
+        self._read_all(images, labels)
+
+    def read(self, ids: Sequence[int] | np.ndarray, images: np.ndarray, labels: np.ndarray) -> None:
+        """Fill the caller's arrays with the images and labels of `ids`, in that order; an id may come repeatedly.
+
+        `ids` is one-dimensional, integers from 0 to len(self) - 1; `images` is (len(ids), height, width, 3) uint8 and
+        `labels` is (len(ids),) int64; both C-contiguous and writeable. Raises IndexError for an id out of that range
+        (a negative id is out of it), before anything is read, and ValueError for other arrays and for a closed reader.
+        """
+        ids = np.asarray(ids)
+        if ids.ndim != 1 or (ids.size and ids.dtype.kind not in "iu"):
+            raise ValueError(f"ids must be one row of integers, not {ids.dtype} of shape {ids.shape}")
+        self._check_destination(len(ids), images, labels)
+        if not ids.size:
+            return
+        if ids.min() < 0 or ids.max() >= self._count:
+            raise IndexError(f"ids must be from 0 to {self._count - 1}, not {ids.min()} to {ids.max()}")
+        self._read(ids.astype(np.int64, copy=False), images, labels)
+
+    def close(self) -> None:
+        """Give back files and memory maps. Closing twice is no error; reading afterwards is a ValueError."""
+        if not self._closed:
+            self._closed = True
+            self._close()
+
+    def load_all(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return every image and label in new arrays: `read_all` for those who don't time it."""
+        images, labels = self._new_arrays(self._count)
+        self.read_all(images, labels)
+        return images, labels
+
+    def load(self, ids: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the images and labels of `ids` in new arrays: `read` for those who don't time it."""
+        images, labels = self._new_arrays(len(ids))
+        self.read(ids, images, labels)
+        return images, labels
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @abstractmethod
+    def _read_all(self, images: np.ndarray, labels: np.ndarray) -> None:
+        """`read_all`, after its checks."""
+
+    @abstractmethod
+    def _read(self, ids: np.ndarray, images: np.ndarray, labels: np.ndarray) -> None:
+        """`read`, after its checks; `ids` are int64, at least one, and in range."""
+
+    @abstractmethod
+    def _close(self) -> None:
+        """`close`, called once."""
+
+    def _new_arrays(self, count: int) -> tuple[np.ndarray, np.ndarray]:
+        return np.empty((count, *self.image_shape), np.uint8), np.empty(count, np.int64)
+
+    def _check_destination(self, count: int, images: np.ndarray, labels: np.ndarray) -> None:
+        if self._closed:
+            raise ValueError("the reader is closed")
+        _check("images", images, np.uint8, (count, *self.image_shape))
+        _check("labels", labels, np.int64, (count,))
+        if not all(array.flags.c_contiguous and array.flags.writeable for array in (images, labels)):
+            raise ValueError("images and labels must be C-contiguous and writeable")
+
+
+class Backend(ABC):
+    """A way to store images. What it can't do it declares, and the results show a gap."""
+
+    packages: ClassVar[dict[str, str]] = {}
+    """The libraries that it needs: import name to distribution name, as in {"PIL": "pillow"}."""
+    options: ClassVar[dict[str, Option]] = {}
+    fork_safe: ClassVar[bool]
+    """Whether a reader opened before a fork may be used after it, in the child."""
+    several_readers: ClassVar[bool]
+    """Whether several processes may read one store at a time."""
+    opens_without_writing: ClassVar[bool]
+    """Whether opening and reading leave every file as it was, and work where nothing may be written."""
+
+    def write(self, path: Path, images: Source, labels: Source, *, durable: bool, options: dict[str, Any]) -> None:
+        """Write a new store into the directory `path`, which is created; its parent must exist.
+
+        `images` is (n, height, width, 3) uint8 and `labels` is (n,) int64, n at least 1; read once, in order, a block
+        at a time, so they may be larger than memory. `options` is complete, as `backends.resolve` returns it.
+        With `durable`, returns once data, metadata and directory entries are on the disk, the entry of `path` in its
+        parent included; without, bytes may be left in the page cache. Raises FileExistsError if `path` is there, and
+        ValueError for other shapes and types. Whatever stops it, it leaves no open file and no `path` behind.
+        """
+        count, *image_shape = images.shape if len(images.shape) == 4 else (0, 0, 0, 3)
+        if min(count, *image_shape) < 1 or image_shape[2] != 3:
+            raise ValueError(f"images must be (n, height, width, 3) with at least one image, not {images.shape}")
+        _check("images", images, np.uint8, images.shape)
+        _check("labels", labels, np.int64, (count,))
+        path = Path(path)
+        path.mkdir()
+        try:
+            self._write(path, images, labels, durable, options)
+            if durable:
+                sync_directory(path.parent)
+        except BaseException as error:
+            shutil.rmtree(path, ignore_errors=True)
+            if isinstance(error, OSError) and error.filename is None:
+                error.filename = str(path)
+            raise
+
+    def check(self, options: dict[str, Any]) -> None:  # noqa: B027
+        """Raise UserError where complete `options`, each good in itself, don't go together."""
+
+    @abstractmethod
+    def open(self, path: Path, options: dict[str, Any]) -> Reader:
+        """Open the store in the directory `path`, written with the same `options`, for reading."""
+
+    @abstractmethod
+    def _write(self, path: Path, images: Source, labels: Source, durable: bool, options: dict[str, Any]) -> None:
+        """`write` into the new directory `path`, after its checks. `durable` covers `path` and what is in it."""
+
+
+def blocks(images: Source, labels: Source, rows: int | None = None) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """Yield (start, images[start:stop], labels[start:stop]) over all rows, in order, as C-contiguous arrays.
+
+    `rows` is the number in a block, by default about 4 MiB of pixels. Raises ValueError where a slice of the source
+    isn't what its shape and type promise.
+    """
+    count, *image_shape = images.shape
+    rows = rows or rows_per_block(images.shape)
+    for start in range(0, count, rows):
+        stop = min(start + rows, count)
+        image_block = np.ascontiguousarray(images[start:stop])
+        label_block = np.ascontiguousarray(labels[start:stop])
+        _check("images", image_block, np.uint8, (stop - start, *image_shape))
+        _check("labels", label_block, np.int64, (stop - start,))
+        yield start, image_block, label_block
+
+
+def rows_per_block(shape: Sequence[int]) -> int:
+    """The number of images, at least one, in BLOCK_BYTES; `shape` is that of all images, (n, height, width, 3)."""
+    _, height, width, channels = shape
+    return max(1, BLOCK_BYTES // (height * width * channels))
+
+
+def sync_file(path: Path) -> None:
+    """Return once the data and metadata of the file `path` are on the disk (its directory entry apart)."""
+    _fsync(path)
+
+
+def sync_directory(path: Path) -> None:
+    """Return once the entries of the directory `path` are on the disk: a new file is durable only after this."""
+    _fsync(path)
+
+
+def sync_file_system(path: Path) -> None:
+    """Return once everything under the directory `path` is on the disk, in one call where the system has syncfs(2).
+
+    One syncfs after many small files costs a fraction of an fsync for each; it also waits for whatever else is waiting
+    to be written to that file system. Elsewhere (macOS) every file and directory under `path` gets its fsync.
+    """
+    try:
+        syncfs = ctypes.CDLL(None, use_errno=True).syncfs
+    except AttributeError:
+        for directory, _, file_names in os.walk(path):
+            for name in file_names:
+                sync_file(Path(directory, name))
+            sync_directory(Path(directory))
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        if syncfs(descriptor) != 0:
+            error = ctypes.get_errno()
+            raise OSError(error, os.strerror(error), str(path))
+    finally:
+        os.close(descriptor)
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _check(name: str, array: Source, dtype: type, shape: Sequence[int]) -> None:
+    if array.dtype != dtype or tuple(array.shape) != tuple(shape):
+        raise ValueError(f"{name} must be {np.dtype(dtype)} of shape {tuple(shape)}, not {array.dtype} {array.shape}")

@@ -1,0 +1,80 @@
+"""Backend png: one PNG file per image, and one file of labels.
+
+    00000000.png, 00000001.png, ...    the images, numbered in order
+    labels.bin                         the labels, int64, little-endian
+
+Settings and where they come from, measured on 10,000 CIFAR-10 images of 32x32:
+
+- Pillow's default zlib level, as in the article, since sizes are compared with it; `compress_level` changes it.
+- Each PNG is made in memory and written at once, and read at once and decoded by the PNG class itself into the caller's
+  array: reading takes 0.8 of the time of `np.array(Image.open(path))`, which tries formats and reads in pieces.
+- Durable by one syncfs(2) after all writes; an fsync per file would add 170 to 900 microseconds to each image.
+- Labels are bare numbers because parsing the header of an .npy file takes twice as long as decoding a small image.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scripts.backends import base
+from scripts.codecs import png
+
+LABELS = "labels.bin"
+
+
+class Backend(base.Backend):
+    """Files on a file system, which needs no library but Pillow."""
+
+    packages = png.packages
+    options = {
+        "compress_level": base.Option(
+            png.PILLOW_COMPRESS_LEVEL, "zlib's level: 0 stores, 1 is fastest, 9 is smallest", tuple(range(10))
+        )
+    }
+    fork_safe = True
+    several_readers = True
+    opens_without_writing = True
+
+    def open(self, path: Path, options: dict[str, Any]) -> "Reader":
+        """Read the labels, and the image shape from the first image."""
+        return Reader(path)
+
+    def _write(
+        self, path: Path, images: base.Source, labels: base.Source, durable: bool, options: dict[str, Any]
+    ) -> None:
+        level = options["compress_level"]
+        with open(path / LABELS, "xb") as label_file:
+            for start, image_block, label_block in base.blocks(images, labels):
+                for number, image in enumerate(image_block, start):
+                    with open(_file_name(path, number), "xb") as file:
+                        file.write(png.encode(image, level))
+                label_file.write(label_block.astype("<i8", copy=False))
+        if durable:
+            base.sync_file_system(path)
+
+
+class Reader(base.Reader):
+    """Keeps the labels in memory and opens each image's file when it is asked for."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._labels = np.fromfile(path / LABELS, "<i8")
+        with open(_file_name(path, 0), "rb") as file:
+            super().__init__(len(self._labels), png.image_shape(file.read()))
+
+    def _read_all(self, images: np.ndarray, labels: np.ndarray) -> None:
+        self._read(np.arange(len(self)), images, labels)
+
+    def _read(self, ids: np.ndarray, images: np.ndarray, labels: np.ndarray) -> None:
+        for number, image in zip(ids.tolist(), images, strict=True):
+            with open(_file_name(self._path, number), "rb", buffering=0) as file:
+                png.decode(file.read(), image)
+        labels[:] = self._labels[ids]
+
+    def _close(self) -> None:
+        pass
+
+
+def _file_name(path: Path, number: int) -> str:
+    return f"{path}/{number:08d}.png"

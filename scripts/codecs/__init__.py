@@ -1,0 +1,42 @@
+"""The codecs that there are: how one image becomes bytes in a backend that keeps values of bytes.
+
+Every file in this folder is one, under its file name: a module with the attributes of `Codec`.
+"""
+
+import importlib
+from pathlib import Path
+from typing import Protocol, cast
+
+import numpy as np
+
+from scripts.errors import UserError
+
+
+class Codec(Protocol):
+    """What a codec's module defines. Its library is imported only inside its functions."""
+
+    packages: dict[str, str]
+    """The libraries that it needs: import name to distribution name, as in {"PIL": "pillow"}."""
+    is_identity: bool
+    """Whether the encoded bytes are the pixels themselves, so that a backend may copy many images at once."""
+
+    def encode(self, image: np.ndarray) -> bytes | memoryview:
+        """Return the bytes of one image, a C-contiguous (height, width, 3) uint8 array."""
+
+    def decode(self, value: bytes | memoryview, out: np.ndarray) -> None:
+        """Fill `out`, a C-contiguous (height, width, 3) uint8 array, from the bytes of one image.
+
+        Keeps no reference to `value`. Raises ValueError where the bytes aren't an image of that shape.
+        """
+
+
+def names() -> list[str]:
+    """Return the name of every codec, sorted."""
+    return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem != "__init__")
+
+
+def load(name: str) -> Codec:
+    """Return the codec of that name, without importing its library. Raises UserError when there is none."""
+    if name not in names():
+        raise UserError(f"unknown codec: {name}; known: {', '.join(names())}")
+    return cast(Codec, importlib.import_module(f"{__name__}.{name}"))

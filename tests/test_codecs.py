@@ -1,0 +1,115 @@
+"""Codecs: every image comes back as it was, and bytes that aren't an image of that shape are refused."""
+
+import io
+import os
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from scripts import codecs
+from scripts.errors import UserError
+
+SHAPES = [(32, 32, 3), (5, 7, 3), (1, 1, 3), (33, 31, 3), (300, 200, 3)]
+
+
+def make(shape: tuple[int, int, int]) -> np.ndarray:
+    return np.random.default_rng(sum(shape)).integers(0, 256, shape, np.uint8)
+
+
+@pytest.fixture(params=codecs.names())
+def codec(request: pytest.FixtureRequest) -> codecs.Codec:
+    return codecs.load(request.param)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_round_trip(codec: codecs.Codec, shape: tuple[int, int, int]) -> None:
+    image = make(shape)
+    value = bytes(codec.encode(image))
+    for form in (value, memoryview(value)):
+        out = np.zeros(shape, np.uint8)
+        codec.decode(form, out)
+        np.testing.assert_array_equal(out, image)
+
+
+def test_no_reference_to_the_value_is_kept(codec: codecs.Codec) -> None:
+    image, out = make((9, 8, 3)), np.zeros((9, 8, 3), np.uint8)
+    value = bytearray(codec.encode(image))
+    codec.decode(memoryview(value), out)
+    value[:] = bytes(len(value))
+    value.clear()
+    np.testing.assert_array_equal(out, image)
+
+
+def test_identity_means_that_the_bytes_are_the_pixels(codec: codecs.Codec) -> None:
+    image = make((9, 8, 3))
+    assert (bytes(codec.encode(image)) == image.tobytes()) == codec.is_identity
+
+
+def test_other_shapes_are_refused(codec: codecs.Codec) -> None:
+    value = bytes(codec.encode(make((6, 4, 3))))
+    for shape in [(6, 5, 3), (5, 4, 3), (1, 1, 3)]:
+        with pytest.raises(ValueError, match=r"."):
+            codec.decode(value, np.zeros(shape, np.uint8))
+
+
+def test_bytes_cut_short_are_refused(codec: codecs.Codec) -> None:
+    image = make((6, 4, 3))
+    value = bytes(codec.encode(image))
+    out = np.zeros_like(image)
+    for length in range(len(value)):
+        try:
+            codec.decode(value[:length], out)
+        except ValueError:
+            continue
+        np.testing.assert_array_equal(out, image, err_msg=f"{length} of {len(value)} bytes were taken for an image")
+
+
+def test_unknown_codec() -> None:
+    with pytest.raises(UserError, match="unknown codec: jpeg; known: pickle, png, raw"):
+        codecs.load("jpeg")
+
+
+def test_png_is_what_pillow_saves(tmp_path: Path) -> None:
+    image = make((32, 32, 3))
+    Image.fromarray(image).save(tmp_path / "image.png")
+    assert bytes(codecs.load("png").encode(image)) == (tmp_path / "image.png").read_bytes()
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "1", "I;16"])
+def test_png_of_another_kind_is_refused(mode: str) -> None:
+    file = io.BytesIO()
+    Image.new(mode, (4, 6)).save(file, "PNG")
+    with pytest.raises(ValueError, match="not of"):
+        codecs.load("png").decode(file.getvalue(), np.zeros((6, 4, 3), np.uint8))
+
+
+class Malicious:
+    """Pickles as a call of os.mkdir."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple:
+        return os.mkdir, (str(self.path),)
+
+
+def test_pickle_runs_no_code(tmp_path: Path) -> None:
+    value = pickle.dumps(((1, 1, 3), Malicious(tmp_path / "made")))
+    with pytest.raises(ValueError, match="it names"):
+        codecs.load("pickle").decode(value, np.zeros((1, 1, 3), np.uint8))
+    assert not (tmp_path / "made").exists()
+    pickle.loads(value)
+    assert (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [None, 5, (), ((1, 1, 3), "abc"), ((1, 1, 3), b"ab"), ((1, 3, 1), b"abc"), [(1, 1, 3)], ((1, 1, 3), b"abc", 1)],
+    ids=repr,
+)
+def test_pickle_of_anything_else_is_refused(content: object) -> None:
+    with pytest.raises(ValueError, match="not a pickled image"):
+        codecs.load("pickle").decode(pickle.dumps(content), np.zeros((1, 1, 3), np.uint8))
