@@ -38,9 +38,11 @@ onsuccess:
 
 
 rule all:
-    """The page, and with it everything that it is made from."""
+    """The page, and the figures and tables that it shows."""
     input:
         f"{RESULTS}/report.html",
+        expand(f"{RESULTS}/figures/{{figure}}.{{suffix}}", figure=PLAN.figures, suffix=["svg", "png"]),
+        expand(f"{RESULTS}/{{table}}.csv", table=["timings", "summary", "disk_usage"]),
 
 
 rule download:
@@ -222,9 +224,8 @@ rule page:
     params:
         step=STEP,
         records=plan.untracked(f"{RESULTS}/records/{PLAN.machine}"),
-        figures=plan.untracked(f"{RESULTS}/figures"),
-        code=PLAN.page_code(),
+        code=PLAN.code("page"),
     shell:
         "{params.step} page --provenance {input.provenance:q} --records {params.records:q}"
         " --timings {input.timings:q} --summary {input.summary:q} --disk-usage {input.disk_usage:q}"
-        " --figures {params.figures:q} --output {output:q} 2> {log:q}"
+        " --figures {input.figures:q} --output {output:q} 2> {log:q}"

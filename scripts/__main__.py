@@ -5,12 +5,19 @@ a user can put right (a `UserError`, a full disk, a missing permission) into one
 Anything else is a defect and keeps its traceback.
 """
 
+import errno
 import importlib
 import os
 import sys
 from pathlib import Path
 
 TIMING_STEP = "time_operation"
+LARGER_DISK = "free some space, leave out the largest cutoffs, or set store_dir and download_dir to a larger disk"
+WRITABLE_PLACE = "make the place writable, or set store_dir and download_dir to one that is"
+REMEDIES = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), LARGER_DISK),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), WRITABLE_PLACE),
+}
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 
@@ -48,26 +55,12 @@ def main(arguments: list[str]) -> int:
         print(f"error in {step}: not enough memory; leave out the largest cutoffs in config.yaml", file=sys.stderr)
         return 1
     except OSError as error:
-        if error.filename is None and error.errno is None:
+        if error.errno not in REMEDIES:
             raise
-        place = f" ({error.filename})" if error.filename else ""
-        print(
-            f"error in {step}: {os.strerror(error.errno) if error.errno else error}{place}; {remedy(error)}",
-            file=sys.stderr,
-        )
+        place = f": {error.filename}" if error.filename else ""
+        print(f"error in {step}: {os.strerror(error.errno)}{place}; {REMEDIES[error.errno]}", file=sys.stderr)
         return 1
     return 0
-
-
-def remedy(error: OSError) -> str:
-    """What a user can do about an error of the operating system, in a few words."""
-    import errno
-
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "free some space, choose smaller cutoffs, or set store_dir and download_dir to a larger disk"
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return "make the place writable, or set store_dir and download_dir to one that is"
-    return "see the log of this step; the next run starts it anew"
 
 
 if __name__ == "__main__":

@@ -40,20 +40,24 @@ def step_file(step: str) -> Path:
 
 
 def code_files(files: Iterable[Path]) -> list[Path]:
-    """Return the files and everything they import from this project, directly or not, sorted."""
+    """Return the files and everything they import from this project, directly or not, sorted.
+
+    What lies beside a module, or among the schemas, under the module's name is taken for data that it reads.
+    """
     found: set[Path] = set()
     pending = list(files)
     while pending:
         file = pending.pop()
         if file not in found:
             found.add(file)
-            pending.extend(_imports(file)[0])
+            if file.suffix == ".py":
+                pending += [*_imports(file)[0], *_data_files(file)]
     return sorted(found)
 
 
 def library_versions(files: Iterable[Path]) -> dict[str, str]:
     """Return the version of every library that the files import, by distribution, or `not installed`."""
-    modules = {module for file in files for module in _imports(file)[1]}
+    modules = {module for file in files if file.suffix == ".py" for module in _imports(file)[1]}
     return dict(sorted(_distribution(module) for module in modules))
 
 
@@ -80,6 +84,12 @@ def _imports(file: Path) -> tuple[tuple[Path, ...], tuple[str, ...]]:
         elif first not in sys.stdlib_module_names:
             libraries.add(first)
     return tuple(sorted(local)), tuple(sorted(libraries))
+
+
+def _data_files(file: Path) -> list[Path]:
+    schemas = CHECKOUT / PACKAGE / "schemas"
+    beside = [*file.parent.glob(f"{file.stem}.*"), *schemas.glob(f"{file.stem}.*")]
+    return [data for data in beside if data.suffix != ".py"]
 
 
 def _module_files(parts: list[str]) -> list[Path]:

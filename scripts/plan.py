@@ -132,11 +132,6 @@ class Plan:
         """The digest of the code and libraries that one figure depends on."""
         return digests.code_digest([digests.step_file("figure"), _figure_file(figure)])
 
-    def page_code(self) -> str:
-        """The digest of the code, libraries and template that the page depends on."""
-        template = digests.CHECKOUT / "scripts/report/page.html.j2"
-        return digests.digest([digests.code_digest([digests.step_file("page")]), template.read_text()])
-
     def archive_digest(self) -> str:
         """What decides whether the archive must be looked at anew: its name, or a file's SHA-256."""
         images = self.config["images"]
@@ -223,7 +218,10 @@ def complete(config: Config) -> Config:
     for name in config:
         if name not in known:
             raise UserError(f"config key {name} is unknown; {_nearest(name, known)}")
-    completed = {name: _typed(config.get(name, described["default"])) for name, described in known.items()}
+    completed = {
+        name: _typed(config.get(name, described["default"]), from_text="string" not in described["type"])
+        for name, described in known.items()
+    }
     for error in Draft202012Validator(schema).iter_errors(completed):
         name, *inside = (str(part) for part in error.absolute_path)
         place = f"config key {name}" + (f" ({' '.join(inside)})" if inside else "")
@@ -242,13 +240,13 @@ def untracked(value: Any) -> Callable[..., Any]:
     return lambda wildcards, output: value
 
 
-def _typed(value: Any, inside: bool = False) -> Any:
-    """Read the numbers and truth values within lists and mappings that `--config` hands over as text."""
+def _typed(value: Any, *, from_text: bool) -> Any:
+    """Read the numbers and truth values that `--config` hands over as text: true, and all within lists and mappings."""
     if isinstance(value, dict):
-        return {key: _typed(item, inside=True) for key, item in value.items()}
+        return {key: _typed(item, from_text=True) for key, item in value.items()}
     if isinstance(value, list):
-        return [_typed(item, inside=True) for item in value]
-    if inside and isinstance(value, str):
+        return [_typed(item, from_text=True) for item in value]
+    if from_text and isinstance(value, str):
         read = yaml.safe_load(value)
         return read if isinstance(read, int | float) else value
     return value

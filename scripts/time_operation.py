@@ -4,8 +4,8 @@ import argparse
 import json
 from pathlib import Path
 
+from scripts.files import write_json
 from scripts.measure import sampling, store, timing
-from scripts.measure.record import write_json
 
 
 def main(arguments: list[str]) -> None:

@@ -1,17 +1,34 @@
 """What tests share: a place on a real disk, small archives, and copies of the checkout to run the workflow in."""
 
 import json
+import os
+import re
+import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
-from scripts.dataset import synthetic
+from scripts.dataset import archive, synthetic
 from scripts.dataset.image_set import ImageSet, content_digest
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+SNAKEMAKE = Path(sys.executable).with_name("snakemake")
+PARTS = ("Snakefile", "config.yaml", "scripts", "envs", "profiles")
+SMALL = {
+    "images": "archive.tar.gz",
+    "backends": ["hdf5", "lmdb"],
+    "cutoffs": [1, 30],
+    "operations": ["write", "read-warm"],
+    "budget_seconds": 0.05,
+}
 
 
 @pytest.fixture
@@ -37,3 +54,118 @@ def write_image_set(directory: Path, count: int) -> ImageSet:
     }
     (directory / "provenance.json").write_text(json.dumps(provenance))
     return ImageSet.load(directory)
+
+
+def write_small_archive(path: Path, rows: int = 10, seed: int = 0) -> None:
+    """Write an archive of two training batches and a test batch of `rows` images each."""
+
+    def batch(number: int) -> archive.Batch:
+        images = synthetic.generate(rows, seed=seed, first=number * rows)
+        return archive.Batch(images, synthetic.generate_labels(rows, seed=seed, first=number * rows))
+
+    with open(path, "wb") as file:
+        archive.write_archive(file, list(synthetic.LABEL_NAMES), map(batch, (0, 1)), batch(2), synthetic=False)
+
+
+@dataclass
+class Workflow:
+    """A copy of the checkout with a small config, to run the workflow in and to edit."""
+
+    directory: Path
+
+    def configure(self, **changes: Any) -> None:
+        """Change keys of config.yaml; None removes one."""
+        path = self.directory / "config.yaml"
+        config = yaml.safe_load(path.read_text()) | changes
+        path.write_text(yaml.safe_dump({key: value for key, value in config.items() if value is not None}))
+
+    def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+        """Start Snakemake in a session of its own, with a host's lock of its own."""
+        return subprocess.Popen(
+            [SNAKEMAKE, "--cores", "2", *arguments],
+            cwd=self.directory,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+            **options,
+        )
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run Snakemake to its end; output and errors are one text, in `stdout`."""
+        process = self.start(*arguments)
+        output, _ = process.communicate(timeout=300)
+        return subprocess.CompletedProcess(arguments, process.returncode, output)
+
+    def finish(self, *arguments: str) -> str:
+        """Run Snakemake, see that it succeeds, and return what it printed."""
+        done = self.run(*arguments)
+        assert done.returncode == 0, done.stdout[-5000:]
+        return done.stdout
+
+    def planned(self, *arguments: str) -> set[tuple[str, ...]]:
+        """Return the jobs that Snakemake would run: the rule and its wildcards' values (the machine left out)."""
+        output = self.finish("--dry-run", *arguments)
+        jobs = set()
+        for block in re.split(r"\n(?=(?:local)?rule )", output)[1:]:
+            rule = re.match(r"(?:local)?rule (\w+):", block)[1]
+            wildcards = re.search(r"\n    wildcards: (.*)", block)
+            values = dict(pair.split("=") for pair in wildcards[1].split(", ")) if wildcards else {}
+            values.pop("machine", None)
+            jobs.add((rule, *values.values()))
+        return jobs - {("all",)}
+
+    def edit(self, path: str, addition: str = "\n") -> None:
+        """Append to a file."""
+        with open(self.directory / path, "a") as file:
+            file.write(addition)
+
+    def results(self) -> dict[str, bytes]:
+        """Return the content of every table, figure and page."""
+        results = self.directory / "results"
+        files = [*results.glob("*.csv"), *results.glob("*.html"), *results.glob("figures/*")]
+        return {str(path.relative_to(results)): path.read_bytes() for path in files}
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of a run: without what pytest and other runs leave in it."""
+        return os.environ | {"IMAGE_STORAGE_BENCHMARK_LOCK": str(self.directory / "lock"), "COLUMNS": "200"}
+
+
+def copy_checkout(directory: Path) -> Workflow:
+    """Copy what a run needs into `directory`, with a small archive and a small config."""
+    for part in PARTS:
+        if (CHECKOUT / part).is_dir():
+            shutil.copytree(CHECKOUT / part, directory / part, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            directory.mkdir(parents=True, exist_ok=True)
+            shutil.copy(CHECKOUT / part, directory / part)
+    write_small_archive(directory / "archive.tar.gz")
+    workflow = Workflow(directory)
+    workflow.configure(**SMALL)
+    return workflow
+
+
+@pytest.fixture
+def workflow(disk: Path) -> Workflow:
+    """A copy of the checkout in which nothing has run yet."""
+    return copy_checkout(disk / "checkout")
+
+
+@pytest.fixture(scope="session")
+def finished_once() -> Iterator[Workflow]:
+    """A copy of the checkout with a finished run; shared, so not to be changed: take `finished`."""
+    (CHECKOUT / "results").mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".test-", dir=CHECKOUT / "results") as directory:
+        workflow = copy_checkout(Path(directory) / "checkout")
+        (workflow.directory / "output.txt").write_text(workflow.finish())
+        yield workflow
+
+
+@pytest.fixture
+def finished(finished_once: Workflow, disk: Path) -> Workflow:
+    """A copy of the checkout with a finished run, free to be changed."""
+    directory = disk / "checkout"
+    shutil.copytree(finished_once.directory, directory, symlinks=True)
+    return Workflow(directory)

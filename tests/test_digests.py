@@ -20,8 +20,9 @@ NEVER_IN_A_TIMING = {"pandas", "matplotlib", "jinja2", "jsonschema", "yaml", "re
 def imported_by(program: str) -> tuple[set[str], set[str]]:
     """Run a program in a fresh interpreter; return this project's files that it loaded, and the top-level modules."""
     program += (
-        "\nimport sys, json; print(json.dumps([[m.__file__ for n, m in sys.modules.items()"
-        " if n.startswith('scripts.') and getattr(m, '__file__', None)], sorted({n.split('.')[0] for n in sys.modules})]))"
+        "\nimport sys, json; own = [m for name, m in sys.modules.items() if name.startswith('scripts.')]"
+        "\nprint(json.dumps([[m.__file__ for m in own if getattr(m, '__file__', None)],"
+        " sorted({name.split('.')[0] for name in sys.modules})]))"
     )
     run = subprocess.run([sys.executable, "-c", program], cwd=CHECKOUT, capture_output=True, text=True, check=True)
     files, modules = json.loads(run.stdout.splitlines()[-1])

@@ -206,11 +206,9 @@ class Read(Operation):
         self.state = "cold" if cold else "warm"  # type: ignore[misc]
 
     def prepare(self) -> None:
-        """Write the baseline's file, allocate and touch the arrays, and try whether the store can be evicted."""
+        """Write the baseline's file, allocate the arrays, and try whether the store can be evicted."""
         shape = self.inputs.images.shape
         self.images, self.labels = np.empty(shape, np.uint8), np.empty(shape[0], np.int64)
-        self.images.fill(0xAA)
-        self.labels.fill(-1)
         self.paths = {self.backend.name: self.inputs.store, self.baseline.name: self.inputs.scratch / "baseline"}
         images, labels = np.array(self.inputs.images[:]), np.array(self.inputs.labels[:])
         self.baseline.storage.write(self.paths[self.baseline.name], images, labels, durable=True, options={})
@@ -228,8 +226,13 @@ class Read(Operation):
                     )
 
     def run(self, subject: Subject) -> Sample:
-        """Read once; cold: after evicting the store."""
+        """Read once; cold: after evicting the store.
+
+        The arrays are overwritten first, which touches their memory and leaves nothing of another run in them.
+        """
         path = self.paths[subject.name]
+        self.images.fill(0xAA)
+        self.labels.fill(-1)
         if self.cold:
             page_cache.evict(path)
         resident = page_cache.resident_fraction(path)

@@ -1,7 +1,6 @@
 """The record of a timing job: one JSON file with every raw sample and everything needed to judge it."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +12,6 @@ RECORD_VERSION = 1
 def path_in(directory: Path, machine: str, backend: str, cutoff: int, operation: str) -> Path:
     """Return where the record of a cell is, below the directory of all records."""
     return directory / machine / backend / str(cutoff) / f"{operation}.json"
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a JSON file that is either whole or not there: to a neighbour first, synced, then renamed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    neighbour = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with open(neighbour, "w", encoding="utf-8") as file:
-            json.dump(content, file, indent=1)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(neighbour, path)
-    finally:
-        neighbour.unlink(missing_ok=True)
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -10,10 +10,7 @@ import fcntl
 import json
 import os
 import shutil
-import socket
-import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,8 +21,8 @@ from scripts import backends, codecs, digests
 from scripts.backends import base
 from scripts.dataset.image_set import ImageSet, content_digest
 from scripts.errors import UserError
+from scripts.files import neighbour, write_json
 from scripts.measure import disk_usage, machine
-from scripts.measure.record import write_json
 from scripts.progress import Progress
 
 MANIFEST_VERSION = 1
@@ -71,10 +68,10 @@ def build(name: str, choice: Choice, cutoff: int, image_set: ImageSet, directory
     It's written to a neighbour of `directory` and read back; where what comes back differs, nothing is published and
     UserError is raised. Of two builds of the same store, the first complete one stays.
     """
-    directory.parent.mkdir(parents=True, exist_ok=True)
     images, labels = image_set.first(cutoff)
     backend = backends.load(choice.module)
-    with _neighbour(directory) as unpublished:
+    with neighbour(directory) as unpublished:
+        unpublished.mkdir()
         with Progress(f"build {name} {cutoff}: written", cutoff) as progress:
             watched = _Watched(images, progress)
             backend.write(unpublished / DATA, watched, labels, durable=True, options=choice.options)
@@ -153,32 +150,6 @@ def _read_back(reader: base.Reader, name: str) -> Iterator[tuple[int, np.ndarray
         for start in range(0, count, rows):
             yield start, *reader.load(np.arange(start, min(start + rows, count)))
             progress.update(min(start + rows, count))
-
-
-@contextmanager
-def _neighbour(directory: Path) -> Iterator[Path]:
-    """Make an unpublished directory beside `directory`; remove it afterwards, with those that killed builds left."""
-    prefix = f".{directory.name}-{socket.gethostname()}-"
-    for left_over in directory.parent.glob(f"{prefix}*"):
-        process = left_over.name.removeprefix(prefix).split("-")[0]
-        if process.isdigit() and not _is_running(int(process)):
-            shutil.rmtree(left_over, ignore_errors=True)
-    unpublished = directory.with_name(f"{prefix}{os.getpid()}-{uuid.uuid4().hex[:8]}")
-    unpublished.mkdir()
-    try:
-        yield unpublished
-    finally:
-        shutil.rmtree(unpublished, ignore_errors=True)
-
-
-def _is_running(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
 
 
 def _publish(unpublished: Path, directory: Path, expected_key: str) -> None:

@@ -107,6 +107,7 @@ def _sample(operation: Operation, settings: sampling.Settings, label: str) -> No
         sampling.alternate(
             take_backend, lambda: operation.take(baseline), settings, first=first.seconds if keep_first else None
         )
+    operation.check()
     if not any(sample.state_verified for sample in operation.samples if sample.subject == backend.name):
         raise Unmeasurable(f"no sample started from the state {operation.state}; the store may be larger than memory")
 

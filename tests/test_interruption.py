@@ -1,0 +1,150 @@
+"""A kill at any moment: nothing half-made is in a final place, and the next plain run finishes the work."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import CHECKOUT, Workflow, write_image_set
+
+from scripts import backends
+
+CUTOFF = 1000
+TABLES = "results/summary.csv"
+MOMENTS = {
+    "unpack": "results/dataset/archive.json",
+    "build": f"results/stores/png/.{CUTOFF}-*",
+    "timing": "results/stores/.timing-*",
+}
+
+
+@pytest.fixture
+def long_workflow(workflow: Workflow) -> Workflow:
+    """A workflow whose builds and timings last long enough to be hit."""
+    workflow.configure(backends=["png"], cutoffs=[CUTOFF], operations=["write", "read-warm"])
+    return workflow
+
+
+def wait_for(workflow: Workflow, process: subprocess.Popen[str], moment: str) -> None:
+    """Wait until the moment's file or directory is there."""
+    while not list(workflow.directory.glob(MOMENTS[moment])):
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.002)
+
+
+def children_of(process: int) -> list[int]:
+    """Return all processes below one, leaves last."""
+    found = subprocess.run(["pgrep", "-P", str(process)], capture_output=True, text=True).stdout.split()
+    return [each for child in map(int, found) for each in (child, *children_of(child))]
+
+
+def assert_whole(workflow: Workflow) -> None:
+    """Every result is there and readable, and no temporary neighbour is left."""
+    results = workflow.directory / "results"
+    assert len(list(results.glob(f"records/*/png/{CUTOFF}/*.json"))) == 2
+    for path in results.rglob("*.json"):
+        json.loads(path.read_text())
+    assert (results / "summary.csv").is_file()
+    assert not [path for path in results.rglob(".*") if path.name != ".snakemake_timestamp"]
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_after_an_interrupt_the_next_run_finishes(long_workflow: Workflow, moment: str) -> None:
+    process = long_workflow.start(TABLES)
+    wait_for(long_workflow, process, moment)
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode != 0
+    long_workflow.finish(TABLES)
+    assert_whole(long_workflow)
+    assert long_workflow.planned(TABLES) == set()
+
+
+def test_after_an_interrupt_among_the_figures_the_next_run_finishes(finished: Workflow) -> None:
+    before = finished.results()
+    process = finished.start("--forcerun", "summarise")
+    while "rule figure" not in process.stdout.readline():
+        pass
+    time.sleep(0.5)
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=60)
+    finished.finish()
+    assert finished.results() == before
+
+
+@pytest.mark.parametrize("moment", ["build", "timing"])
+def test_after_a_killed_job_the_next_run_finishes(long_workflow: Workflow, moment: str) -> None:
+    process = long_workflow.start(TABLES)
+    wait_for(long_workflow, process, moment)
+    os.kill(children_of(process.pid)[-1], signal.SIGKILL)
+    process.communicate(timeout=60)
+    assert process.returncode != 0
+    long_workflow.finish(TABLES)
+    assert_whole(long_workflow)
+
+
+def test_after_a_kill_of_snakemake_its_own_message_asks_for_unlock(long_workflow: Workflow) -> None:
+    process = long_workflow.start(TABLES)
+    wait_for(long_workflow, process, "timing")
+    process.kill()
+    process.wait()
+    blocked = long_workflow.run(TABLES)
+    assert blocked.returncode != 0
+    assert "--unlock" in blocked.stdout
+    long_workflow.finish("--unlock")
+    long_workflow.finish(TABLES)
+    assert_whole(long_workflow)
+
+
+def test_too_small_a_disk_is_one_line_before_anything_starts(
+    workflow: Workflow, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    workflow.configure(cutoffs=[2000], store_dir=str(mounted(tmp_path / "small", request.addfinalizer)))
+    done = workflow.run()
+    assert done.returncode != 0
+    assert "set store_dir to a larger disk" in done.stdout.splitlines()[-1]
+    assert not (workflow.directory / "results/dataset").exists()
+
+
+@pytest.mark.parametrize("name", backends.names())
+def test_a_disk_that_fills_up_is_one_line_and_leaves_nothing(
+    name: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    place = mounted(tmp_path / "small", request.addfinalizer)
+    write_image_set(tmp_path / "dataset", 10)
+    command = [sys.executable, CHECKOUT / "scripts", "build", "--name", name, "--module", name]
+    command += ["--options", json.dumps(backends.resolve(name, {})), "--cutoff", "3000"]
+    command += ["--image-set", tmp_path / "dataset", "--store", place / name / "3000"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("error in build: No space left on device")
+    assert "Traceback" not in done.stderr
+    assert list((place / name).iterdir()) == []
+
+
+def test_a_place_that_may_not_be_written_is_one_line(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    place = mounted(tmp_path / "small", request.addfinalizer)
+    subprocess.run(["mount", "-o", "remount,ro", place], check=True)
+    write_image_set(tmp_path / "dataset", 10)
+    command = [sys.executable, CHECKOUT / "scripts", "build", "--name", "hdf5", "--module", "hdf5"]
+    command += ["--options", json.dumps(backends.resolve("hdf5", {})), "--cutoff", "1"]
+    command += ["--image-set", tmp_path / "dataset", "--store", place / "hdf5/1"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error in build: Read-only file system")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def mounted(place: Path, at_the_end: Callable[[Callable[[], object]], None]) -> Path:
+    """Mount a file system in memory of 4 MiB, or skip."""
+    place.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", place], capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"mounting a small file system needs root: {done.stderr.strip()}")
+    at_the_end(lambda: subprocess.run(["umount", place], check=True))
+    return place

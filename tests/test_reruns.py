@@ -1,0 +1,149 @@
+"""What is redone after a change: the promised table, read from Snakemake's plan after a real run."""
+
+import os
+import re
+import shutil
+from itertools import product
+from pathlib import Path
+
+import pytest
+from conftest import SMALL, Workflow, write_small_archive
+
+from scripts.report import captions
+
+BACKENDS, CUTOFFS, OPERATIONS = SMALL["backends"], [str(cutoff) for cutoff in SMALL["cutoffs"]], SMALL["operations"]
+FIGURES = {("figure", name) for name in captions.names()}
+PAGE = {("page",)}
+SUMMARY = {("summarise",), *FIGURES, *PAGE}
+
+
+def builds(backends: list[str] = BACKENDS, cutoffs: list[str] = CUTOFFS) -> set[tuple[str, ...]]:
+    return {("build", *cell) for cell in product(backends, cutoffs)}
+
+
+def timings(backends: list[str] = BACKENDS, cutoffs: list[str] = CUTOFFS) -> set[tuple[str, ...]]:
+    return {("time_operation", *cell) for cell in product(backends, cutoffs, OPERATIONS)}
+
+
+EVERYTHING = {("unpack",), *builds(), *timings(), *SUMMARY}
+
+
+def test_nothing_changed(finished: Workflow) -> None:
+    assert finished.planned() == set()
+
+
+def test_every_tracked_file_touched(finished: Workflow) -> None:
+    for folder, _, names in os.walk(finished.directory):
+        if "results" not in Path(folder).parts[len(finished.directory.parts) :] and ".snakemake" not in folder:
+            for name in names:
+                os.utime(Path(folder, name))
+    assert finished.planned() == set()
+
+
+def test_a_fresh_clone_over_the_same_results(finished: Workflow, disk: Path) -> None:
+    clone = disk / "clone"
+    shutil.copytree(finished.directory, clone, ignore=shutil.ignore_patterns(".snakemake", "results"))
+    os.rename(finished.directory / "results", clone / "results")
+    assert Workflow(clone).planned() == set()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_one_backends_file(finished: Workflow, backend: str) -> None:
+    finished.edit(f"scripts/backends/{backend}.py")
+    assert finished.planned() == builds([backend]) | timings([backend]) | SUMMARY
+
+
+def test_one_codecs_file(finished: Workflow) -> None:
+    finished.edit("scripts/codecs/raw.py")
+    assert finished.planned() == builds(["lmdb"]) | timings(["lmdb"]) | SUMMARY
+
+
+def test_a_codec_that_no_store_uses(finished: Workflow) -> None:
+    finished.edit("scripts/codecs/pickle.py")
+    assert finished.planned() == set()
+
+
+def test_a_variants_options(finished: Workflow) -> None:
+    variants = {"smaller": {"backend": "hdf5", "chunk_images": 10}}
+    finished.configure(backends=["lmdb", "smaller"], variants=variants)
+    assert finished.planned() == builds(["smaller"]) | timings(["smaller"]) | SUMMARY
+    finished.finish()
+    variants["smaller"]["chunk_images"] = 20
+    finished.configure(variants=variants)
+    assert finished.planned() == builds(["smaller"]) | timings(["smaller"]) | SUMMARY
+
+
+def test_another_version_of_a_library(finished: Workflow) -> None:
+    """The version that is installed is read from its metadata, so a changed copy of that is another version."""
+    import h5py
+
+    site = Path(h5py.__file__).parent.parent
+    metadata = next(site.glob("h5py-*.dist-info"))
+    copy = finished.directory / "site" / metadata.name
+    shutil.copytree(metadata, copy)
+    text = (copy / "METADATA").read_text()
+    (copy / "METADATA").write_text(re.sub(r"(?m)^Version: .*", "Version: 99.0", text, count=1))
+    environment = finished.environment | {"PYTHONPATH": str(copy.parent)}
+    patched = type("Patched", (Workflow,), {"environment": property(lambda self: environment)})(finished.directory)
+    assert patched.planned() == builds(["hdf5"]) | timings(["hdf5"]) | SUMMARY
+
+
+def test_a_new_cutoff(finished: Workflow) -> None:
+    finished.configure(cutoffs=[1, 5, 30])
+    assert finished.planned() == builds(cutoffs=["5"]) | timings(cutoffs=["5"]) | SUMMARY
+
+
+def test_a_new_backend(finished: Workflow) -> None:
+    finished.configure(backends=[*BACKENDS, "png"])
+    assert finished.planned() == builds(["png"]) | timings(["png"]) | SUMMARY
+
+
+def test_the_order_of_backends(finished: Workflow) -> None:
+    finished.configure(backends=BACKENDS[::-1])
+    assert finished.planned() == SUMMARY
+
+
+@pytest.mark.parametrize("setting", [{"budget_seconds": 0.06}, {"minimum_samples": 7}])
+def test_a_timing_setting(finished: Workflow, setting: dict) -> None:
+    finished.configure(**setting)
+    assert finished.planned() == timings() | SUMMARY
+
+
+def test_the_measuring_code(finished: Workflow) -> None:
+    finished.edit("scripts/measure/operations.py")
+    assert finished.planned() == timings() | SUMMARY
+
+
+@pytest.mark.parametrize("figure", captions.names()[:2])
+def test_one_figures_code(finished: Workflow, figure: str) -> None:
+    finished.edit(f"scripts/report/figures/{figure}.py")
+    assert finished.planned() == {("figure", figure)} | PAGE
+
+
+def test_the_figures_style(finished: Workflow) -> None:
+    finished.edit("scripts/report/style.py")
+    assert finished.planned() == FIGURES | PAGE
+
+
+def test_the_pages_template(finished: Workflow) -> None:
+    finished.edit("scripts/report/page.html.j2")
+    assert finished.planned() == PAGE
+
+
+def test_the_image_set(finished: Workflow) -> None:
+    write_small_archive(finished.directory / "archive.tar.gz", seed=1)
+    assert finished.planned() == {("download",), *EVERYTHING}
+
+
+def test_prose_and_places(finished: Workflow) -> None:
+    finished.edit("config.yaml", "\n# A remark.\n")
+    (finished.directory / "README.md").write_text("Another README.")
+    os.rename(finished.directory / "archive.tar.gz", finished.directory / "moved.tar.gz")
+    finished.configure(images="moved.tar.gz", addresses=["http://127.0.0.1:9/elsewhere"], offline_fallback=False)
+    assert finished.planned() == set()
+
+
+def test_a_redone_step_gives_the_same_bytes(finished: Workflow) -> None:
+    before = finished.results()
+    finished.finish("--forcerun", "summarise")
+    assert finished.results() == before
