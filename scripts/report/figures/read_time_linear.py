@@ -1,0 +1,17 @@
+"""How long does it take to read all images?
+
+The same times on linear axes: the seconds that one would wait for one pass over all images. Where one store
+is much slower than all others, a second row looks closer at those.
+"""
+
+from matplotlib.figure import Figure
+
+from scripts.report import captions, curves
+from scripts.report.tables import Tables
+
+POSITION = 4
+
+
+def draw(tables: Tables) -> Figure:
+    """A panel per reading operation."""
+    return curves.draw(tables, captions.title("read_time_linear"), tables.operations_like("read"), log=False)

@@ -1,0 +1,17 @@
+"""How long does it take to store images?
+
+The same times on linear axes, as the article draws them: the largest stores are what one sees, and differences are in
+seconds that one would wait. Where one store is much slower than all others, a second row looks closer at those.
+"""
+
+from matplotlib.figure import Figure
+
+from scripts.report import captions, curves
+from scripts.report.tables import Tables
+
+POSITION = 2
+
+
+def draw(tables: Tables) -> Figure:
+    """A panel per writing operation."""
+    return curves.draw(tables, captions.title("store_time_linear"), tables.operations_like("write"), log=False)

@@ -1,0 +1,18 @@
+"""How does the time to store images grow with their number?
+
+Time to write a new store against the number of images, both axes logarithmic, so that equal distances are equal factors
+and a straight line of slope one is proportional growth. Left: bytes may still be in the page cache at the end. Right:
+everything is on the disk.
+"""
+
+from matplotlib.figure import Figure
+
+from scripts.report import captions, curves
+from scripts.report.tables import Tables
+
+POSITION = 1
+
+
+def draw(tables: Tables) -> Figure:
+    """A panel per writing operation."""
+    return curves.draw(tables, captions.title("store_time_log"), tables.operations_like("write"), log=True)

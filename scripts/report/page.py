@@ -1,0 +1,209 @@
+"""The page: gathers what its template shows, from the tables, the records, the provenance and the figures."""
+
+import json
+import os
+import shlex
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from scripts.errors import UserError
+from scripts.report import answers, appearance, claims, comparability, inline, rows, tables, wording
+from scripts.report.answers import Results
+from scripts.report.comparability import Records
+from scripts.report.tables import MAIN_GROUP, Row, Tables
+
+TEMPLATES = Path(__file__).parent
+CROSSINGS_SHOWN = 12
+
+
+def write_page(
+    timings: Path, summary: Path, disk_usage: Path, provenance: Path, records: Path, figures: list[Path], output: Path
+) -> None:
+    """Write the page; the same inputs give the same bytes. Raises UserError for inputs that don't fit together."""
+    read = Tables.load(summary, disk_usage)
+    results = Results(read, tables.read("timings", timings))
+    images = _provenance(provenance)
+    cells = [(row["backend"], row["cutoff_images"], row["operation"]) for row in read.summary]
+    machines = {row["machine"] for row in read.summary}
+    if machines != {records.name}:
+        raise UserError(f"{summary} is of machine {wording.join(sorted(machines))}, but the records are in {records}")
+    kept = rows.load_records(records, records.name, cells)
+    drawn = [inline.read(path) for path in figures]
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.globals["say"] = wording
+    text = environment.get_template("page.html.j2").render(context(results, kept, images, drawn))
+    output.parent.mkdir(parents=True, exist_ok=True)
+    temporary = output.with_name(f".{output.name}.{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, output)
+
+
+def context(results: Results, records: Records, provenance: dict, figures: list[inline.Inlined]) -> dict[str, Any]:
+    """Everything that the template names."""
+    read = results.tables
+    groups = {path: row["comparison_group"] for path, row in zip(records, read.summary, strict=True)}
+    main = {path: record for path, record in records.items() if groups[path] == MAIN_GROUP}
+    questions = results.questions()
+    crossings = results.crossings()
+    return {
+        "tables": read,
+        "columns": tables.columns,
+        "css": Markup((TEMPLATES / "page.css").read_text()),
+        "colours": {name: appearance.colour(place) for place, name in enumerate(read.backends)},
+        "questions": questions,
+        "leads": {question.name: _lead(question) for question in questions if question.answers},
+        "crossings": crossings[:CROSSINGS_SHOWN],
+        "crossings_left_out": len(crossings[CROSSINGS_SHOWN:]),
+        "figures": [(figure, Markup(figure.svg)) for figure in figures],
+        "claims": claims.judge(results),
+        "gaps": _gaps(read),
+        "apart": _apart(records, main, groups),
+        "doubts": _doubts(results),
+        "load": max((record["load_average_before"] for record in main.values()), default=None),
+        "facts": _facts(main),
+        "backends": _backends(main),
+        "settings": _only(record["settings"] for record in main.values()),
+        "digests": _digests(main),
+        "span": _span(records),
+        "provenance": provenance,
+        "note": next((record["image_set"]["note"] for record in main.values() if record["image_set"]["note"]), None),
+        "command": _command(read, provenance),
+    }
+
+
+def _lead(question: answers.Question) -> tuple[str, str]:
+    """Who is best where, and how far ahead at the largest cutoff."""
+    last = question.answers[-1]
+    timed = question.name not in answers.MEASURES
+    verb, amount = ("takes", "as long") if timed else ("has", "as much")
+    found = f"At {wording.images(last.cutoff)} {last.leader} {verb} {last.value}"
+    if last.to_baseline:
+        found += f", {wording.times(last.to_baseline.value)} as long as one plain file"
+    if last.behind:
+        found += f"; {last.runner_up} comes next with {wording.factor(last.behind, amount)}"
+    return answers.lead_sentence(question), f"{found}."
+
+
+def _gaps(read: Tables) -> list[dict[str, Any]]:
+    """Cells without a number, those with the same reason together."""
+    found: dict[tuple[str, str, str], list[int]] = {}
+    for row in read.summary:
+        if row["status"] == "gap":
+            key = (row["backend"], row["operation"], row["gap_reason"] or "no reason recorded")
+            found.setdefault(key, []).append(row["cutoff_images"])
+    for row in read.disk_usage:
+        if row["apparent_bytes"] is None:
+            found.setdefault((row["backend"], "disk usage", "the store was not built"), []).append(row["cutoff_images"])
+    return [
+        {"backend": backend, "operation": operation, "reason": reason, "cutoffs": cutoffs}
+        for (backend, operation, reason), cutoffs in found.items()
+    ]
+
+
+def _apart(records: Records, main: Records, groups: dict[Path, int]) -> list[dict[str, Any]]:
+    """Records outside the main group, and what sets them apart."""
+    return [
+        {
+            "path": str(Path("records", *path.parts[-4:])),
+            "group": groups[path],
+            "started": record["started"],
+            "why": wording.join(comparability.differences(record, list(main.values()))),
+        }
+        for path, record in records.items()
+        if groups[path] != MAIN_GROUP
+    ]
+
+
+def _doubts(results: Results) -> list[dict[str, Any]]:
+    """Cells with samples that are flagged as outliers or whose state couldn't be verified."""
+    counts: dict[tuple[str, int, str], list[int]] = {}
+    for row in results.timings:
+        if row["subject"] == "backend":
+            found = counts.setdefault((row["backend"], row["cutoff_images"], row["operation"]), [0, 0, 0])
+            found[0] += 1
+            found[1] += row["outlier"] and row["state_verified"]
+            found[2] += not row["state_verified"]
+    names = ("samples", "outliers", "unverified")
+    return [
+        {"backend": backend, "cutoff": cutoff, "operation": operation, **dict(zip(names, found, strict=True))}
+        for (backend, cutoff, operation), found in counts.items()
+        if any(found[1:])
+    ]
+
+
+def _facts(records: Records) -> dict[str, str]:
+    """What the machine is, each fact once; several values where the nodes differ."""
+    described = [record["machine"] for record in records.values()]
+    stores = [record["file_system"] for record in records.values()]
+    names = {"cpu": "CPU", "cores": "Cores", "kernel": "Kernel", "operating_system": "System", "python": "Python"}
+    facts = {words: _distinct(machine[name] for machine in described) for name, words in names.items()}
+    facts["Memory"] = _distinct(f"{machine['memory_bytes'] / 2**30:.1f} GiB" for machine in described)
+    facts["Node"] = _distinct(machine["node"] for machine in described)
+    facts["File system of the stores"] = _distinct(
+        f"{store['type']} at {store['mount_point']} ({store['options']})" for store in stores
+    )
+    return facts
+
+
+def _backends(records: Records) -> dict[str, dict]:
+    """What each backend was: module, options, versions of its libraries, digest."""
+    return {record["cell"]["backend"]: record["backend"] for record in records.values()}
+
+
+def _digests(records: Records) -> dict[str, str]:
+    return {
+        "Image set": _distinct(record["image_set"]["digest"] for record in records.values()),
+        "Measuring code": _distinct(record["measuring_digest"] for record in records.values()),
+    }
+
+
+def _span(records: Records) -> tuple[str, str]:
+    """When the first cell started and the last one ended, to the minute, UTC."""
+    first = min(record["started"] for record in records.values())
+    last = max(record["ended"] for record in records.values())
+    return first[:16].replace("T", " "), last[:16].replace("T", " ")
+
+
+def _command(read: Tables, provenance: dict) -> str:
+    """The command that measures the same cells again."""
+    images = provenance["name"]
+    if images not in ("cifar10", "synthetic"):
+        images = f"path/to/{images}"
+    lists = {"backends": read.backends, "cutoffs": read.cutoffs, "operations": read.operations}
+    settings = [f"images={images}", *(f"{name}=[{','.join(map(str, values))}]" for name, values in lists.items())]
+    return f"snakemake --cores 4 --config {' '.join(shlex.quote(setting) for setting in settings)}"
+
+
+def _provenance(path: Path) -> dict:
+    try:
+        provenance = json.loads(path.read_text(encoding="utf-8"))
+        missing = {"name", "label", "synthetic", "note", "train_images", "image_shape", "digest"} - set(provenance)
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{path} is not a provenance file ({error}); remove it and run the workflow again") from None
+    if missing:
+        raise UserError(f"{path} lacks {wording.join(sorted(missing))}; remove it and run the workflow again")
+    return provenance
+
+
+def _distinct(values: Iterable[Any]) -> str:
+    return wording.join(dict.fromkeys(str(value) for value in values))
+
+
+def _only(values: Iterable[dict]) -> Row:
+    """Settings with each value once; several where records differ."""
+    merged: dict[str, list] = {}
+    for value in values:
+        for name, setting in value.items():
+            merged.setdefault(name, []).append(setting)
+    return {name: _distinct(found) for name, found in merged.items()}

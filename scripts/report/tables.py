@@ -1,0 +1,163 @@
+"""The tables in results/: read and written as CSV and checked against their schema, and the cells that they hold."""
+
+import csv
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from scripts.errors import UserError
+
+Row = dict[str, Any]
+
+SCHEMA = Path(__file__).parent.parent / "schemas" / "tables.schema.yaml"
+MAIN_GROUP = 1
+TYPES = {"string": str, "integer": int, "number": (int, float), "boolean": bool}
+READ = {"string": str, "integer": int, "number": float, "boolean": {"true": True, "false": False}.__getitem__}
+
+
+@cache
+def columns(table: str) -> dict[str, dict]:
+    """Return the columns of a table in order, each with its type, description and limits."""
+    return yaml.safe_load(SCHEMA.read_text())[table]["columns"]
+
+
+def check(table: str, rows: Iterable[Row]) -> None:
+    """Raise ValueError for the first field that the schema of the table doesn't allow."""
+    schema = columns(table)
+    for number, row in enumerate(rows, start=1):
+        if list(row) != list(schema):
+            raise ValueError(f"{table}: row {number} has columns {list(row)}, expected {list(schema)}")
+        for name, rule in schema.items():
+            fault = _fault(row[name], rule)
+            if fault:
+                raise ValueError(f"{table}: row {number}, column {name}: {row[name]!r} {fault}")
+
+
+def write(table: str, rows: list[Row], path: Path) -> None:
+    """Check the rows and write them as CSV, under a temporary name first. Raises ValueError as `check` does."""
+    check(table, rows)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns(table))
+        writer.writerows([_text(value) for value in row.values()] for row in rows)
+    os.replace(temporary, path)
+
+
+def read(table: str, path: Path) -> list[Row]:
+    """Return the rows of a CSV file with typed values, None for empty fields; UserError where it isn't such a table."""
+    schema = columns(table)
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        try:
+            rows = [
+                {name: None if text == "" else READ[schema[name]["type"]](text) for name, text in row.items()}
+                for row in reader
+            ]
+            check(table, rows)
+        except (KeyError, TypeError, ValueError) as error:
+            raise UserError(
+                f"{path} is not a {table} table of this version ({error}); run the workflow again"
+            ) from None
+    return rows
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Summary and disk usage; the cells of the main comparison group, in the order of the config."""
+
+    summary: list[Row]
+    disk_usage: list[Row]
+
+    @classmethod
+    def load(cls, summary: Path, disk_usage: Path) -> "Tables":
+        """Read both tables; UserError as `read` raises it."""
+        return cls(read("summary", summary), read("disk_usage", disk_usage))
+
+    @cached_property
+    def main(self) -> list[Row]:
+        """The summary rows that may be compared with each other."""
+        return [row for row in self.summary if row["comparison_group"] == MAIN_GROUP]
+
+    @cached_property
+    def apart(self) -> list[Row]:
+        """The summary rows that may not be compared with the main group."""
+        return [row for row in self.summary if row["comparison_group"] != MAIN_GROUP]
+
+    @cached_property
+    def backends(self) -> list[str]:
+        """Backends by order of appearance."""
+        return list(dict.fromkeys(row["backend"] for row in [*self.summary, *self.disk_usage]))
+
+    @cached_property
+    def cutoffs(self) -> list[int]:
+        """Cutoffs (images), ascending."""
+        return sorted({row["cutoff_images"] for row in [*self.summary, *self.disk_usage]})
+
+    @cached_property
+    def operations(self) -> list[str]:
+        """Operations by order of appearance."""
+        return list(dict.fromkeys(row["operation"] for row in self.summary))
+
+    def operations_like(self, kind: str) -> list[str]:
+        """Operations whose name is `kind` or starts with it and a hyphen."""
+        return [name for name in self.operations if name.split("-")[0] == kind]
+
+    @cached_property
+    def image_sets(self) -> list[str]:
+        """Labels of the image sets that the numbers come from."""
+        return sorted({row["image_set"] for row in [*self.main, *self.disk_usage]})
+
+    @cached_property
+    def machines(self) -> list[str]:
+        """Machines that the numbers come from."""
+        return sorted({row["machine"] for row in self.main})
+
+    @cached_property
+    def synthetic(self) -> bool:
+        """Whether any number comes from synthetic images."""
+        return any(row["synthetic"] for row in [*self.summary, *self.disk_usage])
+
+    def cell(self, backend: str, cutoff: int, operation: str) -> Row | None:
+        """The measured row of a cell of the main group, or None."""
+        row = self._cells.get((backend, cutoff, operation))
+        return row if row and row["status"] == "measured" else None
+
+    def store(self, backend: str, cutoff: int) -> Row | None:
+        """The disk usage of a store, or None where it wasn't built."""
+        row = self._stores.get((backend, cutoff))
+        return row if row and row["apparent_bytes"] is not None else None
+
+    @cached_property
+    def _cells(self) -> dict[tuple[str, int, str], Row]:
+        return {(row["backend"], row["cutoff_images"], row["operation"]): row for row in self.main}
+
+    @cached_property
+    def _stores(self) -> dict[tuple[str, int], Row]:
+        return {(row["backend"], row["cutoff_images"]): row for row in self.disk_usage}
+
+
+def _fault(value: Any, rule: dict) -> str | None:
+    if value is None:
+        return None if rule.get("optional") else "may not be empty"
+    if not isinstance(value, TYPES[rule["type"]]) or (isinstance(value, bool) and rule["type"] != "boolean"):
+        return f"is not of type {rule['type']}"
+    if "values" in rule and value not in rule["values"]:
+        return f"is not one of {rule['values']}"
+    if not rule.get("minimum", value) <= value <= rule.get("maximum", value):
+        return "is out of bounds"
+    return None
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return repr(value) if isinstance(value, float) else str(value)

@@ -1,0 +1,219 @@
+"""Records and manifests of a plausible run, made by formula: the input of the report's tests. No time is measured."""
+
+import hashlib
+import json
+import math
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from scripts import figure, page, summarise
+from scripts.report import captions
+
+OPERATIONS = ("write", "write-durable", "read-warm", "read-cold")
+CUTOFFS = (1, 10, 100, 1_000, 10_000, 100_000)
+REAL = {"name": "cifar10", "label": "CIFAR-10", "synthetic": False, "note": None}
+SYNTHETIC = {
+    "name": "synthetic",
+    "label": "synthetic images, not CIFAR-10",
+    "synthetic": True,
+    "note": "to get the real images, download the archive on a machine with a network and set download_dir",
+}
+COSTS = {
+    "png": {"write": (400, 217), "write-durable": (900, 232), "read-warm": (90, 82), "read-cold": (300, 230)},
+    "lmdb": {"write": (1900, 6.4), "write-durable": (2500, 6.9), "read-warm": (60, 1.7), "read-cold": (250, 7)},
+    "hdf5": {"write": (600, 0.91), "write-durable": (1200, 1.76), "read-warm": (520, 0.35), "read-cold": (900, 1.6)},
+    "baseline": {"write": (40, 0.83), "write-durable": (500, 1.68), "read-warm": (12, 0.25), "read-cold": (120, 1.6)},
+}
+"""Microseconds for the store and for each image."""
+SIZES = {"png": (4200, 2264, 4097), "lmdb": (20480, 4120, 4120), "hdf5": (2048, 3080, 3081)}
+"""Bytes of an empty store, then apparent and allocated bytes for each image."""
+
+Seconds = Callable[[str, int, str], float]
+
+
+def seconds(backend: str, cutoff: int, operation: str) -> float:
+    """A plausible time (s); backends and operations that aren't known cost some mixture of those that are."""
+    seed = int.from_bytes(hashlib.sha256(f"{backend}{operation}".encode()).digest()[:2]) / 65536
+    fixed, each = COSTS.get(backend, {}).get(operation, (200 + 900 * seed, 0.4 * 60**seed))
+    return (fixed + each * cutoff) / 1e6
+
+
+@dataclass
+class Run:
+    """A made-up run in `directory`; change its fields or its files, then make the tables, figures and page."""
+
+    directory: Path
+    backends: tuple[str, ...] = ("png", "lmdb", "hdf5")
+    cutoffs: tuple[int, ...] = CUTOFFS
+    operations: tuple[str, ...] = OPERATIONS
+    image_set: dict = field(default_factory=lambda: dict(REAL))
+    seconds: Seconds = seconds
+    noise: float = 0.03
+    samples: int = 12
+    machine: str = "xeon-2cores-24gib-linux6.1-ext4"
+    gaps: dict[tuple[str, int, str], str] = field(default_factory=dict)
+
+    @property
+    def records(self) -> Path:
+        """The directory of the machine's records."""
+        return self.directory / "records" / self.machine
+
+    def record_path(self, backend: str, cutoff: int, operation: str) -> Path:
+        """Where the record of a cell is."""
+        return self.records / backend / str(cutoff) / f"{operation}.json"
+
+    def write(self) -> "Run":
+        """Write provenance, records and manifests."""
+        images = self._image_set(50_000)
+        provenance = {
+            "provenance_version": 1,
+            **images,
+            "archive": {"file_name": "images.tar.gz", "bytes": 170_498_071, "sha256": "6d95", "source": "made up"},
+            "train_images": 50_000,
+            "test_images": 10_000,
+            "label_names": ["airplane"],
+        }
+        _write(self.directory / "dataset" / "provenance.json", provenance)
+        started = datetime(2025, 3, 1, 12, tzinfo=UTC)
+        for operation in self.operations:
+            for cutoff in self.cutoffs:
+                for backend in self.backends:
+                    record = self._record(backend, cutoff, operation, started)
+                    _write(self.record_path(backend, cutoff, operation), record)
+                    started += timedelta(seconds=5)
+        for backend in self.backends:
+            for cutoff in self.cutoffs:
+                manifest = self._manifest(backend, cutoff)
+                _write(self.directory / "stores" / backend / str(cutoff) / "manifest.json", manifest)
+        return self
+
+    def change(self, where: tuple[str, int, str], /, **changes: object) -> Path:
+        """Change top-level entries of one record; returns its path."""
+        path = self.record_path(*where)
+        _write(path, {**json.loads(path.read_text()), **changes})
+        return path
+
+    def summarise(self) -> "Run":
+        """Run the step that makes the tables."""
+        summarise.main(
+            [
+                *("--records", str(self.records), "--machine", self.machine),
+                *("--stores", str(self.directory / "stores"), "--backends", *self.backends),
+                *("--cutoffs", *map(str, self.cutoffs), "--operations", *self.operations),
+                *("--timings", str(self.directory / "timings.csv"), *self.tables),
+            ]
+        )
+        return self
+
+    def draw(self, *names: str) -> "Run":
+        """Run the step that draws, for these figures or for all."""
+        for name in names or captions.names():
+            files = [str(self.directory / "figures" / f"{name}.{kind}") for kind in ("svg", "png")]
+            figure.main([name, *self.tables, "--svg", files[0], "--png", files[1]])
+        return self
+
+    def page(self, *names: str) -> str:
+        """Run the step that makes the page, with these figures or with all; returns its text."""
+        output = self.directory / "report.html"
+        figures = [str(self.directory / "figures" / f"{name}.svg") for name in names or captions.names()]
+        page.main(
+            [
+                *(*self.tables, "--timings", str(self.directory / "timings.csv")),
+                *("--provenance", str(self.directory / "dataset" / "provenance.json")),
+                *("--records", str(self.records), "--figures", *figures, "--output", str(output)),
+            ]
+        )
+        return output.read_text(encoding="utf-8")
+
+    @property
+    def tables(self) -> list[str]:
+        """The flags that name summary and disk usage."""
+        return [
+            "--summary",
+            str(self.directory / "summary.csv"),
+            "--disk-usage",
+            str(self.directory / "disk_usage.csv"),
+        ]
+
+    def _image_set(self, cutoff: int) -> dict:
+        distinct = min(cutoff, 50_000)
+        counts = {"distinct_images": distinct, "repeated_images": cutoff - distinct}
+        return {**self.image_set, "digest": "ab12" * 16, "image_shape": [32, 32, 3], **counts}
+
+    def _record(self, backend: str, cutoff: int, operation: str, started: datetime) -> dict:
+        reason = self.gaps.get((backend, cutoff, operation))
+        return {
+            "record_version": 1,
+            "cell": {"machine": self.machine, "backend": backend, "cutoff": cutoff, "operation": operation},
+            "status": "gap" if reason else "measured",
+            "gap_reason": reason,
+            "backend": self._backend(backend),
+            "measuring_digest": "feedfacecafe0001",
+            "image_set": self._image_set(cutoff),
+            "store": {"key": "0123456789abcdef", "digest": "cd34" * 16},
+            "settings": {
+                **{"budget_seconds": 2.0, "minimum_samples": 6, "maximum_samples": 200, "interval_width": 0.05},
+                **{"long_sample_seconds": 2.0, "long_samples": 3},
+            },
+            "started": _moment(started),
+            "ended": _moment(started + timedelta(seconds=4)),
+            "machine": {
+                **{"cpu": "Intel(R) Xeon(R) CPU @ 2.20GHz", "cores": 2, "memory_bytes": 24 * 2**30},
+                **{"kernel": "Linux 6.1.0", "operating_system": "Debian GNU/Linux 12 (bookworm)"},
+                **{"python": "3.11.2", "node": "node-1"},
+            },
+            "file_system": {"type": "ext4", "mount_point": "/", "options": "rw,relatime"},
+            "load_average_before": 0.4,
+            "load_average_after": 0.9,
+            "samples": [] if reason else self._samples(backend, cutoff, operation),
+        }
+
+    def _samples(self, backend: str, cutoff: int, operation: str) -> list[dict]:
+        chance = random.Random(f"{backend} {cutoff} {operation}")
+        count = 3 if self.seconds(backend, cutoff, operation) >= 2 else self.samples
+        taken = []
+        for order in range(2 * count):
+            subject = ("baseline", "backend")[order % 2]
+            typical = self.seconds(backend if order % 2 else "baseline", cutoff, operation)
+            time = typical * math.exp(self.noise * chance.gauss(0, 1) ** 2 + self.noise * chance.gauss(0, 1))
+            state = "fresh" if operation.startswith("write") else operation.rpartition("-")[2]
+            sample = {"subject": subject, "order": order, "seconds": time, "state": state, "state_verified": True}
+            sample["open_seconds"] = time / 10 if state != "fresh" else None
+            sample["resident_fraction"] = {"warm": 1.0, "cold": 0.0}.get(state)
+            taken.append({**sample, "device_read_bytes": 3072 * cutoff, "device_written_bytes": None})
+        return taken
+
+    def _manifest(self, backend: str, cutoff: int) -> dict:
+        fixed, apparent, allocated = SIZES.get(backend, (4096, 3072 + 40 * len(backend), 3100 + 90 * len(backend)))
+        about = self._backend(backend)
+        return {
+            "manifest_version": 1,
+            **{"backend": backend, "module": about["module"], "options": about["options"], "cutoff": cutoff},
+            **{"key": "0123456789abcdef", "backend_digest": about["digest"], "versions": about["versions"]},
+            **{"image_set": self._image_set(cutoff), "digest": "cd34" * 16},
+            "apparent_bytes": fixed + apparent * cutoff,
+            "allocated_bytes": (fixed + allocated * cutoff + 4095) // 4096 * 4096,
+            "files": cutoff + 1 if backend == "png" else 2,
+            "file_system": {"type": "ext4", "mount_point": "/", "options": "rw,relatime"},
+        }
+
+    @staticmethod
+    def _backend(backend: str) -> dict:
+        versions = {"png": {"pillow": "13.0.0"}, "lmdb": {"lmdb": "3.0.0"}, "hdf5": {"h5py": "3.16.0"}}
+        options = {"lmdb": {"codec": "raw"}, "png": {"compression": 6}}
+        return {
+            **{"module": backend, "options": options.get(backend, {}), "digest": f"{backend:0<16.16}"},
+            "versions": {**versions.get(backend, {}), "numpy": "2.4.6"},
+        }
+
+
+def _moment(moment: datetime) -> str:
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _write(path: Path, content: dict) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content))
