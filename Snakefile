@@ -35,6 +35,11 @@ onstart:
 
 onsuccess:
     print(PLAN.closing())
+    shell(PLAN.discard_command())
+
+
+onerror:
+    shell(PLAN.discard_command())
 
 
 rule all:

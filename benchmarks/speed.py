@@ -31,6 +31,7 @@ from scripts.backends.base import sync_file_system  # noqa: E402
 from scripts.dataset import synthetic  # noqa: E402
 from scripts.dataset.image_set import SYNTHETIC_LABEL, ImageSet  # noqa: E402
 from scripts.measure.baseline import Baseline  # noqa: E402
+from scripts.measure.memory import copy_on_page  # noqa: E402
 from scripts.measure.sampling import median, median_interval  # noqa: E402
 
 NO_SLOWER = 1.0
@@ -83,7 +84,7 @@ class Bench:
         self._images = images
         self._labels = labels
         self._directory = directory
-        self._arrays = np.zeros_like(images), np.zeros_like(labels)
+        self._arrays = copy_on_page(images), copy_on_page(labels)
         self._numbers = itertools.count()
 
     def run(self, contest: Contest) -> dict[str, list[float]]:
@@ -155,8 +156,8 @@ def images_of(image_set: Path, count: int) -> tuple[np.ndarray, np.ndarray, str]
     if image_set.is_dir():
         found = ImageSet.load(image_set)
         images, labels = found.first(count)
-        return np.array(images[:count]), np.array(labels[:count]), found.provenance["label"]
-    return synthetic.generate(count), synthetic.generate_labels(count), SYNTHETIC_LABEL
+        return copy_on_page(images), copy_on_page(labels), found.provenance["label"]
+    return copy_on_page(synthetic.generate(count)), copy_on_page(synthetic.generate_labels(count)), SYNTHETIC_LABEL
 
 
 def main() -> int:

@@ -22,7 +22,7 @@ from jsonschema import Draft202012Validator
 
 from scripts import backends, digests
 from scripts.errors import UserError
-from scripts.measure import machine, record, store
+from scripts.measure import machine, store
 from scripts.progress import duration
 from scripts.report import captions
 
@@ -106,7 +106,7 @@ class Plan:
     def records(self) -> list[str]:
         """The records of all cells."""
         return [
-            str(record.path_in(Path(self.results, "records"), self.machine, name, cutoff, operation))
+            f"{self.results}/records/{self.machine}/{name}/{cutoff}/{operation}.json"
             for name in self.choices
             for cutoff in self.cutoffs
             for operation in self.operations
@@ -123,6 +123,10 @@ class Plan:
         """
         python = "python" if self.with_conda else sys.executable
         return shlex.join([python, os.path.relpath(digests.CHECKOUT / digests.PACKAGE)])
+
+    def discard_command(self) -> str:
+        """The command that removes what timing jobs wrote, for the end of a run."""
+        return f"{self.step_command()} discard --stores {shlex.quote(self.stores)}"
 
     def code(self, step: str, name: str | None = None) -> str:
         """The digest of the code and libraries that a step depends on; with `name`, that of the backend's file too."""

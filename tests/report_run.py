@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from scripts import figure, page, summarise
+from scripts.dataset.image_set import SYNTHETIC_LABEL
 from scripts.report import captions
 
 OPERATIONS = ("write", "write-durable", "read-warm", "read-cold")
@@ -17,7 +18,7 @@ CUTOFFS = (1, 10, 100, 1_000, 10_000, 100_000)
 REAL = {"name": "cifar10", "label": "CIFAR-10", "synthetic": False, "note": None}
 SYNTHETIC = {
     "name": "synthetic",
-    "label": "synthetic images, not CIFAR-10",
+    "label": SYNTHETIC_LABEL,
     "synthetic": True,
     "note": "to get the real images, download the archive on a machine with a network and set download_dir",
 }

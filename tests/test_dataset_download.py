@@ -22,6 +22,7 @@ from scripts.dataset import fetch as fetching
 from scripts.dataset.archive import open_archive
 from scripts.dataset.download import SYNTHETIC_FILE_NAME, obtain
 from scripts.dataset.fetch import Published, Unavailable, fetch
+from scripts.dataset.image_set import SYNTHETIC_LABEL
 from scripts.errors import UserError
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -315,7 +316,7 @@ def test_the_record_of_a_downloaded_archive(serve, tmp_path):
 def test_without_an_answer_synthetic_images_stand_in_and_say_so(closed_address, tmp_path):
     record = get("cifar10", tmp_path, addresses=[closed_address])
     assert names(tmp_path / "kept") == [SYNTHETIC_FILE_NAME]
-    assert (record["name"], record["label"]) == ("synthetic", "synthetic images, not CIFAR-10")
+    assert (record["name"], record["label"]) == ("synthetic", SYNTHETIC_LABEL)
     assert record["synthetic"] is True
     assert PUBLISHED.address in record["note"]
     assert str(tmp_path / "kept") in record["note"]

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from scripts.dataset.download import obtain
-from scripts.dataset.image_set import ImageSet
+from scripts.dataset.image_set import SYNTHETIC_LABEL, ImageSet
 from scripts.dataset.unpack import unpack
 from scripts.errors import UserError
 from tests.dataset_archives import as_images, evil_pickle, members, rows, tar_gz
@@ -67,7 +67,7 @@ def test_synthetic_images_say_so_even_when_given_by_path(tmp_path):
     obtain("synthetic", tmp_path / "generated.json", directory=tmp_path, synthetic_rows=8)
     (tmp_path / "synthetic-10-python.tar.gz").rename(tmp_path / "mine.tar.gz")
     provenance = unpacked(tmp_path / "mine.tar.gz", tmp_path).provenance
-    assert (provenance["synthetic"], provenance["label"]) == (True, "synthetic images, not CIFAR-10")
+    assert (provenance["synthetic"], provenance["label"]) == (True, SYNTHETIC_LABEL)
 
 
 def test_the_published_archive_must_have_all_its_rows(tmp_path):

@@ -1,10 +1,10 @@
-"""Pins: the same versions for pip and for conda, hashes for all, and an environment that holds what its rules import."""
+"""Pins: the same versions for pip and conda, hashes for all, and environments that hold what their rules import."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
-import tomllib
 import yaml
 from conftest import CHECKOUT
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -168,3 +169,23 @@ def test_builders_at_the_same_time_publish_one_store(image_set: ImageSet, disk: 
     assert [process.wait() for process in processes] == [0] * 4
     assert [path.name for path in disk.iterdir()] == ["500"]
     store.check(disk / "500", store.key(image_set.provenance["digest"], 500, choose("lmdb")))
+
+
+@pytest.mark.parametrize("name", ["hdf5", "lmdb"])
+def test_building_100_000_images_takes_less_memory_than_they_do(
+    name: str, image_set: ImageSet, disk: Path, tmp_path: Path
+) -> None:
+    """A copy of all of them is 307 MB; the limit on private memory is 300 MB. Mapped pages don't count."""
+    limit = 300_000_000
+
+    def bounded() -> None:
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+    done = subprocess.run(
+        build_command(name, 100_000, tmp_path / "dataset", disk / "100000"),
+        preexec_fn=bounded,
+        env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr

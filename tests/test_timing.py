@@ -1,6 +1,7 @@
 """Timing one cell for real: what the record holds, which states are verified, what is refused."""
 
 import json
+import mmap
 import shutil
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from conftest import CHECKOUT, write_image_set
 
 from scripts import backends
 from scripts.errors import UserError
-from scripts.measure import sampling, store, timing
+from scripts.measure import memory, sampling, scratch, store, timing
 from scripts.measure.operations import OPERATIONS
 
 FAST = sampling.Settings(budget_seconds=0.05, maximum_samples=8)
@@ -75,11 +76,24 @@ def test_a_record_carries_what_is_needed_to_judge_it(stores: Path) -> None:
     assert record["file_system"]["type"] != "unknown" or not Path("/proc/self/mountinfo").exists()
 
 
-def test_nothing_is_left_beside_the_stores(stores: Path) -> None:
-    (stores / "stores" / f".timing-{timing.socket.gethostname()}-1-left").mkdir()
+def test_what_a_job_wrote_goes_at_the_end_of_the_run_and_its_space_at_once(stores: Path) -> None:
+    """Large files are emptied; deleting them, which can slow down the jobs that follow, waits."""
+    with scratch.directory(stores / "stores") as place:
+        (place / "large").write_bytes(b"x" * scratch.LARGE_FILE_BYTES)
+        (place / "small").write_bytes(b"x")
+    assert [(path.name, path.stat().st_size) for path in sorted(place.iterdir())] == [("large", 0), ("small", 1)]
     for operation in OPERATIONS:
         time_cell(stores, "png", operation)
+    scratch.remove_all(stores / "stores")
     assert sorted(path.name for path in (stores / "stores").iterdir()) == backends.names()
+
+
+@pytest.mark.parametrize("shape", [(1,), (7, 5, 3, 3), (100, 32, 32, 3)])
+def test_arrays_for_timing_start_on_a_page(shape: tuple[int, ...]) -> None:
+    array = memory.copy_on_page(np.ones(shape, np.int64))
+    assert array.ctypes.data % mmap.PAGESIZE == 0
+    assert array.flags.c_contiguous
+    assert np.array_equal(array, np.ones(shape))
 
 
 def test_a_store_of_other_images_is_refused(stores: Path) -> None:
@@ -146,7 +160,7 @@ def test_long_runs_get_three_samples_and_their_first_run_counts(stores: Path) ->
 
 
 @pytest.fixture
-def memory() -> Iterator[Path]:
+def in_memory() -> Iterator[Path]:
     place = Path("/dev/shm/image-storage-test")
     if not place.parent.is_dir():
         pytest.skip("this system has no /dev/shm to try a file system in memory with")
@@ -155,10 +169,10 @@ def memory() -> Iterator[Path]:
     shutil.rmtree(place)
 
 
-def test_what_cannot_be_evicted_is_a_gap_with_its_reason(memory: Path) -> None:
-    image_set = write_image_set(memory / "dataset", 40)
-    store.build("hdf5", choose("hdf5"), COUNT, image_set, memory / "stores/hdf5" / str(COUNT))
-    record = time_cell(memory, "hdf5", "read-cold")
+def test_what_cannot_be_evicted_is_a_gap_with_its_reason(in_memory: Path) -> None:
+    image_set = write_image_set(in_memory / "dataset", 40)
+    store.build("hdf5", choose("hdf5"), COUNT, image_set, in_memory / "stores/hdf5" / str(COUNT))
+    record = time_cell(in_memory, "hdf5", "read-cold")
     assert record["status"] == "gap"
     assert "can't be evicted from the page cache of file system tmpfs" in record["gap_reason"]
     assert record["samples"] == []

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from conftest import SNAKEMAKE, Workflow, copy_checkout
 
-from scripts.measure.record import read
+from scripts.dataset.image_set import SYNTHETIC_LABEL
+from scripts.report.records import read
 
 
 def records(workflow: Workflow) -> list[dict]:
@@ -103,7 +104,7 @@ def test_the_run_works_where_nothing_can_be_reached(workflow: Workflow) -> None:
     workflow.configure(images="cifar10", addresses=["http://127.0.0.1:9/cifar-10-python.tar.gz"], backends=["hdf5"])
     workflow.finish()
     for table in ("timings", "summary", "disk_usage"):
-        assert {row["image_set"] for row in rows(workflow, table)} == {"synthetic images, not CIFAR-10"}
+        assert {row["image_set"] for row in rows(workflow, table)} == {SYNTHETIC_LABEL}
     page = (workflow.directory / "results/report.html").read_text()
     assert "synthetic images, not CIFAR-10" in page
     for figure in (workflow.directory / "results/figures").glob("*.svg"):

@@ -13,7 +13,7 @@ from scripts.errors import UserError
 
 PROVENANCE_VERSION = 1
 
-SYNTHETIC_LABEL = "synthetic images, not CIFAR-10"
+SYNTHETIC_LABEL = "synthetic images, not CIFAR-10 (for the real ones see README.md)"
 """What every record, table, figure and page made from generated images says of them."""
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from scripts.dataset.image_set import content_digest
 from scripts.errors import UserError
 from scripts.measure import machine, page_cache
+from scripts.measure.memory import copy_on_page, empty_on_page
 
 IMAGES_CHECKED_AFTER_WRITE = 1000
 
@@ -165,7 +166,7 @@ class Write(Operation):
 
     def prepare(self) -> None:
         """Copy the images into memory: preparing the input isn't what is timed."""
-        self.images, self.labels = np.array(self.inputs.images[:]), np.array(self.inputs.labels[:])
+        self.images, self.labels = copy_on_page(self.inputs.images), copy_on_page(self.inputs.labels)
 
     def run(self, subject: Subject) -> Sample:
         """Write once. Afterwards, off the clock, the bytes are synced and evicted, so that the next run starts with a
@@ -208,10 +209,10 @@ class Read(Operation):
     def prepare(self) -> None:
         """Write the baseline's file, allocate the arrays, and try whether the store can be evicted."""
         shape = self.inputs.images.shape
-        self.images, self.labels = np.empty(shape, np.uint8), np.empty(shape[0], np.int64)
+        self.images, self.labels = empty_on_page(shape, np.uint8), empty_on_page(shape[:1], np.int64)
         self.paths = {self.backend.name: self.inputs.store, self.baseline.name: self.inputs.scratch / "baseline"}
-        images, labels = np.array(self.inputs.images[:]), np.array(self.inputs.labels[:])
-        self.baseline.storage.write(self.paths[self.baseline.name], images, labels, durable=True, options={})
+        self.images[:], self.labels[:] = self.inputs.images[:], self.inputs.labels[:]
+        self.baseline.storage.write(self.paths[self.baseline.name], self.images, self.labels, durable=True, options={})
         if self.cold:
             for path in self.paths.values():
                 page_cache.evict(path)

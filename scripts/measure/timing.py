@@ -1,11 +1,5 @@
 """Timing one cell: the state, the samples in turn with the baseline, and the record."""
 
-import os
-import shutil
-import socket
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,12 +7,12 @@ from typing import Any
 
 from scripts import backends, digests
 from scripts.dataset.image_set import ImageSet
-from scripts.measure import machine, sampling, store
+from scripts.measure import machine, sampling, scratch, store
 from scripts.measure.baseline import Baseline
 from scripts.measure.operations import OPERATIONS, Inputs, Operation, Subject, Unmeasurable
-from scripts.measure.record import RECORD_VERSION
 from scripts.progress import Progress, report
 
+RECORD_VERSION = 1
 STEP = "time_operation"
 
 
@@ -43,9 +37,9 @@ def time_cell(
     manifest = store.check(store_directory, store.key(image_set.provenance["digest"], cell.cutoff, choice))
     started = _now()
     load_before = machine.load_average()
-    with _scratch(store_directory.parent.parent) as scratch:
+    with scratch.directory(store_directory.parent.parent) as place:
         images, labels = image_set.first(cell.cutoff)
-        inputs = Inputs(images, labels, store_directory / store.DATA, manifest["digest"], scratch)
+        inputs = Inputs(images, labels, store_directory / store.DATA, manifest["digest"], place)
         operation = OPERATIONS[cell.operation](
             inputs,
             Subject("backend", backends.load(choice.module), choice.options),
@@ -110,23 +104,6 @@ def _sample(operation: Operation, settings: sampling.Settings, label: str) -> No
     operation.check()
     if not any(sample.state_verified for sample in operation.samples if sample.subject == backend.name):
         raise Unmeasurable(f"no sample started from the state {operation.state}; the store may be larger than memory")
-
-
-@contextmanager
-def _scratch(parent: Path) -> Iterator[Path]:
-    """Make an empty directory on the stores' file system and remove it afterwards, with what killed jobs left there.
-
-    Whoever holds the host's lock alone may remove what other jobs of this host left: they have ended.
-    """
-    prefix = f".timing-{socket.gethostname()}-"
-    for left_over in parent.glob(f"{prefix}*"):
-        shutil.rmtree(left_over, ignore_errors=True)
-    scratch = parent / f"{prefix}{os.getpid()}-{uuid.uuid4().hex[:8]}"
-    scratch.mkdir(parents=True)
-    try:
-        yield scratch
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _now() -> str:

@@ -43,7 +43,12 @@ def draw(tables: Tables, title: str, operations: Sequence[str], *, log: bool) ->
     figure, panels = style.canvas(title, len(shown), len(drawn), 3.2, notes, right=right, legend_rows=legend_rows)
     if not direct:
         style.legend(figure, looks)
-    ends = [_panel(axes, tables, operation, looks, log) for axes, operation in zip(panels, shown, strict=True)]
+    fast = {name: look for name, look in looks.items() if _longest(tables, drawn, name) <= closer}
+    in_panel = [*[looks] * len(drawn), *[fast] * len(drawn)]
+    ends = [
+        _panel(axes, tables, operation, some, log)
+        for axes, operation, some in zip(panels, shown, in_panel[: len(shown)], strict=True)
+    ]
     same_limits(panels[: len(drawn)], bottom=None if log else 0)
     for axes in panels[len(drawn) :]:
         axes.set_ylim(0, closer)
@@ -171,12 +176,13 @@ def spread(places: Sequence[float], distance: float) -> list[float]:
 
 def _closer_limit(tables: Tables, operations: Sequence[str]) -> float:
     """Upper limit (s) of a second row that leaves the slowest backend out; 0 where one row shows all of them well."""
-    times = {
-        name: max((high for operation in operations for *_, high in points(tables, name, operation)), default=0)
-        for name in tables.backends
-    }
-    *_, second, slowest = sorted([0, *times.values()])
+    *_, second, slowest = sorted([0, *(_longest(tables, operations, name) for name in tables.backends)])
     return 1.1 * second if second and slowest > CLOSER * second else 0
+
+
+def _longest(tables: Tables, operations: Sequence[str], name: str) -> float:
+    """The longest time (s) of a backend in these operations, its interval included."""
+    return max((high for operation in operations for *_, high in points(tables, name, operation)), default=0)
 
 
 def _start(group: list[float], distance: float) -> float:

@@ -1,7 +1,6 @@
 """The page: gathers what its template shows, from the tables, the records, the provenance and the figures."""
 
 import json
-import os
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from scripts.errors import UserError
+from scripts.files import replacing
 from scripts.report import answers, appearance, claims, comparability, inline, rows, tables, wording
 from scripts.report.answers import Results
 from scripts.report.comparability import Records
@@ -43,10 +43,8 @@ def write_page(
     )
     environment.globals["say"] = wording
     text = environment.get_template("page.html.j2").render(context(results, kept, images, drawn))
-    output.parent.mkdir(parents=True, exist_ok=True)
-    temporary = output.with_name(f".{output.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, output)
+    with replacing(output) as file:
+        file.write(text.encode())
 
 
 def context(results: Results, records: Records, provenance: dict, figures: list[inline.Inlined]) -> dict[str, Any]:

@@ -6,9 +6,9 @@ from itertools import product
 from pathlib import Path
 
 from scripts.errors import UserError
-from scripts.measure import record as records_format
 from scripts.report import comparability, statistics, tables
 from scripts.report.comparability import Records
+from scripts.report.records import read as read_record
 from scripts.report.tables import Row
 
 
@@ -26,13 +26,13 @@ def write_tables(
     Raises UserError for a missing or malformed record or manifest and for records that were timed at the same moment.
     """
     cells = list(product(backends, cutoffs, operations))
-    records = load_records(records_directory, machine, cells)
-    comparability.refuse_overlaps(records)
-    groups = comparability.comparison_groups(records)
-    tables.write("timings", timing_rows(records, groups), outputs["timings"])
-    tables.write("summary", summary_rows(records, groups), outputs["summary"])
+    loaded = load_records(records_directory, machine, cells)
+    comparability.refuse_overlaps(loaded)
+    groups = comparability.comparison_groups(loaded)
+    tables.write("timings", timing_rows(loaded, groups), outputs["timings"])
+    tables.write("summary", summary_rows(loaded, groups), outputs["summary"])
     stores = list(product(backends, cutoffs))
-    tables.write("disk_usage", disk_usage_rows(stores_directory, stores, records), outputs["disk_usage"])
+    tables.write("disk_usage", disk_usage_rows(stores_directory, stores, loaded), outputs["disk_usage"])
 
 
 def load_records(directory: Path, machine: str, cells: list[tuple[str, int, str]]) -> Records:
@@ -40,15 +40,15 @@ def load_records(directory: Path, machine: str, cells: list[tuple[str, int, str]
 
     Raises UserError where one is missing, malformed or the record of another cell.
     """
-    records = {}
+    found = {}
     for backend, cutoff, operation in cells:
-        path = records_format.path_in(directory.parent, directory.name, backend, cutoff, operation)
-        record = records_format.read(path)
+        path = directory / backend / str(cutoff) / f"{operation}.json"
+        record = read_record(path)
         expected = {"machine": machine, "backend": backend, "cutoff": cutoff, "operation": operation}
         if record["cell"] != expected:
             raise UserError(f"{path} is the record of another cell, {record['cell']}; remove it and run again")
-        records[path] = record
-    return records
+        found[path] = record
+    return found
 
 
 def counted(record: dict, subject: str) -> list[float]:

@@ -3,7 +3,6 @@
 Markers and line styles repeat what colours tell, and with more backends than colours their combination stays unique.
 """
 
-import os
 import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from scripts.files import replacing
 from scripts.report import wording
 from scripts.report.appearance import COLOURS, TITLE_INCHES, colour
 from scripts.report.tables import Tables
@@ -183,13 +183,10 @@ def legend(figure: Figure, names: dict[str, Look]) -> None:
 
 def save(figure: Figure, svg: Path, png: Path, title: str, caption: str) -> None:
     """Write both files, the same bytes for the same figure; the SVG carries title and caption as its metadata."""
-    svg.parent.mkdir(parents=True, exist_ok=True)
-    png.parent.mkdir(parents=True, exist_ok=True)
     metadata = {"Title": title, "Description": caption, "Date": None}
     for path, options in ((svg, {"metadata": metadata}), (png, {"dpi": 160, "metadata": {"Title": title}})):
-        temporary = path.with_name(f".{os.getpid()}.{path.name}")
-        figure.savefig(temporary, format=path.suffix[1:], facecolor="white", **options)
-        os.replace(temporary, path)
+        with replacing(path) as file:
+            figure.savefig(file, format=path.suffix[1:], facecolor="white", **options)
 
 
 def _at(cutoffs: list[int]) -> str:

@@ -1,23 +1,24 @@
 """The tables in results/: read and written as CSV and checked against their schema, and the cells that they hold."""
 
-import csv
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import yaml
 
 from scripts.errors import UserError
+from scripts.files import replacing
 
 Row = dict[str, Any]
 
 SCHEMA = Path(__file__).parent.parent / "schemas" / "tables.schema.yaml"
 MAIN_GROUP = 1
 TYPES = {"string": str, "integer": int, "number": (int, float), "boolean": bool}
-READ = {"string": str, "integer": int, "number": float, "boolean": {"true": True, "false": False}.__getitem__}
+DATA_TYPES = {"string": "string", "integer": "Int64", "number": "Float64", "boolean": "boolean"}
+"""The pandas data types, all of which know an empty field."""
 
 
 @cache
@@ -39,32 +40,21 @@ def check(table: str, rows: Iterable[Row]) -> None:
 
 
 def write(table: str, rows: list[Row], path: Path) -> None:
-    """Check the rows and write them as CSV, under a temporary name first. Raises ValueError as `check` does."""
+    """Check the rows and write them as CSV, whole or not at all. Raises ValueError as `check` does."""
     check(table, rows)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(columns(table))
-        writer.writerows([_text(value) for value in row.values()] for row in rows)
-    os.replace(temporary, path)
+    frame = pd.DataFrame(rows, columns=list(columns(table))).astype(_data_types(table))
+    with replacing(path) as file:
+        frame.to_csv(file, index=False, lineterminator="\n")
 
 
 def read(table: str, path: Path) -> list[Row]:
     """Return the rows of a CSV file with typed values, None for empty fields; UserError where it isn't such a table."""
-    schema = columns(table)
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        try:
-            rows = [
-                {name: None if text == "" else READ[schema[name]["type"]](text) for name, text in row.items()}
-                for row in reader
-            ]
-            check(table, rows)
-        except (KeyError, TypeError, ValueError) as error:
-            raise UserError(
-                f"{path} is not a {table} table of this version ({error}); run the workflow again"
-            ) from None
+    try:
+        frame = pd.read_csv(path, dtype=_data_types(table), keep_default_na=False, na_values=[""])
+        rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
+        check(table, rows)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{path} is not a {table} table of this version ({error}); run the workflow again") from None
     return rows
 
 
@@ -155,9 +145,5 @@ def _fault(value: Any, rule: dict) -> str | None:
     return None
 
 
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return repr(value) if isinstance(value, float) else str(value)
+def _data_types(table: str) -> dict[str, str]:
+    return {name: DATA_TYPES[rule["type"]] for name, rule in columns(table).items()}

@@ -1,0 +1,34 @@
+"""Reading records back, checked against their schema."""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator
+
+from scripts.errors import UserError
+
+SCHEMA = Path(__file__).parent.parent / "schemas" / "records.schema.yaml"
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return a record. Raises UserError where it's missing, isn't whole, or isn't what the schema says."""
+    remedy = f"delete {path} and run again"
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"the record {path} is missing; run `snakemake --cores 4` to measure it") from None
+    except ValueError as error:
+        raise UserError(f"the record {path} isn't JSON ({error}); {remedy}") from None
+    fault = next(_validator().iter_errors(record), None)
+    if fault:
+        place = "/".join(map(str, fault.absolute_path)) or "as a whole"
+        raise UserError(f"the record {path} isn't of this version ({place}: {fault.message:.200}); {remedy}")
+    return record
+
+
+@cache
+def _validator() -> Draft202012Validator:
+    return Draft202012Validator(yaml.safe_load(SCHEMA.read_text()))

@@ -1,0 +1,138 @@
+"""The config: mistakes are one line that helps, and what `--config` hands over is understood."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from conftest import CHECKOUT, Workflow
+
+from scripts import plan
+from scripts.errors import UserError
+from scripts.measure.operations import OPERATIONS
+
+SCHEMA = yaml.safe_load((CHECKOUT / "scripts/schemas/config.schema.yaml").read_text())
+
+
+def last_line(workflow: Workflow, *config: str) -> str:
+    done = workflow.run("--config", *config)
+    assert done.returncode != 0
+    assert "Traceback" not in done.stdout
+    errors = [line for line in done.stdout.splitlines() if line.startswith("error")]
+    assert len(errors) == 1, done.stdout
+    return errors[0]
+
+
+@pytest.mark.parametrize(
+    ("config", "help_in_it"),
+    [
+        ("backends=[lmbd]", "did you mean lmdb?"),
+        ("backend=[lmdb]", "did you mean backends?"),
+        ("images=nowhere.tar.gz", "there is no archive nowhere.tar.gz"),
+    ],
+)
+def test_a_mistake_is_one_line_through_snakemake(workflow: Workflow, config: str, help_in_it: str) -> None:
+    assert help_in_it in last_line(workflow, config)
+    assert not (workflow.directory / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("config", "help_in_it"),
+    [
+        ({"cutofs": [1]}, "did you mean cutoffs?"),
+        ({"cutoffs": [0]}, "less than the minimum of 1"),
+        ({"cutoffs": "ten"}, "cutoffs: 'ten' is not of type 'array'"),
+        ({"cutoffs": []}, "cutoffs"),
+        ({"cutoffs": [1, 1]}, "non-unique"),
+        ({"operations": ["read"]}, "did you mean read-"),
+        ({"quick": "maybe"}, "'maybe' is not of type 'boolean'"),
+        ({"minimum_samples": 3}, "less than the minimum of 6"),
+        ({"machine": "a/b"}, "machine"),
+        ({"variants": {"x y": {"backend": "lmdb"}}}, "variants"),
+        ({"variants": {"x": {"codec": "raw"}}}, "'backend' is a required property"),
+        ({"addresses": ["ftp://host/file"]}, "addresses (0)"),
+    ],
+)
+def test_a_mistake_in_a_value_names_key_and_remedy(config: dict[str, Any], help_in_it: str) -> None:
+    with pytest.raises(UserError) as error:
+        plan.complete(config)
+    assert help_in_it in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("variant", "help_in_it"),
+    [
+        ({"backend": "lmbd"}, "did you mean lmdb?"),
+        ({"backend": "lmdb", "codek": "png"}, "did you mean codec?"),
+        ({"backend": "lmdb", "codec": "pgn"}, "did you mean png?"),
+        ({"backend": "hdf5", "compression": "gzip"}, "set chunk_images"),
+    ],
+)
+def test_a_mistake_in_a_variant_is_one_line(capsys: pytest.CaptureFixture, variant: dict, help_in_it: str) -> None:
+    with pytest.raises(SystemExit) as stop:
+        plan.read({"variants": {"mine": variant}, "backends": ["mine"]}, with_conda=False)
+    assert help_in_it in str(stop.value)
+    assert "\n" not in str(stop.value)
+
+
+def test_a_variant_may_not_take_a_backends_name() -> None:
+    with pytest.raises(SystemExit, match="a name of its own"):
+        plan.read({"variants": {"lmdb": {"backend": "hdf5"}}}, with_conda=False)
+
+
+def test_a_missing_library_is_one_line_before_any_work(workflow: Workflow) -> None:
+    backends = workflow.directory / "scripts/backends"
+    source = (backends / "hdf5.py").read_text()
+    (backends / "imaginary.py").write_text(source.replace('{"h5py": "h5py"}', '{"no_such_library": "no-such-library"}'))
+    line = last_line(workflow, "backends=[lmdb,imaginary]")
+    assert "backend imaginary needs the Python package no-such-library" in line
+    assert "pip install" in line
+
+
+def test_a_new_backend_is_one_file(workflow: Workflow) -> None:
+    shutil.copy(workflow.directory / "scripts/backends/hdf5.py", workflow.directory / "scripts/backends/another.py")
+    workflow.configure(backends=["another"], cutoffs=[3])
+    workflow.finish()
+    assert "another" in (workflow.directory / "results/summary.csv").read_text()
+    assert "another" in (workflow.directory / "results/report.html").read_text()
+
+
+def test_numbers_and_truth_values_of_the_command_line_are_understood() -> None:
+    """Snakemake hands over what is within brackets, and `true`, as text."""
+    given = {"cutoffs": ["10", "100"], "quick": "true", "variants": {"v": {"backend": "hdf5", "chunk_images": "8"}}}
+    completed = plan.complete(given)
+    assert completed["cutoffs"] == [10, 100]
+    assert completed["quick"] is True
+    assert completed["variants"]["v"]["chunk_images"] == 8
+
+
+def test_every_key_is_described_and_commented_and_has_its_default() -> None:
+    text = (CHECKOUT / "config.yaml").read_text()
+    config = yaml.safe_load(text)
+    assert list(config) == [key for key in config if key in SCHEMA["properties"]]
+    assert set(config) == set(SCHEMA["properties"])
+    for key, described in SCHEMA["properties"].items():
+        assert described["description"], key
+        if key != "variants":
+            assert config[key] == described["default"], key
+        above = text[: text.index(f"\n{key}:")].rsplit("\n", 1)[1]
+        assert above.startswith("#"), f"{key} has no comment"
+
+
+def test_the_operations_of_the_schema_are_those_that_there_are() -> None:
+    assert SCHEMA["properties"]["operations"]["items"]["enum"] == list(OPERATIONS)
+
+
+def test_quick_leaves_out_what_takes_long() -> None:
+    quick = plan.Plan(plan.complete({"quick": True}), with_conda=False)
+    assert max(quick.cutoffs) == plan.QUICK_LARGEST_CUTOFF
+    assert quick.results != plan.Plan(plan.complete({}), with_conda=False).results
+
+
+def test_stores_may_live_elsewhere(workflow: Workflow, disk: Path) -> None:
+    workflow.configure(backends=["hdf5"], cutoffs=[3], store_dir=str(disk / "stores"), download_dir=str(disk / "kept"))
+    workflow.finish("results/summary.csv")
+    assert (disk / "stores/hdf5/3/manifest.json").is_file()
+    assert not (workflow.directory / "results/stores").exists()
