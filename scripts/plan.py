@@ -36,7 +36,10 @@ QUICK_BUDGET_FACTOR = 0.1
 SECONDS_PER_JOB = 0.6
 SECONDS_PER_IMAGE_BUILT = 0.0004
 SECONDS_PER_IMAGE_SAMPLED = 0.0002
-PAGE_BYTES = 4096
+BYTES_PER_IMAGE = 4300
+"""What an image of 32x32 takes on a disk at most: a block of 4 KiB and its share of the rest."""
+LEFT_SAMPLES = 6
+"""Samples of small files, of earlier jobs, that stay on the disk until the run ends."""
 
 Config = dict[str, Any]
 
@@ -162,13 +165,12 @@ class Plan:
 
     def check_disk(self) -> None:
         """Raise UserError where the stores to be built, and the samples of the largest, won't fit on the disk."""
-        image_bytes = 32 * 32 * 3
-        on_disk = (image_bytes // PAGE_BYTES + 2) * PAGE_BYTES
         to_build = [Path(path) for path in self.manifests() if not os.path.exists(path)]
         if not to_build:
             return
-        samples = 2 * (self.config["minimum_samples"] + 1)
-        needed = sum(int(path.parent.name) for path in to_build) * on_disk + max(self.cutoffs) * on_disk * samples
+        built = sum(int(path.parent.name) for path in to_build)
+        written = max(self.cutoffs) * (2 * (self.config["minimum_samples"] + 1) + LEFT_SAMPLES)
+        needed = (built + written) * BYTES_PER_IMAGE
         place = Path(self.stores).absolute()
         while not place.exists():
             place = place.parent

@@ -107,12 +107,6 @@ class Operation(ABC):
     def check(self) -> None:
         """Check what the backend's last run did. Raises UserError where it isn't the whole work."""
 
-    def take(self, subject: Subject) -> float:
-        """Take a sample, keep it, and return its seconds."""
-        sample = self.run(subject)
-        self.samples.append(sample)
-        return sample.seconds
-
     def rehearse(self, subject: Subject) -> None:
         """Write and read one image, so that every library is imported before the clock starts."""
         path = self.inputs.scratch / f"rehearsal-{subject.name}"
@@ -128,7 +122,10 @@ class Operation(ABC):
         resident_fraction: float | None,
         verified: Callable[[int | None], bool],
     ) -> Sample:
-        """Run under the clock, without garbage collection (as timeit does); `run` returns the seconds of opening."""
+        """Run under the clock, without garbage collection (as timeit does); `run` returns the seconds of opening.
+
+        The sample's order is its place among those that are kept.
+        """
         before = machine.device_bytes()
         gc.collect()
         gc.disable()

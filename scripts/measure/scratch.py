@@ -10,7 +10,9 @@ import shutil
 import socket
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from scripts.backends.base import sync_file_system
@@ -35,11 +37,14 @@ def directory(stores: Path) -> Iterator[Path]:
 
 def remove_all(stores: Path) -> None:
     """Remove every such directory of this host. The caller sees to it that no timing runs (`scripts.measure.lock`)."""
-    found = list(stores.glob(f"{_prefix()}*"))
-    for left in found:
-        shutil.rmtree(left, ignore_errors=True)
-    if found:
-        sync_file_system(stores)
+    made = list(stores.glob(f"{_prefix()}*"))
+    if not made:
+        return
+    with ThreadPoolExecutor() as pool:
+        pool.map(partial(shutil.rmtree, ignore_errors=True), [entry for place in made for entry in place.iterdir()])
+    for place in made:
+        shutil.rmtree(place, ignore_errors=True)
+    sync_file_system(stores)
 
 
 def _prefix() -> str:
