@@ -68,7 +68,7 @@ class Progress:
             line += f" of {self.total:,} {self.unit} ({self.done / self.total:.0%})"
         else:
             line += f" {self.unit}"
-        line += f", {rate:,.0f} {self.unit}/s"
+        line += f", {rate:,.0f} {self.unit}/s" if rate >= 1 else f" in {duration(elapsed)}"
         if self.total and rate > 0:
             line += f", {duration((self.total - self.done) / rate)} left"
         return line
