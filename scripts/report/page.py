@@ -14,7 +14,7 @@ from scripts.files import replacing
 from scripts.report import answers, appearance, claims, comparability, inline, rows, tables, wording
 from scripts.report.answers import Results
 from scripts.report.comparability import Records
-from scripts.report.tables import MAIN_GROUP, Row, Tables
+from scripts.report.tables import MAIN_GROUP, Tables
 
 TEMPLATES = Path(__file__).parent
 CROSSINGS_SHOWN = 12
@@ -71,7 +71,7 @@ def context(results: Results, records: Records, provenance: dict, figures: list[
         "load": max((record["load_average_before"] for record in main.values()), default=None),
         "facts": _facts(main),
         "backends": _backends(main),
-        "settings": _only(record["settings"] for record in main.values()),
+        "settings": _settings(record["settings"] for record in main.values()),
         "digests": _digests(main),
         "span": _span(records),
         "provenance": provenance,
@@ -198,10 +198,10 @@ def _distinct(values: Iterable[Any]) -> str:
     return wording.join(dict.fromkeys(str(value) for value in values))
 
 
-def _only(values: Iterable[dict]) -> Row:
-    """Settings with each value once; several where records differ."""
-    merged: dict[str, list] = {}
-    for value in values:
-        for name, setting in value.items():
-            merged.setdefault(name, []).append(setting)
-    return {name: _distinct(found) for name, found in merged.items()}
+def _settings(used: Iterable[dict[str, float]]) -> dict[str, str]:
+    """Each setting in words, several values where records differ."""
+    merged: dict[str, list[str]] = {}
+    for settings in used:
+        for name, value in {**settings, "interval_percent": 100 * settings["interval_width"]}.items():
+            merged.setdefault(name, []).append(f"{value:g}")
+    return {name: _distinct(values) for name, values in merged.items()}
