@@ -18,6 +18,7 @@ import yaml
 
 from scripts.dataset import archive, synthetic
 from scripts.dataset.image_set import ImageSet, content_digest
+from scripts.measure import lock
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 SNAKEMAKE = Path(sys.executable).with_name("snakemake")
@@ -29,6 +30,12 @@ SMALL = {
     "operations": ["write", "read-warm"],
     "budget_seconds": 0.05,
 }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_lock(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep steps that tests start from waiting for a run on this host, and such a run from waiting for them."""
+    os.environ[lock.ENVIRONMENT_VARIABLE] = str(tmp_path_factory.mktemp("lock") / "lock")
 
 
 @pytest.fixture
@@ -130,7 +137,7 @@ class Workflow:
     @property
     def environment(self) -> dict[str, str]:
         """The environment of a run: without what pytest and other runs leave in it."""
-        return os.environ | {"IMAGE_STORAGE_BENCHMARK_LOCK": str(self.directory / "lock"), "COLUMNS": "200"}
+        return os.environ | {lock.ENVIRONMENT_VARIABLE: str(self.directory / "lock"), "COLUMNS": "200"}
 
 
 def copy_checkout(directory: Path) -> Workflow:

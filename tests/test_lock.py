@@ -11,7 +11,7 @@ from scripts.measure import lock
 
 
 @pytest.fixture(autouse=True)
-def own_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def lock_of_this_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "lock"
     monkeypatch.setenv(lock.ENVIRONMENT_VARIABLE, str(path))
     return path

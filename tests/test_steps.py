@@ -1,0 +1,85 @@
+"""The door to the steps: what it says to a user, and what it leaves to whoever mends a defect."""
+
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import CHECKOUT
+
+from scripts.measure import lock
+from scripts.progress import Progress, duration
+
+STEPS = ("download", "unpack", "build", "time_operation", "summarise", "figure", "page", "discard")
+
+
+def run(*arguments: str, cwd: Path = CHECKOUT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, CHECKOUT / "scripts", *arguments], cwd=cwd, capture_output=True, text=True)
+
+
+def test_without_a_step_the_steps_are_named() -> None:
+    done = run()
+    assert done.returncode == 2
+    assert all(step in done.stderr for step in STEPS)
+    assert run("biuld").returncode == 2
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_every_step_explains_itself_from_anywhere_and_without_waiting(step: str, tmp_path: Path) -> None:
+    with lock.alone():
+        done = run(step, "--help", cwd=tmp_path)
+    assert done.returncode == 0
+    assert f"python scripts {step}" in done.stdout
+
+
+def run_planted(directory: Path, source: str) -> subprocess.CompletedProcess[str]:
+    """Run a step of this source, in a copy of what every step needs."""
+    (directory / "scripts/measure").mkdir(parents=True)
+    for name in ("__main__.py", "errors.py", "progress.py", "measure/lock.py"):
+        shutil.copy(CHECKOUT / "scripts" / name, directory / "scripts" / name)
+    (directory / "scripts/planted.py").write_text(source)
+    return subprocess.run([sys.executable, "scripts", "planted"], cwd=directory, capture_output=True, text=True)
+
+
+def test_a_missing_library_is_one_line(tmp_path: Path) -> None:
+    done = run_planted(tmp_path, "import no_such_library\n\ndef main(arguments):\n    pass\n")
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "no_such_library" in done.stderr
+    assert "pip install" in done.stderr
+
+
+def test_too_little_memory_is_one_line(tmp_path: Path) -> None:
+    done = run_planted(tmp_path, "\ndef main(arguments):\n    raise MemoryError\n")
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "leave out the largest cutoffs" in done.stderr
+
+
+def test_a_defect_keeps_its_traceback(tmp_path: Path) -> None:
+    done = run_planted(tmp_path, "\ndef main(arguments):\n    1 / 0\n")
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert "ZeroDivisionError" in done.stderr
+
+
+def test_progress_says_count_rate_and_time_left(capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    moments = iter([0.0, 1.0, 4.0, 10.0])
+    monkeypatch.setattr(time, "monotonic", lambda: next(moments))
+    with Progress("build png", 1000) as progress:
+        progress.update(1)
+        progress.update(400)
+        progress.done = 1000
+    said = capsys.readouterr()
+    assert said.err.splitlines() == [
+        "build png: 400 of 1,000 images (40%), 100 images/s, 6 s left",
+        "build png: 1,000 images in 10 s",
+    ]
+    assert said.out == said.err
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(0.4, "0 s"), (59.6, "1 min 00 s"), (3725, "1 h 02 min")])
+def test_durations_are_said_as_a_reader_would(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
