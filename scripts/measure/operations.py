@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -85,7 +85,7 @@ class Inputs:
 class Operation(ABC):
     """Takes samples of subjects. The first run of the backend checks that the work was really done."""
 
-    state: ClassVar[str]
+    state: str
     needs_identical_run_first = False
     """Whether the state is only reached by an identical untimed run."""
 
@@ -201,7 +201,7 @@ class Read(Operation):
         super().__init__(inputs, backend, baseline)
         self.cold = cold
         self.needs_identical_run_first = not cold
-        self.state = "cold" if cold else "warm"  # type: ignore[misc]
+        self.state = "cold" if cold else "warm"
 
     def prepare(self) -> None:
         """Write the baseline's file, allocate the arrays, and try whether the store can be evicted."""
