@@ -51,6 +51,9 @@ def main(arguments: list[str]) -> int:
             file=sys.stderr,
         )
         return 1
+    except KeyboardInterrupt:
+        print(f"{step} was interrupted; the next run does it anew", file=sys.stderr)
+        return 130
     except MemoryError:
         print(f"error in {step}: not enough memory; leave out the largest cutoffs in config.yaml", file=sys.stderr)
         return 1

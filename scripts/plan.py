@@ -200,6 +200,11 @@ def read(config: Config, *, with_conda: bool) -> Plan:
                 f"config key images: there is no archive {plan.config['images']}; "
                 "give cifar10, synthetic, or the path of a file"
             )
+        if not plan.cutoffs:
+            raise UserError(
+                f"config key cutoffs: quick leaves out what is above {QUICK_LARGEST_CUTOFF:,} images, and that leaves "
+                "none; give a smaller one"
+            )
         _check_names(plan.config)
         if not with_conda:
             _check_packages(plan.choices)
@@ -234,7 +239,8 @@ def complete(config: Config) -> Config:
         if error.validator == "enum":
             nearest = _nearest(error.instance, error.validator_value)
             raise UserError(f"{place}: {error.instance!r} is unknown; {nearest}")
-        raise UserError(f"{place}: {error.message}; it means: {known[name]['description']}")
+        hint = "; write a list, such as [a,b]" if known[name]["type"] == "array" and not inside else ""
+        raise UserError(f"{place}: {error.message}{hint}; it means: {known[name]['description']}")
     return completed
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import write_small_archive
 
 from scripts.dataset import fetch as fetching
 from scripts.dataset.archive import open_archive
@@ -364,13 +365,17 @@ def run_step(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
 
 
 def test_the_step_records_the_path_of_an_archive_as_given(tmp_path):
-    (tmp_path / "mine.tar.gz").write_bytes(CONTENT)
+    write_small_archive(tmp_path / "mine.tar.gz")
+    content = (tmp_path / "mine.tar.gz").read_bytes()
     options = ["--directory", "kept", "--offline-fallback", "True", "--output", "out/archive.json"]
     assert run_step("--images", "mine.tar.gz", *options, cwd=tmp_path).returncode == 0
     record = json.loads((tmp_path / "out/archive.json").read_text())
     assert (record["path"], record["label"]) == ("mine.tar.gz", "mine.tar.gz")
-    assert (record["sha256"], record["synthetic"]) == (PUBLISHED.sha256, False)
+    assert (record["sha256"], record["synthetic"]) == (hashlib.sha256(content).hexdigest(), False)
     assert not (tmp_path / "kept").exists()
+
+    (tmp_path / "mine.tar.gz").write_bytes(content[: len(content) // 2])
+    assert "mine.tar.gz is damaged" in run_step("--images", "mine.tar.gz", *options, cwd=tmp_path).stderr
 
     failed = run_step("--images", "cifar01", *options, cwd=tmp_path)
     assert failed.returncode == 1

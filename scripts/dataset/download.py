@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scripts.dataset import synthetic
-from scripts.dataset.archive import Batch, write_archive
+from scripts.dataset.archive import Batch, open_archive, write_archive
 from scripts.dataset.fetch import Published, Unavailable, fetch
 from scripts.dataset.image_set import SYNTHETIC_LABEL
 from scripts.errors import UserError
@@ -75,7 +75,9 @@ def _published(
 def _local(path: Path) -> dict:
     if not path.is_file():
         raise UserError(f"images: {str(path)!r} is no archive: give the path of one, cifar10 or synthetic")
-    return _record(path, path.name, path.name, "local file")
+    with open_archive(path):
+        # A damaged archive is refused here, before the image set of another one makes way for it.
+        return _record(path, path.name, path.name, "local file")
 
 
 def _synthetic(directory: Path, rows: int, note: str) -> dict:

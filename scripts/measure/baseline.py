@@ -12,6 +12,9 @@ import numpy as np
 
 from scripts.backends.base import sync_directory
 
+READ_BYTES = 256 << 10
+"""How much one call of read(2) asks for: from a cold cache, 30 MB in one call took 1.6 times as long (measured)."""
+
 
 class Baseline:
     """Writes and reads one file: all pixels, then all labels."""
@@ -53,7 +56,7 @@ class BaselineReader:
         for array in (images, labels):
             view = memoryview(array).cast("B")
             while len(view):
-                read = self._file.readinto(view)
+                read = self._file.readinto(view[:READ_BYTES])
                 if not read:
                     raise EOFError(f"{self._file.name} is too short")
                 view = view[read:]

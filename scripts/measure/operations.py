@@ -224,7 +224,7 @@ class Read(Operation):
                     )
 
     def run(self, subject: Subject) -> Sample:
-        """Read once; cold: after evicting the store.
+        """Read once, after evicting the store from the page cache or loading it into that.
 
         The arrays are overwritten first, which touches their memory and leaves nothing of another run in them.
         """
@@ -233,6 +233,8 @@ class Read(Operation):
         self.labels.fill(-1)
         if self.cold:
             page_cache.evict(path)
+        else:
+            page_cache.load(path)
         resident = page_cache.resident_fraction(path)
 
         def verified(device_read_bytes: int | None) -> bool:

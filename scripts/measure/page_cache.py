@@ -37,6 +37,15 @@ def evict(path: Path) -> None:
             os.close(descriptor)
 
 
+def load(path: Path) -> None:
+    """Read a file, or every file in a directory, so that its data pages are in the page cache if there is room."""
+    buffer = bytearray(1 << 20)
+    for file in _files(path):
+        with open(file, "rb", buffering=0) as opened:
+            while opened.readinto(buffer):
+                pass
+
+
 def resident_fraction(path: Path) -> float | None:
     """Return how much of a file or directory is in the page cache, from 0 to 1, or None where that can't be known.
 

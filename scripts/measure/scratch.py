@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from scripts.backends.base import sync_file_system
+from scripts.progress import report
 
 LARGE_FILE_BYTES = 1 << 20
 
@@ -40,6 +41,7 @@ def remove_all(stores: Path) -> None:
     made = list(stores.glob(f"{_prefix()}*"))
     if not made:
         return
+    report("removing what the timings wrote")
     with ThreadPoolExecutor() as pool:
         pool.map(partial(shutil.rmtree, ignore_errors=True), [entry for place in made for entry in place.iterdir()])
     for place in made:

@@ -13,6 +13,8 @@ from scripts.measure.operations import OPERATIONS, Inputs, Operation, Sample, Su
 from scripts.progress import Progress, report
 
 RECORD_VERSION = 1
+MANY_IMAGES = 10_000
+"""From here on what comes before the first sample can take a while, so a line says that it has begun."""
 STEP = "time_operation"
 
 
@@ -83,6 +85,8 @@ def _sample(operation: Operation, settings: sampling.Settings, label: str) -> No
     backend, baseline = operation.backend, operation.baseline
     for subject in (baseline, backend):
         operation.rehearse(subject)
+    if len(operation.inputs.labels) >= MANY_IMAGES:
+        report(f"{label}: preparing, and a first run")
     operation.prepare()
     last = {subject.name: operation.run(subject) for subject in (baseline, backend)}
     operation.check()
@@ -110,8 +114,10 @@ def _sample(operation: Operation, settings: sampling.Settings, label: str) -> No
 
         sampling.alternate(take_backend, lambda: take(baseline), settings, first=first.seconds if keep_first else None)
     operation.check()
-    if not any(sample.state_verified for sample in operation.samples if sample.subject == backend.name):
-        raise Unmeasurable(f"no sample started from the state {operation.state}; the store may be larger than memory")
+    samples = [sample for sample in operation.samples if sample.subject == backend.name]
+    if not any(sample.state_verified for sample in samples):
+        resident = " to ".join(f"{part:.0%}" for part in sorted({sample.resident_fraction or 0 for sample in samples}))
+        raise Unmeasurable(f"no sample started from the state {operation.state}: {resident} of the store was resident")
 
 
 def _is_long(sample: Sample, settings: sampling.Settings) -> bool:

@@ -11,6 +11,8 @@ from scripts.report.statistics import EXACT, Ratio, ratio
 from scripts.report.tables import Row, Tables
 
 MEASURES = {"apparent_bytes": "Least disk, apparent", "allocated_bytes": "Least disk, allocated"}
+DRIFT = 1.5
+"""Where baselines of the cells that are compared differ by more than this factor, the page says so."""
 Compare = Callable[[str, str], Ratio]
 
 
@@ -18,7 +20,9 @@ Compare = Callable[[str, str], Ratio]
 class Answer:
     """The best at one cutoff: one backend or several that tie, the runner-up, and how far behind the leader it is.
 
-    `leader` has the smallest median of those that tie; `value` and `to_baseline` are the leader's.
+    `leader` has the smallest median of those that tie; `value` and `to_baseline` are the leader's. `drift` is how many
+    times as long the baseline took in the slowest as in the fastest of the jobs compared, where that is so much that
+    the machine can't have been in the same state: then ratios to the baseline compare better than times.
     """
 
     cutoff: int
@@ -28,6 +32,7 @@ class Answer:
     behind: Ratio | None
     value: str = ""
     to_baseline: Ratio | None = None
+    drift: float | None = None
 
 
 @dataclass(frozen=True)
@@ -112,7 +117,14 @@ class Results:
             if row["ratio_to_baseline"] is not None:
                 to_baseline = Ratio(row["ratio_to_baseline"], row["ratio_low"], row["ratio_high"], row["interval_kind"])
             value = wording.seconds(row["median_seconds"])
-            question.answers.append(replace(answer, value=value, to_baseline=to_baseline))
+            drift = self._drift(cutoff, question.name)
+            question.answers.append(replace(answer, value=value, to_baseline=to_baseline, drift=drift))
+
+    def _drift(self, cutoff: int, operation: str) -> float | None:
+        cells = [self.tables.cell(name, cutoff, operation) for name in self.tables.backends]
+        plain = [row["baseline_median_seconds"] for row in cells if row and row["baseline_median_seconds"]]
+        drift = max(plain) / min(plain) if plain else 1.0
+        return drift if drift > DRIFT else None
 
     def _answer_size(self, question: Question, cutoff: int) -> None:
         rows = {name: self.tables.store(name, cutoff) for name in self.tables.backends}
