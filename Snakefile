@@ -22,11 +22,11 @@ RESULTS = PLAN.results
 
 
 wildcard_constraints:
-    backend="[a-z0-9-]+",
+    backend="[A-Za-z0-9_-]+",
     cutoff="[0-9]+",
     machine="[A-Za-z0-9._-]+",
     operation="[a-z-]+",
-    figure="[a-z_]+",
+    figure="[a-z0-9_]+",
 
 
 onstart:

@@ -9,6 +9,7 @@ import errno
 import importlib
 import os
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 TIMING_STEP = "time_operation"
@@ -25,7 +26,6 @@ def main(arguments: list[str]) -> int:
     """Run the step named by the first argument with the rest; returns the exit code."""
     sys.path[0] = str(CHECKOUT)
     from scripts.errors import UserError
-    from scripts.measure import lock
 
     steps = sorted(path.stem for path in (CHECKOUT / "scripts").glob("*.py") if "\ndef main(" in path.read_text())
     steps.remove("__main__")
@@ -34,11 +34,8 @@ def main(arguments: list[str]) -> int:
         return 2
     step, *rest = arguments
     try:
-        module = importlib.import_module(f"scripts.{step}")
-        if {"-h", "--help"} & set(rest):
-            return module.main(rest)
-        with lock.alone() if step == TIMING_STEP else lock.shared():
-            module.main(rest)
+        with _lock_of(step, rest):
+            importlib.import_module(f"scripts.{step}").main(rest)
     except UserError as error:
         print(f"error in {step}: {error}", file=sys.stderr)
         return 1
@@ -64,6 +61,15 @@ def main(arguments: list[str]) -> int:
         print(f"error in {step}: {os.strerror(error.errno)}{place}; {REMEDIES[error.errno]}", file=sys.stderr)
         return 1
     return 0
+
+
+def _lock_of(step: str, arguments: list[str]) -> AbstractContextManager[None]:
+    """The host's lock, as this step holds it; none where it's only asked for help."""
+    from scripts.measure import lock
+
+    if {"-h", "--help"} & set(arguments):
+        return nullcontext()
+    return lock.alone() if step == TIMING_STEP else lock.shared()
 
 
 if __name__ == "__main__":

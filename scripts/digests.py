@@ -7,6 +7,7 @@ records carry them too, so that whoever reads a store or a record knows what mad
 import ast
 import hashlib
 import json
+import platform
 import sys
 from collections.abc import Iterable
 from functools import cache
@@ -15,15 +16,17 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 PACKAGE = "scripts"
+DATA_SUFFIXES = (".css", ".j2", ".yaml")
 
 
 def code_digest(files: Iterable[Path]) -> str:
-    """Return the digest of files, of all they import from this project, and of the versions of their libraries."""
+    """Return the digest of files, of all they import from this project, and of the versions of libraries and Python."""
     closure = code_files(files)
     return digest(
         {
             "files": {str(file.relative_to(CHECKOUT)): _file_digest(file) for file in closure},
             "versions": library_versions(closure),
+            "python": platform.python_version_tuple()[:2],
         }
     )
 
@@ -89,7 +92,7 @@ def _imports(file: Path) -> tuple[tuple[Path, ...], tuple[str, ...]]:
 def _data_files(file: Path) -> list[Path]:
     schemas = CHECKOUT / PACKAGE / "schemas"
     beside = [*file.parent.glob(f"{file.stem}.*"), *schemas.glob(f"{file.stem}.*")]
-    return [data for data in beside if data.suffix != ".py"]
+    return [data for data in beside if data.suffix in DATA_SUFFIXES]
 
 
 def _module_files(parts: list[str]) -> list[Path]:

@@ -31,7 +31,7 @@ WHOLE_MACHINE = 10_000
 
 ARRAYS = ("images.npy", "labels.npy", "test_images.npy", "test_labels.npy")
 
-QUICK_LARGEST_CUTOFF = 1000
+QUICK_LARGEST_CUTOFF = 100
 QUICK_BUDGET_FACTOR = 0.1
 SECONDS_PER_JOB = 0.6
 SECONDS_PER_IMAGE_BUILT = 0.0004
@@ -39,7 +39,8 @@ SECONDS_PER_IMAGE_SAMPLED = 0.0002
 BYTES_PER_IMAGE = 4300
 """What an image of 32x32 takes on a disk at most: a block of 4 KiB and its share of the rest."""
 LEFT_SAMPLES = 6
-"""Samples of small files, of earlier jobs, that stay on the disk until the run ends."""
+"""Samples of small files, of earlier jobs, that stay on the disk until the run ends; a job that writes leaves two first
+runs, and for each sample an untimed and a timed one, of backend and baseline."""
 
 Config = dict[str, Any]
 
@@ -90,12 +91,12 @@ class Plan:
     @property
     def stores(self) -> str:
         """Where the stores are."""
-        return _directory(self.config["store_dir"]) or "results/stores"
+        return _expanded(self.config["store_dir"]) or "results/stores"
 
     @property
     def downloads(self) -> str:
         """Where the archive is kept."""
-        return _directory(self.config["download_dir"]) or self.dataset
+        return _expanded(self.config["download_dir"]) or self.dataset
 
     @cached_property
     def figures(self) -> list[str]:
@@ -129,7 +130,8 @@ class Plan:
 
     def discard_command(self) -> str:
         """The command that removes what timing jobs wrote, for the end of a run."""
-        return f"{self.step_command()} discard --stores {shlex.quote(self.stores)}"
+        step = [sys.executable, str(digests.CHECKOUT / digests.PACKAGE), "discard", "--stores", self.stores]
+        return shlex.join(step)
 
     def code(self, step: str, name: str | None = None) -> str:
         """The digest of the code and libraries that a step depends on; with `name`, that of the backend's file too."""
@@ -161,15 +163,16 @@ class Plan:
 
     def closing(self) -> str:
         """Where the result of a finished run is."""
-        return f"The page is {os.path.abspath(f'{self.results}/report.html')}"
+        page = os.path.abspath(f"{self.results}/report.html")
+        return f"The page is {page}" if os.path.exists(page) else f"Done; the page {page} was not asked for"
 
     def check_disk(self) -> None:
         """Raise UserError where the stores to be built, and the samples of the largest, won't fit on the disk."""
         to_build = [Path(path) for path in self.manifests() if not os.path.exists(path)]
-        if not to_build:
-            return
+        to_time = [Path(path) for path in self.records() if not os.path.exists(path)]
         built = sum(int(path.parent.name) for path in to_build)
-        written = max(self.cutoffs) * (2 * (self.config["minimum_samples"] + 1) + LEFT_SAMPLES)
+        largest = max((int(path.parent.name) for path in to_time), default=0)
+        written = largest * (2 + 4 * self.config["minimum_samples"] + LEFT_SAMPLES)
         needed = (built + written) * BYTES_PER_IMAGE
         place = Path(self.stores).absolute()
         while not place.exists():
@@ -230,9 +233,11 @@ def complete(config: Config) -> Config:
         if name not in known:
             raise UserError(f"config key {name} is unknown; {_nearest(name, known)}")
     completed = {
-        name: _typed(config.get(name, described["default"]), from_text="string" not in described["type"])
+        name: _typed(described["default"] if given is None else given, from_text="string" not in described["type"])
         for name, described in known.items()
+        for given in [config.get(name)]
     }
+    completed["images"] = _expanded(completed["images"])
     for error in Draft202012Validator(schema).iter_errors(completed):
         name, *inside = (str(part) for part in error.absolute_path)
         place = f"config key {name}" + (f" ({' '.join(inside)})" if inside else "")
@@ -260,8 +265,8 @@ def _typed(value: Any, *, from_text: bool) -> Any:
         return [_typed(item, from_text=True) for item in value]
     if from_text and isinstance(value, str):
         read = yaml.safe_load(value)
-        return read if isinstance(read, int | float) else value
-    return value
+        value = read if isinstance(read, int | float) else value
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _choice(config: Config, name: str) -> store.Choice:
@@ -299,8 +304,8 @@ def _is_path(images: str) -> bool:
     return images not in ("cifar10", "synthetic")
 
 
-def _directory(path: str | None) -> str | None:
-    return os.path.expanduser(os.path.expandvars(path)).rstrip("/") if path else None
+def _expanded(path: str | None) -> str | None:
+    return os.path.normpath(os.path.expanduser(os.path.expandvars(path))) if path else None
 
 
 def _figure_file(figure: str) -> Path:

@@ -47,6 +47,7 @@ def test_a_mistake_is_one_line_through_snakemake(workflow: Workflow, config: str
         ({"cutoffs": [1, 1]}, "non-unique"),
         ({"operations": ["read"]}, "did you mean read-"),
         ({"quick": "maybe"}, "'maybe' is not of type 'boolean'"),
+        ({"cutoffs": 10}, "write a list"),
         ({"minimum_samples": 3}, "less than the minimum of 6"),
         ({"machine": "a/b"}, "machine"),
         ({"variants": {"x y": {"backend": "lmdb"}}}, "variants"),
@@ -92,11 +93,13 @@ def test_a_missing_library_is_one_line_before_any_work(workflow: Workflow) -> No
 
 
 def test_a_new_backend_is_one_file(workflow: Workflow) -> None:
-    shutil.copy(workflow.directory / "scripts/backends/hdf5.py", workflow.directory / "scripts/backends/another.py")
-    workflow.configure(backends=["another"], cutoffs=[3])
+    shutil.copy(
+        workflow.directory / "scripts/backends/hdf5.py", workflow.directory / "scripts/backends/another_array.py"
+    )
+    workflow.configure(backends=["another_array"], cutoffs=[3])
     workflow.finish()
-    assert "another" in (workflow.directory / "results/summary.csv").read_text()
-    assert "another" in (workflow.directory / "results/report.html").read_text()
+    assert "another_array" in (workflow.directory / "results/summary.csv").read_text()
+    assert "another_array" in (workflow.directory / "results/report.html").read_text()
 
 
 def test_numbers_and_truth_values_of_the_command_line_are_understood() -> None:
@@ -106,6 +109,7 @@ def test_numbers_and_truth_values_of_the_command_line_are_understood() -> None:
     assert completed["cutoffs"] == [10, 100]
     assert completed["quick"] is True
     assert completed["variants"]["v"]["chunk_images"] == 8
+    assert plan.complete({"cutoffs": [10.0], "variants": None}) == plan.complete({"cutoffs": [10]})
 
 
 def test_every_key_is_described_and_commented_and_has_its_default() -> None:
@@ -129,6 +133,11 @@ def test_quick_leaves_out_what_takes_long() -> None:
     quick = plan.Plan(plan.complete({"quick": True}), with_conda=False)
     assert max(quick.cutoffs) == plan.QUICK_LARGEST_CUTOFF
     assert quick.results != plan.Plan(plan.complete({}), with_conda=False).results
+
+
+def test_quick_without_a_small_cutoff_is_one_line() -> None:
+    with pytest.raises(SystemExit, match="leaves none"):
+        plan.read({"quick": True, "cutoffs": [5000], "images": "synthetic"}, with_conda=False)
 
 
 def test_stores_may_live_elsewhere(workflow: Workflow, disk: Path) -> None:

@@ -62,6 +62,15 @@ def test_backend_and_baseline_alternate() -> None:
     assert order == ["baseline", "backend"] * 6
 
 
+def test_samples_that_cannot_be_counted_are_not_and_end_after_a_few() -> None:
+    taken = iter([None, 1.0, None, *[1.0] * 5])
+    alternate(lambda: next(taken), lambda: None, Settings())
+    assert list(taken) == []
+    failures: list[None] = []
+    alternate(lambda: failures.append(None), lambda: None, Settings())
+    assert len(failures) == 2 * Settings().long_samples
+
+
 def test_a_long_first_run_counts_and_gets_its_baseline() -> None:
     order: list[str] = []
 

@@ -34,7 +34,7 @@ def test_a_run_ends_in_tables_figures_and_a_page(finished_once: Workflow) -> Non
     assert len(rows(finished_once, "disk_usage")) == 4
 
 
-def test_no_two_timing_jobs_overlap_and_none_overlaps_a_build(finished_once: Workflow) -> None:
+def test_no_two_timing_jobs_overlap(finished_once: Workflow) -> None:
     spans = sorted((record["started"], record["ended"]) for record in records(finished_once))
     assert len(spans) == 8
     assert all(end <= start for (_, end), (start, _) in itertools.pairwise(spans))

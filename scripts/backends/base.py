@@ -5,6 +5,7 @@ standard library at its top, and its own library only inside the functions that 
 """
 
 import ctypes
+import fcntl
 import os
 import shutil
 from abc import ABC, abstractmethod
@@ -251,7 +252,10 @@ def sync_file_system(path: Path) -> None:
 def _fsync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        if hasattr(fcntl, "F_FULLFSYNC"):
+            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)  # macOS: fsync alone stops at the device's own cache
+        else:
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
 

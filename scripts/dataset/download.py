@@ -2,6 +2,8 @@
 
 import hashlib
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
 from pathlib import Path
 
 from scripts.dataset import synthetic
@@ -83,18 +85,25 @@ def _local(path: Path) -> dict:
 def _synthetic(directory: Path, rows: int, note: str) -> dict:
     path = directory / SYNTHETIC_FILE_NAME
     total = (SYNTHETIC_TRAINING_BATCHES + 1) * rows
-    with replacing(path) as file, Progress("generating synthetic images", total) as progress:
+    test_first = [SYNTHETIC_TRAINING_BATCHES, *range(SYNTHETIC_TRAINING_BATCHES)]
+    with (
+        replacing(path) as file,
+        Progress("generating synthetic images", total) as progress,
+        ProcessPoolExecutor() as pool,
+    ):
 
-        def batch(index: int) -> Batch:
-            first = index * rows
-            images, labels = synthetic.generate(rows, first=first), synthetic.generate_labels(rows, first=first)
+        def counted(batch: Batch) -> Batch:
             progress.update(progress.done + rows)
-            return Batch(images, labels)
+            return batch
 
-        test = batch(SYNTHETIC_TRAINING_BATCHES)
-        training = map(batch, range(SYNTHETIC_TRAINING_BATCHES))
+        test, *training = map(counted, pool.map(_synthetic_batch, test_first, repeat(rows)))
         write_archive(file, synthetic.LABEL_NAMES, training, test, synthetic=True)
     return _record(path, "synthetic", SYNTHETIC_LABEL, "generated", note, synthetic=True)
+
+
+def _synthetic_batch(index: int, rows: int) -> Batch:
+    first = index * rows
+    return Batch(synthetic.generate(rows, first=first), synthetic.generate_labels(rows, first=first))
 
 
 def _record(

@@ -5,9 +5,9 @@ It covers what Snakemake's scheduler can't see: other checkouts on the same host
 
 import fcntl
 import os
-import time
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from scripts.progress import report
@@ -59,19 +59,18 @@ def _open(path: Path) -> int:
     try:
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
-        return os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        with suppress(PermissionError):  # somebody else has made it just now
+            os.fchmod(descriptor, 0o666)
+        return descriptor
 
 
 def _wait(descriptor: int, kind: int, path: Path) -> None:
-    started = time.monotonic()
-    said = False
-    while True:
-        try:
-            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if not said and time.monotonic() - started > SECONDS_BEFORE_SAYING_SO:
-                report(f"waiting for another job on this host to finish (lock {path})")
-                said = True
-            time.sleep(0.02)
-        else:
-            return
+    message = f"waiting for another job on this host to finish (lock {path})"
+    notice = threading.Timer(SECONDS_BEFORE_SAYING_SO, report, [message])
+    notice.daemon = True
+    notice.start()
+    try:
+        fcntl.flock(descriptor, kind)
+    finally:
+        notice.cancel()

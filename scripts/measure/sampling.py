@@ -69,17 +69,27 @@ def enough(seconds: Sequence[float], elapsed: float, settings: Settings) -> bool
 
 
 def alternate(
-    backend: Callable[[], float], baseline: Callable[[], float], settings: Settings, *, first: float | None = None
+    backend: Callable[[], float | None],
+    baseline: Callable[[], object],
+    settings: Settings,
+    *,
+    first: float | None = None,
 ) -> None:
-    """Run baseline and backend in turn until the backend's samples suffice; each call returns its seconds.
+    """Run baseline and backend in turn until the backend's samples suffice, or fail too often.
 
-    `first` is the seconds of a run of the backend that came before and counts as a sample.
+    A call of `backend` returns its seconds, or None for a sample that can't be counted; twice the number of long
+    samples in vain are too many. `first` is the seconds of a run of the backend that came before and counts.
     """
     started = time.monotonic()
     seconds: list[float] = []
+    failures = 0
     if first is not None:
         seconds.append(first)
         baseline()
-    while not enough(seconds, time.monotonic() - started, settings):
+    while not enough(seconds, time.monotonic() - started, settings) and failures < 2 * settings.long_samples:
         baseline()
-        seconds.append(backend())
+        sample = backend()
+        if sample is None:
+            failures += 1
+        else:
+            seconds.append(sample)

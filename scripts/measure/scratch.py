@@ -36,6 +36,11 @@ def directory(stores: Path) -> Iterator[Path]:
                     os.truncate(path, 0)
 
 
+def put_off(unwanted: Path, stores: Path) -> None:
+    """Rename an unwanted directory so that it is removed at the end of the run."""
+    os.rename(unwanted, stores / f"{_prefix()}{os.getpid()}-{uuid.uuid4().hex[:8]}")
+
+
 def remove_all(stores: Path) -> None:
     """Remove every such directory of this host. The caller sees to it that no timing runs (`scripts.measure.lock`)."""
     made = list(stores.glob(f"{_prefix()}*"))

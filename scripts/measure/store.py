@@ -9,7 +9,6 @@ import errno
 import fcntl
 import json
 import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ from scripts.backends import base
 from scripts.dataset.image_set import ImageSet, content_digest
 from scripts.errors import UserError
 from scripts.files import neighbour, write_json
-from scripts.measure import disk_usage, machine
+from scripts.measure import disk_usage, machine, scratch
 from scripts.progress import Progress
 
 MANIFEST_VERSION = 1
@@ -169,10 +168,8 @@ def _publish(unpublished: Path, directory: Path, expected_key: str) -> None:
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
-            stale = unpublished.with_name(unpublished.name + "-stale")
-            os.rename(directory, stale)
+            scratch.put_off(directory, directory.parent.parent)
             os.rename(unpublished, directory)
-            shutil.rmtree(stale, ignore_errors=True)
         os.fsync(parent)
     finally:
         os.close(parent)

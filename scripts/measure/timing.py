@@ -96,28 +96,30 @@ def _sample(operation: Operation, settings: sampling.Settings, label: str) -> No
     if keep_first:
         operation.samples.append(first)
 
-    def take(subject: Subject) -> float:
+    def take(subject: Subject) -> Sample:
         # Right after an identical run, a short one finds its memory at hand: on a virtual machine, memory that hasn't
         # been touched for a while can cost several times what the work on it does.
         if not _is_long(last[subject.name], settings):
             operation.run(subject)
         last[subject.name] = operation.run(subject)
         operation.samples.append(last[subject.name])
-        return last[subject.name].seconds
+        return last[subject.name]
 
-    with Progress(label, None, "samples") as progress:
+    with Progress(label, settings.long_samples if _is_long(first, settings) else None, "samples") as progress:
+        progress.update(int(keep_first))
 
-        def take_backend() -> float:
-            seconds = take(backend)
+        def take_backend() -> float | None:
+            sample = take(backend)
             progress.update(progress.done + 1)
-            return seconds
+            return sample.seconds if sample.state_verified else None
 
         sampling.alternate(take_backend, lambda: take(baseline), settings, first=first.seconds if keep_first else None)
     operation.check()
     samples = [sample for sample in operation.samples if sample.subject == backend.name]
     if not any(sample.state_verified for sample in samples):
-        resident = " to ".join(f"{part:.0%}" for part in sorted({sample.resident_fraction or 0 for sample in samples}))
-        raise Unmeasurable(f"no sample started from the state {operation.state}: {resident} of the store was resident")
+        known = [sample.resident_fraction for sample in samples if sample.resident_fraction is not None]
+        resident = f"{min(known):.1%} to {max(known):.1%} of the store" if known else "an unknown part of the store"
+        raise Unmeasurable(f"no sample started from the state {operation.state}: {resident} was in the page cache")
 
 
 def _is_long(sample: Sample, settings: sampling.Settings) -> bool:
