@@ -115,7 +115,7 @@ def test_gaps_and_records_apart_are_visible(run):
     assert "<script>alert('no')</script> isn't allowed" in text
     assert "1 of 36 records stand apart" in text
     assert f"records/{run.machine}/lmdb/100/write.json measuring code" in text
-    assert "delete these files and run the workflow again" in text
+    assert "delete these files and run snakemake --cores 4 --forcerun summarise" in text
     assert "lie outside Tukey's fences" in text
 
 
