@@ -39,8 +39,7 @@ SECONDS_PER_IMAGE_SAMPLED = 0.0002
 BYTES_PER_IMAGE = 4300
 """What an image of 32x32 takes on a disk at most: a block of 4 KiB and its share of the rest."""
 LEFT_SAMPLES = 6
-"""Samples of small files, of earlier jobs, that stay on the disk until the run ends; a job that writes leaves two first
-runs, and for each sample an untimed and a timed one, of backend and baseline."""
+"""Samples of small files, of earlier jobs, that stay on the disk until the run ends."""
 
 Config = dict[str, Any]
 
@@ -172,6 +171,7 @@ class Plan:
         to_time = [Path(path) for path in self.records() if not os.path.exists(path)]
         built = sum(int(path.parent.name) for path in to_build)
         largest = max((int(path.parent.name) for path in to_time), default=0)
+        # A job that writes leaves two first runs and, for each sample, an untimed and a timed one of both subjects.
         written = largest * (2 + 4 * self.config["minimum_samples"] + LEFT_SAMPLES)
         needed = (built + written) * BYTES_PER_IMAGE
         place = Path(self.stores).absolute()

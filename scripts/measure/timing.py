@@ -92,7 +92,7 @@ def _sample(operation: Operation, settings: sampling.Settings, label: str) -> No
     operation.check()
     first = last[backend.name]
     # A first run that lasts long isn't run again for nothing, unless the state needs an identical run before it.
-    keep_first = _is_long(first, settings) and not operation.needs_identical_run_first
+    keep_first = _is_long(first, settings) and first.state_verified and not operation.needs_identical_run_first
     if keep_first:
         operation.samples.append(first)
 
