@@ -30,7 +30,7 @@ wildcard_constraints:
 
 
 onstart:
-    plan.start(PLAN)
+    plan.start(PLAN, [path for job in workflow.dag.needrun_jobs() for path in job.output])
 
 
 onsuccess:

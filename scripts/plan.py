@@ -11,7 +11,7 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -32,10 +32,15 @@ WHOLE_MACHINE = 10_000
 ARRAYS = ("images.npy", "labels.npy", "test_images.npy", "test_labels.npy")
 
 QUICK_LARGEST_CUTOFF = 100
-QUICK_BUDGET_FACTOR = 0.1
-SECONDS_PER_JOB = 0.6
-SECONDS_PER_IMAGE_BUILT = 0.0004
-SECONDS_PER_IMAGE_SAMPLED = 0.0002
+QUICK_BUDGET_FACTOR = 0.05
+
+SECONDS_PER_JOB = 0.5
+SECONDS_PER_IMAGE_BUILT = 0.00013
+SECONDS_PER_IMAGE_SAMPLED = 0.00035
+BUDGET_SHARE = 0.5
+SECONDS_BESIDE = 15
+"""Averages over the cells of a default run on two cores: for the forecast at the start, and nothing else."""
+
 BYTES_PER_IMAGE = 4300
 """What an image of 32x32 takes on a disk at most: a block of 4 KiB and its share of the rest."""
 LEFT_SAMPLES = 6
@@ -148,16 +153,19 @@ class Plan:
         with open(images, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
-    def opening(self) -> str:
-        """What this run will do, in a line or two, for its start."""
-        missing = [Path(path) for path in self.records() if not os.path.exists(path)]
-        cells = len(self.records())
-        if not missing:
-            return f"{cells} cells are measured on {self.machine}; redoing what depends on a change"
+    def opening(self, to_make: Collection[str]) -> str:
+        """What this run will do, in a line, for its start. `to_make` are the files that Snakemake will make."""
+        timings, stores = (len(self._among(to_make, files)) for files in (self.records(), self.manifests()))
+        size = (
+            f"{len(self.records())} cells on {self.machine}: {len(self.choices)} backends x "
+            f"{len(self.cutoffs)} cutoffs x {len(self.operations)} operations"
+        )
+        if not timings and not stores:
+            return f"{size}; nothing to build and nothing to time, only tables, figures and page"
+        download = " and the time of the download" if f"{self.dataset}/archive.json" in to_make else ""
         return (
-            f"{cells} cells on {self.machine}: {len(self.choices)} backends x {len(self.cutoffs)} cutoffs x "
-            f"{len(self.operations)} operations; {len(missing)} to measure, about {duration(self._seconds(missing))} "
-            "where nothing is in the way"
+            f"{size}; {stores} stores to build and {timings} cells to time: about {duration(self._seconds(to_make))} "
+            f"on an idle machine with two cores{download}"
         )
 
     def closing(self) -> str:
@@ -165,18 +173,22 @@ class Plan:
         page = os.path.abspath(f"{self.results}/report.html")
         return f"The page is {page}" if os.path.exists(page) else f"Done; the page {page} was not asked for"
 
-    def check_disk(self) -> None:
+    def check_places(self) -> None:
+        """Raise UserError where the directories that the run writes to can't be written to."""
+        for key, path in ((None, "results"), ("store_dir", self.stores), ("download_dir", self.downloads)):
+            place = _nearest_directory(path)
+            if not os.access(place, os.W_OK | os.X_OK):
+                elsewhere = f"or set {key} to another one" if self.config.get(key) else "or run in a copy of your own"
+                raise UserError(f"no permission to write to {place}; make it writable, {elsewhere}")
+
+    def check_disk(self, to_make: Collection[str]) -> None:
         """Raise UserError where the stores to be built, and the samples of the largest, won't fit on the disk."""
-        to_build = [Path(path) for path in self.manifests() if not os.path.exists(path)]
-        to_time = [Path(path) for path in self.records() if not os.path.exists(path)]
-        built = sum(int(path.parent.name) for path in to_build)
-        largest = max((int(path.parent.name) for path in to_time), default=0)
+        built = sum(_cutoff(path) for path in self._among(to_make, self.manifests()))
+        largest = max((_cutoff(path) for path in self._among(to_make, self.records())), default=0)
         # A job that writes leaves two first runs and, for each sample, an untimed and a timed one of both subjects.
         written = largest * (2 + 4 * self.config["minimum_samples"] + LEFT_SAMPLES)
         needed = (built + written) * BYTES_PER_IMAGE
-        place = Path(self.stores).absolute()
-        while not place.exists():
-            place = place.parent
+        place = _nearest_directory(self.stores)
         free = shutil.disk_usage(place).free
         if free < needed:
             raise UserError(
@@ -184,14 +196,21 @@ class Plan:
                 "free some space, leave out the largest cutoffs, or set store_dir to a larger disk"
             )
 
-    def _seconds(self, missing: list[Path]) -> float:
-        """A rough forecast: the budget or three long samples for each cell, and the builds."""
-        build = sum(int(Path(path).parent.name) for path in self.manifests() if not os.path.exists(path))
-        sampling = sum(
-            max(self.budget_seconds, int(path.parent.name) * SECONDS_PER_IMAGE_SAMPLED) + SECONDS_PER_JOB
-            for path in missing
+    def _among(self, to_make: Collection[str], files: Iterable[str]) -> list[str]:
+        made = {os.path.normpath(path) for path in to_make}
+        return [path for path in files if os.path.normpath(path) in made]
+
+    def _seconds(self, to_make: Collection[str]) -> float:
+        """A rough forecast of a run, without its download."""
+        stores, records = self._among(to_make, self.manifests()), self._among(to_make, self.records())
+        built, sampled = sum(map(_cutoff, stores)), sum(map(_cutoff, records))
+        fixed = SECONDS_PER_JOB + BUDGET_SHARE * self.budget_seconds
+        return (
+            built * SECONDS_PER_IMAGE_BUILT
+            + sampled * SECONDS_PER_IMAGE_SAMPLED
+            + len(records) * fixed
+            + SECONDS_BESIDE
         )
-        return build * SECONDS_PER_IMAGE_BUILT + sampling + 20
 
 
 def read(config: Config, *, with_conda: bool) -> Plan:
@@ -209,6 +228,7 @@ def read(config: Config, *, with_conda: bool) -> Plan:
                 "none; give a smaller one"
             )
         _check_names(plan.config)
+        _check_memory_of_snakemake()
         if not with_conda:
             _check_packages(plan.choices)
     except UserError as error:
@@ -216,13 +236,17 @@ def read(config: Config, *, with_conda: bool) -> Plan:
     return plan
 
 
-def start(plan: Plan) -> None:
-    """Say what the run will do; end the process with one line where the disk is too small for it."""
+def start(plan: Plan, to_make: Collection[str]) -> None:
+    """Say what the run will do; end the process with one line where it can't write, or the disk is too small.
+
+    `to_make` are the files that Snakemake is going to make.
+    """
     try:
-        plan.check_disk()
+        plan.check_places()
+        plan.check_disk(to_make)
     except UserError as error:
         sys.exit(f"error: {error}")
-    print(plan.opening(), file=sys.stderr)
+    print(plan.opening(to_make), file=sys.stderr)
 
 
 def complete(config: Config) -> Config:
@@ -298,6 +322,29 @@ def _check_packages(choices: dict[str, store.Choice]) -> None:
                     f"run `{sys.executable} -m pip install --require-hashes -r requirements/run.txt`, "
                     "or leave it out of `backends`"
                 )
+
+
+def _check_memory_of_snakemake() -> None:
+    """Snakemake makes its directory before it asks anybody, and ends in a traceback where it may not."""
+    place = _nearest_directory(".snakemake")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise UserError(
+            f"no permission to write to {place}, where Snakemake keeps its memory; make it writable, or run in a copy "
+            "of your own"
+        )
+
+
+def _nearest_directory(path: str) -> Path:
+    """The directory, or the nearest one above it that is there already."""
+    place = Path(path).absolute()
+    while not place.exists():
+        place = place.parent
+    return place
+
+
+def _cutoff(path: str) -> int:
+    """The cutoff in the path of a manifest or of a record."""
+    return int(Path(path).parent.name)
 
 
 def _is_path(images: str) -> bool:

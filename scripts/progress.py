@@ -31,15 +31,15 @@ def duration(seconds: float) -> str:
 class Progress:
     """Counts finished units of one piece of work; prints at most one line every two seconds, and one at the end.
 
-    Work that ends within those two seconds prints nothing. `total` is None where it isn't known beforehand.
-    Not thread-safe. Use it with `with`.
+    Work that ends within those two seconds prints nothing. `total` may change, and is None as long as it isn't known;
+    `done` units were finished before this work began. Not thread-safe. Use it with `with`.
     """
 
-    def __init__(self, label: str, total: int | None, unit: str = "images") -> None:
+    def __init__(self, label: str, total: int | None, unit: str = "images", *, done: int = 0) -> None:
         self.label = label
         self.total = total
         self.unit = unit
-        self.done = 0
+        self.done = self._done_before = done
         self._started = self._last_line = time.monotonic()
         self._printed = False
 
@@ -62,7 +62,7 @@ class Progress:
             report(f"{self.label}: {self.done:,} {self.unit} in {duration(time.monotonic() - self._started)}")
 
     def _line(self, elapsed: float) -> str:
-        rate = self.done / elapsed
+        rate = (self.done - self._done_before) / elapsed
         line = f"{self.label}: {self.done:,}"
         if self.total:
             line += f" of {self.total:,} {self.unit} ({self.done / self.total:.0%})"

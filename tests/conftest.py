@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,10 +86,10 @@ class Workflow:
         config = yaml.safe_load(path.read_text()) | changes
         path.write_text(yaml.safe_dump({key: value for key, value in config.items() if value is not None}))
 
-    def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
-        """Start Snakemake in a session of its own, with a host's lock of its own."""
+    def start(self, *arguments: str, prefix: Sequence[str] = (), **options: Any) -> subprocess.Popen[str]:
+        """Start Snakemake, after `prefix`, in a session of its own, with a host's lock of its own."""
         return subprocess.Popen(
-            [SNAKEMAKE, "--cores", "2", *arguments],
+            [*prefix, SNAKEMAKE, "--cores", "2", *arguments],
             cwd=self.directory,
             env=self.environment,
             stdout=subprocess.PIPE,
@@ -99,9 +99,9 @@ class Workflow:
             **options,
         )
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run Snakemake to its end; output and errors are one text, in `stdout`."""
-        process = self.start(*arguments)
+        process = self.start(*arguments, **options)
         output, _ = process.communicate(timeout=300)
         return subprocess.CompletedProcess(arguments, process.returncode, output)
 

@@ -1,6 +1,8 @@
 """The config: mistakes are one line that helps, and what `--config` hands over is understood."""
 
+import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +17,22 @@ from scripts.measure.operations import OPERATIONS
 SCHEMA = yaml.safe_load((CHECKOUT / "scripts/schemas/config.schema.yaml").read_text())
 
 
-def last_line(workflow: Workflow, *config: str) -> str:
-    done = workflow.run("--config", *config)
+def last_line(workflow: Workflow, *config: str, prefix: Sequence[str] = ()) -> str:
+    done = workflow.run(*(["--config", *config] if config else []), prefix=prefix)
     assert done.returncode != 0
     assert "Traceback" not in done.stdout
     errors = [line for line in done.stdout.splitlines() if line.startswith("error")]
     assert len(errors) == 1, done.stdout
     return errors[0]
+
+
+def as_who_obeys_permissions() -> list[str]:
+    """The start of a command that takes root's right to write anywhere from it; skips the test where it can't be."""
+    if os.geteuid() != 0:
+        return []
+    if not (setpriv := shutil.which("setpriv")):
+        pytest.skip("root may write anywhere, and there is no setpriv to change that")
+    return [setpriv, "--bounding-set=-dac_override,-dac_read_search"]
 
 
 @pytest.mark.parametrize(
@@ -81,6 +92,22 @@ def test_a_mistake_in_a_variant_is_one_line(capsys: pytest.CaptureFixture, varia
 def test_a_variant_may_not_take_a_backends_name() -> None:
     with pytest.raises(SystemExit, match="a name of its own"):
         plan.read({"variants": {"lmdb": {"backend": "hdf5"}}}, with_conda=False)
+
+
+@pytest.mark.parametrize(
+    ("place", "remedy"), [(".", "run in a copy"), ("results", "run in a copy"), ("elsewhere", "set store_dir")]
+)
+def test_a_place_without_permission_is_one_line(workflow: Workflow, place: str, remedy: str) -> None:
+    directory = workflow.directory / place
+    directory.mkdir(exist_ok=True)
+    if place == "elsewhere":
+        workflow.configure(store_dir="elsewhere")
+    directory.chmod(0o555)
+    before = sorted(workflow.directory.rglob("*"))
+    line = last_line(workflow, prefix=as_who_obeys_permissions())
+    assert "no permission to write to" in line
+    assert remedy in line
+    assert not [path for path in set(workflow.directory.rglob("*")) - set(before) if ".snakemake" not in path.parts]
 
 
 def test_a_missing_library_is_one_line_before_any_work(workflow: Workflow) -> None:

@@ -109,6 +109,14 @@ def test_a_timing_setting(finished: Workflow, setting: dict) -> None:
     assert finished.planned() == timings() | SUMMARY
 
 
+def test_a_run_says_at_its_start_what_it_will_redo(finished: Workflow) -> None:
+    finished.configure(minimum_samples=7, backends=["lmdb"])
+    said = finished.finish("results/summary.csv")
+    assert re.search(r"4 cells on .*; 0 stores to build and 4 cells to time: about \d+ s ", said)
+    finished.edit("scripts/report/rows.py")
+    assert "nothing to build and nothing to time" in finished.finish("results/summary.csv")
+
+
 def test_the_measuring_code(finished: Workflow) -> None:
     finished.edit("scripts/measure/operations.py")
     assert finished.planned() == timings() | SUMMARY

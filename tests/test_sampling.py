@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from scripts.measure.sampling import Settings, alternate, enough, median, median_interval
+from scripts.measure.sampling import Settings, alternate, at_most, enough, median, median_interval
 
 
 def test_the_interval_of_six_samples_is_their_range_and_fewer_have_none() -> None:
@@ -58,16 +58,16 @@ def test_backend_and_baseline_alternate() -> None:
         order.append(name)
         return 1.0
 
-    alternate(lambda: take("backend"), lambda: take("baseline"), Settings())
+    list(alternate(lambda: take("backend"), lambda: take("baseline"), Settings()))
     assert order == ["baseline", "backend"] * 6
 
 
 def test_samples_that_cannot_be_counted_are_not_and_end_after_a_few() -> None:
     taken = iter([None, 1.0, None, *[1.0] * 5])
-    alternate(lambda: next(taken), lambda: None, Settings())
+    list(alternate(lambda: next(taken), lambda: None, Settings()))
     assert list(taken) == []
     failures: list[None] = []
-    alternate(lambda: failures.append(None), lambda: None, Settings())
+    list(alternate(lambda: failures.append(None), lambda: None, Settings()))
     assert len(failures) == 2 * Settings().long_samples
 
 
@@ -78,5 +78,15 @@ def test_a_long_first_run_counts_and_gets_its_baseline() -> None:
         order.append(name)
         return 3.0
 
-    alternate(lambda: take("backend"), lambda: take("baseline"), Settings(), first=3.0)
+    list(alternate(lambda: take("backend"), lambda: take("baseline"), Settings(), first=3.0))
     assert order == ["baseline", "baseline", "backend", "baseline", "backend"]
+
+
+def test_each_sample_says_how_many_there_will_be_at_most() -> None:
+    """So that a person who waits sees the time left: at least the fewest, then what the budget allows."""
+    said = list(alternate(lambda: 1.0, lambda: None, Settings(budget_seconds=0)))
+    assert said == [(count, 6) for count in range(1, 7)]
+    said = list(alternate(lambda: 3.0, lambda: None, Settings(), first=3.0))
+    assert said == [(2, 3), (3, 3)]
+    assert at_most([0.5, 0.5], 1.0, Settings(budget_seconds=10)) == 20
+    assert at_most([0.5, 0.5], 0.001, Settings()) == Settings().maximum_samples

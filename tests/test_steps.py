@@ -80,6 +80,18 @@ def test_progress_says_count_rate_and_time_left(capsys: pytest.CaptureFixture, m
     assert said.out == said.err
 
 
+def test_progress_leaves_work_done_before_out_of_the_rate(
+    capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moments = iter([0.0, 20.0, 40.0])
+    monkeypatch.setattr(time, "monotonic", lambda: next(moments))
+    with Progress("write png", None, "samples", done=1) as progress:
+        progress.total = 3
+        progress.update(2)
+        progress.done = 3
+    assert capsys.readouterr().err.splitlines()[0] == "write png: 2 of 3 samples (67%) in 20 s, 20 s left"
+
+
 @pytest.mark.parametrize(("seconds", "words"), [(0.4, "0 s"), (59.6, "1 min 00 s"), (3725, "1 h 02 min")])
 def test_durations_are_said_as_a_reader_would(seconds: float, words: str) -> None:
     assert duration(seconds) == words

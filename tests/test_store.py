@@ -171,7 +171,7 @@ def test_builders_at_the_same_time_publish_one_store(image_set: ImageSet, disk: 
     store.check(disk / "500", store.key(image_set.provenance["digest"], 500, choose("lmdb")))
 
 
-@pytest.mark.parametrize("name", ["hdf5", "lmdb"])
+@pytest.mark.parametrize("name", NAMES)
 def test_building_100_000_images_takes_less_memory_than_they_do(
     name: str, image_set: ImageSet, disk: Path, tmp_path: Path
 ) -> None:

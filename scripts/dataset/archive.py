@@ -58,6 +58,11 @@ class Archive:
         self.synthetic = meta.get("synthetic") is True
         """True where the archive says of itself that its images are generated."""
 
+    @property
+    def training_batch_count(self) -> int:
+        """The number of training batches."""
+        return len(self._training)
+
     def training_batches(self) -> Iterator[Batch]:
         """Read the training batches one by one in the order of their numbers. Raises UserError for a bad batch."""
         return map(self._batch, self._training)
@@ -132,7 +137,7 @@ def write_archive(
     With `synthetic` the archive says of itself that its images are generated.
     """
     with (
-        gzip.GzipFile(filename="", mode="wb", fileobj=file, compresslevel=1, mtime=0) as compressed,
+        gzip.GzipFile(filename="", mode="wb", fileobj=file, compresslevel=0, mtime=0) as compressed,
         tarfile.open(fileobj=compressed, mode="w", format=tarfile.USTAR_FORMAT) as tar,
     ):
 

@@ -32,8 +32,14 @@ def unpack(archive_json: Path, directory: Path) -> None:
     provenance_path = directory / "provenance.json"
     provenance_path.unlink(missing_ok=True)
     with open_archive(path, PUBLISHED_ROWS if record["name"] == "cifar10" else None) as archive:
-        count = _save(directory, "", archive.training_batches())
-        test_count = _save(directory, "test_", [archive.test_batch()])
+        with Progress(f"unpacking {path.name}", archive.training_batch_count + 1, "batches") as progress:
+
+            def counted(batch: Batch) -> Batch:
+                progress.update(progress.done + 1)
+                return batch
+
+            count = _save(directory, "", map(counted, archive.training_batches()))
+            test_count = _save(directory, "test_", [counted(archive.test_batch())])
         label_names = archive.label_names
         synthetic = record["synthetic"] or archive.synthetic
     images = np.load(directory / "images.npy", mmap_mode="r")
@@ -73,13 +79,12 @@ def _save(directory: Path, prefix: str, batches: Iterable[Batch]) -> int:
     """Write images and labels of all batches as two arrays; returns the number of images."""
     labels = []
     count = 0
-    with replacing(directory / f"{prefix}images.npy") as file, Progress("unpacking", None) as progress:
+    with replacing(directory / f"{prefix}images.npy") as file:
         _write_header(file, count)
         for batch in batches:
             file.write(batch.images.data)
             labels.append(batch.labels)
             count += len(batch.labels)
-            progress.update(count)
         file.seek(0)
         _write_header(file, count)
     with replacing(directory / f"{prefix}labels.npy") as file:

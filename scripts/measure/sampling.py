@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 CONFIDENCE = 0.95
@@ -68,17 +68,26 @@ def enough(seconds: Sequence[float], elapsed: float, settings: Settings) -> bool
     return max(centre - interval[0], interval[1] - centre) <= settings.interval_width * centre
 
 
+def at_most(seconds: Sequence[float], elapsed: float, settings: Settings) -> int:
+    """Forecast how many samples there will be at most, from those so far (one at least) and `elapsed` seconds."""
+    if max(seconds) >= settings.long_sample_seconds:
+        return max(settings.long_samples, len(seconds))
+    within_budget = math.ceil(len(seconds) * settings.budget_seconds / max(elapsed, 1e-9))
+    return max(settings.minimum_samples, len(seconds), min(settings.maximum_samples, within_budget))
+
+
 def alternate(
     backend: Callable[[], float | None],
     baseline: Callable[[], object],
     settings: Settings,
     *,
     first: float | None = None,
-) -> None:
+) -> Iterator[tuple[int, int]]:
     """Run baseline and backend in turn until the backend's samples suffice, or fail too often.
 
     A call of `backend` returns its seconds, or None for a sample that can't be counted; twice the number of long
-    samples in vain are too many. `first` is the seconds of a run of the backend that came before and counts.
+    samples in vain are too many. `first` is the seconds of a run of the backend that came before and counts. Yields
+    after each sample that counts how many there are, and how many there will be at most.
     """
     started = time.monotonic()
     seconds: list[float] = []
@@ -93,3 +102,4 @@ def alternate(
             failures += 1
         else:
             seconds.append(sample)
+            yield len(seconds), at_most(seconds, time.monotonic() - started, settings)

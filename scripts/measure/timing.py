@@ -1,5 +1,6 @@
 """Timing one cell: the state, the samples in turn with the baseline, and the record."""
 
+import gc
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -85,6 +86,8 @@ def _sample(operation: Operation, settings: sampling.Settings, label: str) -> No
     backend, baseline = operation.backend, operation.baseline
     for subject in (baseline, backend):
         operation.rehearse(subject)
+    # Before each run garbage is collected; what is here to stay needn't be looked through again each time.
+    gc.freeze()
     if len(operation.inputs.labels) >= MANY_IMAGES:
         report(f"{label}: preparing, and a first run")
     operation.prepare()
@@ -105,15 +108,16 @@ def _sample(operation: Operation, settings: sampling.Settings, label: str) -> No
         operation.samples.append(last[subject.name])
         return last[subject.name]
 
-    with Progress(label, settings.long_samples if _is_long(first, settings) else None, "samples") as progress:
-        progress.update(int(keep_first))
+    def take_backend() -> float | None:
+        sample = take(backend)
+        return sample.seconds if sample.state_verified else None
 
-        def take_backend() -> float | None:
-            sample = take(backend)
-            progress.update(progress.done + 1)
-            return sample.seconds if sample.state_verified else None
-
-        sampling.alternate(take_backend, lambda: take(baseline), settings, first=first.seconds if keep_first else None)
+    rounds = sampling.alternate(
+        take_backend, lambda: take(baseline), settings, first=first.seconds if keep_first else None
+    )
+    with Progress(label, None, "samples", done=int(keep_first)) as progress:
+        for done, progress.total in rounds:
+            progress.update(done)
     operation.check()
     samples = [sample for sample in operation.samples if sample.subject == backend.name]
     if not any(sample.state_verified for sample in samples):
