@@ -3,7 +3,6 @@
 Pure: it reads files and measures nothing. The Snakefile imports it and holds the rules.
 """
 
-import difflib
 import hashlib
 import importlib.util
 import json
@@ -21,7 +20,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from scripts import backends, digests
-from scripts.errors import UserError
+from scripts.errors import UserError, did_you_mean
 from scripts.measure import machine, store
 from scripts.progress import duration
 from scripts.report import captions
@@ -255,7 +254,7 @@ def complete(config: Config) -> Config:
     known = schema["properties"]
     for name in config:
         if name not in known:
-            raise UserError(f"config key {name} is unknown; {_nearest(name, known)}")
+            raise UserError(f"config key {name} is unknown; {did_you_mean(name, known)}")
     completed = {
         name: _typed(described["default"] if given is None else given, from_text="string" not in described["type"])
         for name, described in known.items()
@@ -266,7 +265,7 @@ def complete(config: Config) -> Config:
         name, *inside = (str(part) for part in error.absolute_path)
         place = f"config key {name}" + (f" ({' '.join(inside)})" if inside else "")
         if error.validator == "enum":
-            nearest = _nearest(error.instance, error.validator_value)
+            nearest = did_you_mean(error.instance, error.validator_value)
             raise UserError(f"{place}: {error.instance!r} is unknown; {nearest}")
         hint = "; write a list, such as [a,b]" if known[name]["type"] == "array" and not inside else ""
         raise UserError(f"{place}: {error.message}{hint}; it means: {known[name]['description']}")
@@ -305,12 +304,14 @@ def _check_names(config: Config) -> None:
         if name in known:
             raise UserError(f"config key variants: {name} is a backend already; give the variant a name of its own")
         if variant["backend"] not in known:
-            nearest = _nearest(variant["backend"], known)
+            nearest = did_you_mean(variant["backend"], known)
             raise UserError(f"variant {name}: there is no backend {variant['backend']}; {nearest}")
         _choice(config, name)
     for name in config["backends"]:
         if name not in known and name not in config["variants"]:
-            raise UserError(f"config key backends: {name} is unknown; {_nearest(name, [*known, *config['variants']])}")
+            raise UserError(
+                f"config key backends: {name} is unknown; {did_you_mean(name, [*known, *config['variants']])}"
+            )
 
 
 def _check_packages(choices: dict[str, store.Choice]) -> None:
@@ -357,9 +358,3 @@ def _expanded(path: str | None) -> str | None:
 
 def _figure_file(figure: str) -> Path:
     return digests.CHECKOUT / "scripts/report/figures" / f"{figure}.py"
-
-
-def _nearest(name: object, known: Iterable[str]) -> str:
-    known = list(known)
-    nearest = difflib.get_close_matches(str(name), known, n=1, cutoff=0.4)
-    return f"did you mean {nearest[0]}?" if nearest else f"known are: {', '.join(known)}"

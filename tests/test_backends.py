@@ -37,17 +37,17 @@ def test_importing_a_backend_imports_no_library() -> None:
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("hdf4", {}, "unknown backend: hdf4; did you mean hdf5?"),
-        ("base", {}, "unknown backend: base"),
-        ("lmdb", {"codex": "raw"}, "unknown option of backend lmdb: codex; did you mean codec?"),
+        ("hdf4", {}, "there is no backend hdf4; did you mean hdf5?"),
+        ("base", {}, "there is no backend base"),
+        ("lmdb", {"codex": "raw"}, "backend lmdb has no option codex; did you mean codec?"),
         ("lmdb", {"codec": "pikle"}, "did you mean pickle?"),
         ("lmdb", {"codec": "png", "images_per_value": 2}, "leave images_per_value at 1"),
         ("lmdb", {"images_per_value": 0}, "at least 1"),
         ("lmdb", {"images_per_value": True}, "type int"),
         ("hdf5", {"chunk_images": "64"}, "type int"),
         ("hdf5", {"compression": "gzip"}, "set chunk_images"),
-        ("png", {"compress_level": 10}, "unknown value of option compress_level of backend png: 10"),
-        ("png", {"compress_level": True}, "unknown value"),
+        ("png", {"compress_level": 10}, "option compress_level of backend png can't be 10"),
+        ("png", {"compress_level": True}, "option compress_level of backend png can't be True"),
     ],
 )
 def test_mistakes_in_options(name: str, options: dict[str, Any], message: str) -> None:

@@ -60,7 +60,7 @@ def test_a_slice_within_the_set_is_no_copy(directory):
 
 @pytest.mark.parametrize("count", [0, -1])
 def test_no_images_are_no_store(directory, count):
-    with pytest.raises(ValueError, match="at least one image"):
+    with pytest.raises(UserError, match="at least one image"):
         ImageSet.load(directory).first(count)
 
 

@@ -1,13 +1,11 @@
 """The backends that there are: every file in this folder but `base.py` is one, under its file name."""
 
-import difflib
 import importlib
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from scripts.backends import base
-from scripts.errors import UserError
+from scripts.errors import UserError, did_you_mean
 
 
 def names() -> list[str]:
@@ -18,7 +16,7 @@ def names() -> list[str]:
 def load(name: str) -> base.Backend:
     """Return the backend of that name, without importing its library. Raises UserError when there is none."""
     if name not in names():
-        raise _unknown("backend", name, names())
+        raise UserError(f"there is no backend {name}; {did_you_mean(name, names())}")
     return importlib.import_module(f"{__name__}.{name}").Backend()
 
 
@@ -32,11 +30,13 @@ def resolve(name: str, options: dict[str, Any]) -> dict[str, Any]:
     known = backend.options
     for key, value in options.items():
         if key not in known:
-            raise _unknown(f"option of backend {name}", key, known)
+            raise UserError(f"backend {name} has no option {key}; {did_you_mean(key, known)}")
         option = known[key]
         if option.choices:
             if not any(type(value) is type(choice) and value == choice for choice in option.choices):
-                raise _unknown(f"value of option {key} of backend {name}", value, option.choices)
+                raise UserError(
+                    f"option {key} of backend {name} can't be {value}; {did_you_mean(value, option.choices)}"
+                )
         elif type(value) is not type(option.default):
             kind = type(option.default).__name__
             raise UserError(f"option {key} of backend {name} takes a value of type {kind}, not {value!r}")
@@ -45,11 +45,3 @@ def resolve(name: str, options: dict[str, Any]) -> dict[str, Any]:
     complete = {key: options.get(key, option.default) for key, option in known.items()}
     backend.check(complete)
     return complete
-
-
-def _unknown(kind: str, name: object, known: Iterable) -> UserError:
-    """The error for a name or value that isn't one of `known`, with the nearest one that is."""
-    texts = [str(one) for one in known]
-    nearest = difflib.get_close_matches(str(name), texts, n=1, cutoff=0.5)
-    hint = f"did you mean {nearest[0]}? " if nearest else ""
-    return UserError(f"unknown {kind}: {name}; {hint}known: {', '.join(texts) or 'none'}")

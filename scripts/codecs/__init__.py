@@ -9,7 +9,7 @@ from typing import Protocol, cast
 
 import numpy as np
 
-from scripts.errors import UserError
+from scripts.errors import UserError, did_you_mean
 
 
 class Codec(Protocol):
@@ -38,5 +38,5 @@ def names() -> list[str]:
 def load(name: str) -> Codec:
     """Return the codec of that name, without importing its library. Raises UserError when there is none."""
     if name not in names():
-        raise UserError(f"unknown codec: {name}; known: {', '.join(names())}")
+        raise UserError(f"there is no codec {name}; {did_you_mean(name, names())}")
     return cast(Codec, importlib.import_module(f"{__name__}.{name}"))

@@ -49,10 +49,10 @@ class ImageSet:
         """Return the first `count` images and labels, the set repeated in order where it has fewer.
 
         Both have a shape and a data type, and their slices are arrays; nothing is copied before it is sliced. Raises
-        ValueError for a count below 1.
+        UserError for a count below 1.
         """
         if count < 1:
-            raise ValueError(f"a store holds at least one image, not {count}")
+            raise UserError(f"a store holds at least one image, not {count}; give another cutoff")
         if count <= len(self.images):
             return self.images[:count], self.labels[:count]
         return Repeated(self.images, count), Repeated(self.labels, count)

@@ -56,7 +56,6 @@ def context(results: Results, records: Records, provenance: dict, figures: list[
     crossings = results.crossings()
     return {
         "tables": read,
-        "columns": tables.columns,
         "css": Markup((TEMPLATES / "page.css").read_text()),
         "colours": {name: appearance.colour(place) for place, name in enumerate(read.backends)},
         "questions": questions,

@@ -6,9 +6,8 @@ from functools import cache
 
 import numpy as np
 
-from scripts.measure.sampling import median_interval
+from scripts.measure.sampling import CONFIDENCE, median_interval
 
-CONFIDENCE = 0.95
 NORMAL_QUANTILE = 1.959964
 """The 97.5 % point of the standard normal distribution."""
 INTERVAL = f"{CONFIDENCE:.0%} interval".replace("%", " %")

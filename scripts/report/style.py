@@ -141,7 +141,7 @@ def source(tables: Tables) -> list[str]:
         images.append(f"More than {wording.join(f'{count:,}' for count in repeated)} are repetitions.")
     machine = f"Machine: {wording.join(tables.machines)}." if tables.machines else ""
     apart = len(tables.apart)
-    apart_note = f"{apart} cells stand apart and are not drawn: their records are not comparable." if apart else ""
+    apart_note = f"Cells not drawn because their records are not comparable with the others: {apart}." if apart else ""
     return [" ".join([*images, machine]), apart_note]
 
 

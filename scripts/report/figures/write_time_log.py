@@ -15,4 +15,4 @@ POSITION = 1
 
 def draw(tables: Tables) -> Figure:
     """A panel per writing operation."""
-    return curves.draw(tables, captions.title("store_time_log"), tables.operations_like("write"), log=True)
+    return curves.draw(tables, captions.title("write_time_log"), tables.operations_like("write"), log=True)

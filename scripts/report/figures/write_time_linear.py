@@ -14,4 +14,4 @@ POSITION = 2
 
 def draw(tables: Tables) -> Figure:
     """A panel per writing operation."""
-    return curves.draw(tables, captions.title("store_time_linear"), tables.operations_like("write"), log=False)
+    return curves.draw(tables, captions.title("write_time_linear"), tables.operations_like("write"), log=False)
