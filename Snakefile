@@ -2,6 +2,7 @@
 
 from scripts import plan
 from scripts.report import captions
+from scripts.start import start
 from snakemake.settings.types import DeploymentMethod
 from snakemake.utils import min_version
 
@@ -30,7 +31,7 @@ wildcard_constraints:
 
 
 onstart:
-    plan.start(PLAN, [path for job in workflow.dag.needrun_jobs() for path in job.output])
+    start(PLAN, [path for job in workflow.dag.needrun_jobs() for path in job.output])
 
 
 onsuccess:
@@ -229,8 +230,9 @@ rule page:
     params:
         step=STEP,
         records=plan.untracked(f"{RESULTS}/records/{PLAN.machine}"),
+        command=PLAN.command(),
         code=PLAN.code("page"),
     shell:
         "{params.step} page --provenance {input.provenance:q} --records {params.records:q}"
         " --timings {input.timings:q} --summary {input.summary:q} --disk-usage {input.disk_usage:q}"
-        " --figures {input.figures:q} --output {output:q} 2> {log:q}"
+        " --figures {input.figures:q} --command {params.command:q} --output {output:q} 2> {log:q}"

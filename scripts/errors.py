@@ -9,7 +9,8 @@ class UserError(Exception):
 
 
 def did_you_mean(name: object, known: Iterable[object]) -> str:
-    """Return the end of a message about an unknown name: the nearest known one, or all where none is near."""
-    names = [str(one) for one in known]
-    nearest = difflib.get_close_matches(str(name), names, n=1, cutoff=0.4)
-    return f"did you mean {nearest[0]}?" if nearest else f"known are: {', '.join(names) or 'none'}"
+    """Return the end of a message about an unknown name or value: the nearest one, where it is a text, or all."""
+    known = list(known)
+    texts = [one for one in known if isinstance(one, str)]
+    nearest = difflib.get_close_matches(str(name), texts, n=1, cutoff=0.5)
+    return f"did you mean {nearest[0]}?" if nearest else f"known are: {', '.join(map(str, known)) or 'none'}"

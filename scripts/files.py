@@ -63,3 +63,16 @@ def _is_running(process: int) -> bool:
     except PermissionError:
         pass
     return True
+
+
+def nearest_directory(path: str) -> Path:
+    """Return the directory, or the nearest one above it that is there already."""
+    place = Path(path).absolute()
+    while not place.exists():
+        place = place.parent
+    return place
+
+
+def writable(directory: Path) -> bool:
+    """Say whether this process may make files in a directory."""
+    return os.access(directory, os.W_OK | os.X_OK)

@@ -15,8 +15,16 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--provenance", type=Path, required=True, help="provenance.json of the image set")
     parser.add_argument("--records", type=Path, required=True, help="directory of the machine's records")
     parser.add_argument("--figures", type=Path, nargs="+", required=True, help="SVG files, in the order to show them")
+    parser.add_argument("--command", required=True, help="the command that measures the same again, to be shown")
     parser.add_argument("--output", type=Path, required=True, help="the page to write")
     given = parser.parse_args(arguments)
     write_page(
-        given.timings, given.summary, given.disk_usage, given.provenance, given.records, given.figures, given.output
+        given.timings,
+        given.summary,
+        given.disk_usage,
+        given.provenance,
+        given.records,
+        given.figures,
+        given.command,
+        given.output,
     )

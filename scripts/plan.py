@@ -1,6 +1,6 @@
 """The plan of a run, from the config: which cells there are, where their files go, and which code each rule depends on.
 
-Pure: it reads files and measures nothing. The Snakefile imports it and holds the rules.
+Pure: it reads files, changes and measures nothing. The Snakefile imports it and holds the rules.
 """
 
 import hashlib
@@ -8,9 +8,8 @@ import importlib.util
 import json
 import os
 import shlex
-import shutil
 import sys
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,8 +20,8 @@ from jsonschema import Draft202012Validator
 
 from scripts import backends, digests
 from scripts.errors import UserError, did_you_mean
+from scripts.files import nearest_directory, writable
 from scripts.measure import machine, store
-from scripts.progress import duration
 from scripts.report import captions
 
 WHOLE_MACHINE = 10_000
@@ -32,18 +31,6 @@ ARRAYS = ("images.npy", "labels.npy", "test_images.npy", "test_labels.npy")
 
 QUICK_LARGEST_CUTOFF = 100
 QUICK_BUDGET_FACTOR = 0.05
-
-SECONDS_PER_JOB = 0.5
-SECONDS_PER_IMAGE_BUILT = 0.00013
-SECONDS_PER_IMAGE_SAMPLED = 0.00035
-BUDGET_SHARE = 0.5
-SECONDS_BESIDE = 15
-"""Averages over the cells of a default run on two cores: for the forecast at the start, and nothing else."""
-
-BYTES_PER_IMAGE = 4300
-"""What an image of 32x32 takes on a disk at most: a block of 4 KiB and its share of the rest."""
-LEFT_SAMPLES = 6
-"""Samples of small files, of earlier jobs, that stay on the disk until the run ends."""
 
 Config = dict[str, Any]
 
@@ -152,64 +139,26 @@ class Plan:
         with open(images, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
-    def opening(self, to_make: Collection[str]) -> str:
-        """What this run will do, in a line, for its start. `to_make` are the files that Snakemake will make."""
-        timings, stores = (len(self._among(to_make, files)) for files in (self.records(), self.manifests()))
-        size = (
-            f"{len(self.records())} cells on {self.machine}: {len(self.choices)} backends x "
-            f"{len(self.cutoffs)} cutoffs x {len(self.operations)} operations"
-        )
-        if not timings and not stores:
-            return f"{size}; nothing to build and nothing to time, only tables, figures and page"
-        download = " and the time of the download" if f"{self.dataset}/archive.json" in to_make else ""
-        return (
-            f"{size}; {stores} stores to build and {timings} cells to time: about {duration(self._seconds(to_make))} "
-            f"on an idle machine with two cores{download}"
-        )
+    def command(self) -> str:
+        """The command that measures the same again, with what differs from the defaults; places are left out."""
+        images = self.config["images"]
+        asked = {
+            "images": f"path/to/{Path(images).name}" if _is_path(images) else images,
+            "backends": list(self.choices),
+            "variants": {
+                name: self.config["variants"][name] for name in self.choices if name in self.config["variants"]
+            },
+            **{name: self.config[name] for name in ("operations", "budget_seconds", "minimum_samples", "quick")},
+            "cutoffs": self.config["cutoffs"],
+        }
+        known = _schema()["properties"]
+        changed = [f"{name}={json.dumps(value)}" for name, value in asked.items() if value != known[name]["default"]]
+        return shlex.join(["snakemake", "--cores", "4", *(["--config", *changed] if changed else [])])
 
     def closing(self) -> str:
         """Where the result of a finished run is."""
         page = os.path.abspath(f"{self.results}/report.html")
         return f"The page is {page}" if os.path.exists(page) else f"Done; the page {page} was not asked for"
-
-    def check_places(self) -> None:
-        """Raise UserError where the directories that the run writes to can't be written to."""
-        for key, path in ((None, "results"), ("store_dir", self.stores), ("download_dir", self.downloads)):
-            place = _nearest_directory(path)
-            if not os.access(place, os.W_OK | os.X_OK):
-                elsewhere = f"or set {key} to another one" if self.config.get(key) else "or run in a copy of your own"
-                raise UserError(f"no permission to write to {place}; make it writable, {elsewhere}")
-
-    def check_disk(self, to_make: Collection[str]) -> None:
-        """Raise UserError where the stores to be built, and the samples of the largest, won't fit on the disk."""
-        built = sum(_cutoff(path) for path in self._among(to_make, self.manifests()))
-        largest = max((_cutoff(path) for path in self._among(to_make, self.records())), default=0)
-        # A job that writes leaves two first runs and, for each sample, an untimed and a timed one of both subjects.
-        written = largest * (2 + 4 * self.config["minimum_samples"] + LEFT_SAMPLES)
-        needed = (built + written) * BYTES_PER_IMAGE
-        place = _nearest_directory(self.stores)
-        free = shutil.disk_usage(place).free
-        if free < needed:
-            raise UserError(
-                f"the stores need up to {needed / 1e9:.1f} GB and {place} has {free / 1e9:.1f} GB free; "
-                "free some space, leave out the largest cutoffs, or set store_dir to a larger disk"
-            )
-
-    def _among(self, to_make: Collection[str], files: Iterable[str]) -> list[str]:
-        made = {os.path.normpath(path) for path in to_make}
-        return [path for path in files if os.path.normpath(path) in made]
-
-    def _seconds(self, to_make: Collection[str]) -> float:
-        """A rough forecast of a run, without its download."""
-        stores, records = self._among(to_make, self.manifests()), self._among(to_make, self.records())
-        built, sampled = sum(map(_cutoff, stores)), sum(map(_cutoff, records))
-        fixed = SECONDS_PER_JOB + BUDGET_SHARE * self.budget_seconds
-        return (
-            built * SECONDS_PER_IMAGE_BUILT
-            + sampled * SECONDS_PER_IMAGE_SAMPLED
-            + len(records) * fixed
-            + SECONDS_BESIDE
-        )
 
 
 def read(config: Config, *, with_conda: bool) -> Plan:
@@ -221,6 +170,8 @@ def read(config: Config, *, with_conda: bool) -> Plan:
                 f"config key images: there is no archive {plan.config['images']}; "
                 "give cifar10, synthetic, or the path of a file"
             )
+        if _is_path(plan.config["images"]) and not os.access(plan.config["images"], os.R_OK):
+            raise UserError(f"config key images: no permission to read {plan.config['images']}; make it readable")
         if not plan.cutoffs:
             raise UserError(
                 f"config key cutoffs: quick leaves out what is above {QUICK_LARGEST_CUTOFF:,} images, and that leaves "
@@ -235,22 +186,9 @@ def read(config: Config, *, with_conda: bool) -> Plan:
     return plan
 
 
-def start(plan: Plan, to_make: Collection[str]) -> None:
-    """Say what the run will do; end the process with one line where it can't write, or the disk is too small.
-
-    `to_make` are the files that Snakemake is going to make.
-    """
-    try:
-        plan.check_places()
-        plan.check_disk(to_make)
-    except UserError as error:
-        sys.exit(f"error: {error}")
-    print(plan.opening(to_make), file=sys.stderr)
-
-
 def complete(config: Config) -> Config:
     """Return the config with the default of every key that isn't given. Raises UserError for its first mistake."""
-    schema = yaml.safe_load((digests.CHECKOUT / "scripts/schemas/config.schema.yaml").read_text())
+    schema = _schema()
     known = schema["properties"]
     for name in config:
         if name not in known:
@@ -278,6 +216,10 @@ def untracked(value: Any) -> Callable[..., Any]:
     Snakemake leaves out of its comparison what a function derives from output (or input, threads, resources).
     """
     return lambda wildcards, output: value
+
+
+def _schema() -> dict[str, Any]:
+    return yaml.safe_load((digests.CHECKOUT / "scripts/schemas/config.schema.yaml").read_text())
 
 
 def _typed(value: Any, *, from_text: bool) -> Any:
@@ -327,25 +269,12 @@ def _check_packages(choices: dict[str, store.Choice]) -> None:
 
 def _check_memory_of_snakemake() -> None:
     """Snakemake makes its directory before it asks anybody, and ends in a traceback where it may not."""
-    place = _nearest_directory(".snakemake")
-    if not os.access(place, os.W_OK | os.X_OK):
+    place = nearest_directory(".snakemake")
+    if not writable(place):
         raise UserError(
             f"no permission to write to {place}, where Snakemake keeps its memory; make it writable, or run in a copy "
             "of your own"
         )
-
-
-def _nearest_directory(path: str) -> Path:
-    """The directory, or the nearest one above it that is there already."""
-    place = Path(path).absolute()
-    while not place.exists():
-        place = place.parent
-    return place
-
-
-def _cutoff(path: str) -> int:
-    """The cutoff in the path of a manifest or of a record."""
-    return int(Path(path).parent.name)
 
 
 def _is_path(images: str) -> bool:

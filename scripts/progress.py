@@ -43,9 +43,10 @@ class Progress:
         self._started = self._last_line = time.monotonic()
         self._printed = False
 
-    def update(self, done: int) -> None:
-        """Set how many units are finished in all."""
+    def update(self, done: int, total: int | None = None) -> None:
+        """Set how many units are finished in all, and how many there will be where that has changed."""
         self.done = done
+        self.total = total or self.total
         now = time.monotonic()
         if now - self._last_line >= SECONDS_BETWEEN_LINES:
             self._last_line = now

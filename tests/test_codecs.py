@@ -68,7 +68,7 @@ def test_bytes_cut_short_are_refused(codec: codecs.Codec) -> None:
 
 
 def test_unknown_codec() -> None:
-    with pytest.raises(UserError, match="there is no codec jpeg; did you mean png?"):
+    with pytest.raises(UserError, match="there is no codec jpeg; did you mean png"):
         codecs.load("jpeg")
 
 

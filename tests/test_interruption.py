@@ -1,5 +1,6 @@
 """A kill at any moment: nothing half-made is in a final place, and the next plain run finishes the work."""
 
+import fcntl
 import json
 import os
 import signal
@@ -13,13 +14,14 @@ import pytest
 from conftest import CHECKOUT, Workflow, write_image_set
 
 from scripts import backends
+from scripts.measure import lock
 
 CUTOFF = 1000
 TABLES = "results/summary.csv"
 MOMENTS = {
     "unpack": "results/dataset/archive.json",
     "build": f"results/stores/png/.{CUTOFF}-*",
-    "timing": "results/stores/.timing-*",
+    "timing": "results/stores/.timing/*",
 }
 
 
@@ -86,6 +88,21 @@ def test_after_a_killed_job_the_next_run_finishes(long_workflow: Workflow, momen
     assert process.returncode != 0
     long_workflow.finish(TABLES)
     assert_whole(long_workflow)
+
+
+def test_a_killed_download_keeps_no_timing_waiting(tmp_path: Path) -> None:
+    """Nothing that it started outlives it, with the host's lock in its hands."""
+    command = [sys.executable, CHECKOUT / "scripts", "download", "--images", "synthetic", "--directory", tmp_path]
+    command += ["--addresses", "https://127.0.0.1:9/", "--offline-fallback", "true", "--output", tmp_path / "a.json"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not list(tmp_path.glob(".synthetic*")):
+        assert process.poll() is None
+        time.sleep(0.01)
+    time.sleep(0.5)  # until it is at work with all its cores
+    process.kill()
+    process.wait()
+    with open(os.environ[lock.ENVIRONMENT_VARIABLE]) as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def test_after_a_kill_of_snakemake_its_own_message_asks_for_unlock(long_workflow: Workflow) -> None:

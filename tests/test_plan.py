@@ -1,6 +1,9 @@
 """The config: mistakes are one line that helps, and what `--config` hands over is understood."""
 
+import html
 import os
+import re
+import shlex
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import CHECKOUT, Workflow
+from conftest import CHECKOUT, SMALL, Workflow
 
 from scripts import plan
 from scripts.errors import UserError
@@ -108,6 +111,47 @@ def test_a_place_without_permission_is_one_line(workflow: Workflow, place: str, 
     assert "no permission to write to" in line
     assert remedy in line
     assert not [path for path in set(workflow.directory.rglob("*")) - set(before) if ".snakemake" not in path.parts]
+
+
+def test_an_archive_that_may_not_be_read_is_one_line(workflow: Workflow) -> None:
+    (workflow.directory / "archive.tar.gz").chmod(0)
+    line = last_line(workflow, prefix=as_who_obeys_permissions())
+    assert line.endswith("no permission to read archive.tar.gz; make it readable")
+
+
+def test_a_shared_archive_may_be_read_only(workflow: Workflow) -> None:
+    shared = workflow.directory / "shared"
+    shared.mkdir(mode=0o555)
+    workflow.configure(download_dir="shared")
+    done = workflow.run("results/dataset/provenance.json", prefix=as_who_obeys_permissions())
+    assert done.returncode == 0, done.stdout
+    assert "nothing to build and nothing to time" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("config", "command"),
+    [
+        ({}, "snakemake --cores 4"),
+        ({"quick": True, "store_dir": "/somewhere"}, "snakemake --cores 4 --config quick=true"),
+        (
+            {"images": "archive.tar.gz", "backends": ["a"], "variants": {"a": {"backend": "hdf5"}, "b": {}}},
+            "snakemake --cores 4 --config 'images=\"path/to/archive.tar.gz\"' 'backends=[\"a\"]'"
+            ' \'variants={"a": {"backend": "hdf5"}}\'',
+        ),
+    ],
+)
+def test_the_command_that_measures_the_same_again(config: dict[str, Any], command: str) -> None:
+    defaults = {name: described["default"] for name, described in SCHEMA["properties"].items()}
+    assert plan.Plan(defaults | config, with_conda=False).command() == command
+
+
+def test_the_command_that_measures_the_same_again_is_understood(finished: Workflow) -> None:
+    """All that differs from the defaults is on the page's command line; with it, nothing is left to do."""
+    page = html.unescape((finished.directory / "results/report.html").read_text())
+    command = re.search(r"<pre><code>snakemake --cores 4 (--config .*)</code></pre>", page)[1]
+    finished.configure(**dict.fromkeys(SMALL))
+    arguments = [argument.replace("path/to/", "") for argument in shlex.split(command)]
+    assert finished.planned(*arguments) == set()
 
 
 def test_a_missing_library_is_one_line_before_any_work(workflow: Workflow) -> None:

@@ -105,7 +105,7 @@ def test_everything_promised_is_there(run):
         assert f'id="{name}"' in run.text
     assert run.text.count("<svg") == len(captions.names())
     assert "Intel(R) Xeon(R) CPU @ 2.20GHz" in text
-    assert "snakemake --cores 4 --config images=cifar10 'backends=[png,lmdb,hdf5]' 'cutoffs=[1,10,100]'" in text
+    assert "snakemake --cores 4 --config quick=true" in text
     assert "h5py 3.16.0" in text
     assert "95 % interval" in text
 

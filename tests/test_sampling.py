@@ -51,6 +51,13 @@ def test_long_runs_are_three() -> None:
     assert enough([2.5, 2.5, 2.5], 0, settings)
 
 
+def test_one_slow_run_does_not_make_short_runs_long() -> None:
+    settings = Settings(budget_seconds=1)
+    assert not enough([0.005, 0.005, 2.5], 99, settings)
+    assert not enough([0.005, 2.5], 99, settings)
+    assert enough([0.005] * 5 + [2.5], 99, settings)
+
+
 def test_backend_and_baseline_alternate() -> None:
     order: list[str] = []
 
@@ -88,5 +95,6 @@ def test_each_sample_says_how_many_there_will_be_at_most() -> None:
     assert said == [(count, 6) for count in range(1, 7)]
     said = list(alternate(lambda: 3.0, lambda: None, Settings(), first=3.0))
     assert said == [(2, 3), (3, 3)]
+    assert next(iter(alternate(lambda: None, lambda: None, Settings()))) == (0, 6)
     assert at_most([0.5, 0.5], 1.0, Settings(budget_seconds=10)) == 20
     assert at_most([0.5, 0.5], 0.001, Settings()) == Settings().maximum_samples

@@ -86,8 +86,7 @@ def test_progress_leaves_work_done_before_out_of_the_rate(
     moments = iter([0.0, 20.0, 40.0])
     monkeypatch.setattr(time, "monotonic", lambda: next(moments))
     with Progress("write png", None, "samples", done=1) as progress:
-        progress.total = 3
-        progress.update(2)
+        progress.update(2, 3)
         progress.done = 3
     assert capsys.readouterr().err.splitlines()[0] == "write png: 2 of 3 samples (67%) in 20 s, 20 s left"
 

@@ -132,11 +132,11 @@ def test_the_first_complete_store_stays(image_set: ImageSet, disk: Path) -> None
 
 
 def test_a_stale_store_gives_way(image_set: ImageSet, disk: Path) -> None:
-    (disk / "5" / store.DATA).mkdir(parents=True)
-    (disk / "5" / store.DATA / "stale").write_text("x")
-    store.build("hdf5", choose("hdf5"), 5, image_set, disk / "5")
-    store.check(disk / "5", store.key(image_set.provenance["digest"], 5, choose("hdf5")))
-    assert [path.name for path in disk.iterdir()] == ["5"]
+    (disk / "hdf5/5" / store.DATA).mkdir(parents=True)
+    (disk / "hdf5/5" / store.DATA / "stale").write_text("x")
+    store.build("hdf5", choose("hdf5"), 5, image_set, disk / "hdf5/5")
+    store.check(disk / "hdf5/5", store.key(image_set.provenance["digest"], 5, choose("hdf5")))
+    assert [path.name for path in (disk / "hdf5").iterdir()] == ["5"]
 
 
 def build_command(name: str, cutoff: int, image_set: Path, directory: Path) -> list[str]:

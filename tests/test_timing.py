@@ -2,6 +2,7 @@
 
 import json
 import mmap
+import os
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from conftest import CHECKOUT, write_image_set
 
 from scripts import backends
 from scripts.errors import UserError
-from scripts.measure import memory, sampling, scratch, store, timing
+from scripts.measure import machine, memory, sampling, scratch, store, timing
 from scripts.measure.operations import OPERATIONS
 
 FAST = sampling.Settings(budget_seconds=0.05, maximum_samples=8)
@@ -86,6 +87,24 @@ def test_what_a_job_wrote_goes_at_the_end_of_the_run_and_its_space_at_once(store
         time_cell(stores, "png", operation)
     scratch.remove_all(stores / "stores")
     assert sorted(path.name for path in (stores / "stores").iterdir()) == backends.names()
+
+
+def test_jobs_write_far_from_what_others_deleted(disk: Path) -> None:
+    """ext4 puts the directories of two jobs into groups of inodes far apart, and neighbours beside each other."""
+    if machine.file_system(disk)["type"] != "ext4":
+        pytest.skip("only ext4 is known to place directories so, where it is asked to")
+
+    def groups(parents: list[Path]) -> set[int]:
+        return {os.stat(parent).st_ino // 8192 for parent in parents}
+
+    neighbours = [disk / str(number) for number in range(8)]
+    for neighbour in neighbours:
+        neighbour.mkdir()
+    jobs = []
+    for _ in range(8):
+        with scratch.directory(disk) as place:
+            jobs.append(place)
+    assert len(groups(neighbours)) < len(groups(jobs))
 
 
 @pytest.mark.parametrize("shape", [(1,), (7, 5, 3, 3), (100, 32, 32, 3)])

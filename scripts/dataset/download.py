@@ -1,8 +1,9 @@
 """Which archive the image set comes from: the published one, one the user has, or a synthetic one; and its record."""
 
 import hashlib
+import os
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
 from pathlib import Path
 
@@ -89,7 +90,7 @@ def _synthetic(directory: Path, rows: int, note: str) -> dict:
     with (
         replacing(path) as file,
         Progress("generating synthetic images", total) as progress,
-        ProcessPoolExecutor() as pool,
+        ThreadPoolExecutor(os.cpu_count()) as pool,
     ):
 
         def counted(batch: Batch) -> Batch:

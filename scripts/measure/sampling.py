@@ -13,8 +13,8 @@ class Settings:
     """When a cell has been sampled enough; written into its record. Times in seconds.
 
     Short samples: at least `minimum_samples`, then until the 95 % interval of the median lies within
-    `interval_width` of the median, the budget is spent, or there are `maximum_samples`. A sample of
-    `long_sample_seconds` or more makes the cell a long one: `long_samples` in all.
+    `interval_width` of the median, the budget is spent, or there are `maximum_samples`. Where the median is
+    `long_sample_seconds` or more, the cell is a long one: `long_samples` in all.
     """
 
     budget_seconds: float = 2.0
@@ -55,7 +55,7 @@ def enough(seconds: Sequence[float], elapsed: float, settings: Settings) -> bool
     """Say whether the samples so far, in seconds, suffice, after `elapsed` seconds of sampling."""
     if not seconds:
         return False
-    if max(seconds) >= settings.long_sample_seconds:
+    if median(seconds) >= settings.long_sample_seconds:
         return len(seconds) >= settings.long_samples
     if len(seconds) < settings.minimum_samples:
         return False
@@ -69,8 +69,10 @@ def enough(seconds: Sequence[float], elapsed: float, settings: Settings) -> bool
 
 
 def at_most(seconds: Sequence[float], elapsed: float, settings: Settings) -> int:
-    """Forecast how many samples there will be at most, from those so far (one at least) and `elapsed` seconds."""
-    if max(seconds) >= settings.long_sample_seconds:
+    """Forecast how many samples there will be at most, from those so far and `elapsed` seconds of sampling."""
+    if not seconds:
+        return settings.minimum_samples
+    if median(seconds) >= settings.long_sample_seconds:
         return max(settings.long_samples, len(seconds))
     within_budget = math.ceil(len(seconds) * settings.budget_seconds / max(elapsed, 1e-9))
     return max(settings.minimum_samples, len(seconds), min(settings.maximum_samples, within_budget))
@@ -86,8 +88,8 @@ def alternate(
     """Run baseline and backend in turn until the backend's samples suffice, or fail too often.
 
     A call of `backend` returns its seconds, or None for a sample that can't be counted; twice the number of long
-    samples in vain are too many. `first` is the seconds of a run of the backend that came before and counts. Yields
-    after each sample that counts how many there are, and how many there will be at most.
+    samples in vain, one after the other, are too many. `first` is the seconds of a run of the backend that came before
+    and counts. Yields after each round how many samples count, and how many there will be at most.
     """
     started = time.monotonic()
     seconds: list[float] = []
@@ -101,5 +103,6 @@ def alternate(
         if sample is None:
             failures += 1
         else:
+            failures = 0
             seconds.append(sample)
-            yield len(seconds), at_most(seconds, time.monotonic() - started, settings)
+        yield len(seconds), at_most(seconds, time.monotonic() - started, settings)

@@ -1,31 +1,38 @@
 """Where a timing job writes: a fresh directory on the stores' file system, which outlives the job.
 
-Deleting many files makes creating files slow for minutes on some file systems: without a journal, ext4 passes one by
-one over inodes that were deleted in the last 60 s, or 300 s (`recently_deleted` in Linux, fs/ext4/ialloc.c). A job that
-deleted its files would disturb the next ones. So it only empties its large files, and the run removes all at its end.
+Deleted files make creating files slow for minutes on some file systems: without a journal, ext4 passes one by one over
+inodes that were deleted in the last 60 s, or 300 s (`recently_deleted` in Linux, fs/ext4/ialloc.c). Two things keep
+that out of the timings. A job deletes nothing: it empties its large files, and the run removes all at its end. And
+every job's directory is placed as if at the top of the file system, which ext4 spreads over the disk (`chattr +T`):
+creating a file took 23 to 43 microseconds there, and 200 to 630 beside what an earlier run had deleted (measured).
 """
 
+import array
+import fcntl
 import os
 import shutil
 import socket
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
 from scripts.backends.base import sync_file_system
 from scripts.progress import report
 
+PLACE = ".timing"
 LARGE_FILE_BYTES = 1 << 20
+GET_FLAGS, SET_FLAGS, TOP_OF_HIERARCHY = 0x80086601, 0x40086602, 0x00020000
+"""FS_IOC_GETFLAGS, FS_IOC_SETFLAGS and FS_TOPDIR_FL of Linux, include/uapi/linux/fs.h, on 64-bit x86 and ARM."""
 
 
 @contextmanager
 def directory(stores: Path) -> Iterator[Path]:
     """Make a new directory among the stores; afterwards give back the space of its large files, and leave the rest."""
-    made = stores / f"{_prefix()}{os.getpid()}-{uuid.uuid4().hex[:8]}"
-    made.mkdir(parents=True)
+    made = _new_name(stores)
+    made.mkdir()
     try:
         yield made
     finally:
@@ -38,21 +45,41 @@ def directory(stores: Path) -> Iterator[Path]:
 
 def put_off(unwanted: Path, stores: Path) -> None:
     """Rename an unwanted directory so that it is removed at the end of the run."""
-    os.rename(unwanted, stores / f"{_prefix()}{os.getpid()}-{uuid.uuid4().hex[:8]}")
+    os.rename(unwanted, _new_name(stores))
 
 
 def remove_all(stores: Path) -> None:
     """Remove every such directory of this host. The caller sees to it that no timing runs (`scripts.measure.lock`)."""
-    made = list(stores.glob(f"{_prefix()}*"))
-    if not made:
-        return
-    report("removing what the timings wrote")
-    with ThreadPoolExecutor() as pool:
-        pool.map(partial(shutil.rmtree, ignore_errors=True), [entry for place in made for entry in place.iterdir()])
-    for place in made:
-        shutil.rmtree(place, ignore_errors=True)
-    sync_file_system(stores)
+    place = stores / PLACE
+    made = list(place.glob(f"{socket.gethostname()}-*"))
+    if made:
+        report("removing what the timings wrote")
+        with ThreadPoolExecutor() as pool:
+            pool.map(partial(shutil.rmtree, ignore_errors=True), [entry for each in made for entry in each.iterdir()])
+        for each in made:
+            shutil.rmtree(each, ignore_errors=True)
+        sync_file_system(stores)
+    with suppress(OSError):  # there is none, or another host has something in it
+        place.rmdir()
 
 
-def _prefix() -> str:
-    return f".timing-{socket.gethostname()}-"
+def _new_name(stores: Path) -> Path:
+    """A name for a new directory of this process, in a place that is there."""
+    place = stores / PLACE
+    place.mkdir(parents=True, exist_ok=True)
+    _spread(place)
+    return place / f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+
+
+def _spread(place: Path) -> None:
+    """Ask the file system to put the directories in `place` far from each other, where it knows how."""
+    descriptor = os.open(place, os.O_RDONLY)
+    try:
+        flags = array.array("L", [0])
+        fcntl.ioctl(descriptor, GET_FLAGS, flags)
+        flags[0] |= TOP_OF_HIERARCHY
+        fcntl.ioctl(descriptor, SET_FLAGS, flags)
+    except OSError:
+        pass
+    finally:
+        os.close(descriptor)

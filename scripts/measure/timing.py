@@ -40,7 +40,7 @@ def time_cell(
     manifest = store.check(store_directory, store.key(image_set.provenance["digest"], cell.cutoff, choice))
     started = _now()
     load_before = machine.load_average()
-    with scratch.directory(store_directory.parent.parent) as place:
+    with scratch.directory(store.root(store_directory)) as place:
         images, labels = image_set.first(cell.cutoff)
         inputs = Inputs(images, labels, store_directory / store.DATA, manifest["digest"], place)
         operation = OPERATIONS[cell.operation](
@@ -116,8 +116,8 @@ def _sample(operation: Operation, settings: sampling.Settings, label: str) -> No
         take_backend, lambda: take(baseline), settings, first=first.seconds if keep_first else None
     )
     with Progress(label, None, "samples", done=int(keep_first)) as progress:
-        for done, progress.total in rounds:
-            progress.update(done)
+        for done, at_most in rounds:
+            progress.update(done, at_most)
     operation.check()
     samples = [sample for sample in operation.samples if sample.subject == backend.name]
     if not any(sample.state_verified for sample in samples):

@@ -1,7 +1,6 @@
 """The page: gathers what its template shows, from the tables, the records, the provenance and the figures."""
 
 import json
-import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -21,9 +20,19 @@ CROSSINGS_SHOWN = 12
 
 
 def write_page(
-    timings: Path, summary: Path, disk_usage: Path, provenance: Path, records: Path, figures: list[Path], output: Path
+    timings: Path,
+    summary: Path,
+    disk_usage: Path,
+    provenance: Path,
+    records: Path,
+    figures: list[Path],
+    command: str,
+    output: Path,
 ) -> None:
-    """Write the page; the same inputs give the same bytes. Raises UserError for inputs that don't fit together."""
+    """Write the page, with the `command` that measures the same again; the same inputs give the same bytes.
+
+    Raises UserError for inputs that don't fit together.
+    """
     read = Tables.load(summary, disk_usage)
     results = Results(read, tables.read("timings", timings))
     images = _provenance(provenance)
@@ -42,12 +51,14 @@ def write_page(
         keep_trailing_newline=True,
     )
     environment.globals["say"] = wording
-    text = environment.get_template("page.html.j2").render(context(results, kept, images, drawn))
+    text = environment.get_template("page.html.j2").render(context(results, kept, images, drawn, command))
     with replacing(output) as file:
         file.write(text.encode())
 
 
-def context(results: Results, records: Records, provenance: dict, figures: list[inline.Inlined]) -> dict[str, Any]:
+def context(
+    results: Results, records: Records, provenance: dict, figures: list[inline.Inlined], command: str
+) -> dict[str, Any]:
     """Everything that the template names."""
     read = results.tables
     groups = {path: row["comparison_group"] for path, row in zip(records, read.summary, strict=True)}
@@ -75,7 +86,7 @@ def context(results: Results, records: Records, provenance: dict, figures: list[
         "span": _span(records),
         "provenance": provenance,
         "note": next((record["image_set"]["note"] for record in main.values() if record["image_set"]["note"]), None),
-        "command": _command(read, provenance),
+        "command": command,
     }
 
 
@@ -170,16 +181,6 @@ def _span(records: Records) -> tuple[str, str]:
     first = min(record["started"] for record in records.values())
     last = max(record["ended"] for record in records.values())
     return first[:16].replace("T", " "), last[:16].replace("T", " ")
-
-
-def _command(read: Tables, provenance: dict) -> str:
-    """The command that measures the same cells again."""
-    images = provenance["name"]
-    if images not in ("cifar10", "synthetic"):
-        images = f"path/to/{images}"
-    lists = {"backends": read.backends, "cutoffs": read.cutoffs, "operations": read.operations}
-    settings = [f"images={images}", *(f"{name}=[{','.join(map(str, values))}]" for name, values in lists.items())]
-    return f"snakemake --cores 4 --config {' '.join(shlex.quote(setting) for setting in settings)}"
 
 
 def _provenance(path: Path) -> dict:

@@ -91,7 +91,9 @@ def _samples_of(record: dict, group: int) -> list[Row]:
     samples = record["samples"]
     flags = {}
     for subject in ("backend", "baseline"):
-        own = [index for index, sample in enumerate(samples) if sample["subject"] == subject]
+        own = [
+            index for index, sample in enumerate(samples) if sample["subject"] == subject and sample["state_verified"]
+        ]
         flags.update(zip(own, statistics.outliers([samples[index]["seconds"] for index in own]), strict=True))
     cell = record["cell"]
     return [
@@ -108,7 +110,7 @@ def _samples_of(record: dict, group: int) -> list[Row]:
             "state": sample["state"],
             "state_verified": sample["state_verified"],
             "resident_fraction": sample["resident_fraction"],
-            "outlier": flags[index],
+            "outlier": flags.get(index, False),
             "device_read_bytes": sample["device_read_bytes"],
             "device_written_bytes": sample["device_written_bytes"],
             **_image_set(record),

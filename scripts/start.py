@@ -1,0 +1,106 @@
+"""The start of a run: what it will do, about how long that takes, and whether there is the room and the permission.
+
+Snakemake says which files it is going to make; their paths say which stores are built and which cells are timed.
+"""
+
+import os
+import shutil
+import sys
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+from scripts.errors import UserError
+from scripts.files import nearest_directory, writable
+from scripts.measure.sampling import Settings
+from scripts.plan import Plan
+from scripts.progress import duration
+
+SECONDS_PER_JOB = 0.5
+SECONDS_PER_IMAGE_BUILT = 0.00013
+SECONDS_PER_IMAGE_SAMPLED = 0.00035
+BUDGET_SHARE = 0.5
+SECONDS_BESIDE = 15
+"""Averages over the cells of a default run on two cores: for the forecast, and nothing else."""
+
+BYTES_PER_IMAGE = 4300
+"""What an image of 32x32 takes on a disk at most: a block of 4 KiB and its share of the rest."""
+LEFT_SAMPLES = 6
+"""Samples of small files, of earlier jobs, that stay on the disk until the run ends."""
+DISK_BYTES_PER_SECOND = 3e9
+"""What a fast disk takes: it limits how many large samples fit into the budget of a cell."""
+
+
+def start(plan: Plan, to_make: Collection[str]) -> None:
+    """Say what the run will do; end the process with one line where it can't write, or the disk is too small.
+
+    `to_make` are the files that Snakemake is going to make.
+    """
+    to_make = {os.path.normpath(path) for path in to_make}
+    try:
+        check_places(plan, to_make)
+        check_disk(plan, to_make)
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    print(opening(plan, to_make), file=sys.stderr)
+
+
+def opening(plan: Plan, to_make: Collection[str]) -> str:
+    """What this run will do, in a line."""
+    stores, timings = _cutoffs(plan.manifests(), to_make), _cutoffs(plan.records(), to_make)
+    size = (
+        f"{len(plan.records())} cells on {plan.machine}: {len(plan.choices)} backends x {len(plan.cutoffs)} cutoffs "
+        f"x {len(plan.operations)} operations"
+    )
+    if not timings and not stores:
+        return f"{size}; nothing to build and nothing to time"
+    seconds = (
+        sum(stores) * SECONDS_PER_IMAGE_BUILT
+        + sum(timings) * SECONDS_PER_IMAGE_SAMPLED
+        + len(timings) * (SECONDS_PER_JOB + BUDGET_SHARE * plan.budget_seconds)
+        + SECONDS_BESIDE
+    )
+    download = " and the time of the download" if f"{plan.dataset}/archive.json" in to_make else ""
+    return (
+        f"{size}; {len(stores)} stores to build and {len(timings)} cells to time: about {duration(seconds)} "
+        f"on an idle machine with two cores{download}"
+    )
+
+
+def check_places(plan: Plan, to_make: Collection[str]) -> None:
+    """Raise UserError where the directories that the run writes to can't be written to."""
+    writes_stores = _cutoffs([*plan.manifests(), *plan.records()], to_make)
+    for path in ["results", *([plan.stores] if writes_stores else [])]:
+        place = nearest_directory(path)
+        if not writable(place):
+            elsewhere = "set store_dir to another one" if path != "results" else "run in a copy"
+            raise UserError(f"no permission to write to {place}; make it writable, or {elsewhere}")
+
+
+def check_disk(plan: Plan, to_make: Collection[str]) -> None:
+    """Raise UserError where the stores to be built, and the samples of the largest, won't fit on the disk."""
+    largest = max(_cutoffs(plan.records(), to_make), default=0)
+    needed = sum(_cutoffs(plan.manifests(), to_make)) * BYTES_PER_IMAGE + _bytes_written(plan, largest)
+    place = nearest_directory(plan.stores)
+    free = shutil.disk_usage(place).free
+    if free < needed:
+        raise UserError(
+            f"the stores need up to {needed / 1e9:.1f} GB and {place} has {free / 1e9:.1f} GB free; "
+            "free some space, leave out the largest cutoffs, or set store_dir to a larger disk"
+        )
+
+
+def _bytes_written(plan: Plan, largest: int) -> float:
+    """What the timing of the largest cutoff and what was left before it take at most.
+
+    A job that writes leaves two first runs and, for each sample, an untimed and a timed one of both subjects.
+    """
+    store_bytes = largest * BYTES_PER_IMAGE
+    least = plan.config["minimum_samples"]
+    within_budget = plan.budget_seconds * DISK_BYTES_PER_SECOND / max(1, 4 * store_bytes)
+    samples = max(least, min(Settings.maximum_samples, within_budget))
+    return store_bytes * (2 + 4 * samples + LEFT_SAMPLES)
+
+
+def _cutoffs(files: Iterable[str], to_make: Collection[str]) -> list[int]:
+    """The cutoffs of those manifests or records that are to be made."""
+    return [int(Path(path).parent.name) for path in files if os.path.normpath(path) in to_make]
