@@ -230,7 +230,7 @@ rule page:
     params:
         step=STEP,
         records=plan.untracked(f"{RESULTS}/records/{PLAN.machine}"),
-        command=PLAN.command(),
+        command=plan.untracked(PLAN.command()),
         code=PLAN.code("page"),
     shell:
         "{params.step} page --provenance {input.provenance:q} --records {params.records:q}"
