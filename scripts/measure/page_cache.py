@@ -9,14 +9,18 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
 from scripts.backends.base import sync_file_system
 
 COLD_RESIDENT_FRACTION = 0.01
 WARM_RESIDENT_FRACTION = 0.99
 
+LOWEST_BIT = bytes(value & 1 for value in range(256))
+
 _libc = ctypes.CDLL(None, use_errno=True)
+_libc.mmap.restype = ctypes.c_void_p
+_libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
+_libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+MAP_FAILED = ctypes.c_void_p(-1).value
 
 
 def evict(path: Path) -> None:
@@ -54,26 +58,41 @@ def resident_fraction(path: Path) -> float | None:
     """
     if not hasattr(_libc, "mincore"):
         return None
+    _libc.mincore.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p]
     resident = pages = 0
     for file in _files(path):
-        status = os.stat(file)
+        flags = _resident_pages(file)
+        if flags is None:
+            return None
+        resident += sum(flags)
+        pages += len(flags)
+    return resident / pages if pages else None
+
+
+def _resident_pages(file: str) -> bytes | None:
+    """Return 1 or 0 for each page of a file, or None where the kernel doesn't tell.
+
+    By the system's own calls: Python's `mmap` takes several times as long, which counts with a file per image.
+    """
+    descriptor = os.open(file, os.O_RDONLY)
+    try:
+        status = os.fstat(descriptor)
         if status.st_uid != os.geteuid() and not os.access(file, os.W_OK):
             return None
         if status.st_size == 0:
-            continue
-        in_file = -(-status.st_size // mmap.PAGESIZE)
-        flags = np.zeros(in_file, np.uint8)
-        with open(file, "rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-            view = np.frombuffer(mapped, np.uint8)
-            failed = _libc.mincore(
-                ctypes.c_void_p(view.ctypes.data), ctypes.c_size_t(status.st_size), ctypes.c_void_p(flags.ctypes.data)
-            )
-            del view
-        if failed:
-            return None
-        resident += int(np.count_nonzero(flags & 1))
-        pages += in_file
-    return resident / pages if pages else None
+            return b""
+        address = _libc.mmap(None, status.st_size, mmap.PROT_READ, mmap.MAP_SHARED, descriptor, 0)
+    finally:
+        os.close(descriptor)
+    if address == MAP_FAILED:
+        return None
+    try:
+        flags = ctypes.create_string_buffer(-(-status.st_size // mmap.PAGESIZE))
+        failed = _libc.mincore(address, status.st_size, flags)
+    finally:
+        _libc.munmap(address, status.st_size)
+    # Only the lowest bit of each byte means something (mincore(2)).
+    return None if failed else flags.raw.translate(LOWEST_BIT)
 
 
 def _files(path: Path) -> Iterator[str]:

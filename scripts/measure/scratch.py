@@ -60,7 +60,7 @@ def remove_all(stores: Path) -> None:
     if made:
         report("removing what the timings wrote")
         with ThreadPoolExecutor() as pool:
-            pool.map(partial(shutil.rmtree, ignore_errors=True), [entry for each in made for entry in each.iterdir()])
+            pool.map(partial(shutil.rmtree, ignore_errors=True), [entry for each in made for entry in each.glob("*/*")])
         for each in made:
             shutil.rmtree(each, ignore_errors=True)
         sync_file_system(stores)
