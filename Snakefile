@@ -230,9 +230,9 @@ rule page:
     params:
         step=STEP,
         records=plan.untracked(f"{RESULTS}/records/{PLAN.machine}"),
-        command=plan.untracked(PLAN.command()),
+        settings=plan.untracked(PLAN.settings_text()),
         code=PLAN.code("page"),
     shell:
         "{params.step} page --provenance {input.provenance:q} --records {params.records:q}"
         " --timings {input.timings:q} --summary {input.summary:q} --disk-usage {input.disk_usage:q}"
-        " --figures {input.figures:q} --command {params.command:q} --output {output:q} 2> {log:q}"
+        " --figures {input.figures:q} --settings {params.settings:q} --output {output:q} 2> {log:q}"

@@ -1,6 +1,7 @@
 """Step page: everything that was found, on one self-contained page."""
 
 import argparse
+import json
 from pathlib import Path
 
 from scripts.report.page import write_page
@@ -15,7 +16,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--provenance", type=Path, required=True, help="provenance.json of the image set")
     parser.add_argument("--records", type=Path, required=True, help="directory of the machine's records")
     parser.add_argument("--figures", type=Path, nargs="+", required=True, help="SVG files, in the order to show them")
-    parser.add_argument("--command", required=True, help="the command that measures the same again, to be shown")
+    parser.add_argument("--settings", type=json.loads, required=True, help="what the config changes, as JSON")
     parser.add_argument("--output", type=Path, required=True, help="the page to write")
     given = parser.parse_args(arguments)
     write_page(
@@ -25,6 +26,6 @@ def main(arguments: list[str]) -> None:
         given.provenance,
         given.records,
         given.figures,
-        given.command,
+        given.settings,
         given.output,
     )

@@ -139,8 +139,8 @@ class Plan:
         with open(images, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
-    def command(self) -> str:
-        """The command that measures the same again, with what differs from the defaults; places are left out."""
+    def settings(self) -> dict[str, Any]:
+        """What differs from the defaults in what is measured and how; places and the machine's name are left out."""
         images = self.config["images"]
         asked = {
             "images": f"path/to/{Path(images).name}" if _is_path(images) else images,
@@ -152,8 +152,11 @@ class Plan:
             "cutoffs": self.config["cutoffs"],
         }
         known = _schema()["properties"]
-        changed = [f"{name}={json.dumps(value)}" for name, value in asked.items() if value != known[name]["default"]]
-        return shlex.join(["snakemake", "--cores", "4", *(["--config", *changed] if changed else [])])
+        return {name: value for name, value in asked.items() if value != known[name]["default"]}
+
+    def settings_text(self) -> str:
+        """The settings, as JSON."""
+        return json.dumps(self.settings())
 
     def closing(self) -> str:
         """Where the result of a finished run is."""

@@ -125,7 +125,7 @@ class Run:
                 *(*self.tables, "--timings", str(self.directory / "timings.csv")),
                 *("--provenance", str(self.directory / "dataset" / "provenance.json")),
                 *("--records", str(self.records), "--figures", *figures, "--output", str(output)),
-                *("--command", "snakemake --cores 4 --config quick=true"),
+                *("--settings", '{"quick": true}'),
             ]
         )
         return output.read_text(encoding="utf-8")

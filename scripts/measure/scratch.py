@@ -58,7 +58,7 @@ def remove_all(stores: Path) -> None:
     place = stores / PLACE
     made = list(place.glob(f"{socket.gethostname()}-*"))
     if made:
-        report("removing what the timings wrote")
+        report("removing what the timings wrote, which takes a minute where it is many files")
         with ThreadPoolExecutor() as pool:
             pool.map(partial(shutil.rmtree, ignore_errors=True), [entry for each in made for entry in each.glob("*/*")])
         for each in made:

@@ -68,9 +68,18 @@ class Results:
         return row and row["median_seconds"]
 
     def ratio(self, operation: str, cutoff: int, one: str, other: str) -> Ratio | None:
-        """How many times as long `one` takes as `other`; None where either wasn't measured."""
+        """How many times as long `one` takes as `other`; None where either wasn't measured.
+
+        The interval reaches over the ratio of their ratios to the baseline too, each timed in its own job: where times
+        and ratios disagree, the machine has drifted between the jobs, and it's a tie.
+        """
         first, second = (self.samples.get((backend, cutoff, operation)) for backend in (one, other))
-        return ratio(first, second) if first and second else None
+        if not first or not second:
+            return None
+        plain, other_plain = (
+            self.tables.cell(backend, cutoff, operation)["baseline_median_seconds"] for backend in (one, other)
+        )
+        return ratio(first, second).widened(other_plain / plain if plain and other_plain else 1.0)
 
     def size_ratio(self, measure: str, cutoff: int, one: str, other: str) -> Ratio | None:
         """How many times as many bytes (`apparent_bytes` or `allocated_bytes`) `one` takes as `other`."""
@@ -150,6 +159,32 @@ def spans(leads: list[tuple[str, int]]) -> str:
             where = f"at {wording.images(first)}" if first == last else f"from {first:,} to {wording.images(last)}"
         parts.append(f"{name}{verb} {where}")
     return ", ".join(parts)
+
+
+def in_short(results: Results, questions: list[Question]) -> str:
+    """Who is best at the largest number of images, and how far behind the slowest is; empty where nobody is."""
+    cutoff = max((answer.cutoff for question in questions for answer in question.answers), default=None)
+    if cutoff is None:
+        return ""
+    best: dict[str, list[str]] = {}
+    behind: dict[str, list[float]] = {}
+    for question in questions:
+        for answer in question.answers:
+            if answer.cutoff == cutoff:
+                best.setdefault(wording.join(answer.best), []).append(question.name.replace("_bytes", " size"))
+                if question.name not in MEASURES:
+                    times = {name: results.seconds(name, cutoff, question.name) for name in results.tables.backends}
+                    slowest = max(filter(times.get, times), key=times.get)
+                    if slowest not in answer.best:
+                        behind.setdefault(slowest, []).append(times[slowest] / times[answer.leader])
+    leads = "; ".join(f"{names} in {wording.join(asked)}" for names, asked in best.items())
+    sentence = f"At {wording.images(cutoff)} the best are: {leads}."
+    if len(behind) != 1:
+        return sentence
+    ((slowest, factors),) = behind.items()
+    least, most = wording.times(min(factors)), wording.times(max(factors))
+    span = most if least == most else f"{least} to {most}"
+    return f"{sentence} {slowest} takes {span} as long as the fastest."
 
 
 def lead_sentence(question: Question) -> str:

@@ -60,7 +60,7 @@ def _single_image_disk(results: Results) -> Verdict:
 
 
 def _overtakes(results: Results) -> Verdict:
-    holds, evidence = [], []
+    holds, fails, evidence = [], [], []
     for operation in (WRITE, READ):
         leads = {}
         for cutoff in results.tables.cutoffs:
@@ -71,10 +71,13 @@ def _overtakes(results: Results) -> Verdict:
             return _missing(results, None)
         few, many = leads[min(leads)], leads[max(leads)]
         holds.append(not few.tie and few.value > 1 and not many.tie and many.value < 1)
+        fails.append((not few.tie and few.value < 1) or (not many.tie and many.value > 1))
         evidence.append(
             f"{wording.operation(operation)}: {_compared(HDF5, LMDB, few)} at {wording.images(min(leads))}, "
             f"{_compared(HDF5, LMDB, many)} at {wording.images(max(leads))}."
         )
+    if not any(holds) and not all(fails):
+        return Verdict(DEPENDS, f"{' '.join(evidence)} A tie leaves it open.")
     return Verdict(_of(holds), " ".join(evidence) + _on(holds, "whether one writes or reads"))
 
 

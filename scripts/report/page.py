@@ -1,6 +1,7 @@
 """The page: gathers what its template shows, from the tables, the records, the provenance and the figures."""
 
 import json
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -26,12 +27,12 @@ def write_page(
     provenance: Path,
     records: Path,
     figures: list[Path],
-    command: str,
+    settings: dict[str, Any],
     output: Path,
 ) -> None:
-    """Write the page, with the `command` that measures the same again; the same inputs give the same bytes.
+    """Write the page; the same inputs give the same bytes. Raises UserError for inputs that don't fit together.
 
-    Raises UserError for inputs that don't fit together.
+    `settings` are those keys of the config, with their values, that don't have their defaults.
     """
     read = Tables.load(summary, disk_usage)
     results = Results(read, tables.read("timings", timings))
@@ -51,13 +52,17 @@ def write_page(
         keep_trailing_newline=True,
     )
     environment.globals["say"] = wording
-    text = environment.get_template("page.html.j2").render(context(results, kept, images, drawn, command))
+    text = environment.get_template("page.html.j2").render(context(results, kept, images, drawn, settings))
     with replacing(output) as file:
         file.write(text.encode())
 
 
 def context(
-    results: Results, records: Records, provenance: dict, figures: list[inline.Inlined], command: str
+    results: Results,
+    records: Records,
+    provenance: dict,
+    figures: list[inline.Inlined],
+    settings: dict[str, Any],
 ) -> dict[str, Any]:
     """Everything that the template names."""
     read = results.tables
@@ -71,6 +76,7 @@ def context(
         "colours": {name: appearance.colour(place) for place, name in enumerate(read.backends)},
         "questions": questions,
         "leads": {question.name: _lead(question) for question in questions if question.answers},
+        "in_short": answers.in_short(results, questions),
         "crossings": crossings[:CROSSINGS_SHOWN],
         "crossings_left_out": len(crossings[CROSSINGS_SHOWN:]),
         "figures": [(figure, Markup(figure.svg)) for figure in figures],
@@ -86,7 +92,7 @@ def context(
         "span": _span(records),
         "provenance": provenance,
         "note": next((record["image_set"]["note"] for record in main.values() if record["image_set"]["note"]), None),
-        "command": command,
+        "command": _command(settings, provenance),
     }
 
 
@@ -181,6 +187,13 @@ def _span(records: Records) -> tuple[str, str]:
     first = min(record["started"] for record in records.values())
     last = max(record["ended"] for record in records.values())
     return first[:16].replace("T", " "), last[:16].replace("T", " ")
+
+
+def _command(settings: dict[str, Any], provenance: dict) -> str:
+    """The command that measures the same again; with synthetic images also where the real ones could be downloaded."""
+    images = {"images": "synthetic"} if provenance["name"] == "synthetic" else {}
+    values = [f"{name}={json.dumps(value)}" for name, value in {**images, **settings}.items()]
+    return shlex.join(["snakemake", "--cores", "4", *(["--config", *values] if values else [])])
 
 
 def _provenance(path: Path) -> dict:

@@ -1,7 +1,7 @@
 """The statistics of the report: a cell's median, the ratio of two cells, ties and outliers, each with its source."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -37,6 +37,11 @@ class Ratio:
     low: float
     high: float
     kind: str
+
+    def widened(self, drift: float) -> "Ratio":
+        """The ratio, its interval reaching over what it is with and without a correction by the factor `drift`."""
+        low, high = min(self.low, self.low * drift), max(self.high, self.high * drift)
+        return replace(self, low=low, high=high)
 
     @property
     def tie(self) -> bool:
