@@ -13,8 +13,9 @@ NORMAL_QUANTILE = 1.959964
 INTERVAL = f"{CONFIDENCE:.0%} interval".replace("%", " %")
 RANGE = "range"
 EXACT = "exact"
-TIES_WITHIN = {INTERVAL: 1.0, RANGE: 1.2, EXACT: 1.01}
-"""What comes within this factor of each other ties: ranges of few long samples, and sizes, for want of consequence."""
+TIES_WITHIN = {INTERVAL: 1.005, RANGE: 1.2, EXACT: 1.01}
+"""What comes within this factor of each other ties: an interval that is shown as reaching 1.00, ranges of few long
+samples, and sizes, for want of consequence."""
 EXACT_SAMPLES = 20
 """Where both sides have more samples than this, the normal approximation of Mann and Whitney's U is used."""
 
@@ -45,7 +46,7 @@ class Ratio:
 
     @property
     def tie(self) -> bool:
-        """No difference shown: the interval contains 1, two ranges come within 20 %, or two sizes within 1 %."""
+        """No difference shown: the interval contains 1 to the digits shown, two ranges come within 20 %, or two sizes within 1 %."""
         within = TIES_WITHIN[self.kind]
         return self.low <= within and self.high >= 1 / within
 
