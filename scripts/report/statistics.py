@@ -46,7 +46,7 @@ class Ratio:
 
     @property
     def tie(self) -> bool:
-        """No difference shown: the interval contains 1 to the digits shown, two ranges come within 20 %, or two sizes within 1 %."""
+        """No difference: the interval contains 1 to the digits shown, ranges come within 20 %, or sizes within 1 %."""
         within = TIES_WITHIN[self.kind]
         return self.low <= within and self.high >= 1 / within
 
