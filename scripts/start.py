@@ -33,18 +33,18 @@ DISK_BYTES_PER_SECOND = 3e9
 def start(plan: Plan, to_make: Collection[str]) -> None:
     """Say what the run will do; end the process with one line where it can't write, or the disk is too small.
 
-    `to_make` are the files that Snakemake is going to make.
+    `to_make` are the paths of the files that Snakemake is going to make.
     """
     to_make = {os.path.normpath(path) for path in to_make}
     try:
-        check_places(plan, to_make)
-        check_disk(plan, to_make)
+        _check_places(plan, to_make)
+        _check_disk(plan, to_make)
     except UserError as error:
         sys.exit(f"error: {error}")
-    print(opening(plan, to_make), file=sys.stderr)
+    print(_opening(plan, to_make), file=sys.stderr)
 
 
-def opening(plan: Plan, to_make: Collection[str]) -> str:
+def _opening(plan: Plan, to_make: Collection[str]) -> str:
     """What this run will do, in a line."""
     stores, timings = _cutoffs(plan.manifests(), to_make), _cutoffs(plan.records(), to_make)
     size = (
@@ -66,7 +66,7 @@ def opening(plan: Plan, to_make: Collection[str]) -> str:
     )
 
 
-def check_places(plan: Plan, to_make: Collection[str]) -> None:
+def _check_places(plan: Plan, to_make: Collection[str]) -> None:
     """Raise UserError where the directories that the run writes to can't be written to."""
     writes_stores = _cutoffs([*plan.manifests(), *plan.records()], to_make)
     for path in ["results", *([plan.stores] if writes_stores else [])]:
@@ -76,7 +76,7 @@ def check_places(plan: Plan, to_make: Collection[str]) -> None:
             raise UserError(f"no permission to write to {place}; make it writable, or {elsewhere}")
 
 
-def check_disk(plan: Plan, to_make: Collection[str]) -> None:
+def _check_disk(plan: Plan, to_make: Collection[str]) -> None:
     """Raise UserError where the stores to be built, and the samples of the largest, won't fit on the disk."""
     largest = max(_cutoffs(plan.records(), to_make), default=0)
     needed = sum(_cutoffs(plan.manifests(), to_make)) * BYTES_PER_IMAGE + _bytes_written(plan, largest)

@@ -102,6 +102,12 @@ class Results:
             asked.append(question)
         return asked
 
+    def slowest(self, operation: str, answer: Answer) -> tuple[str, float]:
+        """The backend with the largest median at an answer's cutoff, and how many times the leader's it is."""
+        times = {name: self.seconds(name, answer.cutoff, operation) for name in self.tables.backends}
+        slowest = max(filter(times.get, times), key=times.get)
+        return slowest, times[slowest] / times[answer.leader]
+
     def crossings(self) -> list[str]:
         """Where one backend overtakes another in an operation: a sentence each, ties left out."""
         sentences = []
@@ -166,17 +172,15 @@ def in_short(results: Results, questions: list[Question]) -> str:
     cutoff = max((answer.cutoff for question in questions for answer in question.answers), default=None)
     if cutoff is None:
         return ""
-    best: dict[str, list[str]] = {}
-    behind: dict[str, list[float]] = {}
+    best, behind = defaultdict(list), defaultdict(list)
     for question in questions:
         for answer in question.answers:
             if answer.cutoff == cutoff:
-                best.setdefault(wording.join(answer.best), []).append(question.name.replace("_bytes", " size"))
+                best[wording.join(answer.best)].append(question.name.replace("_bytes", " size"))
                 if question.name not in MEASURES:
-                    times = {name: results.seconds(name, cutoff, question.name) for name in results.tables.backends}
-                    slowest = max(filter(times.get, times), key=times.get)
+                    slowest, factor = results.slowest(question.name, answer)
                     if slowest not in answer.best:
-                        behind.setdefault(slowest, []).append(times[slowest] / times[answer.leader])
+                        behind[slowest].append(factor)
     leads = "; ".join(f"{names} in {wording.join(asked)}" for names, asked in best.items())
     sentence = f"At {wording.images(cutoff)} the best are: {leads}."
     if len(behind) != 1:
