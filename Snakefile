@@ -48,7 +48,7 @@ rule all:
     input:
         f"{RESULTS}/report.html",
         expand(f"{RESULTS}/figures/{{figure}}.{{suffix}}", figure=PLAN.figures, suffix=["svg", "png"]),
-        expand(f"{RESULTS}/{{table}}.csv", table=["timings", "summary", "disk_usage"]),
+        expand(f"{RESULTS}/{{table}}.csv", table=plan.TABLES),
 
 
 rule download:
@@ -147,12 +147,13 @@ rule time_operation:
 
 
 rule summarise:
-    """The tables: a row per sample, a row per cell, a row per store."""
+    """The tables: a row per sample, per cell, per quantile of latency, per store."""
     input:
         records=PLAN.records(),
         manifests=PLAN.manifests(),
     output:
         timings=f"{RESULTS}/timings.csv",
+        latencies=f"{RESULTS}/latencies.csv",
         summary=report(
             f"{RESULTS}/summary.csv",
             caption="scripts/report/rst/summary.rst",
@@ -171,6 +172,7 @@ rule summarise:
         step=STEP,
         records=plan.untracked(f"{RESULTS}/records/{PLAN.machine}"),
         stores=plan.untracked(STORES),
+        tables=subpath(output.summary, parent=True),
         machine=PLAN.machine,
         backends=list(PLAN.choices),
         cutoffs=PLAN.cutoffs,
@@ -179,13 +181,14 @@ rule summarise:
     shell:
         "{params.step} summarise --records {params.records:q} --machine {params.machine} --stores {params.stores:q}"
         " --backends {params.backends} --cutoffs {params.cutoffs} --operations {params.operations}"
-        " --timings {output.timings:q} --summary {output.summary:q} --disk-usage {output.disk_usage:q} 2> {log:q}"
+        " --tables {params.tables:q} 2> {log:q}"
 
 
 rule figure:
     """One figure, as SVG and PNG."""
     input:
         summary=f"{RESULTS}/summary.csv",
+        latencies=f"{RESULTS}/latencies.csv",
         disk_usage=f"{RESULTS}/disk_usage.csv",
     output:
         svg=report(
@@ -201,10 +204,11 @@ rule figure:
         "envs/report.yaml"
     params:
         step=STEP,
+        tables=subpath(input.summary, parent=True),
         caption=lambda wildcards: captions.caption(wildcards.figure),
         code=lambda wildcards: PLAN.figure_code(wildcards.figure),
     shell:
-        "{params.step} figure {wildcards.figure} --summary {input.summary:q} --disk-usage {input.disk_usage:q}"
+        "{params.step} figure {wildcards.figure} --tables {params.tables:q}"
         " --svg {output.svg:q} --png {output.png:q} 2> {log:q}"
 
 
@@ -213,9 +217,7 @@ rule page:
     input:
         provenance=f"{DATASET}/provenance.json",
         records=PLAN.records(),
-        timings=f"{RESULTS}/timings.csv",
-        summary=f"{RESULTS}/summary.csv",
-        disk_usage=f"{RESULTS}/disk_usage.csv",
+        tables=expand(f"{RESULTS}/{{table}}.csv", table=plan.TABLES),
         figures=expand(f"{RESULTS}/figures/{{figure}}.svg", figure=PLAN.figures),
     output:
         report(
@@ -230,9 +232,9 @@ rule page:
     params:
         step=STEP,
         records=plan.untracked(f"{RESULTS}/records/{PLAN.machine}"),
+        tables=subpath(output[0], parent=True),
         settings=plan.untracked(PLAN.settings_text()),
         code=PLAN.code("page"),
     shell:
         "{params.step} page --provenance {input.provenance:q} --records {params.records:q}"
-        " --timings {input.timings:q} --summary {input.summary:q} --disk-usage {input.disk_usage:q}"
-        " --figures {input.figures:q} --settings {params.settings:q} --output {output:q} 2> {log:q}"
+        " --tables {params.tables:q} --figures {input.figures:q} --settings {params.settings:q} --output {output:q} 2> {log:q}"

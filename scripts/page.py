@@ -10,9 +10,7 @@ from scripts.report.page import write_page
 def main(arguments: list[str]) -> None:
     """Read the command line and write the page."""
     parser = argparse.ArgumentParser(prog="python scripts page", description=__doc__)
-    parser.add_argument("--timings", type=Path, required=True, help="timings.csv")
-    parser.add_argument("--summary", type=Path, required=True, help="summary.csv")
-    parser.add_argument("--disk-usage", type=Path, required=True, help="disk_usage.csv")
+    parser.add_argument("--tables", type=Path, required=True, help="directory of the tables")
     parser.add_argument("--provenance", type=Path, required=True, help="provenance.json of the image set")
     parser.add_argument("--records", type=Path, required=True, help="directory of the machine's records")
     parser.add_argument("--figures", type=Path, nargs="+", required=True, help="SVG files, in the order to show them")
@@ -20,9 +18,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--output", type=Path, required=True, help="the page to write")
     given = parser.parse_args(arguments)
     write_page(
-        given.timings,
-        given.summary,
-        given.disk_usage,
+        given.tables,
         given.provenance,
         given.records,
         given.figures,

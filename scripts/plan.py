@@ -29,6 +29,8 @@ WHOLE_MACHINE = 10_000
 
 ARRAYS = ("images.npy", "labels.npy", "test_images.npy", "test_labels.npy")
 
+TABLES = ("timings", "summary", "latencies", "disk_usage")
+
 QUICK_LARGEST_CUTOFF = 100
 QUICK_BUDGET_FACTOR = 0.05
 

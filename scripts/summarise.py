@@ -1,4 +1,4 @@
-"""Step summarise: the records and manifests of one machine to timings.csv, summary.csv and disk_usage.csv."""
+"""Step summarise: the records and manifests of one machine to timings.csv, summary.csv, latencies.csv and disk_usage.csv."""
 
 import argparse
 from pathlib import Path
@@ -7,7 +7,7 @@ from scripts.report.rows import write_tables
 
 
 def main(arguments: list[str]) -> None:
-    """Read the command line and write the three tables."""
+    """Read the command line and write the tables."""
     parser = argparse.ArgumentParser(prog="python scripts summarise", description=__doc__)
     parser.add_argument("--records", type=Path, required=True, help="directory of the machine's records")
     parser.add_argument("--machine", required=True, help="name of the machine")
@@ -15,9 +15,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--backends", nargs="+", required=True, help="backends and variants, in the order to show them")
     parser.add_argument("--cutoffs", nargs="+", type=int, required=True, help="numbers of images")
     parser.add_argument("--operations", nargs="+", required=True, help="operations, in the order to show them")
-    parser.add_argument("--timings", type=Path, required=True, help="table to write: a row per sample")
-    parser.add_argument("--summary", type=Path, required=True, help="table to write: a row per cell")
-    parser.add_argument("--disk-usage", type=Path, required=True, help="table to write: a row per store")
+    parser.add_argument("--tables", type=Path, required=True, help="directory for the tables")
     given = parser.parse_args(arguments)
     write_tables(
         given.records,
@@ -26,5 +24,5 @@ def main(arguments: list[str]) -> None:
         given.backends,
         given.cutoffs,
         given.operations,
-        {"timings": given.timings, "summary": given.summary, "disk_usage": given.disk_usage},
+        given.tables,
     )

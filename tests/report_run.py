@@ -13,7 +13,14 @@ from scripts import figure, page, summarise
 from scripts.dataset.image_set import SYNTHETIC_LABEL
 from scripts.report import captions
 
-OPERATIONS = ("write", "write-durable", "read-warm", "read-cold")
+OPERATIONS = (
+    *("write", "write-durable", "read-warm", "read-cold"),
+    *("random-warm", "random-cold", "batch-warm", "batch-cold"),
+)
+MORE_OPERATIONS = ("workers-warm", "workers-cold", "first-image-warm", "first-image-cold")
+RANDOM_IMAGES = 2_000
+BATCH_SIZE = 128
+QUANTILES = (0, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1)
 CUTOFFS = (1, 10, 100, 1_000, 10_000, 100_000)
 REAL = {"name": "cifar10", "label": "CIFAR-10", "synthetic": False, "note": None}
 SYNTHETIC = {
@@ -23,14 +30,31 @@ SYNTHETIC = {
     "note": "to get the real images, download the archive on a machine with a network and set download_dir",
 }
 COSTS = {
-    "png": {"write": (400, 217), "write-durable": (900, 232), "read-warm": (90, 82), "read-cold": (300, 230)},
-    "lmdb": {"write": (1900, 6.4), "write-durable": (2500, 6.9), "read-warm": (60, 1.7), "read-cold": (250, 7)},
-    "hdf5": {"write": (600, 0.91), "write-durable": (1200, 1.76), "read-warm": (520, 0.35), "read-cold": (900, 1.6)},
-    "baseline": {"write": (40, 0.83), "write-durable": (500, 1.68), "read-warm": (12, 0.25), "read-cold": (120, 1.6)},
+    "png": {
+        **{"write": (400, 217), "write-durable": (900, 232), "read-warm": (90, 82), "read-cold": (300, 230)},
+        **{"random-warm": (3, 85), "random-cold": (9, 264), "batch-warm": (4, 83), "batch-cold": (8, 250)},
+    },
+    "lmdb": {
+        **{"write": (1900, 6.4), "write-durable": (2500, 6.9), "read-warm": (60, 1.7), "read-cold": (250, 7)},
+        **{"random-warm": (3, 4.7), "random-cold": (20, 109), "batch-warm": (2, 3.1), "batch-cold": (20, 104)},
+    },
+    "hdf5": {
+        **{"write": (600, 0.91), "write-durable": (1200, 1.76), "read-warm": (520, 0.35), "read-cold": (900, 1.6)},
+        **{"random-warm": (9, 9), "random-cold": (30, 112), "batch-warm": (9, 8), "batch-cold": (30, 102)},
+    },
+    "baseline": {
+        **{"write": (40, 0.83), "write-durable": (500, 1.68), "read-warm": (12, 0.25), "read-cold": (120, 1.6)},
+        **{"random-warm": (1, 1.9), "random-cold": (9, 90), "batch-warm": (1, 1.4), "batch-cold": (9, 89)},
+    },
 }
 """Microseconds for the store and for each image."""
 SIZES = {"png": (4200, 2264, 4097), "lmdb": (20480, 4120, 4120), "hdf5": (2048, 3080, 3081)}
 """Bytes of an empty store, then apparent and allocated bytes for each image."""
+
+PROBES = {
+    **{"load_average": 0.4, "megahertz": 2200.0, "cpu_seconds": 0.002},
+    **{"memory_seconds": 2.4e-6, "file_seconds": 25e-6},
+}
 
 Seconds = Callable[[str, int, str], float]
 
@@ -39,7 +63,14 @@ def seconds(backend: str, cutoff: int, operation: str) -> float:
     """A plausible time (s); backends and operations that aren't known cost some mixture of those that are."""
     seed = int.from_bytes(hashlib.sha256(f"{backend}{operation}".encode()).digest()[:2]) / 65536
     fixed, each = COSTS.get(backend, {}).get(operation, (200 + 900 * seed, 0.4 * 60**seed))
-    return (fixed + each * cutoff) / 1e6
+    images = images_of(cutoff, operation)
+    return (fixed + each * images) / 1e6
+
+
+def images_of(cutoff: int, operation: str) -> int:
+    """How many images a sample writes or reads."""
+    drawn = {"random": RANDOM_IMAGES, "batch": RANDOM_IMAGES, "workers": 10 * RANDOM_IMAGES, "first": 1}
+    return min(cutoff, drawn.get(operation.split("-")[0], cutoff))
 
 
 @dataclass
@@ -104,7 +135,7 @@ class Run:
                 *("--records", str(self.records), "--machine", self.machine),
                 *("--stores", str(self.directory / "stores"), "--backends", *self.backends),
                 *("--cutoffs", *map(str, self.cutoffs), "--operations", *self.operations),
-                *("--timings", str(self.directory / "timings.csv"), *self.tables),
+                *self.tables,
             ]
         )
         return self
@@ -122,7 +153,7 @@ class Run:
         figures = [str(self.directory / "figures" / f"{name}.svg") for name in names or captions.names()]
         page.main(
             [
-                *(*self.tables, "--timings", str(self.directory / "timings.csv")),
+                *self.tables,
                 *("--provenance", str(self.directory / "dataset" / "provenance.json")),
                 *("--records", str(self.records), "--figures", *figures, "--output", str(output)),
                 *("--settings", '{"quick": true}'),
@@ -132,13 +163,8 @@ class Run:
 
     @property
     def tables(self) -> list[str]:
-        """The flags that name summary and disk usage."""
-        return [
-            "--summary",
-            str(self.directory / "summary.csv"),
-            "--disk-usage",
-            str(self.directory / "disk_usage.csv"),
-        ]
+        """The flag that names the directory of the tables."""
+        return ["--tables", str(self.directory)]
 
     def _image_set(self, cutoff: int) -> dict:
         distinct = min(cutoff, 50_000)
@@ -148,7 +174,7 @@ class Run:
     def _record(self, backend: str, cutoff: int, operation: str, started: datetime) -> dict:
         reason = self.gaps.get((backend, cutoff, operation))
         return {
-            "record_version": 1,
+            "record_version": 2,
             "cell": {"machine": self.machine, "backend": backend, "cutoff": cutoff, "operation": operation},
             "status": "gap" if reason else "measured",
             "gap_reason": reason,
@@ -168,25 +194,65 @@ class Run:
                 **{"python": "3.11.2", "node": "node-1"},
             },
             "file_system": {"type": "ext4", "mount_point": "/", "options": "rw,relatime"},
-            "load_average_before": 0.4,
-            "load_average_after": 0.9,
+            "process": {"threads": 1, "cpu_affinity": [0, 1]},
+            "noise": {
+                "before": dict(PROBES),
+                "after": {**PROBES, "load_average": 0.9},
+                **{"wall_seconds": 4.0, "stolen_seconds": 0.01, "other_user_seconds": 0.02, "throttle_events": None},
+            },
+            "eviction": "posix_fadvise" if operation.endswith("cold") else None,
+            "latencies": None if reason else self._latencies(backend, cutoff, operation),
             "samples": [] if reason else self._samples(backend, cutoff, operation),
+        }
+
+    def _latencies(self, backend: str, cutoff: int, operation: str) -> dict | None:
+        """Quantiles of one call: nearly all take the typical time, a few much longer."""
+        if operation.split("-")[0] not in ("random", "batch"):
+            return None
+        images = images_of(cutoff, operation)
+        calls = images if operation.startswith("random") else -(-images // BATCH_SIZE)
+        typical = {name: self.seconds(name, cutoff, operation) / calls for name in (backend, "baseline")}
+        spread = [0.8 + 0.3 * probability + probability**40 for probability in QUANTILES]
+        return {
+            "probabilities": list(QUANTILES),
+            "backend": [typical[backend] * factor for factor in spread],
+            "baseline": [typical["baseline"] * factor for factor in spread],
         }
 
     def _samples(self, backend: str, cutoff: int, operation: str) -> list[dict]:
         chance = random.Random(f"{backend} {cutoff} {operation}")
         count = 3 if self.seconds(backend, cutoff, operation) >= 2 else self.samples
-        taken = []
-        for order in range(2 * count):
-            subject = ("baseline", "backend")[order % 2]
-            typical = self.seconds(backend if order % 2 else "baseline", cutoff, operation)
-            time = typical * math.exp(self.noise * chance.gauss(0, 1) ** 2 + self.noise * chance.gauss(0, 1))
-            state = "fresh" if operation.startswith("write") else operation.rpartition("-")[2]
-            sample = {"subject": subject, "order": order, "seconds": time, "state": state, "state_verified": True}
-            sample["open_seconds"] = time / 10 if state != "fresh" else None
-            sample["resident_fraction"] = {"warm": 1.0, "cold": 0.0}.get(state)
-            taken.append({**sample, "device_read_bytes": 3072 * cutoff, "device_written_bytes": None})
+        methods = ("spawn",) if backend == "hdf5" else ("spawn", "fork")
+        shared = [(processes, method) for method in methods for processes in (1, 2)]
+        ways = shared if operation.startswith("workers") else [(1, None)]
+        taken: list[dict] = []
+        for subject in ("baseline", "backend") * count:
+            typical = self.seconds(backend if subject == "backend" else "baseline", cutoff, operation)
+            for processes, method in ways:
+                time = typical / processes**0.9
+                time *= math.exp(self.noise * chance.gauss(0, 1) ** 2 + self.noise * chance.gauss(0, 1))
+                taken.append(self._sample(subject, len(taken), processes, method, time, cutoff, operation))
         return taken
+
+    def _sample(
+        self, subject: str, order: int, processes: int, method: str | None, time: float, cutoff: int, operation: str
+    ) -> dict:
+        images = images_of(cutoff, operation)
+        writes = operation.startswith("write")
+        state = "fresh" if writes else operation.rpartition("-")[2]
+        calls = {"random": images, "batch": -(-images // BATCH_SIZE)}.get(operation.split("-")[0], 0)
+        return {
+            **{"subject": subject, "order": order, "processes": processes, "start_method": method, "images": images},
+            **{"seconds": time, "open_seconds": None if writes else time / 10},
+            "latency_seconds": {"p50": time / calls, "p90": 1.2 * time / calls, "p99": 2 * time / calls}
+            if calls
+            else None,
+            **{"user_seconds": 0.7 * time, "system_seconds": 0.2 * time, "peak_memory_bytes": 500_000 + 16 * images},
+            **{"state": state, "state_verified": True, "resident_fraction": {"warm": 1.0, "cold": 0.0}.get(state)},
+            "unsynced_fraction": 0.0 if operation == "write-durable" else None,
+            "device_read_bytes": 4 * 3080 * images if state == "cold" else 0,
+            "device_written_bytes": 3200 * images if writes else 0,
+        }
 
     def _manifest(self, backend: str, cutoff: int) -> dict:
         fixed, apparent, allocated = SIZES.get(backend, (4096, 3072 + 40 * len(backend), 3100 + 90 * len(backend)))

@@ -15,7 +15,7 @@ OPERATIONS = ("write", "read-warm")
 
 def results(run: Run) -> Results:
     run.write().summarise()
-    read = Tables.load(run.directory / "summary.csv", run.directory / "disk_usage.csv")
+    read = Tables.load(run.directory)
     return Results(read, tables.read("timings", run.directory / "timings.csv"))
 
 
@@ -62,7 +62,7 @@ def test_where_times_and_ratios_to_the_plain_file_disagree_is_a_tie(tmp_path):
     assert answer.best == ("b",)
     run.change(("a", 10, "write"), samples=record["samples"])
     run.summarise()
-    read = Tables.load(run.directory / "summary.csv", run.directory / "disk_usage.csv")
+    read = Tables.load(run.directory)
     (answer,) = question(Results(read, tables.read("timings", run.directory / "timings.csv")), "write").answers
     assert answer.best == ("a", "b")
     assert answer.drift == pytest.approx(2, rel=0.1)
@@ -124,7 +124,7 @@ def test_unverified_samples_and_other_groups_do_not_count(tmp_path):
     samples = json.loads(path.read_text())["samples"]
     run.change(("b", 10, "read-warm"), samples=[*samples, {**samples[1], "seconds": 99.0, "state_verified": False}])
     run.summarise()
-    read = Tables.load(tmp_path / "summary.csv", tmp_path / "disk_usage.csv")
+    read = Tables.load(tmp_path)
     found = Results(read, tables.read("timings", tmp_path / "timings.csv"))
     assert found.ratio("write", 10, "a", "b") is None
     assert found.ratio("read-warm", 10, "a", "b") is not None

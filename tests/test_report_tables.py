@@ -19,7 +19,7 @@ def run(tmp_path):
 
 
 def load(run):
-    return Tables.load(run.directory / "summary.csv", run.directory / "disk_usage.csv")
+    return Tables.load(run.directory)
 
 
 def test_every_cell_has_a_row_in_the_order_of_the_config(run):

@@ -14,6 +14,7 @@ SHARED = {
     "machine": "machine",
     "image_set": "image set",
     "measuring": "measuring code",
+    "threads": "threads allowed",
     "backend": "backend code, options or library versions",
 }
 """What comparable records share, and how the page names it."""
@@ -41,6 +42,7 @@ def identity(record: dict) -> dict[str, str]:
         "machine": record["cell"]["machine"],
         "image_set": record["image_set"]["digest"],
         "measuring": record["measuring_digest"],
+        "threads": str(record["process"]["threads"]),
         "backend": json.dumps([backend["digest"], backend["options"], backend["versions"]], sort_keys=True),
     }
 

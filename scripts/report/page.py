@@ -21,9 +21,7 @@ CROSSINGS_SHOWN = 12
 
 
 def write_page(
-    timings: Path,
-    summary: Path,
-    disk_usage: Path,
+    directory: Path,
     provenance: Path,
     records: Path,
     figures: list[Path],
@@ -32,15 +30,18 @@ def write_page(
 ) -> None:
     """Write the page; the same inputs give the same bytes. Raises UserError for inputs that don't fit together.
 
-    `settings` are those keys of the config, with their values, that don't have their defaults.
+    `directory` is that of the tables; `settings` are those keys of the config, with their values, that don't have their
+    defaults.
     """
-    read = Tables.load(summary, disk_usage)
-    results = Results(read, tables.read("timings", timings))
+    read = Tables.load(directory)
+    results = Results(read, tables.read("timings", tables.path(directory, "timings")))
     images = _provenance(provenance)
-    cells = [(row["backend"], row["cutoff_images"], row["operation"]) for row in read.summary]
+    cells = list(dict.fromkeys((row["backend"], row["cutoff_images"], row["operation"]) for row in read.summary))
     machines = {row["machine"] for row in read.summary}
     if machines != {records.name}:
-        raise UserError(f"{summary} is of machine {wording.join(sorted(machines))}, but the records are in {records}")
+        raise UserError(
+            f"the summary in {directory} is of machine {wording.join(sorted(machines))}, but the records are in {records}"
+        )
     kept = rows.load_records(records, records.name, cells)
     drawn = [inline.read(path) for path in figures]
     environment = Environment(
@@ -66,7 +67,8 @@ def context(
 ) -> dict[str, Any]:
     """Everything that the template names."""
     read = results.tables
-    groups = {path: row["comparison_group"] for path, row in zip(records, read.summary, strict=True)}
+    group_of = {row["record"]: row["comparison_group"] for row in read.summary}
+    groups = {path: group_of[rows.record_path(record)] for path, record in records.items()}
     main = {path: record for path, record in records.items() if groups[path] == MAIN_GROUP}
     questions = results.questions()
     crossings = results.crossings()
@@ -84,7 +86,7 @@ def context(
         "gaps": _gaps(read),
         "apart": _apart(records, main, groups),
         "doubts": _doubts(results),
-        "load": max((record["load_average_before"] for record in main.values()), default=None),
+        "load": max((record["noise"]["before"]["load_average"] for record in main.values()), default=None),
         "facts": _facts(main),
         "backends": _backends(main),
         "settings": _settings(record["settings"] for record in main.values()),

@@ -1,4 +1,4 @@
-"""From records and manifests to the rows of the three tables."""
+"""From records and manifests to the rows of the tables."""
 
 import json
 import math
@@ -6,10 +6,22 @@ from itertools import product
 from pathlib import Path
 
 from scripts.errors import UserError
-from scripts.report import comparability, statistics, tables
+from scripts.measure.sampling import median
+from scripts.report import comparability, disturbances, statistics, tables
 from scripts.report.comparability import Records
 from scripts.report.records import read as read_record
 from scripts.report.tables import Row
+
+LABEL_BYTES = 8
+RECORDS = "records"
+SUBJECTS = ("backend", "baseline")
+QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
+COPIED = ("processes", "start_method", "images", "seconds", "open_seconds")
+COPIED_AFTER = (
+    *("user_seconds", "system_seconds", "peak_memory_bytes"),
+    *("state", "state_verified", "resident_fraction", "unsynced_fraction"),
+)
+"""Fields of a sample that the table of timings takes as they are, before and after its quantiles."""
 
 
 def write_tables(
@@ -19,9 +31,9 @@ def write_tables(
     backends: list[str],
     cutoffs: list[int],
     operations: list[str],
-    outputs: dict[str, Path],
+    directory: Path,
 ) -> None:
-    """Write timings, summary and disk usage (the keys of `outputs`) of all the cells of one machine.
+    """Write every table of all the cells of one machine into `directory`.
 
     Raises UserError for a missing or malformed record or manifest and for records that were timed at the same moment.
     """
@@ -29,10 +41,15 @@ def write_tables(
     loaded = load_records(records_directory, machine, cells)
     comparability.refuse_overlaps(loaded)
     groups = comparability.comparison_groups(loaded)
-    tables.write("timings", timing_rows(loaded, groups), outputs["timings"])
-    tables.write("summary", summary_rows(loaded, groups), outputs["summary"])
     stores = list(product(backends, cutoffs))
-    tables.write("disk_usage", disk_usage_rows(stores_directory, stores, loaded), outputs["disk_usage"])
+    rows = {
+        "timings": timing_rows(loaded, groups),
+        "summary": summary_rows(loaded, groups),
+        "latencies": latency_rows(loaded, groups),
+        "disk_usage": disk_usage_rows(stores_directory, stores, loaded),
+    }
+    for table, content in rows.items():
+        tables.write(table, content, tables.path(directory, table))
 
 
 def load_records(directory: Path, machine: str, cells: list[tuple[str, int, str]]) -> Records:
@@ -51,21 +68,39 @@ def load_records(directory: Path, machine: str, cells: list[tuple[str, int, str]
     return found
 
 
-def counted(record: dict, subject: str) -> list[float]:
-    """The samples (s) of backend or baseline that may be summarised: those whose state was verified."""
-    return [
-        sample["seconds"] for sample in record["samples"] if sample["subject"] == subject and sample["state_verified"]
-    ]
-
-
 def timing_rows(records: Records, groups: dict[Path, int]) -> list[Row]:
     """A row per sample."""
     return [row for path, record in records.items() for row in _samples_of(record, groups[path])]
 
 
 def summary_rows(records: Records, groups: dict[Path, int]) -> list[Row]:
-    """A row per record; a record without a verified sample is a gap that says so."""
-    return [_summary_of(record, groups[path]) for path, record in records.items()]
+    """A row per record and way of sharing the work; a record without a verified sample is a gap that says so."""
+    disturbed = disturbances.judge(records)
+    return [row for path, record in records.items() for row in _summaries_of(record, groups[path], disturbed.get(path))]
+
+
+def latency_rows(records: Records, groups: dict[Path, int]) -> list[Row]:
+    """A row per quantile of the records that have them."""
+    return [
+        {
+            **{name: value for name, value in _cell(record).items() if name != "machine"},
+            "subject": subject,
+            "probability": probability,
+            "seconds": seconds,
+            "record": record_path(record),
+            "comparison_group": groups[path],
+        }
+        for path, record in records.items()
+        if record["latencies"]
+        for subject in SUBJECTS
+        for probability, seconds in zip(record["latencies"]["probabilities"], record["latencies"][subject], strict=True)
+    ]
+
+
+def record_path(record: dict) -> str:
+    """Where the record is, from the directory of the tables."""
+    cell = record["cell"]
+    return "/".join([RECORDS, cell["machine"], cell["backend"], str(cell["cutoff"]), f"{cell['operation']}.json"])
 
 
 def disk_usage_rows(directory: Path, stores: list[tuple[str, int]], records: Records) -> list[Row]:
@@ -89,27 +124,26 @@ def disk_usage_rows(directory: Path, stores: list[tuple[str, int]], records: Rec
 
 def _samples_of(record: dict, group: int) -> list[Row]:
     samples = record["samples"]
-    flags = {}
-    for subject in ("backend", "baseline"):
+    flags: dict[int, bool] = {}
+    for subject, (processes, start_method) in product(SUBJECTS, _ways(samples)):
         own = [
-            index for index, sample in enumerate(samples) if sample["subject"] == subject and sample["state_verified"]
+            index
+            for index, sample in enumerate(samples)
+            if (sample["subject"], sample["processes"], sample["start_method"]) == (subject, processes, start_method)
+            and sample["state_verified"]
         ]
         flags.update(zip(own, statistics.outliers([samples[index]["seconds"] for index in own]), strict=True))
-    cell = record["cell"]
+    machine, *cell = _cell(record).items()
     return [
         {
-            "machine": cell["machine"],
+            **dict([machine]),
             "node": record["machine"]["node"],
-            "backend": cell["backend"],
-            "cutoff_images": cell["cutoff"],
-            "operation": cell["operation"],
+            **dict(cell),
             "subject": sample["subject"],
             "sample": sample["order"],
-            "seconds": sample["seconds"],
-            "open_seconds": sample["open_seconds"],
-            "state": sample["state"],
-            "state_verified": sample["state_verified"],
-            "resident_fraction": sample["resident_fraction"],
+            **{name: sample[name] for name in COPIED},
+            **{f"latency_{name}_seconds": (sample["latency_seconds"] or {}).get(name) for name in QUANTILES},
+            **{name: sample[name] for name in COPIED_AFTER},
             "outlier": flags.get(index, False),
             "device_read_bytes": sample["device_read_bytes"],
             "device_written_bytes": sample["device_written_bytes"],
@@ -121,41 +155,50 @@ def _samples_of(record: dict, group: int) -> list[Row]:
     ]
 
 
-def _summary_of(record: dict, group: int) -> Row:
-    cell, image_set = record["cell"], record["image_set"]
+def _summaries_of(record: dict, group: int, disturbed: str | None) -> list[Row]:
+    ways = _ways(record["samples"])
+    rows = [_summary_of(record, group, disturbed, *way) for way in ways]
+    alone = {row["start_method"]: row for row in rows if row["processes"] == 1}
+    for row in rows:
+        one = alone.get(row["start_method"])
+        if row["start_method"] and row["median_seconds"] and one and one["median_seconds"]:
+            way = (row["processes"], row["start_method"])
+            scaled = statistics.ratio(_counted(record, "backend", 1, way[1]), _counted(record, "backend", *way))
+            names = ("efficiency", "efficiency_low", "efficiency_high")
+            row |= dict(zip(names, (value / way[0] for value in (scaled.value, scaled.low, scaled.high)), strict=True))
+    return rows
+
+
+def _summary_of(record: dict, group: int, disturbed: str | None, processes: int, start_method: str | None) -> Row:
+    image_set = record["image_set"]
     measured = record["status"] == "measured"
-    samples = counted(record, "backend") if measured else []
-    baseline = counted(record, "baseline")
+    taken = _verified(record, "backend", processes, start_method) if measured else []
+    samples = [sample["seconds"] for sample in taken]
+    baseline = _counted(record, "baseline", processes, start_method)
     unverified = sum(sample["subject"] == "backend" and not sample["state_verified"] for sample in record["samples"])
     reason = record["gap_reason"]
     if measured and not samples:
         reason = f"the state of none of its {unverified} samples could be verified"
     row = dict.fromkeys(tables.columns("summary"))
     row |= {
-        "machine": cell["machine"],
-        "backend": cell["backend"],
-        "cutoff_images": cell["cutoff"],
-        "operation": cell["operation"],
+        **_cell(record),
         "status": "measured" if samples else "gap",
         "gap_reason": reason,
         **_image_set(record),
         "distinct_images": image_set["distinct_images"],
         "repeated_images": image_set["repeated_images"],
+        "processes": processes,
+        "start_method": start_method,
         "samples": len(samples),
         "outliers": sum(statistics.outliers(samples)),
+        "eviction": record["eviction"],
+        "disturbances": disturbed,
+        "record": record_path(record),
         "comparison_group": group,
     }
     if samples:
-        median = statistics.estimate(samples)
-        raw_bytes = cell["cutoff"] * math.prod(image_set["image_shape"])
-        row |= {
-            "median_seconds": median.median,
-            "interval_low_seconds": median.low,
-            "interval_high_seconds": median.high,
-            "interval_kind": median.kind,
-            "images_per_second": cell["cutoff"] / median.median,
-            "megabytes_per_second": raw_bytes / 1e6 / median.median,
-        }
+        row |= _times(samples, taken[0]["images"], math.prod(image_set["image_shape"])) | _costs(record, taken)
+        row |= {"open_seconds": _median(taken, "open_seconds")} | _latency(record)
     if samples and baseline:
         ratio = statistics.ratio(samples, baseline)
         row |= {
@@ -165,6 +208,75 @@ def _summary_of(record: dict, group: int) -> Row:
             "ratio_high": ratio.high,
         }
     return row
+
+
+def _times(samples: list[float], images: int, image_bytes: int) -> Row:
+    typical = statistics.estimate(samples)
+    return {
+        "images": images,
+        "median_seconds": typical.median,
+        "interval_low_seconds": typical.low,
+        "interval_high_seconds": typical.high,
+        "interval_kind": typical.kind,
+        "images_per_second": images / typical.median,
+        "megabytes_per_second": images * image_bytes / 1e6 / typical.median,
+    }
+
+
+def _costs(record: dict, samples: list[dict]) -> Row:
+    """CPU time, memory, and bytes of the device, these also by the bytes of pixels and labels asked for."""
+    needed = samples[0]["images"] * (math.prod(record["image_set"]["image_shape"]) + LABEL_BYTES)
+    writes = samples[0]["state"] == "fresh"
+    row = {name: _median(samples, name) for name in ("user_seconds", "system_seconds")}
+    row["peak_memory_bytes"] = max(
+        (known for s in samples if (known := s["peak_memory_bytes"]) is not None), default=None
+    )
+    for direction, counts in (("read", not writes), ("written", writes)):
+        moved = _median(samples, f"device_{direction}_bytes")
+        row[f"device_{direction}_bytes"] = moved
+        row[f"device_{direction}_ratio"] = moved / needed if counts and moved is not None else None
+    return row
+
+
+def _latency(record: dict) -> Row:
+    """The quantiles of one call over all samples, as far as the record has them."""
+    if not record["latencies"]:
+        return {}
+    found = dict(zip(record["latencies"]["probabilities"], record["latencies"]["backend"], strict=True))
+    return {f"latency_{name}_seconds": found.get(probability) for name, probability in QUANTILES.items()}
+
+
+def _ways(samples: list[dict]) -> list[tuple[int, str | None]]:
+    """How the work was shared: numbers of processes and start methods, in the order of the samples."""
+    return list(dict.fromkeys((sample["processes"], sample["start_method"]) for sample in samples)) or [(1, None)]
+
+
+def _verified(record: dict, subject: str, processes: int, start_method: str | None) -> list[dict]:
+    """The samples of backend or baseline that may be summarised: those whose state was verified."""
+    wanted = (subject, processes, start_method, True)
+    names = ("subject", "processes", "start_method", "state_verified")
+    return [sample for sample in record["samples"] if tuple(sample[name] for name in names) == wanted]
+
+
+def _counted(record: dict, subject: str, processes: int, start_method: str | None) -> list[float]:
+    """Their times (s)."""
+    return [sample["seconds"] for sample in _verified(record, subject, processes, start_method)]
+
+
+def _median(samples: list[dict], name: str) -> float | None:
+    """The median of what is known of a field."""
+    known = [sample[name] for sample in samples if sample[name] is not None]
+    return float(median(known)) if known else None
+
+
+def _cell(record: dict) -> Row:
+    cell = record["cell"]
+    return {
+        "machine": cell["machine"],
+        "backend": cell["backend"],
+        "cutoff_images": cell["cutoff"],
+        "operation": cell["operation"],
+    }
 
 
 def _disk_usage_of(path: Path) -> Row:

@@ -1,5 +1,6 @@
 """The tables in results/: read and written as CSV and checked against their schema, and the cells that they hold."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -39,36 +40,44 @@ def check(table: str, rows: Iterable[Row]) -> None:
                 raise ValueError(f"{table}: row {number}, column {name}: {row[name]!r} {fault}")
 
 
-def write(table: str, rows: list[Row], path: Path) -> None:
+def write(table: str, rows: list[Row], file_name: Path) -> None:
     """Check the rows and write them as CSV, whole or not at all. Raises ValueError as `check` does."""
     check(table, rows)
     frame = pd.DataFrame(rows, columns=list(columns(table))).astype(_data_types(table))
-    with replacing(path) as file:
+    with replacing(file_name) as file:
         frame.to_csv(file, index=False, lineterminator="\n")
 
 
-def read(table: str, path: Path) -> list[Row]:
+def read(table: str, file_name: Path) -> list[Row]:
     """Return the rows of a CSV file with typed values, None for empty fields; UserError where it isn't such a table."""
     try:
-        frame = pd.read_csv(path, dtype=_data_types(table), keep_default_na=False, na_values=[""])
+        frame = pd.read_csv(file_name, dtype=_data_types(table), keep_default_na=False, na_values=[""])
         rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
         check(table, rows)
     except (TypeError, ValueError) as error:
-        raise UserError(f"{path} is not a {table} table of this version ({error}); run the workflow again") from None
+        raise UserError(
+            f"{file_name} is not a {table} table of this version ({error}); run the workflow again"
+        ) from None
     return rows
+
+
+def path(directory: Path, table: str) -> Path:
+    """Where a table is in a directory of tables."""
+    return directory / f"{table}.csv"
 
 
 @dataclass(frozen=True)
 class Tables:
-    """Summary and disk usage; the cells of the main comparison group, in the order of the config."""
+    """Summary, latencies and disk usage; the cells of the main comparison group, in the order of the config."""
 
     summary: list[Row]
+    latencies: list[Row]
     disk_usage: list[Row]
 
     @classmethod
-    def load(cls, summary: Path, disk_usage: Path) -> "Tables":
-        """Read both tables; UserError as `read` raises it."""
-        return cls(read("summary", summary), read("disk_usage", disk_usage))
+    def load(cls, directory: Path) -> "Tables":
+        """Read the tables in a directory; UserError as `read` raises it."""
+        return cls(*(read(table, path(directory, table)) for table in ("summary", "latencies", "disk_usage")))
 
     @cached_property
     def main(self) -> list[Row]:
@@ -119,6 +128,14 @@ class Tables:
         row = self._cells.get((backend, cutoff, operation))
         return row if row and row["status"] == "measured" else None
 
+    def ways(self, backend: str, cutoff: int, operation: str) -> list[Row]:
+        """The measured rows of a cell, one for each way of sharing the work among processes; the cell's own is last."""
+        return self._cells_in_all_ways.get((backend, cutoff, operation), [])
+
+    def quantiles(self, backend: str, cutoff: int, operation: str, subject: str = "backend") -> list[Row]:
+        """The rows of a cell's latencies, by probability; none where it has none."""
+        return self._quantiles.get((backend, cutoff, operation, subject), [])
+
     def store(self, backend: str, cutoff: int) -> Row | None:
         """The disk usage of a store, or None where it wasn't built."""
         row = self._stores.get((backend, cutoff))
@@ -127,6 +144,22 @@ class Tables:
     @cached_property
     def _cells(self) -> dict[tuple[str, int, str], Row]:
         return {(row["backend"], row["cutoff_images"], row["operation"]): row for row in self.main}
+
+    @cached_property
+    def _cells_in_all_ways(self) -> dict[tuple[str, int, str], list[Row]]:
+        found = defaultdict(list)
+        for row in self.main:
+            if row["status"] == "measured":
+                found[row["backend"], row["cutoff_images"], row["operation"]].append(row)
+        return found
+
+    @cached_property
+    def _quantiles(self) -> dict[tuple[str, int, str, str], list[Row]]:
+        found = defaultdict(list)
+        for row in self.latencies:
+            if row["comparison_group"] == MAIN_GROUP:
+                found[row["backend"], row["cutoff_images"], row["operation"], row["subject"]].append(row)
+        return found
 
     @cached_property
     def _stores(self) -> dict[tuple[str, int], Row]:

@@ -1,0 +1,75 @@
+"""What disturbed a timing job, judged from what its record says of the machine meanwhile and right before and after.
+
+A mark is for the reader: a disturbed cell counts like the others. Judging here, and not in the job, leaves the limits
+open to change without timing anything anew.
+"""
+
+from pathlib import Path
+
+from scripts.measure.sampling import median
+from scripts.report import wording
+from scripts.report.comparability import Records
+
+STOLEN_SHARE = 0.02
+"""Of all cores' time: a hypervisor that takes more gave the machine to somebody else meanwhile."""
+OTHERS_SHARE = 0.1
+"""Of one core: more than this by other processes isn't the idle machine that a timing wants."""
+PROBE_FACTOR = 1.5
+"""How much slower a probe may be than it typically is in this run."""
+FREQUENCY_FACTOR = 1.1
+CORES_FACTOR = 1.2
+"""How much CPU time beyond that of its threads a process may use: time in the kernel is counted in ticks."""
+LEAST_SECONDS = 0.05
+"""Runs shorter than this say nothing of the cores used."""
+PROBES = {
+    "cpu_seconds": "a fixed computation",
+    "memory_seconds": "the first touch of memory",
+    "file_seconds": "creating files",
+}
+
+
+def judge(records: Records) -> dict[Path, str]:
+    """Say, of each record that was disturbed, by what; the typical probes are the medians over all records."""
+    typical = {
+        name: median([record["noise"][moment][name] for record in records.values() for moment in ("before", "after")])
+        for name in (PROBES if records else ())
+    }
+    found = {path: _of(record, typical) for path, record in records.items()}
+    return {path: "; ".join(reasons) for path, reasons in found.items() if reasons}
+
+
+def _of(record: dict, typical: dict[str, float]) -> list[str]:
+    noise = record["noise"]
+    before, after, wall = noise["before"], noise["after"], max(noise["wall_seconds"], 1e-9)
+    reasons = []
+    stolen = (noise["stolen_seconds"] or 0) / wall / record["machine"]["cores"]
+    if stolen > STOLEN_SHARE:
+        reasons.append(f"a hypervisor took {stolen:.0%} of the cores' time")
+    others = (noise["other_user_seconds"] or 0) / wall
+    if others > OTHERS_SHARE:
+        reasons.append(f"other processes used {others:.0%} of a core")
+    if noise["throttle_events"]:
+        reasons.append(f"cores were throttled {noise['throttle_events']} times")
+    frequencies = sorted(probes["megahertz"] or 1 for probes in (before, after))
+    if before["megahertz"] and after["megahertz"] and frequencies[1] > FREQUENCY_FACTOR * frequencies[0]:
+        reasons.append(f"the cores went from {before['megahertz']:.0f} to {after['megahertz']:.0f} MHz")
+    for name, words in PROBES.items():
+        slower = max(before[name], after[name]) / typical[name] if typical[name] else 1.0
+        if slower > PROBE_FACTOR:
+            moment = "before" if before[name] >= after[name] else "after"
+            reasons.append(f"{words} took {wording.times(slower)} as long as usual {moment} it")
+    reasons += _cores_used(record)
+    return reasons
+
+
+def _cores_used(record: dict) -> list[str]:
+    """Whether the backend used more cores than its threads and processes allow."""
+    used = [
+        (sample["user_seconds"] + sample["system_seconds"]) / sample["seconds"] / sample["processes"]
+        for sample in record["samples"]
+        if sample["subject"] == "backend" and sample["seconds"] >= LEAST_SECONDS
+    ]
+    threads = record["process"]["threads"]
+    if used and median(used) > CORES_FACTOR * threads:
+        return [f"the backend kept {median(used):.1f} cores busy though {threads} threads were allowed"]
+    return []
