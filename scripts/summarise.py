@@ -1,4 +1,4 @@
-"""Step summarise: the records and manifests of one machine to timings.csv, summary.csv, latencies.csv and disk_usage.csv."""
+"""Step summarise: the records and manifests of one machine to the tables."""
 
 import argparse
 from pathlib import Path

@@ -39,9 +39,8 @@ def write_page(
     cells = list(dict.fromkeys((row["backend"], row["cutoff_images"], row["operation"]) for row in read.summary))
     machines = {row["machine"] for row in read.summary}
     if machines != {records.name}:
-        raise UserError(
-            f"the summary in {directory} is of machine {wording.join(sorted(machines))}, but the records are in {records}"
-        )
+        others = wording.join(sorted(machines))
+        raise UserError(f"the summary in {directory} is of machine {others}, but the records are in {records}")
     kept = rows.load_records(records, records.name, cells)
     drawn = [inline.read(path) for path in figures]
     environment = Environment(
