@@ -135,15 +135,13 @@ rule time_operation:
         store=subpath(input.manifest, parent=True),
         module=lambda wildcards: PLAN.choices[wildcards.backend].module,
         options=lambda wildcards: PLAN.options_text(wildcards.backend),
-        budget_seconds=PLAN.budget_seconds,
-        minimum_samples=PLAN.config["minimum_samples"],
+        settings=lambda wildcards: PLAN.settings_of(wildcards.operation),
         code=lambda wildcards: PLAN.code("time_operation", wildcards.backend),
     shell:
         "{params.step} time_operation --machine {wildcards.machine} --name {wildcards.backend} --module {params.module}"
         " --options {params.options:q} --cutoff {wildcards.cutoff} --operation {wildcards.operation}"
         " --image-set {params.image_set:q} --store {params.store:q}"
-        " --budget-seconds {params.budget_seconds} --minimum-samples {params.minimum_samples}"
-        " --record {output:q} 2> {log:q}"
+        " --settings {params.settings:q} --record {output:q} 2> {log:q}"
 
 
 rule summarise:

@@ -27,9 +27,9 @@ sys.path[:0] = [str(CHECKOUT)]
 
 from benchmarks import article  # noqa: E402
 from scripts import backends  # noqa: E402
-from scripts.backends.base import sync_file_system  # noqa: E402
 from scripts.dataset import synthetic  # noqa: E402
 from scripts.dataset.image_set import SYNTHETIC_LABEL, ImageSet  # noqa: E402
+from scripts.durability import sync_file_system  # noqa: E402
 from scripts.measure.baseline import Baseline  # noqa: E402
 from scripts.measure.memory import copy_on_page  # noqa: E402
 from scripts.measure.sampling import median, median_interval  # noqa: E402

@@ -108,19 +108,12 @@ def _module_files(parts: list[str]) -> list[Path]:
 @cache
 def _distribution(module: str) -> tuple[str, str]:
     """Return the distribution that provides a module, and its version."""
-    for name in (module, *_distributions_by_module(module)):
-        try:
-            return name, metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
+    try:
+        return module, metadata.version(module)
+    except metadata.PackageNotFoundError:
+        pass
+    # Each distribution lists its files; `packages_distributions` reads the same lists and takes ten times as long.
+    for distribution in metadata.distributions():
+        if f"\n{module}/__init__.py," in f"\n{distribution.read_text('RECORD')}":
+            return distribution.name, distribution.version
     return module, "not installed"
-
-
-def _distributions_by_module(module: str) -> list[str]:
-    """Look a module up among everything that is installed; slow, so only asked where the names differ."""
-    return _all_distributions().get(module, [])
-
-
-@cache
-def _all_distributions() -> dict[str, list[str]]:
-    return dict(metadata.packages_distributions())

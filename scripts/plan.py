@@ -22,6 +22,7 @@ from scripts import backends, digests
 from scripts.errors import UserError, did_you_mean
 from scripts.files import nearest_directory, writable
 from scripts.measure import machine, store
+from scripts.measure.operations import OPERATIONS
 from scripts.report import captions
 
 WHOLE_MACHINE = 10_000
@@ -30,6 +31,12 @@ WHOLE_MACHINE = 10_000
 ARRAYS = ("images.npy", "labels.npy", "test_images.npy", "test_labels.npy")
 
 TABLES = ("timings", "summary", "latencies", "disk_usage")
+
+MEASURED = (
+    *("operations", "budget_seconds", "minimum_samples", "random_images", "batch_size", "threads"),
+    *("drop_caches", "quick"),
+)
+"""Keys of the config that say what is measured and how, beside images, cutoffs, backends and variants."""
 
 QUICK_LARGEST_CUTOFF = 100
 QUICK_BUDGET_FACTOR = 0.05
@@ -64,6 +71,11 @@ class Plan:
     def budget_seconds(self) -> float:
         """Seconds of sampling for each cell."""
         return self.config["budget_seconds"] * (QUICK_BUDGET_FACTOR if self.config["quick"] else 1)
+
+    def settings_of(self, operation: str) -> str:
+        """The settings that the timing of an operation depends on, as JSON."""
+        chosen = {name: self.config[name] for name in OPERATIONS[operation].settings}
+        return json.dumps(chosen | {"budget_seconds": self.budget_seconds}, sort_keys=True)
 
     @cached_property
     def machine(self) -> str:
@@ -150,7 +162,7 @@ class Plan:
             "variants": {
                 name: self.config["variants"][name] for name in self.choices if name in self.config["variants"]
             },
-            **{name: self.config[name] for name in ("operations", "budget_seconds", "minimum_samples", "quick")},
+            **{name: self.config[name] for name in MEASURED},
             "cutoffs": self.config["cutoffs"],
         }
         known = _schema()["properties"]

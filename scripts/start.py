@@ -11,7 +11,7 @@ from pathlib import Path
 
 from scripts.errors import UserError
 from scripts.files import nearest_directory, writable
-from scripts.measure.sampling import Settings
+from scripts.measure.settings import Settings
 from scripts.plan import Plan
 from scripts.progress import duration
 

@@ -5,7 +5,8 @@ import json
 from pathlib import Path
 
 from scripts.files import write_json
-from scripts.measure import sampling, store, timing
+from scripts.measure import timing
+from scripts.measure.settings import Settings
 
 
 def main(arguments: list[str]) -> None:
@@ -16,14 +17,13 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--module", required=True, help="the backend's file in scripts/backends, without .py")
     parser.add_argument("--options", type=json.loads, required=True, help="its complete options, as JSON")
     parser.add_argument("--cutoff", type=int, required=True, help="number of images")
-    parser.add_argument("--operation", choices=list(timing.OPERATIONS), required=True)
+    parser.add_argument("--operation", required=True, help="what to time, a name in scripts/measure/operations")
     parser.add_argument("--image-set", type=Path, required=True, help="directory of the image set")
     parser.add_argument("--store", type=Path, required=True, help="directory of the built store")
-    parser.add_argument("--budget-seconds", type=float, required=True, help="time for the samples")
-    parser.add_argument("--minimum-samples", type=int, required=True, help="fewest samples of a short run")
+    parser.add_argument("--settings", type=json.loads, required=True, help="settings of the config, as JSON")
     parser.add_argument("--record", type=Path, required=True, help="the record to write")
     given = parser.parse_args(arguments)
     cell = timing.Cell(given.machine, given.name, given.cutoff, given.operation)
-    settings = sampling.Settings(budget_seconds=given.budget_seconds, minimum_samples=given.minimum_samples)
-    choice = store.Choice(given.module, given.options)
-    write_json(given.record, timing.time_cell(cell, choice, given.image_set, given.store, settings))
+    settings = Settings(**given.settings)
+    record = timing.time_cell(cell, given.module, given.options, given.image_set, given.store, settings)
+    write_json(given.record, record)

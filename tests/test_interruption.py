@@ -14,7 +14,7 @@ import pytest
 from conftest import CHECKOUT, Workflow, write_image_set
 
 from scripts import backends
-from scripts.measure import lock
+from scripts.measure import lock, store
 
 CUTOFF = 1000
 TABLES = "results/summary.csv"
@@ -43,6 +43,14 @@ def children_of(process: int) -> list[int]:
     """Return all processes below one, leaves last."""
     found = subprocess.run(["pgrep", "-P", str(process)], capture_output=True, text=True).stdout.split()
     return [each for child in map(int, found) for each in (child, *children_of(child))]
+
+
+def is_running(process: int) -> bool:
+    """Say whether a process is there and does something yet."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 def assert_whole(workflow: Workflow) -> None:
@@ -165,3 +173,26 @@ def mounted(place: Path, at_the_end: Callable[[Callable[[], object]], None]) -> 
         pytest.skip(f"mounting a small file system needs root: {done.stderr.strip()}")
     at_the_end(lambda: subprocess.run(["umount", place], check=True))
     return place
+
+
+def test_nothing_is_timed_on_after_its_step_was_killed(disk: Path) -> None:
+    """Or the next timing, which finds the lock free, would run beside it."""
+    image_set = write_image_set(disk / "dataset", 100)
+    choice = store.Choice("png", backends.resolve("png", {}))
+    store.build("png", choice, 100, image_set, disk / "stores/png/100")
+    command = [sys.executable, CHECKOUT / "scripts", "time_operation", "--machine", "here", "--name", "png"]
+    command += ["--module", "png", "--options", json.dumps(choice.options), "--cutoff", "100", "--operation", "write"]
+    command += ["--image-set", disk / "dataset", "--store", disk / "stores/png/100", "--record", disk / "record.json"]
+    command += ["--settings", json.dumps({"budget_seconds": 60, "interval_width": 1e-9, "maximum_samples": 10**6})]
+    step = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not list(disk.glob("stores/.timing/*/job/backend-2")):
+        assert step.poll() is None
+        time.sleep(0.01)
+    below = children_of(step.pid)
+    assert below
+    step.kill()
+    step.wait()
+    deadline = time.monotonic() + 10
+    while any(is_running(process) for process in below):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

@@ -103,10 +103,27 @@ def test_the_order_of_backends(finished: Workflow) -> None:
     assert finished.planned() == SUMMARY
 
 
-@pytest.mark.parametrize("setting", [{"budget_seconds": 0.06}, {"minimum_samples": 7}])
+@pytest.mark.parametrize("setting", [{"budget_seconds": 0.06}, {"minimum_samples": 7}, {"threads": 2}])
 def test_a_timing_setting(finished: Workflow, setting: dict) -> None:
     finished.configure(**setting)
     assert finished.planned() == timings() | SUMMARY
+
+
+@pytest.mark.parametrize(
+    ("setting", "depends"),
+    [
+        ({"batch_size": 10}, {"batch-warm"}),
+        ({"random_images": 20}, {"batch-warm", "random-cold"}),
+        ({"drop_caches": True}, {"random-cold"}),
+    ],
+    ids=lambda value: next(iter(value)),
+)
+def test_a_setting_of_some_operations(finished: Workflow, setting: dict, depends: set[str]) -> None:
+    finished.configure(operations=[*OPERATIONS, "batch-warm", "random-cold"], cutoffs=[30], backends=["lmdb"])
+    finished.finish("results/summary.csv")
+    finished.configure(**setting)
+    expected = {("time_operation", "lmdb", "30", operation) for operation in depends}
+    assert {job for job in finished.planned() if job[0] not in ("figure", "page", "summarise")} == expected
 
 
 def test_a_run_says_at_its_start_what_it_will_redo(finished: Workflow) -> None:
@@ -118,7 +135,7 @@ def test_a_run_says_at_its_start_what_it_will_redo(finished: Workflow) -> None:
 
 
 def test_the_measuring_code(finished: Workflow) -> None:
-    finished.edit("scripts/measure/operations.py")
+    finished.edit("scripts/measure/operations/base.py")
     assert finished.planned() == timings() | SUMMARY
 
 

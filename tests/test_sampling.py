@@ -4,7 +4,8 @@ import random
 
 import pytest
 
-from scripts.measure.sampling import Settings, alternate, at_most, enough, median, median_interval
+from scripts.measure.sampling import alternate, at_most, enough, median, median_interval
+from scripts.measure.settings import Settings
 
 
 def test_the_interval_of_six_samples_is_their_range_and_fewer_have_none() -> None:

@@ -16,11 +16,15 @@ from conftest import CHECKOUT, write_image_set
 
 from scripts import backends
 from scripts.errors import UserError
-from scripts.measure import machine, memory, sampling, scratch, store, timing
+from scripts.measure import costs, disk_usage, machine, memory, page_cache, process, samples, scratch, store, timing
 from scripts.measure.operations import OPERATIONS
+from scripts.measure.operations.base import PROBABILITIES
+from scripts.measure.settings import Settings
 
-FAST = sampling.Settings(budget_seconds=0.05, maximum_samples=8)
+FAST = Settings(budget_seconds=0.05, maximum_samples=8, random_images=50, batch_size=16)
 COUNT = 60
+STARTS_MANY_PROCESSES = "first-image"
+PLAIN_FILE_FIRST = ["baseline", "backend"]
 
 
 @pytest.fixture
@@ -36,34 +40,144 @@ def choose(name: str) -> store.Choice:
     return store.Choice(name, backends.resolve(name, {}))
 
 
-def time_cell(stores: Path, name: str, operation: str, settings: sampling.Settings = FAST) -> dict[str, Any]:
-    cell = timing.Cell("machine", name, COUNT, operation)
-    return timing.time_cell(cell, choose(name), stores / "dataset", stores / "stores" / name / str(COUNT), settings)
+def time_cell(stores: Path, name: str, operation: str, settings: Settings = FAST) -> dict[str, Any]:
+    """Time a cell as the step does, in a process of its own."""
+    cell, choice = timing.Cell("machine", name, COUNT, operation), choose(name)
+    place = stores / "stores" / name / str(COUNT)
+    return timing.time_cell(cell, choice.module, choice.options, stores / "dataset", place, settings)
+
+
+def take(stores: Path, name: str, operation: str, settings: Settings = FAST) -> dict[str, Any]:
+    """Take the samples of a cell in this process, which tests can plant something in."""
+    choice, place = choose(name), stores / "stores" / name / str(COUNT)
+    job = samples.Job(name, choice.module, choice.options, COUNT, operation, stores / "dataset", place, settings)
+    with scratch.directory(stores / "stores") as written:
+        return samples.take(job, written)
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("name", backends.names())
 def test_every_cell_is_measured_in_its_state_in_turn_with_the_baseline(stores: Path, name: str, operation: str) -> None:
-    record = time_cell(stores, name, operation)
+    if operation.startswith(STARTS_MANY_PROCESSES) and name not in ("lmdb", "png"):
+        return
+    record = take(stores, name, operation)
+    assert record["status"] == "measured", record["gap_reason"]
+    taken = record["samples"]
+    assert [sample["order"] for sample in taken] == list(range(len(taken)))
+    ways = list(dict.fromkeys((sample["processes"], sample["start_method"]) for sample in taken))
+    assert [sample["subject"] for sample in taken[:: len(ways)]] == PLAIN_FILE_FIRST * (len(taken) // 2 // len(ways))
+    assert len(taken) >= 2 * FAST.minimum_samples * len(ways)
+    assert all(sample["state_verified"] and sample["seconds"] > 0 for sample in taken)
+    state = "fresh" if operation.startswith("write") else operation.rpartition("-")[2]
+    assert {sample["state"] for sample in taken} == {state}
+    assert {sample["resident_fraction"] for sample in taken} == {{"warm": 1.0, "cold": 0.0}.get(state)}
+    if state == "cold":
+        assert all(sample["device_read_bytes"] > 0 for sample in taken)
+    if state == "warm":
+        assert {sample["device_read_bytes"] for sample in taken} == {0}
+    if state != "fresh":
+        assert all(sample["open_seconds"] > 0 for sample in taken)
+    drawn = {"random": 50, "batch": 50, "first": 1}.get(operation.split("-")[0], COUNT)
+    assert {sample["images"] for sample in taken} == {drawn}
+    assert all(sample["user_seconds"] + sample["system_seconds"] > 0 for sample in taken if sample["seconds"] > 1e-2)
+    assert all(sample["peak_memory_bytes"] < 50e6 for sample in taken if sample["peak_memory_bytes"] is not None)
+    assert record["eviction"] == ("posix_fadvise" if state == "cold" else None)
+
+
+@pytest.mark.parametrize("operation", ["read-cold", "batch-cold"])
+@pytest.mark.parametrize("name", backends.names())
+def test_a_cold_read_comes_from_the_device(stores: Path, name: str, operation: str) -> None:
+    size = disk_usage.measure(stores / "stores" / name / str(COUNT) / store.DATA).apparent_bytes
+    for sample in take(stores, name, operation)["samples"]:
+        if sample["subject"] == "backend":
+            assert sample["device_read_bytes"] >= 0.8 * size * sample["images"] / COUNT
+
+
+@pytest.mark.parametrize("operation", ["random-warm", "batch-cold"])
+def test_the_time_of_each_call_is_kept_as_quantiles(stores: Path, operation: str) -> None:
+    record = take(stores, "hdf5", operation)
+    found = record["latencies"]
+    assert tuple(found["probabilities"]) == PROBABILITIES
+    for subject in PLAIN_FILE_FIRST:
+        seconds = found[subject]
+        assert seconds == sorted(seconds)
+        own = [sample for sample in record["samples"] if sample["subject"] == subject]
+        assert all(sample["latency_seconds"]["p50"] <= sample["latency_seconds"]["p99"] for sample in own)
+        assert seconds[0] <= min(sample["latency_seconds"]["p50"] for sample in own) <= seconds[-1]
+        calls = 50 if operation.startswith("random") else 4
+        assert all(sample["seconds"] >= 0.5 * calls * seconds[0] for sample in own)
+
+
+def test_workers_share_a_run_in_every_way(stores: Path) -> None:
+    """One process and two, and as many as there are cores; forked only where the backend says that is safe."""
+    powers = [2**power for power in range(machine.usable_cores().bit_length())]
+    for name, methods in (("png", ["fork", "spawn"]), ("hdf5", ["spawn"])):
+        taken = take(stores, name, "workers-warm")["samples"]
+        ways = dict.fromkeys((sample["start_method"], sample["processes"]) for sample in taken)
+        assert list(ways) == [(method, count) for method in methods for count in powers]
+
+
+def test_a_durable_write_leaves_nothing_unsynced(stores: Path) -> None:
+    for name in backends.names():
+        taken = take(stores, name, "write-durable")["samples"]
+        assert {sample["unsynced_fraction"] for sample in taken} == {0.0}
+    assert {sample["unsynced_fraction"] for sample in take(stores, "png", "write")["samples"]} == {None}
+
+
+def test_the_process_that_is_timed_is_fresh_and_has_its_threads_pinned(
+    stores: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    assert process.call(os.getenv, "OMP_NUM_THREADS", threads=3) == "3"
+    assert os.environ["OMP_NUM_THREADS"] == "7"
+    assert "BLOSC_NTHREADS" not in os.environ
+    assert process.call(os.getpid, threads=1) != os.getpid()
+    record = time_cell(stores, "lmdb", "write", Settings(budget_seconds=0.05, threads=2))
+    assert record["process"] == {"threads": 2, "cpu_affinity": process.cpu_affinity()}
+    assert record["settings"]["threads"] == 2
+
+
+def test_a_killed_process_is_one_line_and_an_error_keeps_its_kind(stores: Path) -> None:
+    with pytest.raises(UserError, match="has been killed"):
+        process.call(os._exit, 1, threads=1)
+    with pytest.raises(FileNotFoundError) as raised:
+        process.call(os.stat, stores / "nothing", threads=1)
+    assert "in _answer" in raised.value.__notes__[0]
+
+
+def test_costs_are_those_of_the_work() -> None:
+    meter = costs.Meter()
+    meter.start()
+    kept = np.ones(20_000_000, np.uint8)
+    found = meter.stop()
+    assert 20_000_000 <= found.peak_memory_bytes < 30_000_000
+    assert found.user_seconds + found.system_seconds > 0
+    del kept
+    meter.rest()
+    meter.start()
+    assert meter.stop().peak_memory_bytes < 5_000_000
+
+
+def test_noise_is_recorded(stores: Path) -> None:
+    noise = time_cell(stores, "png", "read-warm")["noise"]
+    assert noise["wall_seconds"] > 0
+    for probes in (noise["before"], noise["after"]):
+        assert all(probes[name] > 0 for name in ("cpu_seconds", "memory_seconds", "file_seconds"))
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]
+    try:
+        disturbed = time_cell(stores, "png", "read-warm")["noise"]
+    finally:
+        for other in busy:
+            other.kill()
+            other.wait()
+    assert disturbed["other_user_seconds"] > 0.2 * disturbed["wall_seconds"]
+
+
+def test_the_systems_own_drop_is_used_where_config_allows_and_root_can(stores: Path) -> None:
+    can = os.geteuid() == 0 and os.access(page_cache.DROP_CACHES, os.W_OK)
+    record = take(stores, "hdf5", "batch-cold", Settings(budget_seconds=0.05, maximum_samples=6, drop_caches=True))
+    assert record["eviction"] == ("drop_caches" if can else "posix_fadvise")
     assert record["status"] == "measured"
-    samples = record["samples"]
-    assert [sample["order"] for sample in samples] == list(range(len(samples)))
-    assert [sample["subject"] for sample in samples] == ["baseline", "backend"] * (len(samples) // 2)
-    assert len(samples) >= 2 * FAST.minimum_samples
-    assert all(sample["state_verified"] and sample["seconds"] > 0 for sample in samples)
-    expected = {"read-warm": 1.0, "read-cold": 0.0}.get(operation)
-    assert {sample["resident_fraction"] for sample in samples} == {expected}
-    if operation == "read-cold":
-        size = record_of_store(stores, name)["apparent_bytes"]
-        assert all(sample["device_read_bytes"] >= 0.9 * size for sample in samples if sample["subject"] == "backend")
-    if operation == "read-warm":
-        assert {sample["device_read_bytes"] for sample in samples} == {0}
-    if operation.startswith("read"):
-        assert all(0 < sample["open_seconds"] < sample["seconds"] for sample in samples)
-
-
-def record_of_store(stores: Path, name: str) -> dict[str, Any]:
-    return json.loads((stores / "stores" / name / str(COUNT) / store.MANIFEST).read_text())
 
 
 def test_a_record_carries_what_is_needed_to_judge_it(stores: Path) -> None:
@@ -83,7 +197,7 @@ def test_what_a_job_wrote_goes_at_the_end_of_the_run_and_its_space_at_once(store
         (place / "large").write_bytes(b"x" * scratch.LARGE_FILE_BYTES)
         (place / "small").write_bytes(b"x")
     assert [(path.name, path.stat().st_size) for path in sorted(place.iterdir())] == [("large", 0), ("small", 1)]
-    for operation in OPERATIONS:
+    for operation in ("write", "read-warm", "batch-cold", "workers-warm"):
         time_cell(stores, "png", operation)
     scratch.remove_all(stores / "stores")
     assert sorted(path.name for path in (stores / "stores").iterdir()) == backends.names()
@@ -133,48 +247,10 @@ def test_a_store_that_was_tampered_with_is_refused(stores: Path) -> None:
         time_cell(stores, "hdf5", "read-warm")
 
 
-class Lazy:
-    """A planted cheat: wraps a backend and leaves out part of the work."""
-
-    def __init__(self, backend: Any, *, skips: str) -> None:
-        self.backend = backend
-        self.skips = skips
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.backend, name)
-
-    def write(self, path: Path, images: Any, labels: Any, *, durable: bool, options: dict[str, Any]) -> None:
-        images = np.array(images[:])
-        if self.skips == "last image" and len(images) > 1:
-            images[-1] = 0
-        self.backend.write(path, images, labels, durable=durable, options=options)
-
-    def open(self, path: Path, options: dict[str, Any]) -> Any:
-        reader = self.backend.open(path, options)
-        if self.skips == "labels":
-            read_all = reader.read_all
-            reader.read_all = lambda images, labels: read_all(images, labels.copy())
-        elif self.skips == "reading":
-            reader.read_all = lambda images, labels: None
-        return reader
-
-
-@pytest.mark.parametrize(
-    ("operation", "skips"), [("write", "last image"), ("read-warm", "labels"), ("read-cold", "reading")]
-)
-def test_a_backend_that_skips_work_is_refused(
-    stores: Path, monkeypatch: pytest.MonkeyPatch, operation: str, skips: str
-) -> None:
-    honest = backends.load
-    monkeypatch.setattr(backends, "load", lambda name: Lazy(honest(name), skips=skips))
-    with pytest.raises(UserError, match="isn't what"):
-        time_cell(stores, "hdf5", operation)
-
-
 def test_long_runs_get_three_samples_and_their_first_run_counts(stores: Path) -> None:
-    long = sampling.Settings(long_sample_seconds=0)
+    long = Settings(long_sample_seconds=0)
     for operation, runs in (("write", 3), ("read-warm", 3)):
-        record = time_cell(stores, "lmdb", operation, long)
+        record = take(stores, "lmdb", operation, long)
         assert len([sample for sample in record["samples"] if sample["subject"] == "backend"]) == runs
 
 
@@ -208,7 +284,7 @@ def test_a_missing_store_is_one_line_for_the_user(stores: Path) -> None:
         "--store",
         str(stores / "stores/lmdb/7"),
     ]
-    command += ["--budget-seconds", "1", "--minimum-samples", "6", "--record", str(stores / "record.json")]
+    command += ["--settings", "{}", "--record", str(stores / "record.json")]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1

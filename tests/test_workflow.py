@@ -12,6 +12,7 @@ import pytest
 from conftest import SNAKEMAKE, Workflow, copy_checkout
 
 from scripts.dataset.image_set import SYNTHETIC_LABEL
+from scripts.measure.operations import OPERATIONS
 from scripts.report.records import read
 
 
@@ -26,12 +27,28 @@ def rows(workflow: Workflow, table: str) -> list[dict[str, str]]:
 
 def test_a_run_ends_in_tables_figures_and_a_page(finished_once: Workflow) -> None:
     found = finished_once.results()
-    assert {"timings.csv", "summary.csv", "disk_usage.csv", "report.html"} <= set(found)
+    assert {"timings.csv", "summary.csv", "latencies.csv", "disk_usage.csv", "report.html"} <= set(found)
     assert all(found.values())
     cells = {(row["backend"], row["cutoff_images"], row["operation"]) for row in rows(finished_once, "summary")}
     assert len(cells) == 8
     assert {row["status"] for row in rows(finished_once, "summary")} == {"measured"}
     assert len(rows(finished_once, "disk_usage")) == 4
+
+
+def test_every_operation_in_one_run(workflow: Workflow) -> None:
+    """Also those that the default leaves out, through to figures and page."""
+    workflow.configure(operations=list(OPERATIONS), backends=["png", "memmap"], cutoffs=[30], random_images=20)
+    workflow.finish()
+    summary = rows(workflow, "summary")
+    assert {row["status"] for row in summary} == {"measured"}
+    assert {row["operation"] for row in summary} == set(OPERATIONS)
+    ways = [(row["start_method"], row["processes"]) for row in summary if row["operation"] == "workers-warm"]
+    assert len(set(ways)) * 2 == len(ways)
+    drawn = {row["operation"]: row["images"] for row in summary}
+    assert (drawn["random-warm"], drawn["read-warm"], drawn["first-image-cold"]) == ("20", "30", "1")
+    quantiles = rows(workflow, "latencies")
+    assert {row["operation"] for row in quantiles} == {"random-warm", "random-cold", "batch-warm", "batch-cold"}
+    assert all((workflow.directory / "results" / row["record"]).is_file() for row in [*summary, *quantiles])
 
 
 def test_no_two_timing_jobs_overlap(finished_once: Workflow) -> None:

@@ -4,12 +4,10 @@ A backend is one file beside this one that defines `class Backend(base.Backend)`
 standard library at its top, and its own library only inside the functions that need it.
 """
 
-import ctypes
-import fcntl
 import os
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +15,23 @@ from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 
+from scripts.durability import sync_directory, sync_file, sync_file_system
+
+__all__ = [
+    "BLOCK_BYTES",
+    "Backend",
+    "Option",
+    "Reader",
+    "Source",
+    "announce",
+    "blocks",
+    "rows_per_block",
+    "sync_directory",
+    "sync_file",
+    "sync_file_system",
+]
+
+PIXEL, LABEL = np.dtype(np.uint8), np.dtype(np.int64)
 BLOCK_BYTES = 4 << 20
 """Pixels that a backend holds at a time while it writes: large enough to hide the cost of a call, small enough for
 any machine."""
@@ -80,13 +95,16 @@ class Reader(ABC):
         (a negative id is out of it), before anything is read, and ValueError for other arrays and for a closed reader.
         """
         ids = np.asarray(ids)
-        if ids.ndim != 1 or (ids.size and ids.dtype.kind not in "iu"):
+        count = ids.size
+        if ids.ndim != 1 or (count and ids.dtype.kind not in "iu"):
             raise ValueError(f"ids must be one row of integers, not {ids.dtype} of shape {ids.shape}")
-        self._check_destination(len(ids), images, labels)
-        if not ids.size:
+        self._check_destination(count, images, labels)
+        if not count:
             return
-        if ids.min() < 0 or ids.max() >= self._count:
-            raise IndexError(f"ids must be from 0 to {self._count - 1}, not {ids.min()} to {ids.max()}")
+        # One id is looked at as it is: a minimum and a maximum of it would take longer than the reading can.
+        lowest, highest = (ids[0], ids[0]) if count == 1 else (ids.min(), ids.max())
+        if lowest < 0 or highest >= self._count:
+            raise IndexError(f"ids must be from 0 to {self._count - 1}, not {lowest} to {highest}")
         self._read(ids.astype(np.int64, copy=False), images, labels)
 
     def close(self) -> None:
@@ -136,9 +154,9 @@ class Reader(ABC):
     def _check_destination(self, count: int, images: np.ndarray, labels: np.ndarray) -> None:
         if self._closed:
             raise ValueError("the reader is closed")
-        _check("images", images, np.uint8, (count, *self.image_shape))
-        _check("labels", labels, np.int64, (count,))
-        if not all(array.flags.c_contiguous and array.flags.writeable for array in (images, labels)):
+        _check("images", images, PIXEL, (count, *self.image_shape))
+        _check("labels", labels, LABEL, (count,))
+        if not (images.flags.carray and labels.flags.carray):
             raise ValueError("images and labels must be C-contiguous and writeable")
 
 
@@ -167,8 +185,8 @@ class Backend(ABC):
         count, *image_shape = images.shape if len(images.shape) == 4 else (0, 0, 0, 3)
         if min(count, *image_shape) < 1 or image_shape[2] != 3:
             raise ValueError(f"images must be (n, height, width, 3) with at least one image, not {images.shape}")
-        _check("images", images, np.uint8, images.shape)
-        _check("labels", labels, np.int64, (count,))
+        _check("images", images, PIXEL, images.shape)
+        _check("labels", labels, LABEL, (count,))
         path = Path(path)
         path.mkdir()
         try:
@@ -205,9 +223,20 @@ def blocks(images: Source, labels: Source, rows: int | None = None) -> Iterator[
         stop = min(start + rows, count)
         image_block = np.ascontiguousarray(images[start:stop])
         label_block = np.ascontiguousarray(labels[start:stop])
-        _check("images", image_block, np.uint8, (stop - start, *image_shape))
-        _check("labels", label_block, np.int64, (stop - start,))
+        _check("images", image_block, PIXEL, (stop - start, *image_shape))
+        _check("labels", label_block, LABEL, (stop - start,))
         yield start, image_block, label_block
+
+
+def announce(descriptor: int, places: Iterable[int], size: int) -> None:
+    """Let the kernel fetch parts of a file, `size` bytes at each of these places (0: to its end), all at a time.
+
+    One after the other, as they are read, takes several times as long from a cold cache. Does nothing where the system
+    has no such call. Source: posix_fadvise(2), POSIX_FADV_WILLNEED.
+    """
+    if hasattr(os, "posix_fadvise"):
+        for place in places:
+            os.posix_fadvise(descriptor, place, size, os.POSIX_FADV_WILLNEED)
 
 
 def rows_per_block(shape: Sequence[int]) -> int:
@@ -216,50 +245,6 @@ def rows_per_block(shape: Sequence[int]) -> int:
     return max(1, BLOCK_BYTES // (height * width * channels))
 
 
-def sync_file(path: Path) -> None:
-    """Return once the data and metadata of the file `path` are on the disk (its directory entry apart)."""
-    _fsync(path)
-
-
-def sync_directory(path: Path) -> None:
-    """Return once the entries of the directory `path` are on the disk: a new file is durable only after this."""
-    _fsync(path)
-
-
-def sync_file_system(path: Path) -> None:
-    """Return once everything under the directory `path` is on the disk, in one call where the system has syncfs(2).
-
-    One syncfs after many small files costs a fraction of an fsync for each; it also waits for whatever else is waiting
-    to be written to that file system. Elsewhere (macOS) every file and directory under `path` gets its fsync.
-    """
-    try:
-        syncfs = ctypes.CDLL(None, use_errno=True).syncfs
-    except AttributeError:
-        for directory, _, file_names in os.walk(path):
-            for name in file_names:
-                sync_file(Path(directory, name))
-            sync_directory(Path(directory))
-        return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        if syncfs(descriptor) != 0:
-            error = ctypes.get_errno()
-            raise OSError(error, os.strerror(error), str(path))
-    finally:
-        os.close(descriptor)
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        if hasattr(fcntl, "F_FULLFSYNC"):
-            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)  # macOS: fsync alone stops at the device's own cache
-        else:
-            os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _check(name: str, array: Source, dtype: type, shape: Sequence[int]) -> None:
-    if array.dtype != dtype or tuple(array.shape) != tuple(shape):
-        raise ValueError(f"{name} must be {np.dtype(dtype)} of shape {tuple(shape)}, not {array.dtype} {array.shape}")
+def _check(name: str, array: Source, dtype: np.dtype, shape: tuple[int, ...]) -> None:
+    if array.dtype != dtype or array.shape != shape:
+        raise ValueError(f"{name} must be {dtype} of shape {shape}, not {array.dtype} {array.shape}")

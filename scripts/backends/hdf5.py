@@ -11,6 +11,8 @@ Settings and where they come from, measured on 10,000 CIFAR-10 images of 32x32 u
   for one image it takes half the time of the high-level one.
 - Images at random one by one, with one selection that moves: 8 microseconds each; a union of selections or a sorted
   list of indices takes more than 15.
+- A batch from a contiguous array is announced to the kernel before it is read: HDF5 reads image by image, and from a
+  cold cache most of that is waiting.
 - No sieve buffer: its 64 KiB halve the speed of random reads.
 - No chunk cache when writing: blocks are whole chunks, and a chunk held back is one that can't be written when closing.
 - No file locks: nobody knows the store while it is written and nobody writes it afterwards, and some network file
@@ -18,6 +20,7 @@ Settings and where they come from, measured on 10,000 CIFAR-10 images of 32x32 u
 - HDF5 never syncs, so durable means an fsync(2) after closing.
 """
 
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -95,7 +98,7 @@ class Backend(base.Backend):
 
 
 class Reader(base.Reader):
-    """Holds the open file; keeps all labels in memory from the first read that isn't of neighbours."""
+    """Holds the open file; keeps labels and selections in memory from the first read that isn't of neighbours."""
 
     def __init__(self, path: Path) -> None:
         from h5py import h5d, h5f
@@ -116,19 +119,23 @@ class Reader(base.Reader):
     def _read(self, ids: np.ndarray, images: np.ndarray, labels: np.ndarray) -> None:
         from h5py import h5s, h5t
 
-        if (np.diff(ids) == 1).all():
+        if len(ids) > 1 and (np.diff(ids) == 1).all():
             for dataset, out in ((self._images, images), (self._labels, labels)):
                 dataset.read(h5s.create_simple(out.shape), _rows(dataset, int(ids[0]), out.shape), out)
             return
+        one_image = (1, *self.image_shape)
         if self._all_labels is None:
             self._all_labels = np.empty(len(self), np.int64)
             self._labels.read(h5s.ALL, h5s.ALL, self._all_labels)
+            self._one_of_all, self._one = self._images.get_space(), h5s.create_simple(one_image)
+            self._first_pixel = self._images.get_offset()
         labels[:] = self._all_labels[ids]
-        one_image = (1, *self.image_shape)
-        stored, wanted = self._images.get_space(), h5s.create_simple(one_image)
+        if len(ids) > 1 and self._first_pixel is not None:
+            size = math.prod(one_image)
+            base.announce(self._file.get_vfd_handle(), (self._first_pixel + ids * size).tolist(), size)
         for row, number in enumerate(ids.tolist()):
-            stored.select_hyperslab((number, 0, 0, 0), one_image)
-            self._images.read(wanted, stored, images[row : row + 1], h5t.NATIVE_UINT8)
+            self._one_of_all.select_hyperslab((number, 0, 0, 0), one_image)
+            self._images.read(self._one, self._one_of_all, images[row : row + 1], h5t.NATIVE_UINT8)
 
     def _close(self) -> None:
         self._file.close()

@@ -8,10 +8,13 @@ Settings and where they come from, measured on 10,000 CIFAR-10 images of 32x32:
 - Pillow's default zlib level, as in the article, since sizes are compared with it; `compress_level` changes it.
 - Each PNG is made in memory and written at once, and read at once and decoded by the PNG class itself into the caller's
   array: reading takes 0.8 of the time of `np.array(Image.open(path))`, which tries formats and reads in pieces.
+- Files are opened 64 at a time and announced to the kernel before the first is read, so that it fetches them at a time
+  and not one after the other: from a cold cache that takes less than half of the time.
 - Durable by one syncfs(2) after all writes; an fsync per file would add 170 to 900 microseconds to each image.
 - Labels are bare numbers because parsing the header of an .npy file takes twice as long as decoding a small image.
 """
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,7 @@ from scripts.backends import base
 from scripts.codecs import png
 
 LABELS = "labels.bin"
+FILES_OPEN = 64
 
 
 class Backend(base.Backend):
@@ -67,13 +71,22 @@ class Reader(base.Reader):
         self._read(np.arange(len(self)), images, labels)
 
     def _read(self, ids: np.ndarray, images: np.ndarray, labels: np.ndarray) -> None:
-        for number, image in zip(ids.tolist(), images, strict=True):
-            with open(_file_name(self._path, number), "rb", buffering=0) as file:
-                png.decode(file.read(), image)
+        for start in range(0, len(ids), FILES_OPEN):
+            self._read_some(ids[start : start + FILES_OPEN], images[start : start + FILES_OPEN])
         labels[:] = self._labels[ids]
 
     def _close(self) -> None:
         pass
+
+    def _read_some(self, ids: np.ndarray, images: np.ndarray) -> None:
+        with ExitStack() as opened:
+            names = [_file_name(self._path, number) for number in ids.tolist()]
+            files = [opened.enter_context(open(name, "rb", buffering=0)) for name in names]
+            if len(files) > 1:
+                for file in files:
+                    base.announce(file.fileno(), [0], 0)
+            for file, image in zip(files, images, strict=True):
+                png.decode(file.read(), image)
 
 
 def _file_name(path: Path, number: int) -> str:

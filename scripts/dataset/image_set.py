@@ -72,7 +72,9 @@ class Repeated:
     def __len__(self) -> int:
         return self.shape[0]
 
-    def __getitem__(self, rows: slice) -> np.ndarray:
+    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
+        if isinstance(rows, np.ndarray):
+            return self._rows[rows % len(self._rows)]
         start, stop, step = rows.indices(len(self))
         if step != 1:
             return self._rows[np.arange(start, stop, step) % len(self._rows)]

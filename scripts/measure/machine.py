@@ -1,10 +1,9 @@
-"""What a number was measured on: the machine, its load, the file system of a path, bytes moved to and from devices."""
+"""What a number was measured on: the machine, its load, the file system of a path."""
 
 import os
 import platform
 import re
 import socket
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -71,24 +70,6 @@ def file_system(path: Path) -> dict[str, str]:
         if inside and len(mount_point) >= len(best["mount_point"]):
             best = {"type": after.split()[0], "mount_point": mount_point, "options": options}
     return best
-
-
-@dataclass(frozen=True)
-class DeviceBytes:
-    """Bytes that this process had read from, and sent towards, storage devices since it started."""
-
-    read: int
-    written: int
-
-
-def device_bytes() -> DeviceBytes | None:
-    """Return the counts of /proc/self/io (proc(5)), or None where the system doesn't keep them."""
-    try:
-        text = Path("/proc/self/io").read_text()
-    except OSError:
-        return None
-    counts = dict(line.split(": ") for line in text.splitlines())
-    return DeviceBytes(int(counts["read_bytes"]), int(counts["write_bytes"]))
 
 
 @lru_cache

@@ -1,6 +1,6 @@
-"""The page cache: evict a store from it without root, and see how much of a store is resident in it.
+"""The page cache: evict a store from it, see how much of a store is resident in it, and what waits to be written.
 
-Data pages only: inodes and directory entries stay cached, so what is called cold here is data-cold.
+Without root only data pages go: inodes and directory entries stay cached, so what is called cold is data-cold then.
 """
 
 import ctypes
@@ -9,10 +9,14 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from scripts.backends.base import sync_file_system
+from scripts.durability import sync_file_system
 
 COLD_RESIDENT_FRACTION = 0.01
 WARM_RESIDENT_FRACTION = 0.99
+
+DROP_CACHES = Path("/proc/sys/vm/drop_caches")
+PAGES_AND_ENTRIES = "3"
+"""What makes Linux drop clean pages, and directory entries and inodes as well: proc_sys_vm(5)."""
 
 LOWEST_BIT = bytes(value & 1 for value in range(256))
 
@@ -30,9 +34,40 @@ def evict(path: Path) -> None:
     mapped, and does nothing on some file systems: look with `resident_fraction` afterwards. Does nothing where the
     system has no such call.
     """
+    if hasattr(os, "posix_fadvise"):
+        sync_file_system(path)
+        _evict_clean(path)
+
+
+def drop_all() -> bool:
+    """Drop the whole system's page cache with inodes and directory entries, and say whether this user may do that."""
+    try:
+        os.sync()
+        DROP_CACHES.write_text(PAGES_AND_ENTRIES)
+    except OSError:
+        return False
+    return True
+
+
+def unsynced_fraction(path: Path) -> float | None:
+    """Return how much of a file or directory isn't on the disk yet, from 0 to 1, or None where that can't be known.
+
+    Pages that wait to be written, or are on their way, are those that an eviction without a sync leaves resident. They
+    are synced and evicted afterwards, and where some stay even then, the file system keeps its pages and nothing is
+    known.
+    """
     if not hasattr(os, "posix_fadvise"):
-        return
-    sync_file_system(path)
+        return None
+    _evict_clean(path)
+    unsynced = resident_fraction(path)
+    if unsynced:
+        evict(path)
+        if resident_fraction(path):
+            return None
+    return unsynced
+
+
+def _evict_clean(path: Path) -> None:
     for file in _files(path):
         descriptor = os.open(file, os.O_RDONLY)
         try:

@@ -3,26 +3,10 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+
+from scripts.measure.settings import Settings
 
 CONFIDENCE = 0.95
-
-
-@dataclass(frozen=True)
-class Settings:
-    """When a cell has been sampled enough; written into its record. Times in seconds.
-
-    Short samples: at least `minimum_samples`, then until the 95 % interval of the median lies within
-    `interval_width` of the median, the budget is spent, or there are `maximum_samples`. Where the median is
-    `long_sample_seconds` or more, the cell is a long one: `long_samples` in all.
-    """
-
-    budget_seconds: float = 2.0
-    minimum_samples: int = 6
-    maximum_samples: int = 200
-    interval_width: float = 0.05
-    long_sample_seconds: float = 2.0
-    long_samples: int = 3
 
 
 def median(samples: Sequence[float]) -> float:

@@ -21,7 +21,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-from scripts.backends.base import sync_file_system
+from scripts.durability import sync_file_system
 from scripts.progress import report
 
 PLACE = ".timing"
@@ -30,6 +30,11 @@ PLACES_TRIED = 4
 FILES_TRIED = 20
 GET_FLAGS, SET_FLAGS, TOP_OF_HIERARCHY = 0x80086601, 0x40086602, 0x00020000
 """FS_IOC_GETFLAGS, FS_IOC_SETFLAGS and FS_TOPDIR_FL of Linux, include/uapi/linux/fs.h, on 64-bit x86 and ARM."""
+
+
+def stores_of(store: Path) -> Path:
+    """Return the directory of all stores, of that of one, <stores>/<backend>/<cutoff>."""
+    return store.parent.parent
 
 
 @contextmanager

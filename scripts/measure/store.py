@@ -151,11 +151,6 @@ def _read_back(reader: base.Reader, name: str) -> Iterator[tuple[int, np.ndarray
             progress.update(min(start + rows, count))
 
 
-def root(directory: Path) -> Path:
-    """Return where all stores are, of the directory of one, <root>/<backend>/<cutoff>."""
-    return directory.parent.parent
-
-
 def _publish(unpublished: Path, directory: Path, expected_key: str) -> None:
     """Rename the complete store into its place, unless a complete one with the same key is there already."""
     parent = os.open(directory.parent, os.O_RDONLY)
@@ -173,7 +168,7 @@ def _publish(unpublished: Path, directory: Path, expected_key: str) -> None:
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
-            scratch.put_off(directory, root(directory))
+            scratch.put_off(directory, scratch.stores_of(directory))
             os.rename(unpublished, directory)
         os.fsync(parent)
     finally:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from scripts.report import style
+from scripts.report import links, style
 
 BAR = 0.3
 """Inches that a row takes."""
@@ -16,7 +16,10 @@ ROOM = 0.045
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar: a row's name, its value with an interval, the text beside it; `value` None is a gap."""
+    """One bar: a row's name, its value with an interval, the text beside it; `value` None is a gap.
+
+    `link` is the place on the page that it leads to.
+    """
 
     name: str
     value: float | None
@@ -25,6 +28,7 @@ class Bar:
     low: float | None = None
     high: float | None = None
     hatch: str = ""
+    link: str = ""
 
 
 BEHIND_TEXT = {"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none"}
@@ -62,7 +66,8 @@ def _bar(axes: Axes, bar: Bar, y: float, thickness: float, most: float) -> None:
     faces = {"facecolor": bar.colour, "edgecolor": bar.colour}
     if bar.hatch:
         faces = {"facecolor": "white", "edgecolor": bar.colour, "hatch": bar.hatch}
-    axes.barh(y, bar.value, height=thickness * 0.92, linewidth=0.8, **faces)
+    url = links.from_figure(bar.link) if bar.link else None
+    axes.barh(y, bar.value, height=thickness * 0.92, linewidth=0.8, url=url, **faces)
     end = bar.value
     if bar.low is not None and bar.high is not None:
         axes.plot([bar.low, bar.high], [y, y], color=style.TEXT, linewidth=1.2, marker="|", markersize=5)

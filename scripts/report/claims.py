@@ -1,24 +1,37 @@
 """The article's claims, each with a verdict computed from what was measured here.
 
 Source of the claims: see `scripts.report.article`. The one place, beside it, where the article's backends are named.
+
+A rule collects what speaks for the claim (True), against it (False) and what is a tie (None). All for it confirm, all
+against it refute; anything else depends, and the evidence says on what.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from scripts.report import wording
-from scripts.report.answers import MEASURES, Results
+from scripts.report import statistics, wording
+from scripts.report.answers import MEASURES
 from scripts.report.article import KILOBYTES
+from scripts.report.comparison import Results
 from scripts.report.statistics import Ratio
+from scripts.report.tables import Row
 
 CONFIRMED, REFUTED, DEPENDS, NOT_MEASURED = "confirmed", "refuted", "depends", "not measured"
 PNG, LMDB, HDF5 = "png", "lmdb", "hdf5"
-WRITE, READ = "write", "read-warm"
+ARTICLE_BACKENDS = tuple(KILOBYTES)
+WRITE, READ, RANDOM, WORKERS = "write", "read-warm", "random-warm", "workers-warm"
 SMALL = 10
 """At most so many images are what the article's claims call few."""
 TENFOLD = (8.0, 12.5)
 """What passes for ten times as long."""
+AS_FAST = TENFOLD[0] / 10
+"""At least this part of k times the rate of one process passes for k times as fast."""
+HARDLY_FASTER = 1.2
+"""Up to so many times the rate of one process, several processes wait for each other."""
+SPAWN = "spawn"
+PARALLEL_FILE_SYSTEMS = {"beegfs", "ceph", "gpfs", "lustre", "pvfs2"}
 LARGE_PIXELS = 256 * 256 * 3
+MUCH_LARGER = 1.2
 
 
 @dataclass(frozen=True)
@@ -45,65 +58,54 @@ def judge(results: Results) -> list[Claim]:
 
 
 def _single_image_disk(results: Results) -> Verdict:
-    found = {}
+    found, holds = [], []
     for measure in MEASURES:
-        sizes = {name: row[measure] for name in (PNG, LMDB, HDF5) if (row := results.tables.store(name, 1))}
-        if len(sizes) < 3:
-            return _missing(results, 1)
-        found[measure] = sizes
-    holds = [sizes[LMDB] > max(sizes[PNG], sizes[HDF5]) for sizes in found.values()]
-    evidence = " ".join(
-        f"{_measure(measure)}: {wording.join(f'{name} {wording.size(value)}' for name, value in sizes.items())}."
-        for measure, sizes in found.items()
-    )
-    return Verdict(_of(holds), evidence + _on(holds, "apparent or allocated size"))
+        sizes = {name: row[measure] for name in ARTICLE_BACKENDS if (row := results.tables.store(name, 1))}
+        if len(sizes) < len(ARTICLE_BACKENDS):
+            return _missing(results, cutoff=1)
+        holds.append(_all(_more(results.size_ratio(measure, 1, LMDB, name)) for name in (PNG, HDF5)))
+        numbers = wording.join(f"{name} {wording.size(value)}" for name, value in sizes.items())
+        found.append(f"{_measure(measure)}: {numbers}.")
+    return _verdict(holds, " ".join(found), "apparent or allocated size")
 
 
 def _overtakes(results: Results) -> Verdict:
-    holds, fails, evidence = [], [], []
+    holds, found = [], []
     for operation in (WRITE, READ):
-        leads = {}
-        for cutoff in results.tables.cutoffs:
-            compared = results.ratio(operation, cutoff, HDF5, LMDB)
-            if compared:
-                leads[cutoff] = compared
+        compared = {cutoff: results.ratio(operation, cutoff, HDF5, LMDB) for cutoff in results.tables.cutoffs}
+        leads = {cutoff: ratio for cutoff, ratio in compared.items() if ratio}
         if not leads or min(leads) > SMALL or max(leads) < 10 * min(leads):
-            return _missing(results, None)
+            return _missing(results, WRITE, READ, backends=(LMDB, HDF5))
         few, many = leads[min(leads)], leads[max(leads)]
-        holds.append(not few.tie and few.value > 1 and not many.tie and many.value < 1)
-        fails.append((not few.tie and few.value < 1) or (not many.tie and many.value > 1))
-        evidence.append(
+        holds.append(_all([_more(few), _less(many)]))
+        at = [f" {crossover.sentence}" for crossover in results.crossovers_of(operation, HDF5, LMDB)]
+        found.append(
             f"{wording.operation(operation)}: {_compared(HDF5, LMDB, few)} at {wording.images(min(leads))}, "
-            f"{_compared(HDF5, LMDB, many)} at {wording.images(max(leads))}."
+            f"{_compared(HDF5, LMDB, many)} at {wording.images(max(leads))}.{''.join(at)}"
         )
-    if not any(holds) and not all(fails):
-        return Verdict(DEPENDS, f"{' '.join(evidence)} A tie leaves it open.")
-    return Verdict(_of(holds), " ".join(evidence) + _on(holds, "whether one writes or reads"))
+    return _verdict(holds, " ".join(found), "whether one writes or reads")
 
 
 def _largest_gap(results: Results) -> Verdict:
-    times = {}
-    for cutoff in results.tables.cutoffs:
-        pairs = {name: [results.seconds(name, cutoff, kind) for kind in (WRITE, READ)] for name in (PNG, LMDB, HDF5)}
-        if all(None not in pair for pair in pairs.values()):
-            times[cutoff] = pairs
-    if not times:
-        return _missing(results, None)
-    cutoff = max(times)
-    apart = {name: abs(write - read) for name, (write, read) in times[cutoff].items()}
-    factors = {name: max(pair) / min(pair) for name, pair in times[cutoff].items()}
-    holds = [max(values, key=values.__getitem__) == PNG for values in (apart, factors)]
+    for cutoff in reversed(results.tables.cutoffs):
+        rows = {name: [results.tables.cell(name, cutoff, kind) for kind in (WRITE, READ)] for name in ARTICLE_BACKENDS}
+        if all(None not in pair for pair in rows.values()):
+            break
+    else:
+        return _missing(results, WRITE, READ)
+    apart = {name: _apart(*pair) for name, pair in rows.items()}
+    factors = {name: _apart(*pair, factor=True) for name, pair in rows.items()}
     numbers = wording.join(
-        f"{name} {wording.seconds(apart[name])} or a factor of {wording.significant(factors[name], 2)}"
-        for name in apart
+        f"{name} {wording.seconds(apart[name][1])} or a factor of {wording.significant(factors[name][1], 2)}"
+        for name in ARTICLE_BACKENDS
     )
     evidence = f"Between writing and warm reading of {wording.images(cutoff)}: {numbers}."
-    return Verdict(_of(holds), evidence + _on(holds, "seconds or factors"))
+    return _verdict([_largest(PNG, apart), _largest(PNG, factors)], evidence, "seconds or factors")
 
 
 def _epoch(results: Results) -> Verdict:
     for cutoff in reversed(results.tables.cutoffs):
-        times = {name: results.seconds(name, cutoff, READ) for name in (PNG, LMDB, HDF5)}
+        times = {name: results.seconds(name, cutoff, READ) for name in ARTICLE_BACKENDS}
         times = {name: time for name, time in times.items() if time is not None}
         if len(times) < 2:
             continue
@@ -114,13 +116,13 @@ def _epoch(results: Results) -> Verdict:
             f"One warm pass over {wording.images(cutoff)}: {fast} {wording.seconds(times[fast])}, {slow} "
             f"{wording.seconds(times[slow])}, {wording.factor(ratio)}. "
         )
-        if ratio.high < 2:
+        if ratio.tie or ratio.high < 2:
             return Verdict(REFUTED, f"{evidence}The choice of store hardly matters here.")
-        size = "about ten times" if low <= ratio.value <= high else "not ten times"
+        size = "about ten times" if ratio.low <= high and ratio.high >= low else "not ten times"
         return Verdict(
             DEPENDS, f"{evidence}That is {size}, and depends on how much of its time a training waits for images."
         )
-    return _missing(results, None)
+    return _missing(results, READ)
 
 
 def _large_images(results: Results) -> Verdict:
@@ -133,9 +135,53 @@ def _large_images(results: Results) -> Verdict:
             return Verdict(NOT_MEASURED, f"The images of this run have {wording.size(pixels)} of pixels each.")
         ratios = {name: row["allocated_ratio_to_raw"] for name, row in rows.items()}
         numbers = wording.join(f"{name} {wording.times(ratio)}" for name, ratio in ratios.items())
-        much_larger = ratios[LMDB] > 1.2 * ratios[HDF5]
-        return Verdict(CONFIRMED if much_larger else REFUTED, f"Allocated bytes over raw pixels: {numbers}.")
-    return _missing(results, None)
+        much_larger = ratios[LMDB] > MUCH_LARGER * ratios[HDF5]
+        return _verdict([much_larger], f"Allocated bytes over raw pixels: {numbers}.")
+    return _missing(results, backends=(LMDB, HDF5))
+
+
+def _processes(results: Results) -> Verdict:
+    cutoff, rows = _most_processes(results, LMDB)
+    if not rows:
+        return _missing(results, WORKERS, backends=(LMDB,))
+    holds = [_beyond(row["efficiency_low"], row["efficiency_high"], AS_FAST) for row in rows]
+    evidence = f"{_shared(LMDB, cutoff, rows)} Readers beside a writer were not measured."
+    return _verdict(holds, evidence, "how the processes are started")
+
+
+def _serialised(results: Results) -> Verdict:
+    cutoff, rows = _most_processes(results, HDF5)
+    rows = [row for row in rows if row["start_method"] == SPAWN]
+    if not rows:
+        return _missing(results, WORKERS, backends=(HDF5,))
+    store = results.tables.store(HDF5, cutoff)
+    file_system = store["file_system"] if store else None
+    if file_system in PARALLEL_FILE_SYSTEMS:
+        return Verdict(NOT_MEASURED, f"The stores are on {file_system}, a parallel file system.")
+    ends = [(row["processes"] * row["efficiency_low"], row["processes"] * row["efficiency_high"]) for row in rows]
+    faster = [_beyond(low, high, HARDLY_FASTER) for low, high in ends]
+    where = f" The stores are on {file_system}." if file_system else ""
+    return _verdict([None if found is None else not found for found in faster], _shared(HDF5, cutoff, rows) + where)
+
+
+def _sequential(results: Results) -> Verdict:
+    for cutoff in reversed(results.tables.cutoffs):
+        samples = {
+            name: [results.seconds_of_all(name, cutoff, kind) for kind in (RANDOM, READ)] for name in (LMDB, HDF5)
+        }
+        if all(all(pair) for pair in samples.values()):
+            break
+    else:
+        return _missing(results, RANDOM, READ, backends=(LMDB, HDF5))
+    ratios = {name: statistics.ratio(*pair) for name, pair in samples.items()}
+    numbers = wording.join(
+        f"{name} ties" if found.tie else f"{name} takes {wording.factor(found)}" for name, found in ratios.items()
+    )
+    evidence = (
+        f"An image read alone, in random order, compared with one of all read in order, of {wording.images(cutoff)}, "
+        f"both warm: {numbers}."
+    )
+    return _verdict([_more(found) for found in ratios.values()], evidence, "the store")
 
 
 def _more_than_png(results: Results) -> Verdict:
@@ -144,12 +190,12 @@ def _more_than_png(results: Results) -> Verdict:
         for measure in MEASURES:
             ratios = {name: results.size_ratio(measure, cutoff, name, PNG) for name in (LMDB, HDF5)}
             if all(ratios.values()):
-                holds += [ratio.value > 1 and not ratio.tie for ratio in ratios.values()]
+                holds += [_more(ratio) for ratio in ratios.values()]
                 numbers = wording.join(f"{name} {wording.times(ratio.value)}" for name, ratio in ratios.items())
                 evidence.append(f"{_measure(measure)} over png's at {wording.images(cutoff)}: {numbers}.")
         if len(holds) == 4:
-            return Verdict(_of(holds), " ".join(evidence) + _on(holds, "the store and apparent or allocated size"))
-    return _missing(results, None)
+            return _verdict(holds, " ".join(evidence), "the store and apparent or allocated size")
+    return _missing(results)
 
 
 def _never(why: str) -> Callable[[Results], Verdict]:
@@ -162,31 +208,92 @@ CLAIMS: dict[str, Callable[[Results], Verdict]] = {
     "PNG files have the largest gap between reading and writing.": _largest_gap,
     "A store that is ten times slower to read turns forty minutes of training into six hours.": _epoch,
     "With larger images LMDB's disk use goes off the chart, HDF5's stays smaller.": _large_images,
-    "Ten processes read an LMDB ten times as fast, and readers don't wait for the writer.": _never(
-        "This run reads with one process at a time."
-    ),
-    "Access to HDF5 is serialised unless the file system is parallel.": _never(
-        "This run reads with one process at a time."
-    ),
+    "Ten processes read an LMDB ten times as fast, and readers don't wait for the writer.": _processes,
+    "Access to HDF5 is serialised unless the file system is parallel.": _serialised,
     "Appending to an LMDB can fail because its map is full.": _never(
         "Stores are written whole here, and the map grows by itself."
     ),
-    "Sequential keys favour LMDB; reading ranges from HDF5 beats reading one by one.": _never(
-        "This run reads all images in order; it has no operation with random or single reads."
-    ),
+    "Sequential keys favour LMDB; reading ranges from HDF5 beats reading one by one.": _sequential,
     "HDF5 and LMDB take more disk than PNG files.": _more_than_png,
 }
 """What the article says, in this project's words, and the rule that judges it."""
 
 
-def _of(holds: list[bool]) -> str:
+def _verdict(holds: Sequence[bool | None], evidence: str, what: str = "") -> Verdict:
+    """The verdict of what speaks for a claim, against it, or is a tie; `what` it depends on where it's both."""
     if all(holds):
-        return CONFIRMED
-    return DEPENDS if any(holds) else REFUTED
+        return Verdict(CONFIRMED, evidence)
+    if not any(holds) and None not in holds:
+        return Verdict(REFUTED, evidence)
+    why = f"It depends on {what}." if True in holds and False in holds else "A tie leaves it open."
+    return Verdict(DEPENDS, f"{evidence} {why}")
 
 
-def _on(holds: list[bool], what: str) -> str:
-    return f" It depends on {what}." if _of(holds) == DEPENDS else ""
+def _all(holds: Iterable[bool | None]) -> bool | None:
+    """Whether all of it holds: not where one thing doesn't, and a tie leaves it open."""
+    found = list(holds)
+    return False if False in found else None if None in found else True
+
+
+def _more(ratio: Ratio) -> bool | None:
+    """Whether a ratio is above 1; None for a tie."""
+    return None if ratio.tie else ratio.value > 1
+
+
+def _less(ratio: Ratio) -> bool | None:
+    return None if ratio.tie else ratio.value < 1
+
+
+def _beyond(low: float, high: float, limit: float) -> bool | None:
+    """Whether a number between `low` and `high` is above a limit; None where that is open."""
+    return True if low >= limit else False if high < limit else None
+
+
+def _apart(write: Row, read: Row, *, factor: bool = False) -> tuple[float, float, float]:
+    """How far writing and reading are apart (s, or as a factor): the least, the typical and the most that the
+    intervals of both medians allow."""
+    names = ("interval_low_seconds", "median_seconds", "interval_high_seconds")
+    (least, typical, most), (low, median, high) = sorted(
+        (tuple(row[name] for name in names) for row in (write, read)), key=lambda ends: ends[1]
+    )
+    if factor:
+        return max(1.0, low / most), median / typical, high / least
+    return max(0.0, low - most), median - typical, high - least
+
+
+def _largest(name: str, found: dict[str, tuple[float, float, float]]) -> bool | None:
+    """Whether the interval of one of several numbers is above those of the others; None where that is open."""
+    low, _, high = found[name]
+    others = [ends for other, ends in found.items() if other != name]
+    if all(low > most for _, _, most in others):
+        return True
+    return False if any(high < least for least, _, _ in others) else None
+
+
+def _most_processes(results: Results, backend: str) -> tuple[int, list[Row]]:
+    """The largest cutoff that several processes read, and its row with most processes for each way of starting them."""
+    for cutoff in reversed(results.tables.cutoffs):
+        shared = [
+            row
+            for row in results.tables.ways(backend, cutoff, WORKERS)
+            if row["processes"] > 1 and row["efficiency"] is not None
+        ]
+        if shared:
+            ordered = sorted(shared, key=lambda row: row["processes"])
+            return cutoff, list({row["start_method"]: row for row in ordered}.values())
+    return 0, []
+
+
+def _shared(backend: str, cutoff: int, rows: list[Row]) -> str:
+    """How much faster several processes read than one, in words."""
+    said = []
+    for row in rows:
+        rate, low, high = (row["processes"] * row[name] for name in ("efficiency", "efficiency_low", "efficiency_high"))
+        said.append(
+            f"{row['processes']} processes ({row['start_method']}) read {wording.times(rate)} as fast as one "
+            f"({row['interval_kind']} {wording.times_between(low, high)})"
+        )
+    return f"From {backend} with {wording.images(cutoff)}, {wording.join(said)}."
 
 
 def _measure(name: str) -> str:
@@ -200,9 +307,15 @@ def _compared(one: str, other: str, ratio: Ratio) -> str:
     return f"{one} takes {wording.factor(ratio, f'as long as {other}')}"
 
 
-def _missing(results: Results, cutoff: int | None) -> Verdict:
-    absent = [name for name in KILOBYTES if name not in results.tables.backends]
+def _missing(
+    results: Results, *operations: str, backends: Sequence[str] = ARTICLE_BACKENDS, cutoff: int | None = None
+) -> Verdict:
+    """Why a claim can't be judged: backends or operations that this run is without, or numbers."""
+    absent = [name for name in backends if name not in results.tables.backends]
     if absent:
         return Verdict(NOT_MEASURED, f"This run is without {wording.join(absent)}.")
+    untimed = [name for name in operations if name not in results.tables.operations]
+    if untimed:
+        return Verdict(NOT_MEASURED, f"To have it measured, add {wording.join(untimed)} to operations in config.yaml.")
     where = f" at {wording.images(cutoff)}" if cutoff else ""
     return Verdict(NOT_MEASURED, f"This run has no numbers for it{where}.")

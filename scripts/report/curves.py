@@ -2,111 +2,150 @@
 
 import statistics
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from scripts.report import article, style, wording
+from scripts.report import article, links, style, wording
 from scripts.report.appearance import ink
-from scripts.report.tables import Tables
+from scripts.report.tables import Row, Tables
 
 DIRECT_LABELS = 8
 """With more backends than this, a legend replaces the labels at the lines' ends."""
 LABEL_HEIGHT = 0.15
+LABEL_LETTER = 0.07
+"""Inches that a letter of these labels takes."""
 FEW_DECADES = 100
 """A logarithmic axis that spans less than this factor has ticks within its decades."""
 CLOSER = 4
 """Where the slowest backend takes more than so many times as long as the next, linear axes get a second row."""
+COLUMNS = 2
 BASELINE = "plain file"
+GREY_NOTE = f"Grey: {BASELINE}, the same bytes in one file, timed in turn with each backend."
+
+End = tuple[str, float, str]
+"""The name, last y and colour of a line."""
 
 
-def draw(tables: Tables, title: str, operations: Sequence[str], *, log: bool) -> Figure:
+@dataclass(frozen=True)
+class Point:
+    """One mark: what was measured, with its interval, and the place on the page that it leads to."""
+
+    x: float
+    y: float
+    low: float
+    high: float
+    link: str = ""
+
+
+def draw(tables: Tables, title: str, operations: Sequence[str], *, log: bool, per_image: bool = False) -> Figure:
     """Time (s) against number of images, intervals as bars, baseline in grey, the article's curves faint."""
     looks = style.looks(tables.backends)
     drawn = [operation for operation in operations if any(points(tables, name, operation) for name in looks)]
     gaps = style.gaps(tables, operations)
     if not drawn:
         return style.empty(title, ["Nothing was measured for this figure.", *gaps], tables)
-    published = any(article.seconds(operation, name) for operation in drawn for name in looks)
+    published = any(_published(operation, name, tables.cutoffs) for operation in drawn for name in looks)
     notes = [
         *style.source(tables),
-        f"{bars_note(tables, drawn)} Grey: {BASELINE}, the same bytes in one file, timed in turn with each backend.",
+        f"{bars_note(tables, drawn)} {GREY_NOTE}",
         f"Faint dots: published times of the article ({article.NAME}), from another machine." if published else "",
         *gaps,
     ]
-    direct = len(looks) <= DIRECT_LABELS
-    right = 0.2 + (0.07 * max(len(name) for name in (*looks, BASELINE)) if direct else 0)
-    legend_rows = 0 if direct else style.legend_rows(looks)
     closer = 0 if log else _closer_limit(tables, drawn)
     shown = [*drawn, *drawn] if closer else drawn
-    figure, panels = style.canvas(title, len(shown), len(drawn), 3.2, notes, right=right, legend_rows=legend_rows)
-    if not direct:
-        style.legend(figure, looks)
+    figure, panels = canvas(title, len(shown), min(COLUMNS, len(drawn)), looks, notes)
     fast = {name: look for name, look in looks.items() if _longest(tables, drawn, name) <= closer}
     in_panel = [*[looks] * len(drawn), *[fast] * len(drawn)]
-    ends = [
-        _panel(axes, tables, operation, some, log)
-        for axes, operation, some in zip(panels, shown, in_panel[: len(shown)], strict=True)
-    ]
+    ends = []
+    for axes, operation, some in zip(panels, shown, in_panel[: len(shown)], strict=True):
+        axes.set_title(wording.operation(operation))
+        scale(axes, tables.cutoffs, log=log, unit="Time per image" if per_image else "Time")
+        for name, look in some.items():
+            _in_faint(axes, _published(operation, name, tables.cutoffs), look)
+        measured = {name: points(tables, name, operation, per_image=per_image) for name in some}
+        ends.append(lines(axes, measured, some, baseline(tables, operation, per_image=per_image)))
     same_limits(panels[: len(drawn)], bottom=None if log else 0)
     for axes in panels[len(drawn) :]:
         axes.set_ylim(0, closer)
         axes.set_title(f"{axes.get_title(loc='left')}, closer")
-    if direct:
-        for axes, lines in zip(panels, ends, strict=True):
-            label_ends(axes, lines)
+    label_panels(panels, ends, looks)
     return figure
 
 
-def _panel(axes: Axes, tables: Tables, operation: str, looks: dict, log: bool) -> list[tuple[str, float, str]]:
-    """Draw one operation; returns name, last time (s) and colour of each line."""
-    axes.set_title(wording.operation(operation))
-    scale(axes, tables.cutoffs, log=log)
+def canvas(
+    title: str, panels: int, columns: int, looks: dict[str, style.Look], notes: Sequence[str], height: float = 3.2
+) -> tuple[Figure, list[Axes]]:
+    """A figure of panels with room for the backends' names at their lines' ends, or with a legend of many."""
+    direct = len(looks) <= DIRECT_LABELS
+    right = 0.2 + (LABEL_LETTER * max(map(len, (*looks, BASELINE))) if direct else 0)
+    legend_rows = 0 if direct else style.legend_rows(looks)
+    figure, axes = style.canvas(title, panels, columns, height, notes, right=right, legend_rows=legend_rows)
+    if not direct:
+        style.legend(figure, looks)
+    return figure, axes
+
+
+def lines(axes: Axes, measured: dict[str, list[Point]], looks: dict[str, style.Look], plain: list[Point]) -> list[End]:
+    """Draw each backend's line, and the baseline's in grey behind them; returns where they end."""
     ends = []
-    plain = baseline(tables, operation)
     if plain:
-        axes.plot(list(plain), list(plain.values()), color=style.BASELINE, marker=".", linewidth=1, zorder=1)
-        ends.append((BASELINE, list(plain.values())[-1], style.GREY))
-    for name, look in looks.items():
-        published = article.seconds(operation, name)
-        published = {cutoff: time for cutoff, time in published.items() if cutoff in tables.cutoffs}
-        if published:
-            axes.plot(
-                list(published),
-                list(published.values()),
-                color=look.color,
-                alpha=0.4,
-                linestyle=":",
-                linewidth=1.2,
-                marker=look.marker,
-                markersize=2.5,
-                zorder=1,
-            )
-        measured = points(tables, name, operation)
-        if measured:
-            ends.append((name, measured[-1][1], look.color))
-            with_bars(axes, measured, look)
+        in_grey(axes, plain)
+        ends.append((BASELINE, plain[-1].y, style.GREY))
+    for name, found in measured.items():
+        if found:
+            with_bars(axes, found, looks[name])
+            ends.append((name, found[-1].y, looks[name].color))
     return ends
 
 
-def with_bars(axes: Axes, points: list[tuple[float, float, float, float]], look: style.Look) -> None:
-    """Draw a line through (x, y, low, high) with bars from low to high."""
-    x, y, low, high = zip(*points, strict=True)
-    below = [max(0.0, value - bottom) for value, bottom in zip(y, low, strict=True)]
-    above = [max(0.0, top - value) for value, top in zip(y, high, strict=True)]
+def label_panels(panels: Sequence[Axes], ends: Sequence[list[End]], looks: dict[str, style.Look]) -> None:
+    """Name the lines of all panels at their ends, unless there are so many that a legend does it."""
+    if len(looks) <= DIRECT_LABELS:
+        for axes, of_panel in zip(panels, ends, strict=True):
+            label_ends(axes, of_panel)
+
+
+def in_grey(axes: Axes, plain: list[Point], marker: str = ".", linestyle: str | tuple = "-") -> None:
+    """Draw the baseline's line, behind all others."""
+    x, y = [point.x for point in plain], [point.y for point in plain]
+    axes.plot(x, y, color=style.BASELINE, marker=marker, linestyle=linestyle, linewidth=1, markersize=4, zorder=1)
+
+
+def with_bars(axes: Axes, points: list[Point], look: style.Look) -> None:
+    """Draw a line through points, with bars from low to high and marks that lead to the page."""
+    x, y = [point.x for point in points], [point.y for point in points]
+    below = [max(0.0, point.y - point.low) for point in points]
+    above = [max(0.0, point.high - point.y) for point in points]
     axes.errorbar(
-        x,
-        y,
+        *(x, y),
         yerr=[below, above],
         color=look.color,
-        marker=look.marker,
         linestyle=look.linestyle,
         capsize=2.5,
         elinewidth=1,
         zorder=3,
-        markeredgecolor="white",
-        markeredgewidth=0.5,
+    )
+    marks(axes, points, look)
+
+
+def marks(axes: Axes, points: list[Point], look: style.Look) -> None:
+    """Draw the marks of points, each a link where it has one."""
+    axes.scatter(
+        [point.x for point in points],
+        [point.y for point in points],
+        s=style.MARK_AREA,
+        color=look.color,
+        marker=look.marker,
+        edgecolors="white",
+        linewidths=0.5,
+        urls=[links.from_figure(point.link) if point.link else None for point in points],
+        # Half a mark at the edge of a panel would be half a link.
+        clip_on=False,
+        zorder=4,
     )
 
 
@@ -132,11 +171,17 @@ def same_limits(panels: list[Axes], bottom: float | None = None) -> None:
     low, high = zip(*(axes.get_ylim() for axes in panels), strict=True)
     for axes in panels:
         axes.set_ylim(min(low) if bottom is None else bottom, max(high))
-        if axes.get_yscale() == "log" and max(high) / min(low) < FEW_DECADES:
-            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        if axes.get_yscale() == "log":
+            few_decades(axes.yaxis, min(low), max(high))
 
 
-def label_ends(axes: Axes, ends: list[tuple[str, float, str]]) -> None:
+def few_decades(axis: Axis, low: float, high: float) -> None:
+    """Ticks within the decades of a logarithmic axis that spans few of them."""
+    if high / low < FEW_DECADES:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+
+
+def label_ends(axes: Axes, ends: list[End]) -> None:
     """Write each name beside the end of its line, pushed apart where they would overlap."""
     height = axes.get_position().height * axes.figure.get_figheight()
     to_fraction = axes.transData + axes.transAxes.inverted()
@@ -146,7 +191,6 @@ def label_ends(axes: Axes, ends: list[tuple[str, float, str]]) -> None:
     wanted = sorted((to_fraction.transform((x_end, value))[1], name, colour) for name, value, colour in ends)
     places = spread([place for place, _, _ in wanted], LABEL_HEIGHT / height)
     for (_, name, colour), place in zip(wanted, places, strict=True):
-        weight = "normal" if name == BASELINE else "bold"
         axes.annotate(
             name,
             (1, place),
@@ -156,7 +200,7 @@ def label_ends(axes: Axes, ends: list[tuple[str, float, str]]) -> None:
             va="center",
             color=ink(colour),
             size=8.5,
-            weight=weight,
+            weight="normal" if colour in style.QUIET else "bold",
             annotation_clip=False,
         )
 
@@ -174,6 +218,64 @@ def spread(places: Sequence[float], distance: float) -> list[float]:
     return [_start(group, distance) + distance * position for group in groups for position in range(len(group))]
 
 
+def bars_note(tables: Tables, operations: Sequence[str], cutoff: int | None = None) -> str:
+    """What the bars of these operations (at one cutoff, if given) show."""
+    rows = [row for row in tables.main if row["operation"] in operations and row["status"] == "measured"]
+    return wording.bars({row["interval_kind"] for row in rows if cutoff in (None, row["cutoff_images"])})
+
+
+def points(tables: Tables, backend: str, operation: str, *, per_image: bool = False) -> list[Point]:
+    """The median time (s) of each measured cell by number of images, with its interval; of one image, if asked for."""
+    rows = [tables.cell(backend, cutoff, operation) for cutoff in tables.cutoffs]
+    names = ("median_seconds", "interval_low_seconds", "interval_high_seconds")
+    return [
+        Point(row["cutoff_images"], *(row[name] / _share(row, per_image) for name in names), links.cell(row))
+        for row in rows
+        if row
+    ]
+
+
+def baseline(tables: Tables, operation: str, *, per_image: bool = False) -> list[Point]:
+    """Median over the backends' timing jobs of the baseline's time (s), by number of images."""
+    found = []
+    for cutoff in tables.cutoffs:
+        rows = [tables.cell(name, cutoff, operation) for name in tables.backends]
+        time = plain_time([row for row in rows if row], per_image=per_image)
+        if time is not None:
+            found.append(Point(cutoff, time, time, time))
+    return found
+
+
+def plain_time(rows: Sequence[Row], *, per_image: bool = False) -> float | None:
+    """Median over these cells of the baseline's time (s), None where none of them has one."""
+    known = [row for row in rows if row["baseline_median_seconds"] is not None]
+    times = [row["baseline_median_seconds"] / _share(row, per_image) for row in known]
+    return statistics.median(times) if times else None
+
+
+def _published(operation: str, name: str, cutoffs: list[int]) -> dict[int, float]:
+    """The article's times (s) at the cutoffs of this run."""
+    return {cutoff: time for cutoff, time in article.seconds(operation, name).items() if cutoff in cutoffs}
+
+
+def _in_faint(axes: Axes, times: dict[int, float], look: style.Look) -> None:
+    """Draw the article's times behind all else."""
+    axes.plot(
+        *(list(times), list(times.values())),
+        color=look.color,
+        alpha=0.4,
+        linestyle=":",
+        linewidth=1.2,
+        marker=look.marker,
+        markersize=2.5,
+        zorder=1,
+    )
+
+
+def _share(row: Row, per_image: bool) -> int:
+    return row["images"] if per_image else 1
+
+
 def _closer_limit(tables: Tables, operations: Sequence[str]) -> float:
     """Upper limit (s) of a second row that leaves the slowest backend out; 0 where one row shows all of them well."""
     *_, second, slowest = sorted([0, *(_longest(tables, operations, name) for name in tables.backends)])
@@ -182,32 +284,8 @@ def _closer_limit(tables: Tables, operations: Sequence[str]) -> float:
 
 def _longest(tables: Tables, operations: Sequence[str], name: str) -> float:
     """The longest time (s) of a backend in these operations, its interval included."""
-    return max((high for operation in operations for *_, high in points(tables, name, operation)), default=0)
+    return max((point.high for operation in operations for point in points(tables, name, operation)), default=0)
 
 
 def _start(group: list[float], distance: float) -> float:
     return max(0.0, sum(group) / len(group) - distance * (len(group) - 1) / 2)
-
-
-def bars_note(tables: Tables, operations: Sequence[str], cutoff: int | None = None) -> str:
-    """What the bars of these operations (at one cutoff, if given) show."""
-    rows = [row for row in tables.main if row["operation"] in operations and row["status"] == "measured"]
-    return wording.bars({row["interval_kind"] for row in rows if cutoff in (None, row["cutoff_images"])})
-
-
-def points(tables: Tables, backend: str, operation: str) -> list[tuple[float, float, float, float]]:
-    """Number of images, median, low and high (s) of each measured cell, by number of images."""
-    rows = [tables.cell(backend, cutoff, operation) for cutoff in tables.cutoffs]
-    names = ("cutoff_images", "median_seconds", "interval_low_seconds", "interval_high_seconds")
-    return [tuple(row[name] for name in names) for row in rows if row]
-
-
-def baseline(tables: Tables, operation: str) -> dict[int, float]:
-    """Median over the backends' timing jobs of the baseline's time (s), by cutoff."""
-    found = {}
-    for cutoff in tables.cutoffs:
-        rows = [tables.cell(name, cutoff, operation) for name in tables.backends]
-        times = [row["baseline_median_seconds"] for row in rows if row and row["baseline_median_seconds"] is not None]
-        if times:
-            found[cutoff] = statistics.median(times)
-    return found

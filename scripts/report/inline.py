@@ -1,14 +1,24 @@
 """Figures for the page: an SVG file as an element that can stand in HTML beside others."""
 
+import html
 import re
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.errors import UserError
 from scripts.report.appearance import TITLE_INCHES
+from scripts.report.links import PAGE
 
 POINTS_PER_INCH = 72
+LINK = re.compile(rf'<a href="{re.escape(PAGE)}#([^"]*)"[^>]*>\s*')
+SHAPES = re.compile(
+    r'<g(?: clip-path="[^"]*")?>\s*(?:<defs>.*?</defs>\s*)?'
+    r"(?:(?:<a [^>]*>\s*)?<(?:use|path)\b[^>]*/>\s*(?:</a>\s*)?)+</g>",
+    re.DOTALL,
+)
+"""A group of nothing but shapes, of which some are links."""
 DUBLIN_CORE = "{http://purl.org/dc/elements/1.1/}"
 
 
@@ -22,11 +32,12 @@ class Inlined:
     svg: str
 
 
-def read(path: Path) -> Inlined:
+def read(path: Path, places: Mapping[str, str]) -> Inlined:
     """Read an SVG that `scripts.report.style.save` wrote; UserError where it's another file.
 
     Ids get the figure's name in front, as several figures share a page; fonts are the page's. The band at the top that
-    holds the title is cut off, for the page has its own headings.
+    holds the title is cut off, for the page has its own headings. Marks lead to places on the same page; `places` says
+    of each what to show while the pointer is on such a mark.
     """
     text = path.read_text(encoding="utf-8")
     try:
@@ -38,6 +49,7 @@ def read(path: Path) -> Inlined:
         raise UserError(f"{path} carries no title and caption; remove it and run the workflow again")
     element = _smaller(text[text.index("<svg") :])
     element = re.sub(r'\b(id="|href="#|url\(#)', rf"\g<1>{path.stem}-", element)
+    element = LINK.sub(lambda found: _link(found[1], places), element)
     width, height = (float(value) for value in re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', element).groups())
     cut = TITLE_INCHES * POINTS_PER_INCH
     described = f"{path.stem}-title {path.stem}-caption"
@@ -52,14 +64,21 @@ def _smaller(svg: str) -> str:
     svg = re.sub(r" font-family: [^;\"]*;| transform=\"rotate\(-?0 [^)]*\)\"", "", svg)
     svg = re.sub(r'<g id="[^"]*">', "<g>", svg).replace("xlink:href", "href")
     svg = re.sub(r"(\d\.\d\d)\d+", r"\1", svg)
-    svg = re.sub(r'<g clip-path="[^"]*">\s*(?:<use [^>]*>\s*)+', _style_once, svg)
+    svg = SHAPES.sub(_style_once, svg)
     return re.sub(r"\s*\n\s*", "\n", svg)
 
 
 def _style_once(group: re.Match) -> str:
-    """Move the style that all markers of a group share to the group itself."""
-    styles = set(re.findall(r' style="[^"]*"', group[0]))
-    if len(styles) != 1:
-        return group[0]
+    """Move the style that all shapes of a group share to the group itself."""
+    shapes = re.findall(r"<(?:use|path)\b[^>]*/>", re.sub(r"<defs>.*?</defs>", "", group[0], flags=re.DOTALL))
+    styles = {"".join(re.findall(r' style="[^"]*"', shape)) for shape in shapes}
     style = styles.pop()
+    if styles or not style or len(shapes) == 1:
+        return group[0]
     return group[0].replace(style, "").replace(">", f"{style}>", 1)
+
+
+def _link(place: str, places: Mapping[str, str]) -> str:
+    """The start of a link within the page. The keyboard skips it, for the tables have the same links in their order."""
+    said = f"<title>{html.escape(places[place])}</title>" if place in places else ""
+    return f'<a href="#{place}" tabindex="-1">{said}'

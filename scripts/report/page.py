@@ -11,13 +11,26 @@ from markupsafe import Markup
 
 from scripts.errors import UserError
 from scripts.files import replacing
-from scripts.report import answers, appearance, claims, comparability, inline, rows, tables, wording
-from scripts.report.answers import Results
+from scripts.report import (
+    answers,
+    appearance,
+    claims,
+    comparability,
+    inline,
+    links,
+    purposes,
+    rows,
+    tables,
+    wording,
+)
 from scripts.report.comparability import Records
-from scripts.report.tables import MAIN_GROUP, Tables
+from scripts.report.comparison import BreakEven, Results
+from scripts.report.statistics import RATIOS
+from scripts.report.tables import MAIN_GROUP, Row, Tables
 
 TEMPLATES = Path(__file__).parent
-CROSSINGS_SHOWN = 12
+MANY_DISTURBED = 0.25
+"""Where more than this part of the cells was disturbed, the page says so at its top."""
 
 
 def write_page(
@@ -42,7 +55,7 @@ def write_page(
         others = wording.join(sorted(machines))
         raise UserError(f"the summary in {directory} is of machine {others}, but the records are in {records}")
     kept = rows.load_records(records, records.name, cells)
-    drawn = [inline.read(path) for path in figures]
+    drawn = [inline.read(path, _places(read)) for path in figures]
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -51,7 +64,7 @@ def write_page(
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.globals["say"] = wording
+    environment.globals |= {"say": wording, "links": links, "BY_RATIOS": RATIOS}
     text = environment.get_template("page.html.j2").render(context(results, kept, images, drawn, settings))
     with replacing(output) as file:
         file.write(text.encode())
@@ -69,25 +82,34 @@ def context(
     group_of = {row["record"]: row["comparison_group"] for row in read.summary}
     groups = {path: group_of[rows.record_path(record)] for path, record in records.items()}
     main = {path: record for path, record in records.items() if groups[path] == MAIN_GROUP}
-    questions = results.questions()
-    crossings = results.crossings()
+    questions = answers.questions(results)
+    asked = purposes.lines(questions)
+    disturbed = [row for row in _own(read) if row["disturbances"]]
     return {
         "tables": read,
         "css": Markup((TEMPLATES / "page.css").read_text()),
         "colours": {name: appearance.colour(place) for place, name in enumerate(read.backends)},
         "questions": questions,
         "leads": {question.name: _lead(question) for question in questions if question.answers},
-        "in_short": answers.in_short(results, questions),
-        "crossings": crossings[:CROSSINGS_SHOWN],
-        "crossings_left_out": len(crossings[CROSSINGS_SHOWN:]),
+        "purposes": asked,
+        "in_short": purposes.in_short(asked),
+        "growths": {(growth.operation, growth.backend): growth for growth in results.growths()},
+        "break_evens": _break_evens(results),
+        "crossovers": results.crossovers(),
         "figures": [(figure, Markup(figure.svg)) for figure in figures],
         "claims": claims.judge(results),
         "gaps": _gaps(read),
         "apart": _apart(records, main, groups),
+        "cells": len(records),
+        "disturbed": disturbed,
+        "many_disturbed": len(disturbed) > MANY_DISTURBED * len(records),
         "doubts": _doubts(results),
         "load": max((record["noise"]["before"]["load_average"] for record in main.values()), default=None),
         "facts": _facts(main),
         "backends": _backends(main),
+        "threads": _distinct(record["process"]["threads"] for record in main.values()),
+        "evictions": {row["eviction"] for row in read.main} - {None},
+        "unmeasured": _unmeasured(read, main),
         "settings": _settings(record["settings"] for record in main.values()),
         "digests": _digests(main),
         "span": _span(records),
@@ -108,6 +130,57 @@ def _lead(question: answers.Question) -> tuple[str, str]:
     if last.behind:
         found += f"; {last.runner_up} comes next with {wording.factor(last.behind, amount)}"
     return answers.lead_sentence(question), f"{found}."
+
+
+def _places(read: Tables) -> dict[str, str]:
+    """What each place that a mark leads to holds, in a line."""
+    found = {}
+    for row in read.summary:
+        way = wording.way(row["processes"], row["start_method"])
+        what = [row["backend"], wording.operation(row["operation"]), wording.images(row["cutoff_images"]), way]
+        said = row["gap_reason"] or "no value"
+        if row["status"] == "measured":
+            between = wording.seconds_between(row["interval_low_seconds"], row["interval_high_seconds"])
+            said = f"{wording.seconds(row['median_seconds'])} ({row['interval_kind']} {between})"
+        found[links.cell(row)] = f"{'; '.join(filter(None, what))}: {said}"
+    for row in read.disk_usage:
+        if row["apparent_bytes"] is not None:
+            sizes = (f"{wording.size(row[f'{measure}_bytes'])} {measure}" for measure in ("apparent", "allocated"))
+            found[links.store(row)] = f"{row['backend']}; {wording.images(row['cutoff_images'])}: {', '.join(sizes)}"
+    return found
+
+
+def _own(read: Tables) -> list[Row]:
+    """A row for each cell, its own where it has several; those that stand apart too."""
+    cells = {(row["backend"], row["cutoff_images"], row["operation"]): row for row in read.summary}
+    return list(cells.values())
+
+
+def _break_evens(results: Results) -> dict[int, dict[tuple[str, str], BreakEven]]:
+    """After how many epochs converting pays, by cutoff, the largest first, and by source and target."""
+    found: dict[int, dict[tuple[str, str], BreakEven]] = {}
+    for pair in results.break_evens():
+        found.setdefault(pair.cutoff, {})[pair.source, pair.target] = pair
+    return dict(sorted(found.items(), reverse=True))
+
+
+def _unmeasured(read: Tables, records: Records) -> list[dict[str, Any]]:
+    """Operations that this run left out, those that differ only in the state of the page cache together."""
+    missing: dict[str, list[str]] = {}
+    for name in wording.OPERATIONS:
+        if name not in read.operations:
+            missing.setdefault(name.removesuffix("-warm").removesuffix("-cold"), []).append(name)
+    stores = len({(record["cell"]["backend"], record["cell"]["cutoff"]) for record in records.values()})
+    budget = max((record["settings"]["budget_seconds"] for record in records.values()), default=0)
+    return [
+        {
+            "operations": names,
+            "adds": wording.ADDS[kind],
+            "costs": wording.COSTS.get(kind, f"{budget:g} s or more for each"),
+            "jobs": stores * len(names),
+        }
+        for kind, names in missing.items()
+    ]
 
 
 def _gaps(read: Tables) -> list[dict[str, Any]]:

@@ -1,8 +1,15 @@
-"""The statistics of the report: a cell's median, the ratio of two cells, ties and outliers, each with its source."""
+"""The statistics of the report, each with its source: medians, ratios, ties, outliers, crossovers, growth, break-even.
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+The rule that says when a cell has been sampled enough, and the interval of the median that it needs, are in
+`scripts.measure.sampling`: a timing job imports them, and an edit to a statistic of the report must not redo timings.
+Whatever draws at random starts from the same seed in every call, so the same samples give the same numbers.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
+from itertools import combinations, pairwise
 
 import numpy as np
 
@@ -13,11 +20,21 @@ NORMAL_QUANTILE = 1.959964
 INTERVAL = f"{CONFIDENCE:.0%} interval".replace("%", " %")
 RANGE = "range"
 EXACT = "exact"
-TIES_WITHIN = {INTERVAL: 1.005, RANGE: 1.2, EXACT: 1.01}
-"""What comes within this factor of each other ties: an interval that is shown as reaching 1.00, ranges of few long
-samples, and sizes, for want of consequence."""
+TIES_WITHIN = {INTERVAL: 1.05, RANGE: 1.2, EXACT: 1.01}
+"""The practical thresholds, by kind. A ratio with an interval, or of sizes, that is nearer to 1 than this factor ties,
+however sure it is, because nobody would choose a store for it. Ranges of few samples tie where they come within it."""
+TIMES, RATIOS, SIZE = "times", "ratios to the plain file", "size"
+"""What two cells or stores were compared by."""
 EXACT_SAMPLES = 20
 """Where both sides have more samples than this, the normal approximation of Mann and Whitney's U is used."""
+SEED = 1963
+RESAMPLES = 2000
+GROWTH_SPAN = 100
+"""Growth is taken over the cutoffs from the largest down to this part of it: below, fixed costs hide it."""
+GROWTH_CUTOFFS = 3
+"""The fewest cutoffs that show a growth."""
+NORMAL_DISTANCE = 1.048358
+"""The standard deviation of a normal distribution over the median distance of two numbers drawn from it."""
 
 
 @dataclass(frozen=True)
@@ -32,23 +49,57 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Ratio:
-    """How many times as long the one takes as the other, between `low` and `high`; `kind` as in Estimate."""
+    """How many times as long (or large) the one is as the other, between `low` and `high`.
+
+    `kind` as in Estimate, or EXACT for sizes; `by` says what was compared: TIMES, RATIOS or SIZE.
+    """
 
     value: float
     low: float
     high: float
     kind: str
-
-    def widened(self, drift: float) -> "Ratio":
-        """The ratio, its interval reaching over what it is with and without a correction by the factor `drift`."""
-        low, high = min(self.low, self.low * drift), max(self.high, self.high * drift)
-        return replace(self, low=low, high=high)
+    by: str = TIMES
 
     @property
     def tie(self) -> bool:
-        """No difference: the interval contains 1 to the digits shown, ranges come within 20 %, or sizes within 1 %."""
+        """No difference that counts, by the practical threshold of its kind (`TIES_WITHIN`).
+
+        With an interval: it contains 1, or the value is within 5 % of 1. With ranges of few samples: they come within
+        20 % of each other. Sizes: within 1 %.
+        """
         within = TIES_WITHIN[self.kind]
-        return self.low <= within and self.high >= 1 / within
+        if self.kind == RANGE:
+            return self.low <= within and self.high >= 1 / within
+        return self.low <= 1 <= self.high or 1 / within <= self.value <= within
+
+    @property
+    def within_noise(self) -> bool:
+        """Whether interval or range contains 1, or the value is within 5 % of 1, whatever the kind."""
+        within = TIES_WITHIN[INTERVAL]
+        return self.low <= 1 <= self.high or 1 / within <= self.value <= within
+
+
+@dataclass(frozen=True)
+class Bounded:
+    """A number between `low` and `high`, its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """Where a ratio is 1: the cutoff (images) between `low` and `high`; `rising` where it's above 1 from there on.
+
+    `by` is RATIOS where any of the ratios that it was found from is by them.
+    """
+
+    cutoff: float
+    low: float
+    high: float
+    rising: bool
+    by: str
 
 
 def estimate(samples: Sequence[float]) -> Estimate:
@@ -91,6 +142,146 @@ def outliers(samples: Sequence[float]) -> list[bool]:
     lower, upper = np.quantile(samples, [0.25, 0.75])
     reach = 1.5 * (upper - lower)
     return [bool(value < lower - reach or value > upper + reach) for value in samples]
+
+
+def crossovers(points: Sequence[tuple[float, Ratio]]) -> list[Crossing]:
+    """Where the lead changes, given (cutoff, how many times as long the one takes as the other) by ascending cutoff.
+
+    The lead changes between two cutoffs that aren't ties and have different leaders; ties may lie between them. The
+    crossing is where the ratio is 1, taking it for a straight line between cutoffs on logarithmic axes; where it's 1 at
+    several places of that stretch, the middle one. Its interval holds the cutoffs at which the interval of the ratio,
+    drawn out in the same way, contains 1; what the curve does between the cutoffs that were measured isn't in it.
+    Empty where no lead changes. Source: inverting a test along the other axis is Fieller's, "Some problems in interval
+    estimation", Journal of the Royal Statistical Society B 16 (1954).
+    """
+    led = [place for place, (_, ratio) in enumerate(points) if not ratio.tie]
+    found = []
+    for first, last in pairwise(led):
+        stretch = points[first : last + 1]
+        before, after = stretch[0][1].value > 1, stretch[-1][1].value > 1
+        if before != after:
+            cutoffs = np.log([cutoff for cutoff, _ in stretch])
+            curves = np.log([(ratio.value, ratio.low, ratio.high) for _, ratio in stretch]).T
+            values, *ends = (_zeros(cutoffs, curve) for curve in curves)
+            low, high = min(map(min, ends)), max(map(max, ends))
+            cutoff, low, high = np.exp([np.median(values), low, high]).tolist()
+            by = {ratio.by for _, ratio in stretch}
+            found.append(Crossing(cutoff, low, high, after, RATIOS if RATIOS in by else by.pop()))
+    return found
+
+
+def growing(cutoffs: Iterable[int]) -> list[int]:
+    """The cutoffs that growth is taken over: from 1 % of the largest on, or the last three; none where there are fewer.
+
+    Ascending, whatever the order given.
+    """
+    ascending = sorted(cutoffs)
+    wide = [cutoff for cutoff in ascending if GROWTH_SPAN * cutoff >= ascending[-1]]
+    used = wide if len(wide) >= GROWTH_CUTOFFS else ascending[-GROWTH_CUTOFFS:]
+    return used if len(used) >= GROWTH_CUTOFFS else []
+
+
+def growth(samples: Mapping[int, Sequence[float]]) -> Bounded | None:
+    """The exponent b of time ~ n^b, given samples (s, for all n images) by cutoff n; 1 is linear.
+
+    Least squares on the logarithms of the medians over the cutoffs of `growing`; None where there are fewer than three.
+    The interval is the percentile bootstrap's, samples drawn anew within each cutoff: it has the noise within the jobs,
+    not what sets whole jobs apart. Raises ValueError for a cutoff without samples. Source: Efron and Tibshirani, "An
+    Introduction to the Bootstrap" (1993), chapters 9 and 13.
+    """
+    used = growing(samples)
+    if not used:
+        return None
+    chance = np.random.default_rng(SEED)
+    place = np.log(used) - np.mean(np.log(used))
+    slope = place / (place @ place)
+    measured = slope @ np.log([np.median(_some(samples[cutoff])) for cutoff in used])
+    drawn = slope @ np.log([_resampled_medians(samples[cutoff], chance) for cutoff in used])
+    low, high = np.quantile(drawn, _tails())
+    return Bounded(float(measured), float(low), float(high))
+
+
+def break_even(
+    conversion: Sequence[Sequence[float]], epoch_from: Sequence[float], epoch_to: Sequence[float]
+) -> Bounded | None:
+    """After how many epochs converting a store has paid: time of the conversion over the time that an epoch saves.
+
+    `conversion` holds the samples (s) of each of its steps, whose medians are added; the epochs are samples (s) of one
+    pass over the old and over the new store. None where an epoch with the new one isn't shorter, ties included. The
+    interval is the percentile bootstrap's (source as for `growth`), each set of samples drawn anew; `high` is infinite
+    where more than one draw in forty saves nothing. Raises ValueError without samples.
+    """
+    shorter = ratio(epoch_to, epoch_from)
+    cost = sum(np.median(_some(step)) for step in conversion)
+    saved = np.median(epoch_from) - np.median(epoch_to)
+    if shorter.tie or shorter.value >= 1 or saved <= 0:
+        return None
+    chance = np.random.default_rng(SEED)
+    costs = sum(_resampled_medians(step, chance) for step in conversion)
+    savings = _resampled_medians(epoch_from, chance) - _resampled_medians(epoch_to, chance)
+    drawn = np.divide(costs, savings, out=np.full(RESAMPLES, np.inf), where=savings > 0)
+    low, high = np.quantile(drawn, _tails(), method="nearest")
+    return Bounded(float(cost / saved), float(low), float(high))
+
+
+def spread(groups: Iterable[Sequence[float]]) -> float:
+    """The standard deviation within groups of numbers, of which some may be anything; 0 without a pair in a group.
+
+    It is 1.048 times the median distance of the pairs within each group, for normal numbers. Source: Shamos, "Geometry
+    and statistics", in "Algorithms and Complexity" (1976); Rousseeuw and Croux, "Alternatives to the median absolute
+    deviation", Journal of the American Statistical Association 88 (1993).
+    """
+    distances = [abs(one - other) for group in groups for one, other in combinations(group, 2)]
+    return float(NORMAL_DISTANCE * np.median(distances)) if distances else 0.0
+
+
+def p_value(ratio: Ratio, between: float) -> float:
+    """How likely a ratio so far from 1 is where there is no difference, both directions taken together.
+
+    The logarithm of the ratio is taken for normal, with the variance that the half of its interval towards 1 shows plus
+    that of `between`, the standard deviation of the logarithm that sets two jobs of the same code apart. Source of
+    adding the two: DerSimonian and Laird, "Meta-analysis in clinical trials", Controlled Clinical Trials 7 (1986).
+    """
+    towards_one = ratio.low if ratio.value > 1 else ratio.high
+    within = abs(math.log(ratio.value / towards_one)) / NORMAL_QUANTILE
+    error = math.hypot(within, between)
+    return math.erfc(abs(math.log(ratio.value)) / error / math.sqrt(2)) if error else float(ratio.value == 1)
+
+
+def discoveries(p_values: Sequence[float], rate: float = 1 - CONFIDENCE) -> list[bool]:
+    """Which of many tests find something, such that at most the part `rate` of the finds is chance, on average.
+
+    Where there is nothing to find, at most that part of such lists has any find. Source: Benjamini and Hochberg,
+    "Controlling the false discovery rate", Journal of the Royal Statistical Society B 57 (1995).
+    """
+    ordered = np.sort(p_values)
+    allowed = rate * np.arange(1, len(ordered) + 1) / max(1, len(ordered))
+    passing = ordered[ordered <= allowed]
+    return [bool(len(passing)) and value <= passing[-1] for value in p_values]
+
+
+def _zeros(places: np.ndarray, curve: np.ndarray) -> list[float]:
+    """Where a curve that is straight between its places changes its sign."""
+    changes = np.flatnonzero((curve[:-1] > 0) != (curve[1:] > 0))
+    step = curve[changes] / (curve[changes] - curve[changes + 1])
+    return (places[changes] + step * (places[changes + 1] - places[changes])).tolist()
+
+
+def _some(samples: Sequence[float]) -> Sequence[float]:
+    if not len(samples):
+        raise ValueError("no samples")
+    return samples
+
+
+def _resampled_medians(samples: Sequence[float], chance: np.random.Generator) -> np.ndarray:
+    """Medians (RESAMPLES,) of as many samples, drawn anew with replacement."""
+    values = np.asarray(_some(samples), float)
+    return np.median(values[chance.integers(0, len(values), (RESAMPLES, len(values)))], axis=1)
+
+
+def _tails() -> tuple[float, float]:
+    tail = (1 - CONFIDENCE) / 2
+    return tail, 1 - tail
 
 
 @cache

@@ -22,6 +22,12 @@ from scripts.report.tables import Tables
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "h")
 LINES = ("-", (0, (5, 1.5)), (0, (5, 1.5, 1, 1.5)), (0, (1.5, 1)), (0, (8, 1.5, 1, 1.5, 1, 1.5)))
 GREY, BASELINE, FAINT, TEXT = "#707070", "#9a9a9a", "#dddddd", "#222222"
+QUIET = (GREY, TEXT)
+"""Colours of lines that are no backend's."""
+TICK_PAD = 7
+"""Points from an axis to the labels of its ticks; minor ones have no length."""
+MARK_AREA = 30
+"""Of a mark that is a link, in points squared."""
 WIDTH = 10.0
 LINE = 0.165
 LINE_LETTERS = 165
@@ -66,6 +72,10 @@ class Look:
     color: str
     marker: str
     linestyle: str | tuple
+
+
+PLAIN = Look(BASELINE, ".", "-")
+"""The baseline's."""
 
 
 def looks(names: Sequence[str]) -> dict[str, Look]:

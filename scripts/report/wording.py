@@ -10,13 +10,49 @@ OPERATIONS = {
     "write-durable": "Write, durable",
     "read-warm": "Read, warm",
     "read-cold": "Read, cold",
+    "random-warm": "Random, warm",
+    "random-cold": "Random, cold",
+    "batch-warm": "Batch, warm",
+    "batch-cold": "Batch, cold",
+    "workers-warm": "Workers, warm",
+    "workers-cold": "Workers, cold",
+    "first-image-warm": "First image, warm",
+    "first-image-cold": "First image, cold",
 }
+"""All operations that there are, with their headings."""
 MEANINGS = {
     "write": "A new store of all images and labels, in a fresh place; bytes may still be in the page cache at the end.",
     "write-durable": "The same, until data, metadata and directory entries are on the disk.",
     "read-warm": "Opening the store and reading all images and labels in order; the store is in the page cache.",
-    "read-cold": "The same after the store was evicted from the page cache; directory entries may still be cached.",
+    "read-cold": "The same after the store was evicted from the page cache.",
+    "random-warm": "Reading images one by one, one call for each, drawn over the whole store in shuffled order, from a "
+    "reader that is open already; the store is in the page cache.",
+    "random-cold": "The same after the store was evicted from the page cache.",
+    "batch-warm": "Reading the same images in batches, one call for each batch, as a training does.",
+    "batch-cold": "The same after the store was evicted from the page cache.",
+    "workers-warm": "Reading batches, drawn over the whole store, that 1, 2, 4 ... processes share, up to the cores, "
+    "forked where the backend allows it, and spawned. Each has opened a reader of its own before the clock starts.",
+    "workers-cold": "The same after the store was evicted from the page cache.",
+    "first-image-warm": "In a fresh process with its libraries loaded: opening the store and reading one image, drawn "
+    "from the whole store.",
+    "first-image-cold": "The same after the store was evicted from the page cache.",
 }
+ADDS = {
+    "write": "How fast a store is made where the system may put it on the disk later.",
+    "write-durable": "How long an import takes until a loss of power can't undo it.",
+    "read": "How long one pass over all images takes, in order.",
+    "random": "What one image at a time costs in shuffled order, and how long the slowest take.",
+    "batch": "What a training waits for that shuffles its images.",
+    "workers": "Whether 2, 4 and more processes read faster than one.",
+    "first-image": "How long a program waits that was just started and wants one image.",
+}
+"""What operations add to a run, by name without the state of the page cache."""
+COSTS = {
+    "workers": "about a minute for each with 100,000 images",
+    "first-image": "about five seconds for each",
+}
+"""How long the timing jobs of such an operation take, where that isn't decided by the budget."""
+STARTS = {"fork": "forked", "spawn": "spawned"}
 TIMES = "\N{MULTIPLICATION SIGN}"
 TIME_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 BYTE_UNITS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "B"))
@@ -25,6 +61,18 @@ BYTE_UNITS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "B"))
 def operation(name: str) -> str:
     """A heading for an operation: `write-durable` is `Write, durable`."""
     return OPERATIONS.get(name, name.replace("-", ", ", 1).replace("-", " ").capitalize())
+
+
+def kind(name: str) -> str:
+    """A heading for operations that differ in the state of the page cache alone: `first-image` is `First image`."""
+    return operation(f"{name}-cold").removesuffix(", cold")
+
+
+def way(processes: int, start_method: str | None) -> str:
+    """How work was shared: `4 processes, forked`; empty where it wasn't."""
+    if start_method is None:
+        return ""
+    return f"{processes} process{'' if processes == 1 else 'es'}, {STARTS[start_method]}"
 
 
 def meaning(name: str) -> str:
@@ -70,6 +118,11 @@ def times(value: float) -> str:
 def times_between(low: float, high: float) -> str:
     """An interval of factors: `3.02 to 3.27`."""
     return f"{significant(low)} to {significant(high)}"
+
+
+def epochs_between(low: float, high: float) -> str:
+    """An interval of numbers of epochs, of which the upper end may be infinite: `2.1 to 3.4`, `2.1 or more`."""
+    return f"{significant(low, 2)} or more" if math.isinf(high) else f"{significant(low, 2)} to {significant(high, 2)}"
 
 
 def factor(ratio: Ratio, amount: str = "as long") -> str:

@@ -7,7 +7,7 @@ pixels of one image.
 
 from matplotlib.figure import Figure
 
-from scripts.report import article, bars, captions, style, wording
+from scripts.report import article, bars, captions, links, style, wording
 from scripts.report.tables import Tables
 
 POSITION = 7
@@ -50,6 +50,6 @@ def _bars(tables: Tables, name: str, cutoff: int) -> list[bars.Bar]:
         return [bars.Bar(name, None, f"no value{bracket}", colour)]
     apparent, allocated = row["apparent_bytes_per_image"], row["allocated_bytes_per_image"]
     return [
-        bars.Bar(name, apparent, f"{apparent:,.0f}{bracket}", colour),
-        bars.Bar(name, allocated, f"{allocated:,.0f}", colour, hatch="/////"),
+        bars.Bar(name, apparent, f"{apparent:,.0f}{bracket}", colour, link=links.store(row)),
+        bars.Bar(name, allocated, f"{allocated:,.0f}", colour, hatch="/////", link=links.store(row)),
     ]

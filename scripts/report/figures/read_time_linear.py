@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from scripts.report import captions, curves
 from scripts.report.tables import Tables
 
-POSITION = 4
+POSITION = 9
 
 
 def draw(tables: Tables) -> Figure:

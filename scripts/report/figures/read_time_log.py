@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from scripts.report import captions, curves
 from scripts.report.tables import Tables
 
-POSITION = 3
+POSITION = 1
 
 
 def draw(tables: Tables) -> Figure:

@@ -1,21 +1,24 @@
 """What does a single image cost?
 
 Time to write a store of one image and to open it and read that image, a panel per operation, each with its own scale.
-At this size the fixed cost of creating and opening a store is nearly all there is.
+At this size the fixed cost of creating and opening a store is nearly all there is. First image, where it was measured,
+does so in a process that was just started.
 """
 
 from matplotlib.figure import Figure
 
-from scripts.report import article, bars, captions, curves, style, wording
+from scripts.report import article, bars, captions, curves, links, style, wording
 from scripts.report.tables import Tables
 
-POSITION = 6
+POSITION = 12
+KINDS = ("write", "read", "first")
+"""Operations that a store of one image says something about; drawing from it at random does not."""
 
 
 def draw(tables: Tables) -> Figure:
     """A panel per operation, a bar per backend, and one for the baseline."""
     title = captions.title("single_image")
-    operations = tables.operations
+    operations = [name for kind in KINDS for name in tables.operations_like(kind)]
     if 1 not in tables.cutoffs or not operations:
         return style.empty(title, ["The cutoffs of this run do not include a single image."], tables)
     published = any(article.seconds(operation, name) for operation in operations for name in tables.backends)
@@ -45,8 +48,8 @@ def _bars(tables: Tables, operation: str) -> list[bars.Bar]:
             continue
         low, high = row["interval_low_seconds"] * 1e3, row["interval_high_seconds"] * 1e3
         text = wording.seconds(row["median_seconds"]) + bracket
-        found.append(bars.Bar(name, row["median_seconds"] * 1e3, text, look.color, low, high))
-    baseline = curves.baseline(tables, operation).get(1)
+        found.append(bars.Bar(name, row["median_seconds"] * 1e3, text, look.color, low, high, link=links.cell(row)))
+    baseline = next((point.y for point in curves.baseline(tables, operation) if point.x == 1), None)
     if baseline is not None:
         found.append(bars.Bar(curves.BASELINE, baseline * 1e3, wording.seconds(baseline), style.BASELINE))
     return found

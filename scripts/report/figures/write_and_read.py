@@ -1,7 +1,8 @@
 """How far apart are writing and reading?
 
-Time per image of each writing and reading operation, a panel per backend, both axes logarithmic. Where a line falls,
-the fixed cost of a store is shared among more images; where it is level, time is proportional to their number.
+Time per image of each operation that writes or reads all images, a panel per backend, both axes logarithmic. Where a
+line falls, the fixed cost of a store is shared among more images; where it is level, time is proportional to their
+number. Grey: the same operations on a plain file.
 """
 
 from matplotlib.figure import Figure
@@ -9,7 +10,7 @@ from matplotlib.figure import Figure
 from scripts.report import captions, curves, style, wording
 from scripts.report.tables import Tables
 
-POSITION = 5
+POSITION = 11
 COLUMNS = 3
 
 
@@ -26,16 +27,22 @@ def draw(tables: Tables) -> Figure:
     gaps = style.gaps(tables, operations)
     if not measured:
         return style.empty(title, ["Nothing was measured for this figure.", *gaps], tables)
-    notes = [*style.source(tables), curves.bars_note(tables, operations), *gaps]
+    notes = [
+        *style.source(tables),
+        f"{curves.bars_note(tables, operations)} Grey, with the same marks: {curves.BASELINE}.",
+        *gaps,
+    ]
     legend_rows = style.legend_rows(operations)
-    figure, panels = style.canvas(title, len(measured), COLUMNS, 2.8, notes, legend_rows=legend_rows)
+    columns = 2 if len(measured) in (2, 4) else COLUMNS
+    figure, panels = style.canvas(title, len(measured), columns, 2.8, notes, legend_rows=legend_rows)
     style.legend(figure, {wording.operation(operation): look for operation, look in looks.items()})
     for axes, backend in zip(panels, measured, strict=True):
         axes.set_title(backend)
         curves.scale(axes, tables.cutoffs, log=True, unit="Time per image")
         for operation, look in looks.items():
-            points = curves.points(tables, backend, operation)
+            curves.in_grey(axes, curves.baseline(tables, operation, per_image=True), look.marker, look.linestyle)
+            points = curves.points(tables, backend, operation, per_image=True)
             if points:
-                curves.with_bars(axes, [(n, *(value / n for value in times)) for n, *times in points], look)
+                curves.with_bars(axes, points, look)
     curves.same_limits(panels)
     return figure

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from scripts.report import captions, curves
 from scripts.report.tables import Tables
 
-POSITION = 1
+POSITION = 4
 
 
 def draw(tables: Tables) -> Figure:

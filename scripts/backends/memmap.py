@@ -1,0 +1,87 @@
+"""Backend memmap: the raw pixels in one file of NumPy's own format, mapped into memory to read.
+
+    images.npy    uint8, (n, height, width, 3)
+    labels.npy    int64, (n,)
+
+Settings and where they come from, measured on 2,000 of 100,000 CIFAR-10 images of 32x32, drawn at random:
+
+- Written like `numpy.save`, but in blocks, as the images may be larger than memory.
+- A map that is read at random says so to the kernel (MADV_RANDOM): otherwise 16 pages are mapped for each that is
+  touched, which takes 2.5 times as long from the page cache, and 50 times the bytes needed come from the disk.
+- All images of a batch are announced to the kernel before the first is touched, so that it fetches them at a time and
+  not one after the other: from the disk that takes a fifth of the time, from the page cache it hardly shows.
+"""
+
+import errno
+import mmap
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scripts.backends import base
+
+IMAGES, LABELS = "images.npy", "labels.npy"
+
+
+class Backend(base.Backend):
+    """Arrays as NumPy saves them."""
+
+    fork_safe = True
+    several_readers = True
+    opens_without_writing = True
+
+    def open(self, path: Path, options: dict[str, Any]) -> "Reader":
+        """Map both files."""
+        return Reader(path)
+
+    def _write(
+        self, path: Path, images: base.Source, labels: base.Source, durable: bool, options: dict[str, Any]
+    ) -> None:
+        with open(path / IMAGES, "xb", buffering=0) as image_file, open(path / LABELS, "xb", buffering=0) as label_file:
+            for file, array in ((image_file, images), (label_file, labels)):
+                header = {"descr": np.lib.format.dtype_to_descr(array.dtype), "fortran_order": False}
+                np.lib.format.write_array_header_1_0(file, {**header, "shape": tuple(array.shape)})
+            for _, image_block, label_block in base.blocks(images, labels):
+                for file, block in ((image_file, image_block), (label_file, label_block)):
+                    if file.write(block) != block.nbytes:
+                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+            if durable:
+                os.fsync(image_file.fileno())
+                os.fsync(label_file.fileno())
+        if durable:
+            base.sync_directory(path)
+
+
+class Reader(base.Reader):
+    """Holds both maps, and the file of the images to announce what will be read."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = open(path / IMAGES, "rb", buffering=0)  # noqa: SIM115
+        self._images = np.load(path / IMAGES, mmap_mode="r")
+        self._labels = np.load(path / LABELS, mmap_mode="r")
+        self._first_pixel = os.fstat(self._file.fileno()).st_size - self._images.nbytes
+        self._at_random = False
+        count, *image_shape = self._images.shape
+        super().__init__(count, image_shape)
+
+    def _read_all(self, images: np.ndarray, labels: np.ndarray) -> None:
+        images[:] = self._images
+        labels[:] = self._labels
+
+    def _read(self, ids: np.ndarray, images: np.ndarray, labels: np.ndarray) -> None:
+        if not self._at_random:
+            self._at_random = True
+            with suppress(OSError):
+                self._images._mmap.madvise(mmap.MADV_RANDOM)
+        if len(ids) > 1:
+            size = self._images[0].nbytes
+            base.announce(self._file.fileno(), (self._first_pixel + ids * size).tolist(), size)
+        np.take(self._images, ids, axis=0, out=images, mode="clip")
+        np.take(self._labels, ids, axis=0, out=labels, mode="clip")
+
+    def _close(self) -> None:
+        self._file.close()
+        del self._images, self._labels

@@ -1,0 +1,215 @@
+"""What every operation is made of: subjects, samples, the clock, and the order in which a job calls it.
+
+A sample is taken of a subject: the backend, or the baseline that alternates with it.
+"""
+
+import gc
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+
+from scripts.measure.costs import Costs, Meter
+from scripts.measure.settings import Settings
+
+QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
+PROBABILITIES = (
+    0.0,
+    0.01,
+    0.05,
+    0.1,
+    0.2,
+    0.25,
+    0.3,
+    0.4,
+    0.5,
+    0.6,
+    0.7,
+    0.75,
+    0.8,
+    0.9,
+    0.95,
+    0.98,
+    0.99,
+    0.995,
+    0.999,
+    1.0,
+)
+"""The quantiles of the time of one call that a record keeps."""
+
+
+class Storage(Protocol):
+    """What a backend and the baseline have in common."""
+
+    fork_safe: bool
+
+    def write(self, path: Path, images: Any, labels: Any, *, durable: bool, options: dict[str, Any]) -> None:
+        """Write a new store at `path`."""
+
+    def open(self, path: Path, options: dict[str, Any]) -> Any:
+        """Return a reader of the store at `path`, usable with `with`."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a sample is taken of: `backend` or `baseline`, with its options."""
+
+    name: str
+    storage: Storage
+    options: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One timed run. Seconds by `perf_counter_ns`; `open_seconds` is the time until the reader is there.
+
+    `processes` shared the work, `start_method` says how they were started, None for the timing process itself. `images`
+    were written or read. `latency_seconds` are quantiles of the time of one call, None where one call is all there is.
+    `resident_fraction` is the part of the store in the page cache right before the run, `unsynced_fraction` the part of
+    a durable write that wasn't on the disk right after it, both None where it isn't asked for or can't be known;
+    `state_verified` says whether the state was what its name promises. The other fields are as in `Costs`.
+    """
+
+    subject: str
+    order: int
+    processes: int
+    start_method: str | None
+    images: int
+    seconds: float
+    open_seconds: float | None
+    latency_seconds: dict[str, float] | None
+    user_seconds: float
+    system_seconds: float
+    peak_memory_bytes: int | None
+    state: str
+    state_verified: bool
+    resident_fraction: float | None
+    unsynced_fraction: float | None
+    device_read_bytes: int | None
+    device_written_bytes: int | None
+
+
+class Unmeasurable(Exception):
+    """The operation can't be measured here; the message is the reason that the results show."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the operations of one cell work on.
+
+    `images` (n, height, width, 3) uint8 and `labels` (n,) int64 are the cutoff's, of which writing takes copies in
+    memory; `store` is the data directory of the built store, `store_digest` the digest of its content; `scratch` is an
+    empty directory on the same file system.
+    """
+
+    images: Any
+    labels: Any
+    store: Path
+    store_digest: str
+    scratch: Path
+    settings: Settings
+
+
+@dataclass
+class Clocked:
+    """What the clock says of one run, once it has ended."""
+
+    seconds: float = 0.0
+    costs: Costs | None = None
+
+
+class Operation(ABC):
+    """Takes samples of subjects. A job calls rehearse, prepare, and then run and check as often as it needs."""
+
+    settings: ClassVar[tuple[str, ...]] = ()
+    """The settings that it depends on besides those that all do."""
+    state: str
+    needs_identical_run_first = False
+    """Whether the state is only reached by an identical untimed run."""
+    repeats_short_runs = True
+    """Whether a short sample follows an identical untimed run."""
+    eviction: str | None = None
+    """How the page cache is emptied, for what starts cold."""
+
+    def __init__(self, inputs: Inputs, backend: Subject, baseline: Subject) -> None:
+        self.inputs = inputs
+        self.backend = backend
+        self.baseline = baseline
+        self.samples: list[Sample] = []
+        self.meter = Meter()
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """Make what the samples need, and touch the memory they use. Raises Unmeasurable."""
+
+    @abstractmethod
+    def run(self, subject: Subject) -> list[Sample]:
+        """Bring about the state and run once under the clock; return the sample.
+
+        Where work can be shared in several ways there is one sample for each; the last one stands for all.
+        """
+
+    @abstractmethod
+    def check(self) -> None:
+        """Check what the backend's last run did. Raises UserError where it isn't the whole work."""
+
+    def keep(self, samples: list[Sample]) -> None:
+        """Keep what a run returned; the order of a sample is its place among those that are kept."""
+        self.samples += [replace(sample, order=place) for place, sample in enumerate(samples, len(self.samples))]
+
+    def finish(self) -> None:  # noqa: B027
+        """Give back what must not outlive the samples."""
+
+    def latencies(self) -> dict[str, list[float]] | None:
+        """Return quantiles of the time (s) of one call over all samples that count, or None."""
+        return None
+
+    def rehearse(self, subject: Subject) -> Path:
+        """Write and read one image, so that every library is imported before the clock starts; return its path."""
+        path = self.inputs.scratch / f"rehearsal-{subject.name}"
+        images, labels = np.array(self.inputs.images[:1]), np.array(self.inputs.labels[:1])
+        subject.storage.write(path, images, labels, durable=True, options=subject.options)
+        read_one(subject, path, images, labels)
+        return path
+
+    @contextmanager
+    def clocked(self) -> Iterator[Clocked]:
+        """Run the block under the clock, without garbage collection (as timeit does)."""
+        clocked = Clocked()
+        gc.collect()
+        gc.disable()
+        self.meter.start()
+        try:
+            start = time.perf_counter_ns()
+            yield clocked
+            clocked.seconds = (time.perf_counter_ns() - start) / 1e9
+        finally:
+            gc.enable()
+        clocked.costs = self.meter.stop()
+
+    def sample(self, subject: Subject, clocked: Clocked, **known: Any) -> Sample:
+        """Make a sample of what is known."""
+        assert clocked.costs
+        usual: dict[str, Any] = {
+            **{"processes": 1, "start_method": None, "open_seconds": None, "latency_seconds": None},
+            **{"state_verified": True, "resident_fraction": None, "unsynced_fraction": None},
+        }
+        about = {"subject": subject.name, "order": 0, "state": self.state, "seconds": clocked.seconds}
+        return Sample(**{**usual, **about, **asdict(clocked.costs), **known})
+
+
+def read_one(subject: Subject, path: Path, images: np.ndarray, labels: np.ndarray) -> None:
+    """Read a store of one image in both ways."""
+    with subject.storage.open(path, subject.options) as reader:
+        reader.read_all(images, labels)
+        reader.read(np.zeros(1, np.int64), images, labels)
+
+
+def quantiles(seconds: np.ndarray, probabilities: tuple[float, ...]) -> list[float]:
+    """Return quantiles of times (s), each one of them: no value in between is made up (Hyndman and Fan's type 1)."""
+    return np.quantile(seconds, probabilities, method="inverted_cdf").tolist()

@@ -1,0 +1,72 @@
+"""The state of the page cache that a read starts from: brought about, verified, and doubted where it may be feigned."""
+
+from pathlib import Path
+
+from scripts.measure import disk_usage, machine, page_cache
+from scripts.measure.operations.base import Unmeasurable
+
+FEWEST_DEVICE_BYTES = 0.25
+"""Of the bytes in a store, for the images asked for: whoever reads fewer from the device had them from elsewhere."""
+SLACK_BYTES = 4 * 4096
+"""What pages at the edges of images and of the store may make up."""
+FADVISE, DROP_CACHES = "posix_fadvise", "drop_caches"
+
+
+class CacheState:
+    """Warm: in the page cache, as found by mincore. Cold: evicted from it, and read from the device."""
+
+    def __init__(self, *, cold: bool, drop_caches: bool) -> None:
+        self.cold = cold
+        self.name = "cold" if cold else "warm"
+        self._drops = cold and drop_caches and page_cache.drop_all()
+        self.eviction = (DROP_CACHES if self._drops else FADVISE) if cold else None
+        self._device_counts = True
+        self._sizes: dict[Path, int] = {}
+
+    def try_on(self, path: Path) -> None:
+        """Evict a store, where reads start cold. Raises Unmeasurable where it stays or nobody can know."""
+        if not self.cold:
+            return
+        resident = self.bring_about(path)
+        if resident is None:
+            raise Unmeasurable("this system doesn't tell whether the store is in the page cache")
+        if resident > page_cache.COLD_RESIDENT_FRACTION:
+            kind = machine.file_system(path)["type"]
+            raise Unmeasurable(
+                f"the store can't be evicted from the page cache of file system {kind}: {resident:.0%} stayed resident"
+            )
+
+    def bring_about(self, path: Path) -> float | None:
+        """Evict the store or load it, and return the part of it that is resident then, None if it can't be known."""
+        if not self.cold:
+            page_cache.load(path)
+        elif self._drops:
+            page_cache.drop_all()
+        else:
+            page_cache.evict(path)
+        return page_cache.resident_fraction(path)
+
+    def verified(
+        self, path: Path, resident: float | None, device_read_bytes: int | None, share: float, *, is_baseline: bool
+    ) -> bool:
+        """Say whether a run started from the state, given what was resident before it and read from devices in it.
+
+        `share` is the part of the store's images that was read. A cold read must have come from the device, unless the
+        baseline, a plain file, shows that the file system doesn't count what is read.
+        """
+        if not self.cold:
+            # Where residency is unknown, a run that read nothing from a device has shown that the store was in memory.
+            return device_read_bytes == 0 if resident is None else resident >= page_cache.WARM_RESIDENT_FRACTION
+        if resident is None or resident > page_cache.COLD_RESIDENT_FRACTION:
+            return False
+        if is_baseline:
+            self._device_counts = bool(device_read_bytes)
+        if not self._device_counts or device_read_bytes is None:
+            return True
+        return device_read_bytes >= max(1, self._bytes(path) * share * FEWEST_DEVICE_BYTES - SLACK_BYTES)
+
+    def _bytes(self, path: Path) -> int:
+        """The bytes of the store's files, asked for once."""
+        if path not in self._sizes:
+            self._sizes[path] = disk_usage.measure(path).apparent_bytes if path.is_dir() else path.stat().st_size
+        return self._sizes[path]

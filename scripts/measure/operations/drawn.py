@@ -1,0 +1,108 @@
+"""Operations random and batch: images drawn from the whole store, in shuffled order, as training reads them."""
+
+import time
+from collections import defaultdict
+from contextlib import ExitStack
+
+import numpy as np
+
+from scripts.measure.operations.base import PROBABILITIES, QUANTILES, Sample, Subject, quantiles
+from scripts.measure.operations.read import Read
+
+SEED = 20190101
+
+
+class Random(Read):
+    """One call for each image; the reader is open before the clock starts, as it is in training.
+
+    Each run draws other images; a run of the backend and the one of the baseline beside it draw the same.
+    """
+
+    settings = ("random_images",)
+
+    def prepare(self) -> None:
+        """Write the baseline's file and allocate the arrays."""
+        self.write_baseline()
+        self.allocate(min(len(self.inputs.labels), self.inputs.settings.random_images))
+        self._runs: dict[str, int] = defaultdict(int)
+        self._last: dict[str, np.ndarray] = {}
+        self._kept: dict[str, list[np.ndarray]] = defaultdict(list)
+
+    @property
+    def images_per_call(self) -> int:
+        """How many images one call asks for."""
+        return 1
+
+    def run(self, subject: Subject) -> list[Sample]:
+        """Read the drawn images once, and compare each with the one that was asked for."""
+        path = self.paths[subject.name]
+        self.images.fill(0xAA)
+        self.labels.fill(-1)
+        ids = self.draw(subject)
+        step = self.images_per_call
+        calls = [
+            (ids[start : start + step], self.images[start : start + step], self.labels[start : start + step])
+            for start in range(0, len(ids), step)
+        ]
+        moments = np.empty(len(calls) + 1, np.int64)
+        clock = time.perf_counter_ns
+        resident = self.cache.bring_about(path)
+        # What opening reads ahead would be missing from the bytes of the device, so the costs include it.
+        with ExitStack() as closed_afterwards, self.clocked() as clocked:
+            start = clock()
+            reader = closed_afterwards.enter_context(subject.storage.open(path, subject.options))
+            read = reader.read
+            moments[0] = clock()
+            for number, call in enumerate(calls, start=1):
+                read(*call)
+                moments[number] = clock()
+        self.compare(self.images, self.labels, ids)
+        self._last[subject.name] = seconds = np.diff(moments) / 1e9
+        clocked.seconds = int(moments[-1] - moments[0]) / 1e9
+        return [
+            self.sample(
+                subject,
+                clocked,
+                images=len(ids),
+                open_seconds=int(moments[0] - start) / 1e9,
+                latency_seconds=dict(zip(QUANTILES, quantiles(seconds, tuple(QUANTILES.values())), strict=True)),
+                resident_fraction=resident,
+                state_verified=self.verified(
+                    subject, resident, clocked.costs.device_read_bytes, len(ids) / len(self.inputs.labels)
+                ),
+            )
+        ]
+
+    def keep(self, samples: list[Sample]) -> None:
+        """Keep the sample of the last run, and the time of each of its calls if the sample counts."""
+        super().keep(samples)
+        for sample in samples:
+            if sample.state_verified:
+                self._kept[sample.subject].append(self._last[sample.subject])
+
+    def draw(self, subject: Subject) -> np.ndarray:
+        """Return the ids of a subject's next run, int64, none twice."""
+        self._runs[subject.name] += 1
+        generator = np.random.default_rng([SEED, self._runs[subject.name]])
+        return generator.choice(len(self.inputs.labels), len(self.labels), replace=False)
+
+    def check(self) -> None:
+        """Every run has been compared already."""
+
+    def latencies(self) -> dict[str, list[float]] | None:
+        """Return quantiles of the time (s) of one call over all samples that count; None where none does."""
+        if len(self._kept) < len(self.paths):
+            return None
+        found = {name: quantiles(np.concatenate(self._kept[name]), PROBABILITIES) for name in self.paths}
+        return {"probabilities": list(PROBABILITIES), **found}
+
+
+class Batch(Random):
+    """One call for each batch, as a data loader asks; the last one may be smaller."""
+
+    settings = ("random_images", "batch_size")
+
+    @property
+    def images_per_call(self) -> int:
+        """The size of a batch."""
+        return self.inputs.settings.batch_size

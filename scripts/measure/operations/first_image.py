@@ -1,0 +1,81 @@
+"""Operation first-image: one image in a fresh process, from opening the store until the image is there."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+
+from scripts.measure import process
+from scripts.measure.costs import Costs, Meter
+from scripts.measure.memory import empty_on_page
+from scripts.measure.operations.base import Clocked, Sample, Subject, read_one
+from scripts.measure.operations.drawn import SEED
+from scripts.measure.operations.read import Read
+
+
+class FirstImage(Read):
+    """Starts a process for each run; its libraries are loaded, and a store of one image read, before the clock."""
+
+    repeats_short_runs = False
+
+    def prepare(self) -> None:
+        """Write the baseline's file."""
+        self.write_baseline()
+        self.needs_identical_run_first = False
+        self._runs = dict.fromkeys(self.paths, 0)
+
+    def rehearse(self, subject: Subject) -> Path:
+        """Write the store of one image that every process reads first."""
+        self._rehearsals = getattr(self, "_rehearsals", {}) | {subject.name: super().rehearse(subject)}
+        return self._rehearsals[subject.name]
+
+    def run(self, subject: Subject) -> list[Sample]:
+        """Read one image, drawn from the whole store, in a process of its own, and compare it."""
+        path = self.paths[subject.name]
+        self._runs[subject.name] += 1
+        number = int(np.random.default_rng([SEED, self._runs[subject.name]]).integers(len(self.inputs.labels)))
+        resident = self.cache.bring_about(path)
+        seconds, open_seconds, costs, images, labels = process.call(
+            first_image,
+            subject,
+            path,
+            self._rehearsals[subject.name],
+            number,
+            self.inputs.images.shape[1:],
+            threads=self.inputs.settings.threads,
+        )
+        self.compare(images, labels, np.array([number]))
+        return [
+            self.sample(
+                subject,
+                Clocked(seconds, costs),
+                images=1,
+                open_seconds=open_seconds,
+                resident_fraction=resident,
+                state_verified=self.verified(subject, resident, costs.device_read_bytes, 1 / len(self.inputs.labels)),
+            )
+        ]
+
+    def check(self) -> None:
+        """Every run has been compared already."""
+
+
+def first_image(
+    subject: Subject, path: Path, rehearsal: Path, number: int, image_shape: tuple[int, ...]
+) -> tuple[float, float, Costs, np.ndarray, np.ndarray]:
+    """Open the store at `path` and read image `number`: seconds, those of opening, costs, image and label."""
+    images, labels = empty_on_page((1, *image_shape), np.uint8), empty_on_page((1,), np.int64)
+    read_one(subject, rehearsal, images, labels)
+    images.fill(0xAA)
+    labels.fill(-1)
+    ids = np.array([number])
+    meter = Meter()
+    meter.start()
+    start = time.perf_counter_ns()
+    reader = subject.storage.open(path, subject.options)
+    opened = time.perf_counter_ns()
+    reader.read(ids, images, labels)
+    end = time.perf_counter_ns()
+    costs = meter.stop()
+    reader.__exit__(None, None, None)
+    return (end - start) / 1e9, (opened - start) / 1e9, costs, images, labels

@@ -1,0 +1,192 @@
+"""Operation workers: batches drawn from the whole store, shared by several processes, as a data loader does."""
+
+import os
+import time
+import zlib
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scripts.errors import UserError
+from scripts.measure import machine, process
+from scripts.measure.costs import Costs, Meter
+from scripts.measure.memory import empty_on_page
+from scripts.measure.operations.base import Clocked, Sample, Subject, read_one
+from scripts.measure.operations.drawn import SEED
+from scripts.measure.operations.read import Read
+
+TIMES_AS_MANY_IMAGES = 10
+"""As many times the images of random are read, so that starting together doesn't count."""
+FORK, SPAWN = "fork", "spawn"
+
+
+class Workers(Read):
+    """Shares batches among 1, 2, 4 ... processes up to the cores, forked where that is safe, and spawned.
+
+    The processes stay from run to run. In each run every process opens a reader of its own, and when all have, they
+    start; the time is from the first start to the last end. Batches are dealt in turn, as PyTorch's data loader does.
+    """
+
+    settings = ("random_images", "batch_size")
+
+    def prepare(self) -> None:
+        """Write the baseline's file and start the processes."""
+        self.write_baseline()
+        self.needs_identical_run_first = False
+        cores = machine.usable_cores()
+        self._processes = [2**power for power in range(cores.bit_length())]
+        methods = [FORK, SPAWN] if self.backend.storage.fork_safe and hasattr(os, "fork") else [SPAWN]
+        self._count = min(len(self.inputs.labels), TIMES_AS_MANY_IMAGES * self.inputs.settings.random_images)
+        self._runs = dict.fromkeys(self.paths, 0)
+        self._started = {method: self._start(method, self._processes[-1]) for method in methods}
+
+    def rehearse(self, subject: Subject) -> Path:
+        """Write the store of one image that every process reads first."""
+        self._rehearsals = getattr(self, "_rehearsals", {}) | {subject.name: super().rehearse(subject)}
+        return self._rehearsals[subject.name]
+
+    def run(self, subject: Subject) -> list[Sample]:
+        """Read the same images in each way of sharing them; the last is that with most processes, spawned."""
+        self._runs[subject.name] += 1
+        generator = np.random.default_rng([SEED, self._runs[subject.name]])
+        ids = generator.choice(len(self.inputs.labels), self._count, replace=False)
+        return [
+            self._run(subject, ids, connections[:count], method)
+            for method, connections in self._started.items()
+            for count in self._processes
+        ]
+
+    def check(self) -> None:
+        """Every run has been compared already."""
+
+    def finish(self) -> None:
+        """Let the processes end."""
+        for connections in getattr(self, "_started", {}).values():
+            for connection in connections:
+                connection.send(None)
+                connection.close()
+
+    def _start(self, method: str, count: int) -> list[Connection]:
+        """Start processes that wait for work, and return the connections to them once all are ready."""
+        context = get_context(method)
+        connections = []
+        for _ in range(count):
+            connection, theirs = context.Pipe()
+            batches = -(-self._count // self.inputs.settings.batch_size)
+            most = min(self._count, batches * self.inputs.settings.batch_size)
+            arguments = (theirs, os.getpid(), self._rehearsals, most, self.inputs.images.shape[1:])
+            context.Process(target=serve, args=(*arguments, (self.baseline, self.backend)), daemon=True).start()
+            theirs.close()
+            connections.append(connection)
+        for connection in connections:
+            _receive(connection)
+        return connections
+
+    def _run(self, subject: Subject, ids: np.ndarray, connections: list[Connection], method: str) -> Sample:
+        path = self.paths[subject.name]
+        step = self.inputs.settings.batch_size
+        batches = [ids[start : start + step] for start in range(0, len(ids), step)]
+        shares = [batches[worker :: len(connections)] for worker in range(len(connections))]
+        resident = self.cache.bring_about(path)
+        for connection, share in zip(connections, shares, strict=True):
+            connection.send((subject.name, path, share))
+        open_seconds = max(_receive(connection) for connection in connections)
+        for connection in connections:
+            connection.send("go")
+        answers = [_receive(connection) for connection in connections]
+        starts, ends, costs, found = zip(*answers, strict=True)
+        if list(found) != [self._checksum(share) for share in shares]:
+            self.refuse()
+        total = costs[0]
+        for more in costs[1:]:
+            total += more
+        return self.sample(
+            subject,
+            Clocked((max(ends) - min(starts)) / 1e9, total),
+            processes=len(connections),
+            start_method=method,
+            images=len(ids),
+            open_seconds=open_seconds,
+            resident_fraction=resident,
+            state_verified=self.verified(
+                subject, resident, total.device_read_bytes, len(ids) / len(self.inputs.labels)
+            ),
+        )
+
+    def _checksum(self, batches: list[np.ndarray]) -> int:
+        ids = np.concatenate([*batches, np.empty(0, np.int64)]).astype(np.int64)
+        return checksum(self.stored_images[ids], self.stored_labels[ids])
+
+
+def serve(
+    connection: Connection,
+    parent: int,
+    rehearsals: dict[str, Path],
+    most: int,
+    image_shape: tuple[int, ...],
+    subjects: tuple[Subject, ...],
+) -> None:
+    """Be a worker: for each share of batches that comes, open a reader, say so, wait for the word, read, and answer."""
+    process.die_with(parent)
+    images, labels = empty_on_page((most, *image_shape), np.uint8), empty_on_page((most,), np.int64)
+    images.fill(0)
+    labels.fill(0)
+    for subject in subjects:
+        read_one(subject, rehearsals[subject.name], images[:1], labels[:1])
+    known = {subject.name: subject for subject in subjects}
+    meter = Meter()
+    connection.send("ready")
+    while task := connection.recv():
+        try:
+            name, path, batches = task
+            _read(connection, known[name], path, batches, images, labels, meter)
+        except Exception as error:
+            connection.send(error)
+
+
+def checksum(images: np.ndarray, labels: np.ndarray) -> int:
+    """Return the CRC-32 of images and then labels: quick, and enough to notice what isn't planted."""
+    return zlib.crc32(np.ascontiguousarray(labels), zlib.crc32(np.ascontiguousarray(images)))
+
+
+def _read(
+    connection: Connection,
+    subject: Subject,
+    path: Path,
+    batches: list[np.ndarray],
+    images: np.ndarray,
+    labels: np.ndarray,
+    meter: Meter,
+) -> None:
+    calls = []
+    done = 0
+    for ids in batches:
+        place = slice(done, done + len(ids))
+        calls.append((ids, images[place], labels[place]))
+        done += len(ids)
+    images[:done].fill(0xAA)
+    labels[:done].fill(-1)
+    meter.start()
+    start = time.perf_counter_ns()
+    with subject.storage.open(path, subject.options) as reader:
+        connection.send((time.perf_counter_ns() - start) / 1e9)
+        connection.recv()
+        start = time.perf_counter_ns()
+        for call in calls:
+            reader.read(*call)
+        end = time.perf_counter_ns()
+        costs: Costs = meter.stop()
+    connection.send((start, end, costs, checksum(images[:done], labels[:done])))
+
+
+def _receive(connection: Connection) -> Any:
+    try:
+        answer = connection.recv()
+    except EOFError:
+        raise UserError("a process that read batches has been killed, most likely for want of memory") from None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer

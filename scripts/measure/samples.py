@@ -1,0 +1,129 @@
+"""The samples of one cell, taken in turn with the baseline: what the process does that a timing job starts."""
+
+import gc
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from scripts import backends
+from scripts.dataset.image_set import ImageSet
+from scripts.measure import process, sampling, store
+from scripts.measure.baseline import Baseline
+from scripts.measure.operations import OPERATIONS
+from scripts.measure.operations.base import Inputs, Operation, Sample, Subject, Unmeasurable
+from scripts.measure.settings import Settings
+from scripts.progress import Progress, report
+
+MANY_IMAGES = 10_000
+"""From here on what comes before the first sample can take a while, so a line says that it has begun."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is sampled, where its images and its store are, and where it may write."""
+
+    backend: str
+    module: str
+    options: dict[str, Any]
+    cutoff: int
+    operation: str
+    image_set: Path
+    store: Path
+    settings: Settings
+
+
+def take(job: Job, place: Path) -> dict[str, Any]:
+    """Take the samples of a cell, writing in the empty directory `place`; return what its record says of them.
+
+    Raises UserError where the store isn't the one that these images, this code and these options make, and where the
+    backend doesn't do the whole work.
+    """
+    choice = store.Choice(job.module, job.options)
+    image_set = ImageSet.load(job.image_set)
+    manifest = store.check(job.store, store.key(image_set.provenance["digest"], job.cutoff, choice))
+    images, labels = image_set.first(job.cutoff)
+    operation = OPERATIONS[job.operation].make(
+        Inputs(images, labels, job.store / store.DATA, manifest["digest"], place, job.settings),
+        Subject("backend", backends.load(job.module), job.options),
+        Subject("baseline", Baseline(), {"image_shape": list(images.shape[1:])}),
+    )
+    label = f"{job.operation} {job.backend} {job.cutoff}"
+    gap_reason = None
+    try:
+        sample(operation, label)
+    except Unmeasurable as reason:
+        gap_reason = str(reason)
+        report(f"{label}: not measured: {gap_reason}")
+    finally:
+        operation.finish()
+    return {
+        "status": "gap" if gap_reason else "measured",
+        "gap_reason": gap_reason,
+        "backend": {
+            "module": job.module,
+            "options": job.options,
+            "digest": manifest["backend_digest"],
+            "versions": manifest["versions"],
+        },
+        "image_set": manifest["image_set"],
+        "store": {"key": manifest["key"], "digest": manifest["digest"]},
+        "process": {"threads": job.settings.threads, "cpu_affinity": process.cpu_affinity()},
+        "eviction": operation.eviction,
+        "latencies": None if gap_reason else operation.latencies(),
+        "samples": [asdict(taken) for taken in operation.samples],
+    }
+
+
+def sample(operation: Operation, label: str) -> None:
+    """Run what comes before the first sample, then the samples. Raises Unmeasurable."""
+    backend, baseline, settings = operation.backend, operation.baseline, operation.inputs.settings
+    for subject in (baseline, backend):
+        operation.rehearse(subject)
+    # Before each run garbage is collected; what is here to stay needn't be looked through again each time.
+    gc.freeze()
+    if len(operation.inputs.labels) >= MANY_IMAGES:
+        report(f"{label}: preparing, and a first run")
+    operation.prepare()
+    last = {subject.name: operation.run(subject) for subject in (baseline, backend)}
+    operation.check()
+    *_, first = last[backend.name]
+    # A first run that lasts long isn't run again for nothing, unless the state needs an identical run before it.
+    keep_first = _is_long(first, settings) and first.state_verified and not operation.needs_identical_run_first
+    if keep_first:
+        operation.keep(last[backend.name])
+
+    def take_one(subject: Subject) -> Sample:
+        # Right after an identical run, a short one finds its memory at hand: on a virtual machine, memory that hasn't
+        # been touched for a while can cost several times what the work on it does.
+        if operation.repeats_short_runs and not _is_long(last[subject.name][-1], settings):
+            operation.run(subject)
+        last[subject.name] = operation.run(subject)
+        operation.keep(last[subject.name])
+        return last[subject.name][-1]
+
+    def take_backend() -> float | None:
+        taken = take_one(backend)
+        return taken.seconds if taken.state_verified else None
+
+    rounds = sampling.alternate(
+        take_backend, lambda: take_one(baseline), settings, first=first.seconds if keep_first else None
+    )
+    with Progress(label, None, "samples", done=int(keep_first)) as progress:
+        for done, at_most in rounds:
+            progress.update(done, at_most)
+    operation.check()
+    samples = [taken for taken in operation.samples if taken.subject == backend.name]
+    if not any(taken.state_verified for taken in samples):
+        raise Unmeasurable(_why_unverified(operation.state, samples))
+
+
+def _why_unverified(state: str, samples: list[Sample]) -> str:
+    known = [taken.resident_fraction for taken in samples if taken.resident_fraction is not None]
+    resident = f"{min(known):.1%} to {max(known):.1%} of the store" if known else "an unknown part of the store"
+    read = [taken.device_read_bytes for taken in samples if taken.device_read_bytes is not None]
+    moved = f", and at most {max(read):,} bytes came from the device" if read else ""
+    return f"no sample started from the state {state}: {resident} was in the page cache{moved}"
+
+
+def _is_long(taken: Sample, settings: Settings) -> bool:
+    return taken.seconds >= settings.long_sample_seconds

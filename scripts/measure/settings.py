@@ -1,0 +1,28 @@
+"""The settings of a timing job: what the config decides of how, and how long, a cell is timed."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Settings:
+    """When a cell has been sampled enough, and what its samples are. Times in seconds.
+
+    Short samples: at least `minimum_samples`, then until the 95 % interval of the median lies within
+    `interval_width` of the median, the budget is spent, or there are `maximum_samples`. Where the median is
+    `long_sample_seconds` or more, the cell is a long one: `long_samples` in all.
+    """
+
+    budget_seconds: float = 2.0
+    minimum_samples: int = 6
+    maximum_samples: int = 200
+    interval_width: float = 0.05
+    long_sample_seconds: float = 2.0
+    long_samples: int = 3
+    threads: int = 1
+    """Threads that each library may use."""
+    drop_caches: bool = False
+    """Whether a cold sample may drop the whole system's caches, where the user may do that."""
+    random_images: int = 2000
+    """How many images, at most, are drawn for a sample of random or batch."""
+    batch_size: int = 128
+    """How many images one call of batch or workers asks for."""

@@ -1,0 +1,283 @@
+"""What may be compared with what, and how: the cells of a run, their samples, and the rule for two cells.
+
+From that rule come, for the page, who overtakes whom, how times grow with the number of images, and after how many
+epochs it pays to convert one store into another.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import combinations, permutations
+
+from scripts.report import statistics, wording
+from scripts.report.statistics import EXACT, INTERVAL, RANGE, RATIOS, SIZE, Ratio
+from scripts.report.tables import MAIN_GROUP, Row, Tables
+
+CellName = tuple[str, int, str]
+"""Backend, cutoff (images) and operation."""
+
+FIRST_IMAGE = "first-image"
+EPOCHS = ("batch-warm", "random-warm", "read-warm")
+"""What stands for an epoch: the first of these that both stores have."""
+READ_OLD = "read-warm"
+WRITE_NEW = ("write-durable", "write")
+"""What converting a store takes: reading all of the old one, and the first of these that the new one has."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """The samples (s) of one timing job that count, state verified: those of the backend, those of the baseline, and
+    each of the backend's over the baseline's of its round, where both count."""
+
+    seconds: list[float]
+    baseline: list[float]
+    ratios: list[float]
+
+    @classmethod
+    def of(cls, rows: list[Row]) -> "Job":
+        """From the timings of one job and one way of sharing the work, in the order they were taken.
+
+        Baseline and backend take turns, so the n-th of the one and the n-th of the other are of one round.
+        """
+        taken = {subject: [row for row in rows if row["subject"] == subject] for subject in ("backend", "baseline")}
+        counted = {
+            subject: [row["seconds"] for row in samples if row["state_verified"]] for subject, samples in taken.items()
+        }
+        rounds = zip(taken["backend"], taken["baseline"], strict=False)  # the last round may have been cut short
+        ratios = [
+            backend["seconds"] / baseline["seconds"]
+            for backend, baseline in rounds
+            if backend["state_verified"] and baseline["state_verified"]
+        ]
+        return cls(counted["backend"], counted["baseline"], ratios)
+
+
+def compare(one: Job, other: Job) -> Ratio:
+    """How many times as long `one` takes as `other`: two jobs of the same operation and number of images.
+
+    By times, where the baselines of the two jobs agree: the interval of their ratio contains 1, or they differ by less
+    than 5 %. Otherwise the machine wasn't in the same state in both, and they are compared by their ratios to the
+    baseline, round by round.
+
+    A winner must win both ways, as not everything slows down alike, and a drift that is lost in the noise is a drift.
+    So the interval reaches over the other way too: by ratios, over the interval by times; by times, over the same
+    interval corrected by what the baselines differ by. Where the other way is a tie, it reaches over 1. That is an
+    intersection-union test: Berger, "Multiparameter hypothesis testing and acceptance sampling", Technometrics 24
+    (1982). A job without a baseline is compared by times alone. Raises ValueError where a job has no samples.
+    """
+    by_times = statistics.ratio(one.seconds, other.seconds)
+    if not one.ratios or not other.ratios:
+        return by_times
+    drift = statistics.ratio(one.baseline, other.baseline)
+    if drift.within_noise:
+        ends = (end / drift.value for end in (by_times.value, by_times.low, by_times.high))
+        return _both_ways(by_times, Ratio(*ends, by_times.kind))
+    return _both_ways(compare_by_ratios(one, other), by_times)
+
+
+def compare_by_ratios(one: Job, other: Job) -> Ratio:
+    """The same by ratios to the baseline alone, as jobs of two machines compare. Raises ValueError without any."""
+    return replace(statistics.ratio(one.ratios, other.ratios), by=RATIOS)
+
+
+def _both_ways(way: Ratio, other: Ratio) -> Ratio:
+    """The one way, its interval reaching over that of the other way, and over 1 where that is a tie."""
+    ends = [way.low, way.high, other.low, other.high, *([1.0] if other.tie else [])]
+    kind = RANGE if RANGE in (way.kind, other.kind) else INTERVAL
+    return replace(way, low=min(ends), high=max(ends), kind=kind)
+
+
+@dataclass(frozen=True)
+class Crossover:
+    """`overtaking` is slower than `overtaken` below `cutoff` (images), which lies between `low` and `high`, and faster
+    above it. `by` is RATIOS where ratios to the baseline decided at any of the cutoffs that it was found from."""
+
+    operation: str
+    overtaking: str
+    overtaken: str
+    cutoff: float
+    low: float
+    high: float
+    by: str
+
+    @property
+    def sentence(self) -> str:
+        """As in `Read, warm: hdf5 overtakes lmdb at about 340 images (between 210 and 900).`, to two digits."""
+        low, high = _about(self.low), _about(self.high)
+        return (
+            f"{wording.operation(self.operation)}: {self.overtaking} overtakes {self.overtaken} at about "
+            f"{wording.images(_about(self.cutoff))} (between {low:,} and {high:,})."
+        )
+
+
+@dataclass(frozen=True)
+class Growth:
+    """Time grows with the number of images to the power of `exponent`, between `low` and `high`; 1 is linear.
+
+    `cutoffs` are those that it was taken over, ascending.
+    """
+
+    backend: str
+    operation: str
+    exponent: float
+    low: float
+    high: float
+    cutoffs: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class BreakEven:
+    """After `epochs`, between `low` and `high`, converting the store of `source` into one of `target` has paid.
+
+    All three are None where an epoch with `target` isn't shorter; `high` is infinite where the noise leaves that open.
+    `conversion` are the two operations whose times make the cost, `epoch` is the one that stands for an epoch.
+    """
+
+    cutoff: int
+    source: str
+    target: str
+    epochs: float | None
+    low: float | None
+    high: float | None
+    conversion: tuple[str, str]
+    epoch: str
+
+
+@dataclass(frozen=True)
+class Results:
+    """The comparable cells of a run: summary, disk usage and the samples behind them."""
+
+    tables: Tables
+    timings: list[Row]
+
+    @cached_property
+    def jobs(self) -> dict[CellName, Job]:
+        """The samples of each measured cell of the main group; of operations with several ways of sharing the work
+        among processes, those of the cell's own way."""
+        found = defaultdict(list)
+        for row in self.timings:
+            name = (row["backend"], row["cutoff_images"], row["operation"])
+            cell = self.tables.cell(*name)
+            if cell and row["comparison_group"] == MAIN_GROUP and _way(row) == _way(cell):
+                found[name].append(row)
+        jobs = {name: Job.of(rows) for name, rows in found.items()}
+        return {name: job for name, job in jobs.items() if job.seconds}
+
+    @cached_property
+    def samples(self) -> dict[CellName, list[float]]:
+        """The backend's samples (s) of each cell of `jobs`."""
+        return {name: job.seconds for name, job in self.jobs.items()}
+
+    def seconds(self, backend: str, cutoff: int, operation: str) -> float | None:
+        """Median time (s) of a cell, None for a gap."""
+        row = self.tables.cell(backend, cutoff, operation)
+        return row and row["median_seconds"]
+
+    def ratio(self, operation: str, cutoff: int, one: str, other: str) -> Ratio | None:
+        """How many times as long `one` takes as `other`, by `compare`; None where either wasn't measured."""
+        first, second = (self.jobs.get((backend, cutoff, operation)) for backend in (one, other))
+        return compare(first, second) if first and second else None
+
+    def size_ratio(self, measure: str, cutoff: int, one: str, other: str) -> Ratio | None:
+        """How many times as many bytes (`apparent_bytes` or `allocated_bytes`) `one` takes as `other`."""
+        first, second = (self.tables.store(backend, cutoff) for backend in (one, other))
+        if not first or not second or not second[measure]:
+            return None
+        value = first[measure] / second[measure]
+        return Ratio(value, value, value, EXACT, SIZE)
+
+    def seconds_of_all(self, backend: str, cutoff: int, operation: str) -> list[float] | None:
+        """A cell's samples (s), scaled from the images that it reads to all of the cutoff; None where not measured."""
+        job = self.jobs.get((backend, cutoff, operation))
+        if not job:
+            return None
+        scale = cutoff / self.tables.cell(backend, cutoff, operation)["images"]
+        return [scale * seconds for seconds in job.seconds]
+
+    def crossovers(self) -> list[Crossover]:
+        """Where one backend overtakes another, for each operation and pair, by ascending cutoff; see
+        `scripts.report.statistics.crossovers`."""
+        return [
+            crossover
+            for operation in self.tables.operations
+            for pair in combinations(self.tables.backends, 2)
+            for crossover in self.crossovers_of(operation, *pair)
+        ]
+
+    def crossovers_of(self, operation: str, one: str, other: str) -> list[Crossover]:
+        """Where one of two backends overtakes the other in an operation, by ascending cutoff."""
+        compared = [(cutoff, self.ratio(operation, cutoff, one, other)) for cutoff in self.tables.cutoffs]
+        points = [(cutoff, ratio) for cutoff, ratio in compared if ratio]
+        found = []
+        for crossing in statistics.crossovers(points):
+            pair = (other, one) if crossing.rising else (one, other)
+            found.append(Crossover(operation, *pair, crossing.cutoff, crossing.low, crossing.high, crossing.by))
+        return found
+
+    def crossings(self) -> list[str]:
+        """A sentence for each crossover."""
+        return [crossover.sentence for crossover in self.crossovers()]
+
+    def growths(self) -> list[Growth]:
+        """How the time for all images grows with their number, for each operation and backend with three cutoffs.
+
+        An operation that reads only some of the images is scaled to all; opening a store and reading one image isn't.
+        See `scripts.report.statistics.growth`.
+        """
+        found = []
+        for operation in self.tables.operations:
+            if operation.startswith(FIRST_IMAGE):
+                continue
+            for backend in self.tables.backends:
+                timed = {cutoff: self.seconds_of_all(backend, cutoff, operation) for cutoff in self.tables.cutoffs}
+                timed = {cutoff: samples for cutoff, samples in timed.items() if samples}
+                grown = statistics.growth(timed)
+                if grown:
+                    cutoffs = tuple(statistics.growing(timed))
+                    found.append(Growth(backend, operation, grown.value, grown.low, grown.high, cutoffs))
+        return found
+
+    def break_evens(self) -> list[BreakEven]:
+        """After how many epochs converting pays, for each cutoff and pair of backends for which all that it needs was
+        measured; see `scripts.report.statistics.break_even`."""
+        found = []
+        for cutoff in self.tables.cutoffs:
+            for source, target in permutations(self.tables.backends, 2):
+                epoch = self._first_of(EPOCHS, cutoff, source, target)
+                write = self._first_of(WRITE_NEW, cutoff, target)
+                read = self._first_of((READ_OLD,), cutoff, source)
+                if epoch and write and read:
+                    found.append(self._break_even(cutoff, source, target, (read, write), epoch))
+        return found
+
+    def _break_even(self, cutoff: int, source: str, target: str, conversion: tuple[str, str], epoch: str) -> BreakEven:
+        shorter = self.ratio(epoch, cutoff, target, source)
+        read, write = conversion
+        paid = None
+        if not shorter.tie and shorter.value < 1:
+            paid = statistics.break_even(
+                [self.seconds_of_all(source, cutoff, read), self.seconds_of_all(target, cutoff, write)],
+                self.seconds_of_all(source, cutoff, epoch),
+                self.seconds_of_all(target, cutoff, epoch),
+            )
+        epochs = (paid.value, paid.low, paid.high) if paid else (None, None, None)
+        return BreakEven(cutoff, source, target, *epochs, conversion, epoch)
+
+    def _first_of(self, operations: Sequence[str], cutoff: int, *backends: str) -> str | None:
+        """The first operation that all of these backends were measured in."""
+        for operation in operations:
+            if all((backend, cutoff, operation) in self.jobs for backend in backends):
+                return operation
+        return None
+
+
+def _way(row: Row) -> tuple[int, str | None]:
+    """How the work was shared among processes."""
+    return row["processes"], row["start_method"]
+
+
+def _about(images: float) -> int:
+    """A number of images to two digits."""
+    return max(1, int(round(images, min(0, 1 - math.floor(math.log10(images))))))

@@ -1,0 +1,210 @@
+"""Two runs of the same cells: which cells take longer, or less long, in the second, beyond noise.
+
+Three kinds of noise stand between a number and a difference.
+
+- Within a job: cells are compared by the rule of `scripts.report.comparison.compare`, and a tie by it is no difference.
+- Between jobs: whole jobs of the same code differ by more than their samples tell. By how much, the cells say
+  themselves: what changed in a library tends to change an operation alike at every number of images, so it's noise in
+  which the cells of one backend and operation differ from each other (`statistics.spread`).
+- Among many cells: of 192 without a difference, ten would lie outside their 95 % intervals. So each cell gets the
+  probability of a ratio like its own under both kinds of noise (`statistics.p_value`), and Benjamini and Hochberg's
+  procedure (`statistics.discoveries`) decides: where nothing differs, at most one comparison in twenty names any cell;
+  where cells do differ, at most one in twenty of those named is chance, on average. Bonferroni's correction would name
+  next to none, as most cells have few samples.
+
+What is left must also be a difference that counts: by at least a factor, 1.1 unless told otherwise.
+
+Many cells together show what one alone can't, so a backend that is 20 % slower throughout is found where a single cell
+must be much slower. A change that hits half of the cutoffs of every backend that was measured passes for noise: measure
+some backend beside it that didn't change.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from scripts.errors import UserError
+from scripts.measure.sampling import CONFIDENCE
+from scripts.report import comparison, statistics, tables, wording
+from scripts.report.comparison import CellName, Results
+from scripts.report.statistics import RANGE, Ratio
+from scripts.report.tables import Row, Tables
+
+FACTOR = 1.1
+READ = ("summary", "timings")
+HEADINGS = ("backend", "images", "operation", "A", "B", "B over A", "95 % interval", "compared by", "disturbed")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A cell that differs: its medians (s) in the first and second run, and the second over the first.
+
+    `disturbed` names the runs in which something disturbed its timing job: "", "A", "B" or "A and B".
+    """
+
+    backend: str
+    cutoff: int
+    operation: str
+    before: float
+    after: float
+    ratio: Ratio
+    disturbed: str
+
+    @property
+    def slower(self) -> bool:
+        """Whether the second run is the slower one."""
+        return self.ratio.value > 1
+
+
+@dataclass(frozen=True)
+class Differences:
+    """What two runs differ in: the cells listed, and how many were compared or couldn't be.
+
+    `only_before` and `only_after` count cells measured in one run alone, `unlike` those whose samples have other
+    numbers of images, or no plain file where it is needed. `noise` is the factor by which jobs typically differ between
+    the runs without a cause. `machines` are those of the two runs, one name or several in each.
+    """
+
+    listed: list[Difference]
+    compared: int
+    only_before: int
+    only_after: int
+    unlike: int
+    noise: float
+    machines: tuple[str, str]
+
+    @property
+    def slower(self) -> int:
+        """How many cells are slower in the second run."""
+        return sum(difference.slower for difference in self.listed)
+
+    @property
+    def one_machine(self) -> bool:
+        """Whether both runs are from the same kind of machine."""
+        return self.machines[0] == self.machines[1]
+
+
+def load(directory: Path) -> Results:
+    """The cells of a run and their samples, from the tables in a directory. Raises UserError where they aren't there
+    or aren't of this version."""
+    for table in READ:
+        if not tables.path(directory, table).is_file():
+            raise UserError(
+                f"{tables.path(directory, table)} is missing; give the directory of a finished run's tables"
+            )
+    summary, timings = (tables.read(table, tables.path(directory, table)) for table in READ)
+    return Results(Tables(summary, [], []), timings)
+
+
+def find(before: Results, after: Results, factor: float = FACTOR) -> Differences:
+    """The cells of the main groups that take at least `factor` times as long in the one run as in the other, by the
+    rules above.
+
+    Runs of different machines are compared by ratios to the plain file alone. Raises UserError where the runs are of
+    different images or have no cell in common.
+    """
+    _refuse_other_images(before.tables, after.tables)
+    machines = tuple(wording.join(run.tables.machines) for run in (before, after))
+    one_machine = machines[0] == machines[1]
+    common = [name for name in before.jobs if name in after.jobs]
+    alike = [name for name in common if _alike(name, before, after, one_machine)]
+    if not alike:
+        raise UserError("the two runs have no cell in common that can be compared; measure the same cells in both")
+    rule = comparison.compare if one_machine else comparison.compare_by_ratios
+    ratios = {name: rule(after.jobs[name], before.jobs[name]) for name in alike}
+    noise = _between_jobs(ratios)
+    found = statistics.discoveries([statistics.p_value(ratio, noise) for ratio in ratios.values()])
+    listed = [
+        _difference(name, before, after, ratio)
+        for (name, ratio), named in zip(ratios.items(), found, strict=True)
+        if named and not ratio.tie and abs(math.log(ratio.value)) >= math.log(factor)
+    ]
+    return Differences(
+        listed,
+        compared=len(alike),
+        only_before=len(before.jobs) - len(common),
+        only_after=len(after.jobs) - len(common),
+        unlike=len(common) - len(alike),
+        noise=math.exp(noise),
+        machines=machines,
+    )
+
+
+def lines(found: Differences) -> list[str]:
+    """The differences as a table of text, then how many there are of what, in one line."""
+    said = []
+    if not found.one_machine:
+        first, second = found.machines
+        said.append(f"A is of machine {first}, B of {second}: compared by ratios to the plain file alone.")
+    if found.listed:
+        said += [*_table([HEADINGS, *map(_cells, found.listed)]), ""]
+    else:
+        said.append("No cell differs beyond noise.")
+    faster = len(found.listed) - found.slower
+    unlike = f", {found.unlike} not alike" if found.unlike else ""
+    by_chance = round((1 - CONFIDENCE) * found.compared)
+    said.append(
+        f"{found.compared} cells compared: {found.slower} slower in B, {faster} faster, "
+        f"{found.compared - len(found.listed)} ties; {found.only_before} cells only in A, {found.only_after} only in B"
+        f"{unlike}. Chance alone makes about {by_chance} differ at 95 % each, as a rule none by the stricter rule used "
+        f"here; jobs differ by a factor of {wording.significant(found.noise)} without a cause."
+    )
+    return said
+
+
+def _refuse_other_images(before: Tables, after: Tables) -> None:
+    if before.image_sets != after.image_sets:
+        names = [wording.join(run.image_sets) for run in (before, after)]
+        raise UserError(f"A is of {names[0]}, B of {names[1]}; compare runs on the same images")
+    counts = [{row["cutoff_images"]: row["distinct_images"] for row in run.main} for run in (before, after)]
+    for cutoff in sorted(set(counts[0]) & set(counts[1])):
+        if counts[0][cutoff] != counts[1][cutoff]:
+            raise UserError(
+                f"at {wording.images(cutoff)} A has {counts[0][cutoff]:,} different images, B {counts[1][cutoff]:,}; "
+                "compare runs on the same images"
+            )
+
+
+def _alike(name: CellName, before: Results, after: Results, one_machine: bool) -> bool:
+    """Whether the samples of a cell are of as many images in both runs, and have what they are compared by."""
+    images = {run.tables.cell(*name)["images"] for run in (before, after)}
+    return len(images) == 1 and (one_machine or bool(before.jobs[name].ratios and after.jobs[name].ratios))
+
+
+def _between_jobs(ratios: dict[CellName, Ratio]) -> float:
+    """The standard deviation of the logarithms of ratios from job to job: among the cutoffs of each backend and
+    operation or, where there is but one cutoff, among the operations of each backend."""
+    cutoffs = {cutoff for _, cutoff, _ in ratios}
+    groups = defaultdict(list)
+    for (backend, _, operation), ratio in ratios.items():
+        groups[backend, operation if len(cutoffs) > 1 else None].append(math.log(ratio.value))
+    return statistics.spread(groups.values())
+
+
+def _difference(name: CellName, before: Results, after: Results, ratio: Ratio) -> Difference:
+    rows: list[Row] = [run.tables.cell(*name) for run in (before, after)]
+    disturbed = [run for run, row in zip("AB", rows, strict=True) if row["disturbances"]]
+    medians = (row["median_seconds"] for row in rows)
+    return Difference(*name, *medians, ratio, wording.join(disturbed))
+
+
+def _cells(difference: Difference) -> tuple[str, ...]:
+    ratio = difference.ratio
+    return (
+        difference.backend,
+        f"{difference.cutoff:,}",
+        difference.operation,
+        wording.seconds(difference.before),
+        wording.seconds(difference.after),
+        wording.times(ratio.value),
+        wording.times_between(ratio.low, ratio.high) + (f" ({RANGE})" if ratio.kind == RANGE else ""),
+        ratio.by,
+        difference.disturbed,
+    )
+
+
+def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]

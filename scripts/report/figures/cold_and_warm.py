@@ -1,0 +1,71 @@
+"""How much slower is a cold read?
+
+How many times as long an operation takes when the store was evicted from the page cache before as when it is in it, a
+panel for each way of reading, both axes logarithmic. At the line of 1 the disk doesn't matter.
+"""
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from scripts.report import captions, curves, links, style, wording
+from scripts.report.curves import Point
+from scripts.report.tables import Tables
+
+POSITION = 6
+COLUMNS = 3
+
+
+def draw(tables: Tables) -> Figure:
+    """A panel per kind of reading that was measured both cold and warm, a line per backend."""
+    title = captions.title("cold_and_warm")
+    kinds = [name.removesuffix("-cold") for name in tables.operations if name.endswith("-cold")]
+    looks = style.looks(tables.backends)
+    drawn = {kind: {name: _points(tables, name, kind) for name in looks} for kind in kinds}
+    drawn = {kind: measured for kind, measured in drawn.items() if any(measured.values())}
+    operations = [f"{kind}-{state}" for kind in kinds for state in ("warm", "cold")]
+    gaps = style.gaps(tables, operations)
+    if not drawn:
+        return style.empty(title, ["No way of reading was measured both cold and warm.", *gaps], tables)
+    notes = [
+        *style.source(tables),
+        f"Bars: between the farthest ends of the two intervals, so wider than 95 %. {curves.GREY_NOTE}",
+        *gaps,
+    ]
+    columns = 2 if len(drawn) in (2, 4) else COLUMNS
+    named = {**looks, curves.BASELINE: style.PLAIN}
+    legend_rows = style.legend_rows(named)
+    figure, panels = style.canvas(title, len(drawn), columns, 2.6, notes, legend_rows=legend_rows)
+    style.legend(figure, named)
+    for axes, (kind, measured) in zip(panels, drawn.items(), strict=True):
+        axes.set_title(wording.kind(kind))
+        curves.scale(axes, tables.cutoffs, log=True, unit="Cold over warm")
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.3g} {wording.TIMES}"))
+        axes.axhline(1, color=style.TEXT, linewidth=0.9, linestyle=(0, (4, 2)), zorder=1)
+        curves.lines(axes, measured, looks, _plain(tables, kind))
+    curves.same_limits(panels)
+    return figure
+
+
+def _points(tables: Tables, name: str, kind: str) -> list[Point]:
+    found = []
+    for cutoff in tables.cutoffs:
+        warm, cold = (tables.cell(name, cutoff, f"{kind}-{state}") for state in ("warm", "cold"))
+        if warm and cold:
+            found.append(
+                Point(
+                    cutoff,
+                    cold["median_seconds"] / warm["median_seconds"],
+                    cold["interval_low_seconds"] / warm["interval_high_seconds"],
+                    cold["interval_high_seconds"] / warm["interval_low_seconds"],
+                    links.cell(cold),
+                )
+            )
+    return found
+
+
+def _plain(tables: Tables, kind: str) -> list[Point]:
+    warm, cold = (
+        {point.x: point.y for point in curves.baseline(tables, f"{kind}-{state}")} for state in ("warm", "cold")
+    )
+    ratios = {cutoff: cold[cutoff] / warm[cutoff] for cutoff in cold if cutoff in warm}
+    return [Point(cutoff, ratio, ratio, ratio) for cutoff, ratio in ratios.items()]

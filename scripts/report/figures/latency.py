@@ -1,0 +1,106 @@
+"""How long does one random image take, and how long at worst?
+
+How the times of single calls are spread, each reading one image in shuffled order from the largest store that was
+measured. A curve climbs at the time by which so many images had come; the scale widens towards the top, where the slow
+ones are. Marks: half of the images, 90 %, 99 % and 99.9 %. Steep is dependable, a tail to the right is not.
+"""
+
+import statistics
+from collections import defaultdict
+from math import log10
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
+
+from scripts.report import captions, curves, links, style, wording
+from scripts.report.curves import Point
+from scripts.report.tables import Row, Tables
+
+POSITION = 3
+MARKED = {0.5: "half", 0.9: "90 %", 0.99: "99 %", 0.999: "99.9 %"}
+ALL = "all"
+MOST_LABELS = 6
+"""With more lines than this between the powers of ten, those have no number."""
+ABOVE = 0.5
+"""How far above the last part of the images their slowest is drawn, in decades."""
+
+
+def draw(tables: Tables) -> Figure:
+    """A panel per cache state, a curve per backend and one of the baseline."""
+    title = captions.title("latency")
+    operations = tables.operations_like("random")
+    cutoffs = [n for n in tables.cutoffs if any(_measured(tables, n, operation) for operation in operations)]
+    gaps = style.gaps(tables, operations, max(tables.cutoffs, default=None))
+    if not cutoffs:
+        return style.empty(title, ["No single random image was read in this run.", *gaps], tables)
+    cutoff = cutoffs[-1]
+    drawn = [operation for operation in operations if _measured(tables, cutoff, operation)]
+    looks = {**style.looks(tables.backends), curves.BASELINE: style.PLAIN}
+    notes = [
+        *style.source(tables),
+        f"Of {wording.images(cutoff)}. {curves.GREY_NOTE}",
+        *gaps,
+    ]
+    legend_rows = style.legend_rows(looks)
+    figure, panels = style.canvas(title, len(drawn), 2, 3.4, notes, left=0.9, legend_rows=legend_rows)
+    style.legend(figure, looks)
+    for axes, operation in zip(panels, drawn, strict=True):
+        axes.set_title(wording.operation(operation))
+        _panel(axes, tables, operation, cutoff, looks)
+    return figure
+
+
+def _panel(axes: Axes, tables: Tables, operation: str, cutoff: int, looks: dict[str, style.Look]) -> None:
+    curves_of = _measured(tables, cutoff, operation)
+    parts = sorted({row["probability"] for rows in curves_of.values() for row in rows if row["probability"] < 1})
+    top = _height(parts[-1]) + ABOVE
+    axes.set_xscale("log")
+    plain = _plain(tables, operation, cutoff)
+    if plain:
+        _curve(axes, plain, looks[curves.BASELINE], top, zorder=2)
+    for name, rows in curves_of.items():
+        _curve(axes, {row["probability"]: row["seconds"] for row in rows}, looks[name], top, zorder=3)
+        link = links.cell(tables.cell(name, cutoff, operation))
+        marked = [row for row in rows if row["probability"] in MARKED]
+        curves.marks(axes, [_mark(row, link) for row in marked], looks[name])
+    places = {_height(part): words for part, words in MARKED.items() if part in parts} | {top: ALL}
+    axes.yaxis.set_major_locator(FixedLocator(list(places)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: places.get(value, "")))
+    axes.set_ylim(0, top + 0.1)
+    axes.set(xlabel="Time of one call", ylabel="Part of the images")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: wording.tick(value)))
+    axes.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+    few = len(axes.xaxis.get_minorticklocs()) <= MOST_LABELS
+    axes.xaxis.set_minor_formatter(axes.xaxis.get_major_formatter() if few else NullFormatter())
+    axes.tick_params(axis="x", which="minor", pad=style.TICK_PAD)
+    axes.grid(which="minor", axis="x")
+
+
+def _curve(axes: Axes, times: dict[float, float], look: style.Look, top: float, zorder: int) -> None:
+    heights = [top if part == 1 else _height(part) for part in times]
+    axes.plot(list(times.values()), heights, color=look.color, linestyle=look.linestyle, zorder=zorder)
+
+
+def _plain(tables: Tables, operation: str, cutoff: int) -> dict[float, float]:
+    """The baseline's quantiles (s) by probability: medians over the backends' timing jobs."""
+    found: dict[float, list[float]] = defaultdict(list)
+    for name in tables.backends:
+        for row in tables.quantiles(name, cutoff, operation, "baseline"):
+            found[row["probability"]].append(row["seconds"])
+    return {part: statistics.median(times) for part, times in sorted(found.items())}
+
+
+def _measured(tables: Tables, cutoff: int, operation: str) -> dict[str, list[Row]]:
+    """The quantiles of each backend that has them."""
+    known = {name: tables.quantiles(name, cutoff, operation) for name in tables.backends}
+    return {name: rows for name, rows in known.items() if rows and tables.cell(name, cutoff, operation)}
+
+
+def _mark(row: Row, link: str) -> Point:
+    return Point(row["seconds"], _height(row["probability"]), 0, 0, link)
+
+
+def _height(part: float) -> float:
+    """Where a part of the images is drawn: a decade up for each tenth of them that is left."""
+    return -log10(1 - part)

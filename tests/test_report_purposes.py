@@ -1,0 +1,143 @@
+"""The matrix of what one does with a store: which operation answers, what is missing, and the sentence above it."""
+
+import json
+import re
+from html import unescape
+
+import pytest
+import yaml
+from conftest import CHECKOUT
+
+from scripts.report import purposes, wording
+from scripts.report.answers import MEASURES, Answer, Question
+from tests.report_run import MORE_OPERATIONS, OPERATIONS, Run
+
+
+def question(name: str, *best: tuple[str, ...]) -> Question:
+    """A question with an answer at 10 images, 100 images and so on."""
+    answers = [Answer(10**place, names, names[0], None, None) for place, names in enumerate(best, start=1)]
+    return Question(name, name, "fastest", answers)
+
+
+def titles(lines: list[purposes.Line]) -> list[str]:
+    return [f"{line.purpose.title} {line.purpose.state}".strip() for line in lines]
+
+
+def rows(page: str) -> dict[str, list[str]]:
+    """The first matrix of a page: the text of each row's fields, by the text of its heading."""
+    table = re.search(r'<table class="matrix">(.*?)</table>', page, re.DOTALL)[1]
+    found = {}
+    for row in re.findall(r"<tr><th scope=\"row\">(.*?)</th>(.*?)</tr>", table, re.DOTALL):
+        heading, *fields = (
+            re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", text))).strip()
+            for text in (row[0], *re.findall(r"<td[^>]*>(.*?)</td>", row[1], re.DOTALL))
+        )
+        found[heading] = fields
+    return found
+
+
+def test_every_purpose_is_answered_by_an_operation_or_size_that_exists():
+    schema = yaml.safe_load((CHECKOUT / "scripts/schemas/config.schema.yaml").read_text())
+    known = schema["properties"]["operations"]["items"]["enum"]
+    assert set(wording.OPERATIONS) == set(wording.MEANINGS) == set(known) == {*OPERATIONS, *MORE_OPERATIONS}
+    assert {name for purpose in purposes.PURPOSES for name in purpose.questions} <= {*known, *MEASURES}
+    kinds = {name.removesuffix("-warm").removesuffix("-cold") for name in known}
+    assert set(wording.ADDS) == kinds
+    assert set(wording.COSTS) <= kinds
+
+
+def test_the_first_question_that_has_an_answer_answers():
+    asked = [question("write", ("a",)), question("write-durable", ("b",)), question("random-warm", ("c",))]
+    lines = {f"{line.purpose.title} {line.purpose.state}".strip(): line for line in purposes.lines(asked)}
+    assert lines["Import once"].question.name == "write-durable"
+    assert lines["Train shuffled from memory"].question.name == "random-warm"
+    gap = [question("batch-warm"), question("random-warm", ("c",))]
+    (line,) = [line for line in purposes.lines(gap) if line.question]
+    assert line.question.name == "random-warm"
+    (line,) = [line for line in purposes.lines(gap[:1]) if line.question]
+    assert (line.question.name, line.at(10)) == ("batch-warm", None)
+
+
+def test_what_was_not_measured_says_what_to_add():
+    asked = [question("read-warm", ("a",)), question("workers-cold", ("a",))]
+    lines = purposes.lines(asked)
+    assert titles(lines) == [
+        *("Import once", "Read everything from memory", "Read everything from disk", "Train shuffled"),
+        *("Many workers from memory", "Many workers from disk", "One image now", "Least disk"),
+    ]
+    missing = {line.purpose.title: line.missing for line in lines if not line.question}
+    assert missing["Train shuffled"] == ("batch-warm", "batch-cold")
+    assert missing["Many workers"] == ("workers-warm",)
+    assert missing["Import once"] == ("write-durable",)
+
+
+def test_the_answer_in_short_is_that_of_the_most_images():
+    asked = [
+        question("write", ("a",), ("b",)),
+        question("read-warm", ("a",), ("b",)),
+        question("read-cold", ("a",), ("b",)),
+        question("batch-warm", ("a",), ("a", "c")),
+        question("batch-cold", ("a",), ("b",)),
+        question("first-image-warm", ("a",)),
+        question("allocated_bytes", ("a",), ("c",)),
+    ]
+    assert purposes.in_short(purposes.lines(asked)) == (
+        "At 100 images take b to import once, to read everything and to train shuffled (from disk); "
+        "a or c to train shuffled (from memory); c for least disk."
+    )
+    assert purposes.in_short(purposes.lines([question("write")])) == ""
+
+
+TIMES = {
+    ("png", "write-durable"): 0.9,
+    ("lmdb", "write-durable"): 0.3,
+    ("hdf5", "write-durable"): 0.6,
+    ("png", "batch-warm"): 0.1,
+    ("lmdb", "batch-warm"): 0.1,
+    ("hdf5", "batch-warm"): 0.4,
+}
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory) -> str:
+    """A page of planted times; everything else takes a tenth of a second."""
+    run = Run(
+        tmp_path_factory.mktemp("run"),
+        cutoffs=(10, 100),
+        operations=("write-durable", "random-warm", "batch-warm"),
+        seconds=lambda name, cutoff, operation: TIMES.get((name, operation), 0.1),
+    )
+    return run.write().summarise().draw("single_image").page("single_image")
+
+
+def test_the_matrix_names_winner_tie_and_factors(page):
+    found = rows(page)
+    for field in found["Import once write-durable"]:
+        assert re.match(r"lmdb (29|30|31)\d ms next hdf5: (1\.9|2\.0)\d . \(.*\) (2\.9|3\.\d)\d? . plain file$", field)
+    for field in found["Train shuffled from memory batch-warm"]:
+        assert re.match(r"png, lmdb tie .* next hdf5: (3\.9|4\.0|4\.1)\d . \(.*\) .* plain file$", field)
+
+
+def test_the_matrix_says_what_was_not_measured(page):
+    found = rows(page)
+    assert found["Read everything"] == ["Not measured. In config.yaml, operations: add read-warm , read-cold ."]
+    assert found["Train shuffled from disk"] == ["Not measured. In config.yaml, operations: add batch-cold ."]
+    assert found["Least disk allocated size"][1].endswith("raw pixels")
+    assert "At 100 images take lmdb to import once;" in page
+
+
+def test_an_answer_by_ratios_to_the_plain_file_says_so(page, tmp_path):
+    """The machine was half as fast in the job of one of them, for its plain file as well."""
+    assert ", by ratios" not in page
+    run = Run(
+        tmp_path,
+        backends=("a", "b"),
+        cutoffs=(10,),
+        operations=("read-warm",),
+        seconds=lambda name, cutoff, operation: {"a": 0.2, "b": 0.05}.get(name, 0.01),
+    ).write()
+    samples = json.loads(run.record_path("a", 10, "read-warm").read_text())["samples"]
+    run.change(("a", 10, "read-warm"), samples=[{**one, "seconds": 2 * one["seconds"]} for one in samples])
+    text = run.summarise().draw("single_image").page("single_image")
+    (field,) = rows(text)["Read everything from memory read-warm"]
+    assert re.match(r"b .* next a: (3|4)\.\d+ . \(.*\) , by ratios ", field)
