@@ -135,6 +135,8 @@ def test_two_machines_are_compared_by_ratios_to_the_plain_file(usual, tmp_path, 
     assert compared(usual, tmp_path / "c") == 3
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith(("png", "lmdb", "hdf5"))]
     assert all(row.startswith("hdf5") and "ratios to the plain file" in row for row in rows)
+    found = differences.find(differences.load(usual), differences.load(tmp_path / "c"))
+    assert all(1 < each.ratio.low < 1.5 < each.ratio.high < 2 for each in found.listed)
 
 
 def test_disturbed_cells_are_marked(usual, tmp_path, capsys):

@@ -45,6 +45,7 @@ def test_winner_runner_up_and_factor(tmp_path):
     assert (answer.best, answer.leader, answer.runner_up) == (("b",), "b", "c")
     assert answer.behind.low < 2 < answer.behind.high
     assert answer.to_baseline.value == pytest.approx(100, rel=0.1)
+    assert answer.to_baseline.by == RATIOS
 
 
 def test_a_tie_is_said_as_a_tie(tmp_path):
@@ -132,6 +133,8 @@ def test_who_leads_where(tmp_path):
     (crossover, _) = found.crossovers()
     assert (crossover.operation, crossover.overtaking, crossover.overtaken) == ("write", "a", "b")
     assert crossover.low < 10 < crossover.high
+    (crossover,) = found.crossovers_of("write", "b", "a")
+    assert (crossover.overtaking, crossover.overtaken) == ("a", "b")
 
 
 def test_crossings_are_said_in_a_sentence(tmp_path):
@@ -181,6 +184,14 @@ def test_break_even_scales_the_epoch_to_all_images(tmp_path):
     assert to_b.low < 80 < to_b.high < 120
     assert to_b.epochs == pytest.approx(80, rel=0.1)
     assert to_a == BreakEven(10_000, "b", "a", None, None, None, to_a.conversion, to_a.epoch)
+
+
+def test_converting_does_not_pay_where_only_the_machine_was_slower(tmp_path):
+    """Batches from a took twice as long, and so did its plain file."""
+    operations = ("write-durable", "read-warm", "batch-warm")
+    run = Run(tmp_path, ("a", "b"), (10,), operations, seconds=lambda *_: 1.0).write()
+    found = load(slow_machine(run, ("a", 10, "batch-warm"), backend=2, baseline=2))
+    assert [pair.epochs for pair in found.break_evens()] == [None, None]
 
 
 def test_break_even_takes_what_was_measured(tmp_path):
@@ -323,6 +334,14 @@ def test_whether_processes_share_an_lmdb(tmp_path, spawn, fork, expected, says):
     assert claim.verdict == expected
     assert says in claim.evidence
     assert "beside a writer were not measured" in claim.evidence
+
+
+def test_one_process_alone_shows_nothing_of_sharing(tmp_path):
+    run = Run(tmp_path, ("lmdb",), (100,), ("workers-warm",)).write()
+    samples = json.loads(run.record_path("lmdb", 100, "workers-warm").read_text())["samples"]
+    run.change(("lmdb", 100, "workers-warm"), samples=[sample for sample in samples if sample["processes"] == 1])
+    claim = verdict(load(run), "Ten processes")
+    assert (claim.verdict, claim.evidence) == ("not measured", "This run has no numbers for it.")
 
 
 @pytest.mark.parametrize(("spawn", "expected"), [(1.0, "confirmed"), (1.8, "refuted"), (1.2, "depends")])

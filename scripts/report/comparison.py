@@ -13,7 +13,7 @@ from itertools import combinations, permutations
 
 from scripts.report import statistics, wording
 from scripts.report.statistics import EXACT, INTERVAL, RANGE, RATIOS, SIZE, Ratio
-from scripts.report.tables import MAIN_GROUP, Row, Tables
+from scripts.report.tables import Row, Tables
 
 CellName = tuple[str, int, str]
 """Backend, cutoff (images) and operation."""
@@ -160,7 +160,7 @@ class Results:
         for row in self.timings:
             name = (row["backend"], row["cutoff_images"], row["operation"])
             cell = self.tables.cell(*name)
-            if cell and row["comparison_group"] == MAIN_GROUP and _way(row) == _way(cell):
+            if cell and _way(row) == _way(cell):
                 found[name].append(row)
         jobs = {name: Job.of(rows) for name, rows in found.items()}
         return {name: job for name, job in jobs.items() if job.seconds}

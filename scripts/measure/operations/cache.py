@@ -39,6 +39,9 @@ class CacheState:
     def bring_about(self, path: Path) -> float | None:
         """Evict the store or load it, and return the part of it that is resident then, None if it can't be known."""
         if not self.cold:
+            resident = page_cache.resident_fraction(path)
+            if resident == 1:
+                return resident
             page_cache.load(path)
         elif self._drops:
             page_cache.drop_all()

@@ -16,12 +16,10 @@ from scripts.measure.operations.read import Read
 class FirstImage(Read):
     """Starts a process for each run; its libraries are loaded, and a store of one image read, before the clock."""
 
-    repeats_short_runs = False
-
     def prepare(self) -> None:
         """Write the baseline's file."""
         self.write_baseline()
-        self.needs_identical_run_first = False
+        self.needs_identical_run_first = self.repeats_short_runs = False
         self._runs = dict.fromkeys(self.paths, 0)
 
     def rehearse(self, subject: Subject) -> Path:

@@ -21,6 +21,8 @@ class Read(Operation):
         super().__init__(inputs, backend, baseline)
         self.cache = CacheState(cold=cold, drop_caches=inputs.settings.drop_caches)
         self.needs_identical_run_first = not cold
+        # A cold run waits for the disk, and finds the memory at hand that the eviction has just freed.
+        self.repeats_short_runs = not cold
         self.state = self.cache.name
         self.eviction = self.cache.eviction
 
