@@ -3,7 +3,7 @@
 One backend under two names, and under two more with a planted slow-down of every write and read, 20 % and 1 %, goes
 through whole runs of the workflow. In each run every operation compares them by the report's rule. The two that are the
 same must tie in at least 17 of 20 runs of each operation, and the slow-down of 20 % must be found in as many; nobody is
-to be called faster for being slowed down. Exits with 1 where a target is missed.
+to be called faster more often than slower for being slowed down. Exits with 1 where a target is missed.
 """
 
 import argparse
@@ -88,8 +88,7 @@ def run(directory: Path, images: str) -> Results:
         [*command, "--", "results/summary.csv"],
         cwd=directory,
         check=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        capture_output=True,
     )
     results = directory / "results"
     return Results(Tables.load(results), tables.read("timings", results / "timings.csv"))
@@ -116,7 +115,7 @@ def main() -> int:
     for operation in OPERATIONS:
         for other, wanted in (("second", "tie"), ("slower", "slower"), ("barely_slower", "tie")):
             got = {called: counts[operation, other, called] for called in ("tie", "slower", "faster")}
-            fails = got[wanted] < SHARE * given.repeats or (other == "slower" and got["faster"] > 0)
+            fails = got[wanted] < SHARE * given.repeats or (other != "second" and got["faster"] > got["slower"])
             missed += fails
             called = ", ".join(f"{called} {count}" for called, count in got.items())
             print(f"{operation}: {other} against first: {called}{' MISSED' if fails else ''}")

@@ -1,8 +1,7 @@
 """Step compare: what takes longer, or less long, in one run than in another, for people and for continuous integration.
 
 Its exit code is 0 where nothing is slower in the second run beyond noise, 3 where something is, 1 after an error and 2
-for a wrong command line, so that a library's own checks can stop at a regression. The tables don't say which measuring
-code made them: compare runs of one version of the workflow.
+for a wrong command line, so that a library's own checks can stop at a regression.
 """
 
 import argparse

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from scripts.files import write_json
 from scripts.measure import timing
-from scripts.measure.settings import Settings
 
 
 def main(arguments: list[str]) -> None:
@@ -24,6 +23,5 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--record", type=Path, required=True, help="the record to write")
     given = parser.parse_args(arguments)
     cell = timing.Cell(given.machine, given.name, given.cutoff, given.operation)
-    settings = Settings(**given.settings)
-    record = timing.time_cell(cell, given.module, given.options, given.image_set, given.store, settings)
+    record = timing.time_cell(cell, given.module, given.options, given.image_set, given.store, given.settings)
     write_json(given.record, record)

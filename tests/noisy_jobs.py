@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from scripts.measure.sampling import Settings, enough
+from scripts.measure.sampling import enough
+from scripts.measure.settings import Settings
 from scripts.report.comparison import CellName, Job, Results
 from scripts.report.tables import Tables
 
@@ -40,7 +41,15 @@ def results(jobs: dict[CellName, Job], machine: str = "machine") -> Results:
         {
             **_cell(name),
             **{"machine": machine, "image_set": "images", "distinct_images": name[1], "images": name[1]},
-            **{"status": "measured", "disturbances": None, "median_seconds": float(np.median(job.seconds))},
+            **{
+                "status": "measured",
+                "disturbances": None,
+                "measuring_digest": "code",
+                "eviction": None,
+                "threads": 1,
+                "batch_size": None,
+                "median_seconds": float(np.median(job.seconds)),
+            },
         }
         for name, job in jobs.items()
     ]

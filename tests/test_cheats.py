@@ -161,7 +161,7 @@ def test_the_honest_backend_passes(stores: Path, plant: Any) -> None:
         assert take(stores, operation)["status"] == "measured"
 
 
-@pytest.mark.parametrize("operation", READS)
+@pytest.mark.parametrize("operation", [*READS, "workers-warm", "first-image-cold"])
 @pytest.mark.parametrize("cheat", [GivesViewsOfAMap, GivesTheWrongOrder, SkipsLabels])
 def test_a_reader_that_skips_work_is_refused(stores: Path, plant: Any, cheat: type, operation: str) -> None:
     plant(cheat)

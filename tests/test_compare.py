@@ -105,7 +105,9 @@ def test_the_same_run_twice_differs_in_nothing(usual, capsys):
     assert compared(usual, usual) == 0
     said = capsys.readouterr().out.splitlines()
     assert "No cell differs beyond noise." in said
-    assert said[-1].startswith("27 cells compared: 0 slower in B, 0 faster, 27 ties; 0 cells only in A, 0 only in B.")
+    assert said[-1].startswith(
+        "27 cells compared: 0 slower in B, 0 faster, 27 not told apart; 0 cells only in A, 0 only in B."
+    )
     assert "Chance alone makes about 1 differ" in said[-1]
 
 
@@ -116,7 +118,7 @@ def test_what_is_slower_is_listed_and_nothing_else(usual, tmp_path, capsys):
     rows = [line.split() for line in said.splitlines() if line.startswith(("png", "lmdb", "hdf5"))]
     assert len(rows) >= 7
     assert {row[0] for row in rows} == {"lmdb"}
-    assert f"27 cells compared: {len(rows)} slower in B, 0 faster, {27 - len(rows)} ties" in said
+    assert f"27 cells compared: {len(rows)} slower in B, 0 faster, {27 - len(rows)} not told apart" in said
     assert compared(tmp_path / "b", usual) == 0
     assert f"0 slower in B, {len(rows)} faster" in capsys.readouterr().out
 
@@ -125,6 +127,17 @@ def test_the_factor_says_what_counts(usual, tmp_path):
     made(tmp_path / "b", 2, {"lmdb": 1.2})
     assert compared(usual, tmp_path / "b", "--factor", "1.5") == 0
     assert compared(usual, tmp_path / "b", "--factor", "0.9") == 2
+
+
+def test_it_says_where_other_code_measured(usual, tmp_path, capsys):
+    other = made(tmp_path / "b")
+    for cell in product(other.backends, other.cutoffs, other.operations):
+        other.change(cell, measuring_digest="other")
+    other.summarise()
+    compared(usual, tmp_path / "b")
+    assert "Other code" in capsys.readouterr().out
+    compared(usual, usual)
+    assert "Other code" not in capsys.readouterr().out
 
 
 def test_two_machines_are_compared_by_ratios_to_the_plain_file(usual, tmp_path, capsys):
@@ -154,7 +167,8 @@ def test_cells_of_one_run_alone_are_counted(tmp_path, capsys):
     made(tmp_path / "b", gaps={("hdf5", 1, "write"): "no room", ("hdf5", 100, "write"): "no room"})
     assert compared(tmp_path / "a", tmp_path / "b") == 0
     assert (
-        "24 cells compared: 0 slower in B, 0 faster, 24 ties; 2 cells only in A, 1 only in B" in capsys.readouterr().out
+        "24 cells compared: 0 slower in B, 0 faster, 24 not told apart; 2 cells only in A, 1 only in B"
+        in capsys.readouterr().out
     )
 
 

@@ -213,7 +213,9 @@ def test_unverified_samples_and_other_groups_do_not_count(tmp_path):
     run.change(("a", 10, "write"), measuring_digest="other")
     path = run.record_path("b", 10, "read-warm")
     samples = json.loads(path.read_text())["samples"]
-    run.change(("b", 10, "read-warm"), samples=[*samples, {**samples[1], "seconds": 99.0, "state_verified": False}])
+    run.change(
+        ("b", 10, "read-warm"), samples=[*samples, samples[0], {**samples[1], "seconds": 99.0, "state_verified": False}]
+    )
     run.summarise()
     read = Tables.load(tmp_path)
     found = Results(read, tables.read("timings", tmp_path / "timings.csv"))

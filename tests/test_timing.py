@@ -4,11 +4,13 @@ import json
 import mmap
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -44,7 +46,7 @@ def time_cell(stores: Path, name: str, operation: str, settings: Settings = FAST
     """Time a cell as the step does, in a process of its own."""
     cell, choice = timing.Cell("machine", name, COUNT, operation), choose(name)
     place = stores / "stores" / name / str(COUNT)
-    return timing.time_cell(cell, choice.module, choice.options, stores / "dataset", place, settings)
+    return timing.time_cell(cell, choice.module, choice.options, stores / "dataset", place, asdict(settings))
 
 
 def take(stores: Path, name: str, operation: str, settings: Settings = FAST) -> dict[str, Any]:
@@ -135,11 +137,20 @@ def test_the_process_that_is_timed_is_fresh_and_has_its_threads_pinned(
     record = time_cell(stores, "lmdb", "write", Settings(budget_seconds=0.05, threads=2))
     assert record["process"] == {"threads": 2, "cpu_affinity": process.cpu_affinity()}
     assert record["settings"]["threads"] == 2
+    assert "batch_size" in record["settings"]
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_a_killed_process_is_one_line_and_an_error_keeps_its_kind(stores: Path) -> None:
-    with pytest.raises(UserError, match="has been killed"):
-        process.call(os._exit, 1, threads=1)
+    with pytest.raises(UserError, match="has been killed, most likely for want of memory"):
+        process.call(die, threads=1)
+    with pytest.raises(UserError, match="ended with code 3"):
+        process.call(os._exit, 3, threads=1)
+    with pytest.raises(RuntimeError, match="pickle"):
+        process.call(open, os.devnull, threads=1)
     with pytest.raises(FileNotFoundError) as raised:
         process.call(os.stat, stores / "nothing", threads=1)
     assert "in _answer" in raised.value.__notes__[0]
@@ -156,6 +167,56 @@ def test_costs_are_those_of_the_work() -> None:
     meter.rest()
     meter.start()
     assert meter.stop().peak_memory_bytes < 5_000_000
+
+
+class TakesMemory:
+    """Wraps a backend and takes memory whenever a store is read or written."""
+
+    TAKEN = 30_000_000
+    fork_safe = False
+    options: ClassVar[dict[str, Any]] = {}
+
+    def __init__(self, backend: Any) -> None:
+        self.backend = backend
+
+    def check(self, options: dict[str, Any]) -> None:
+        pass
+
+    def write(self, *arguments: Any, **options: Any) -> None:
+        taken = np.ones(self.TAKEN, np.uint8)
+        self.backend.write(*arguments, **options)
+        del taken
+
+    def open(self, path: Path, options: dict[str, Any]) -> Any:
+        reader = self.backend.open(path, options)
+        reader.taken = np.ones(self.TAKEN, np.uint8)
+        return reader
+
+
+@pytest.mark.parametrize("operation", ["write", "read-warm", "read-cold", "random-warm", "batch-cold", "workers-warm"])
+def test_memory_that_a_backend_takes_is_found(stores: Path, monkeypatch: pytest.MonkeyPatch, operation: str) -> None:
+    honest = backends.load
+    monkeypatch.setattr(backends, "load", lambda name: TakesMemory(honest(name)))
+    for sample in take(stores, "memmap", operation)["samples"]:
+        if sample["subject"] == "backend":
+            most = 1.4 * TakesMemory.TAKEN * sample["processes"]
+            assert TakesMemory.TAKEN * sample["processes"] <= sample["peak_memory_bytes"] < most
+
+
+def test_a_killed_worker_is_one_line(stores: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = backends.load
+    monkeypatch.setattr(backends, "load", lambda name: DiesInAWorker(honest(name)))
+    with pytest.raises(UserError, match="ended before its time"):
+        take(stores, "memmap", "workers-warm")
+
+
+class DiesInAWorker(TakesMemory):
+    """Kills the process that opens the built store."""
+
+    def open(self, path: Path, options: dict[str, Any]) -> Any:
+        if path.name == store.DATA:
+            die()
+        return self.backend.open(path, options)
 
 
 def test_noise_is_recorded(stores: Path) -> None:

@@ -98,7 +98,8 @@ class Backend(base.Backend):
 
 
 class Reader(base.Reader):
-    """Holds the open file; keeps labels and selections in memory from the first read that isn't of neighbours."""
+    """Holds the open file; keeps labels and selections in memory from the first read that isn't of neighbours
+    or the first of all: whoever wants one image needn't wait for all labels."""
 
     def __init__(self, path: Path) -> None:
         from h5py import h5d, h5f
@@ -107,6 +108,7 @@ class Reader(base.Reader):
         self._images = h5d.open(self._file, b"images")
         self._labels = h5d.open(self._file, b"labels")
         self._all_labels: np.ndarray | None = None
+        self._has_read = False
         count, *image_shape = self._images.shape
         super().__init__(count, image_shape)
 
@@ -119,7 +121,8 @@ class Reader(base.Reader):
     def _read(self, ids: np.ndarray, images: np.ndarray, labels: np.ndarray) -> None:
         from h5py import h5s, h5t
 
-        if len(ids) > 1 and (np.diff(ids) == 1).all():
+        is_first, self._has_read = not self._has_read, True
+        if (len(ids) > 1 or is_first) and (np.diff(ids) == 1).all():
             for dataset, out in ((self._images, images), (self._labels, labels)):
                 dataset.read(h5s.create_simple(out.shape), _rows(dataset, int(ids[0]), out.shape), out)
             return

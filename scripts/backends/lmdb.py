@@ -13,8 +13,8 @@ Settings and where they come from, measured on 10,000 CIFAR-10 images of 32x32 u
 - No lock file: nobody else knows the store while it is written, and nobody writes it while it is read.
 - Reading everything wants the kernel's readahead; reading at random doesn't: with it a cold store reads 27 times the
   bytes that it needs. The reader opens the environment without, and once more, with it, to read everything (0.1 ms).
-- A batch isn't announced to the kernel, as in other backends: each lookup waits for a page of the tree, so that it gains
-  nothing from a cold cache (madvise on each value) and takes half as long again from a warm one.
+- A batch isn't announced to the kernel, as in other backends: each lookup waits for a page of the tree, so that nothing
+  is gained from a cold cache (madvise on each value), and it takes half as long again from a warm one.
 """
 
 import errno

@@ -15,7 +15,6 @@ otherwise:
   not one after the other: from the disk that takes a fifth of the time, from the page cache it hardly shows.
 """
 
-import errno
 import mmap
 import os
 from contextlib import suppress
@@ -27,8 +26,6 @@ import numpy as np
 from scripts.backends import base
 
 IMAGES, LABELS = "images.npy", "labels.npy"
-READ_BYTES = 256 << 10
-"""How much one call of read(2) asks for: fewer of them wait longer for a disk (measured for the baseline)."""
 
 
 class Backend(base.Backend):
@@ -50,9 +47,8 @@ class Backend(base.Backend):
                 header = {"descr": np.lib.format.dtype_to_descr(array.dtype), "fortran_order": False}
                 np.lib.format.write_array_header_1_0(file, {**header, "shape": tuple(array.shape)})
             for _, image_block, label_block in base.blocks(images, labels):
-                for file, block in ((image_file, image_block), (label_file, label_block)):
-                    if file.write(block) != block.nbytes:
-                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+                base.write_all(image_file, image_block)
+                base.write_all(label_file, label_block)
             if durable:
                 os.fsync(image_file.fileno())
                 os.fsync(label_file.fileno())
@@ -74,12 +70,7 @@ class Reader(base.Reader):
 
     def _read_all(self, images: np.ndarray, labels: np.ndarray) -> None:
         self._file.seek(self._first_pixel)
-        view = memoryview(images).cast("B")
-        while len(view):
-            read = self._file.readinto(view[:READ_BYTES])
-            if not read:
-                raise EOFError(f"{self._file.name} is too short")
-            view = view[read:]
+        base.read_into(self._file, images)
         labels[:] = self._labels
 
     def _read(self, ids: np.ndarray, images: np.ndarray, labels: np.ndarray) -> None:

@@ -24,6 +24,7 @@ from scripts.backends import base
 from scripts.codecs import png
 
 LABELS = "labels.bin"
+LABEL_BYTES = 8
 FILES_OPEN = 64
 
 
@@ -41,7 +42,7 @@ class Backend(base.Backend):
     opens_without_writing = True
 
     def open(self, path: Path, options: dict[str, Any]) -> "Reader":
-        """Read the labels, and the image shape from the first image."""
+        """Find the number of labels, and the image shape from the first image."""
         return Reader(path)
 
     def _write(
@@ -59,13 +60,14 @@ class Backend(base.Backend):
 
 
 class Reader(base.Reader):
-    """Keeps the labels in memory and opens each image's file when it is asked for."""
+    """Opens each image's file when it is asked for, and keeps all labels in memory once more than one was."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._labels = np.fromfile(path / LABELS, "<i8")
+        self._labels: np.ndarray | None = None
+        self._has_read = False
         with open(_file_name(path, 0), "rb") as file:
-            super().__init__(len(self._labels), png.image_shape(file.read()))
+            super().__init__((path / LABELS).stat().st_size // LABEL_BYTES, png.image_shape(file.read()))
 
     def _read_all(self, images: np.ndarray, labels: np.ndarray) -> None:
         self._read(np.arange(len(self)), images, labels)
@@ -73,7 +75,13 @@ class Reader(base.Reader):
     def _read(self, ids: np.ndarray, images: np.ndarray, labels: np.ndarray) -> None:
         for start in range(0, len(ids), FILES_OPEN):
             self._read_some(ids[start : start + FILES_OPEN], images[start : start + FILES_OPEN])
-        labels[:] = self._labels[ids]
+        if len(ids) == 1 and not self._has_read:
+            labels[:] = np.fromfile(self._path / LABELS, "<i8", 1, offset=int(ids[0]) * LABEL_BYTES)
+        else:
+            if self._labels is None:
+                self._labels = np.fromfile(self._path / LABELS, "<i8")
+            labels[:] = self._labels[ids]
+        self._has_read = True
 
     def _close(self) -> None:
         pass

@@ -3,6 +3,7 @@
 Of this process alone: what the kernel does on its own, such as writing back later, isn't in it.
 """
 
+import ctypes
 import resource
 from contextlib import suppress
 from dataclasses import dataclass
@@ -38,24 +39,29 @@ class Meter:
     """Counts from `start` to `stop`; may be used again."""
 
     def __init__(self) -> None:
-        self._at_rest = resident_bytes()
+        self.rest()
 
     def rest(self) -> None:
-        """Take the memory that is resident now for what the work doesn't need."""
+        """Take the memory that is resident now for what the work doesn't need, except what lies ready for reuse."""
+        with suppress(AttributeError):  # not every C library has it
+            ctypes.CDLL(None).malloc_trim(0)
         self._at_rest = resident_bytes()
 
     def start(self) -> None:
         """Begin to count."""
-        with suppress(OSError):
+        try:
             CLEAR_REFERENCES.write_text(RESET_PEAK)
+            self._peak_is_new = True
+        except OSError:
+            self._peak_is_new = False
         self._moved = device_bytes()
         self._used = resource.getrusage(resource.RUSAGE_SELF)
 
     def stop(self) -> Costs:
-        """Return the counts since `start`."""
+        """Return the counts since `start`: CPU seconds and bytes, as in `Costs`."""
         used = resource.getrusage(resource.RUSAGE_SELF)
         moved, before = device_bytes(), self._moved
-        peak = _status("VmHWM")
+        peak = _status("VmHWM") if self._peak_is_new else None
         return Costs(
             user_seconds=used.ru_utime - self._used.ru_utime,
             system_seconds=used.ru_stime - self._used.ru_stime,

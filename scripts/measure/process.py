@@ -37,9 +37,15 @@ def call(function: Callable[..., Any], *arguments: Any, threads: int) -> Any:
     try:
         returned, value = receiver.recv()
     except EOFError:
+        process.join()
+        if process.exitcode == -signal.SIGKILL:
+            raise UserError(
+                "the process that was timed has been killed, most likely for want of memory; leave out the largest "
+                "cutoffs or run where there is more"
+            ) from None
         raise UserError(
-            "the process that was timed has been killed, most likely for want of memory; leave out the largest cutoffs "
-            "or run where there is more"
+            f"the process that was timed has ended with code {process.exitcode} and said nothing (a negative code is a "
+            "signal); a library that it uses is likely at fault"
         ) from None
     except BaseException:
         process.kill()
@@ -91,4 +97,7 @@ def _answer(sender: Connection, parent: int, function: Callable[..., Any], argum
     except Exception as error:
         error.add_note(traceback.format_exc())
         answer = (False, error)
-    sender.send(answer)
+    try:
+        sender.send(answer)
+    except Exception:  # what can't be pickled is told in words
+        sender.send((False, RuntimeError(traceback.format_exc())))

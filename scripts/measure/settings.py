@@ -2,6 +2,12 @@
 
 from dataclasses import dataclass
 
+SAMPLING = (
+    *("budget_seconds", "minimum_samples", "maximum_samples", "interval_width"),
+    *("long_sample_seconds", "long_samples", "threads"),
+)
+"""The settings that every record says; of the others, those that its operation depends on."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -23,6 +29,6 @@ class Settings:
     drop_caches: bool = False
     """Whether a cold sample may drop the whole system's caches, where the user may do that."""
     random_images: int = 2000
-    """How many images, at most, are drawn for a sample of random or batch."""
+    """How many images, at most, are drawn for a sample of random or batch; workers share ten times as many."""
     batch_size: int = 128
     """How many images one call of batch or workers asks for."""

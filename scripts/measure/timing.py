@@ -11,7 +11,7 @@ from typing import Any
 from scripts import digests
 from scripts.measure import machine, process, scratch
 from scripts.measure.noise import Watch
-from scripts.measure.settings import Settings
+from scripts.measure.settings import SAMPLING, Settings
 
 RECORD_VERSION = 2
 STEP = "time_operation"
@@ -33,13 +33,14 @@ def time_cell(
     options: dict[str, Any],
     image_set_directory: Path,
     store_directory: Path,
-    settings: Settings,
+    given: dict[str, Any],
 ) -> dict[str, Any]:
     """Time one cell and return its record. The caller sees to it that nothing else runs (`scripts.measure.lock`).
 
-    `module` and `options` are the backend's. Raises UserError where the store isn't the one that these images, this
-    code and these options make.
+    `module` and `options` are the backend's, `given` the settings that the operation depends on, by name. Raises
+    UserError where the store isn't the one that these images, this code and these options make.
     """
+    settings = Settings(**given)
     started = _now()
     with scratch.directory(scratch.stores_of(store_directory)) as place:
         watch = Watch(place.parent)
@@ -50,7 +51,7 @@ def time_cell(
         "record_version": RECORD_VERSION,
         "cell": asdict(cell),
         "measuring_digest": digests.code_digest([digests.step_file(STEP)]),
-        "settings": asdict(settings),
+        "settings": {name: value for name, value in asdict(settings).items() if name in (*SAMPLING, *given)},
         "started": started,
         "ended": _now(),
         "machine": machine.describe(),

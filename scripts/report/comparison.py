@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations, permutations
 
+from scripts.measure.sampling import median
 from scripts.report import statistics, wording
 from scripts.report.statistics import EXACT, INTERVAL, RANGE, RATIOS, SIZE, Ratio
 from scripts.report.tables import Row, Tables
@@ -45,7 +46,7 @@ class Job:
         counted = {
             subject: [row["seconds"] for row in samples if row["state_verified"]] for subject, samples in taken.items()
         }
-        rounds = zip(taken["backend"], taken["baseline"], strict=False)  # the last round may have been cut short
+        rounds = zip(taken["backend"], taken["baseline"], strict=True)
         ratios = [
             backend["seconds"] / baseline["seconds"]
             for backend, baseline in rounds
@@ -54,8 +55,11 @@ class Job:
         return cls(counted["backend"], counted["baseline"], ratios)
 
 
-def compare(one: Job, other: Job) -> Ratio:
+def compare(one: Job, other: Job, between: float = 0.0) -> Ratio:
     """How many times as long `one` takes as `other`: two jobs of the same operation and number of images.
+
+    `between` is the standard deviation, from job to job, of the logarithm of a time that should be the same; an
+    interval by times is widened by it (`statistics.Ratio.widened`).
 
     By times, where the baselines of the two jobs agree: the interval of their ratio contains 1, or they differ by less
     than 5 %. Otherwise the machine wasn't in the same state in both, and they are compared by their ratios to the
@@ -69,11 +73,11 @@ def compare(one: Job, other: Job) -> Ratio:
     """
     by_times = statistics.ratio(one.seconds, other.seconds)
     if not one.ratios or not other.ratios:
-        return by_times
+        return by_times.widened(between)
     drift = statistics.ratio(one.baseline, other.baseline)
     if drift.within_noise:
         ends = (end / drift.value for end in (by_times.value, by_times.low, by_times.high))
-        return _both_ways(by_times, Ratio(*ends, by_times.kind))
+        return _both_ways(by_times, Ratio(*ends, by_times.kind)).widened(between)
     return _both_ways(compare_by_ratios(one, other), by_times)
 
 
@@ -178,7 +182,17 @@ class Results:
     def ratio(self, operation: str, cutoff: int, one: str, other: str) -> Ratio | None:
         """How many times as long `one` takes as `other`, by `compare`; None where either wasn't measured."""
         first, second = (self.jobs.get((backend, cutoff, operation)) for backend in (one, other))
-        return compare(first, second) if first and second else None
+        return compare(first, second, self.between_jobs[operation]) if first and second else None
+
+    @cached_property
+    def between_jobs(self) -> dict[str, float]:
+        """By operation, how far the baseline's median differs from job to job, which is the machine's doing alone: the
+        standard deviation of its logarithm, over jobs of the same number of images."""
+        medians: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+        for (_, cutoff, operation), job in self.jobs.items():
+            if job.baseline:
+                medians[operation][cutoff].append(math.log(median(job.baseline)))
+        return defaultdict(float, {name: statistics.spread(groups.values()) for name, groups in medians.items()})
 
     def size_ratio(self, measure: str, cutoff: int, one: str, other: str) -> Ratio | None:
         """How many times as many bytes (`apparent_bytes` or `allocated_bytes`) `one` takes as `other`."""

@@ -62,9 +62,10 @@ class Difference:
 class Differences:
     """What two runs differ in: the cells listed, and how many were compared or couldn't be.
 
-    `only_before` and `only_after` count cells measured in one run alone, `unlike` those whose samples have other
-    numbers of images, or no plain file where it is needed. `noise` is the factor by which jobs typically differ between
-    the runs without a cause. `machines` are those of the two runs, one name or several in each.
+    `only_before` and `only_after` count cells measured in one run alone, `unlike` those whose samples were taken
+    otherwise (number of images, eviction, threads, size of a batch) or have no plain file where it is needed. `noise`
+    is the factor by which jobs typically differ between the runs without a cause. `machines` are those of the two runs,
+    one name or several in each; `measured_alike` says whether the same code measured both.
     """
 
     listed: list[Difference]
@@ -74,6 +75,7 @@ class Differences:
     unlike: int
     noise: float
     machines: tuple[str, str]
+    measured_alike: bool
 
     @property
     def slower(self) -> int:
@@ -129,6 +131,7 @@ def find(before: Results, after: Results, factor: float = FACTOR) -> Differences
         unlike=len(common) - len(alike),
         noise=math.exp(noise),
         machines=machines,
+        measured_alike=_measuring(before.tables) == _measuring(after.tables),
     )
 
 
@@ -138,6 +141,10 @@ def lines(found: Differences) -> list[str]:
     if not found.one_machine:
         first, second = found.machines
         said.append(f"A is of machine {first}, B of {second}: compared by ratios to the plain file alone.")
+    if not found.measured_alike:
+        said.append(
+            "Other code, or other versions of its libraries, measured B than A: differences may come from that."
+        )
     if found.listed:
         said += [*_table([HEADINGS, *map(_cells, found.listed)]), ""]
     else:
@@ -147,9 +154,10 @@ def lines(found: Differences) -> list[str]:
     by_chance = round((1 - CONFIDENCE) * found.compared)
     said.append(
         f"{found.compared} cells compared: {found.slower} slower in B, {faster} faster, "
-        f"{found.compared - len(found.listed)} ties; {found.only_before} cells only in A, {found.only_after} only in B"
-        f"{unlike}. Chance alone makes about {by_chance} differ at 95 % each, as a rule none by the stricter rule used "
-        f"here; jobs differ by a factor of {wording.significant(found.noise)} without a cause."
+        f"{found.compared - len(found.listed)} not told apart; {found.only_before} cells only in A, "
+        f"{found.only_after} only in B{unlike}. Chance alone makes about {by_chance} differ at 95 % each, as a rule "
+        f"none by the stricter rule used here; jobs differ by a factor of {wording.significant(found.noise)} without a "
+        "cause."
     )
     return said
 
@@ -167,10 +175,15 @@ def _refuse_other_images(before: Tables, after: Tables) -> None:
             )
 
 
+def _measuring(tables_of_run: Tables) -> set[str]:
+    return {row["measuring_digest"] for row in tables_of_run.main}
+
+
 def _alike(name: CellName, before: Results, after: Results, one_machine: bool) -> bool:
-    """Whether the samples of a cell are of as many images in both runs, and have what they are compared by."""
-    images = {run.tables.cell(*name)["images"] for run in (before, after)}
-    return len(images) == 1 and (one_machine or bool(before.jobs[name].ratios and after.jobs[name].ratios))
+    """Whether the samples of a cell were taken alike in both runs, and have what they are compared by."""
+    conditions = ("images", "eviction", "threads", "batch_size")
+    found = {tuple(run.tables.cell(*name)[condition] for condition in conditions) for run in (before, after)}
+    return len(found) == 1 and (one_machine or bool(before.jobs[name].ratios and after.jobs[name].ratios))
 
 
 def _between_jobs(ratios: dict[CellName, Ratio]) -> float:

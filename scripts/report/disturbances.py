@@ -18,7 +18,6 @@ LEAST_TAKEN = 0.15
 """Seconds: the kernel counts in ticks of a hundredth, and starting a job costs others so much by itself."""
 PROBE_FACTOR = 1.5
 """How much slower a probe may be than it typically is in this run."""
-FREQUENCY_FACTOR = 1.1
 CORES_FACTOR = 1.2
 """How much CPU time beyond that of its threads a process may use: time in the kernel is counted in ticks."""
 LEAST_SECONDS = 0.05
@@ -28,6 +27,9 @@ PROBES = {
     "memory_seconds": "the first touch of memory",
     "file_seconds": "creating files",
 }
+
+OWN_TRACES = "file_seconds"
+"""A job that writes many files makes creating more of them slower: after it, that says nothing of others."""
 
 
 def judge(records: Records) -> dict[Path, str]:
@@ -52,13 +54,11 @@ def _of(record: dict, typical: dict[str, float]) -> list[str]:
         reasons.append(f"other processes used {others:.0%} of a core")
     if noise["throttle_events"]:
         reasons.append(f"cores were throttled {noise['throttle_events']} times")
-    frequencies = sorted(probes["megahertz"] or 1 for probes in (before, after))
-    if before["megahertz"] and after["megahertz"] and frequencies[1] > FREQUENCY_FACTOR * frequencies[0]:
-        reasons.append(f"the cores went from {before['megahertz']:.0f} to {after['megahertz']:.0f} MHz")
     for name, words in PROBES.items():
-        slower = max(before[name], after[name]) / typical[name] if typical[name] else 1.0
+        moments = {"before": before[name]} if name == OWN_TRACES else {"before": before[name], "after": after[name]}
+        moment = max(moments, key=moments.__getitem__)
+        slower = moments[moment] / typical[name] if typical[name] else 1.0
         if slower > PROBE_FACTOR:
-            moment = "before" if before[name] >= after[name] else "after"
             reasons.append(f"{words} took {wording.times(slower)} as long as usual {moment} it")
     reasons += _cores_used(record)
     return reasons

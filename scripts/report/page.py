@@ -290,5 +290,5 @@ def _settings(used: Iterable[dict[str, float]]) -> dict[str, str]:
     merged: dict[str, list[str]] = {}
     for settings in used:
         for name, value in {**settings, "interval_percent": 100 * settings["interval_width"]}.items():
-            merged.setdefault(name, []).append(f"{value:g}")
+            merged.setdefault(name, []).append(f"{value:,.10g}")
     return {name: _distinct(values) for name, values in merged.items()}

@@ -175,7 +175,11 @@ def _summary_of(record: dict, group: int, disturbed: str | None, processes: int,
     taken = _verified(record, "backend", processes, start_method) if measured else []
     samples = [sample["seconds"] for sample in taken]
     baseline = _counted(record, "baseline", processes, start_method)
-    unverified = sum(sample["subject"] == "backend" and not sample["state_verified"] for sample in record["samples"])
+    unverified = sum(
+        (sample["subject"], sample["state_verified"]) == ("backend", False)
+        and (sample["processes"], sample["start_method"]) == (processes, start_method)
+        for sample in record["samples"]
+    )
     reason = record["gap_reason"]
     if measured and not samples:
         reason = f"the state of none of its {unverified} samples could be verified"
@@ -189,11 +193,14 @@ def _summary_of(record: dict, group: int, disturbed: str | None, processes: int,
         "repeated_images": image_set["repeated_images"],
         "processes": processes,
         "start_method": start_method,
+        "threads": record["process"]["threads"],
+        "batch_size": record["settings"].get("batch_size"),
         "samples": len(samples),
         "outliers": sum(statistics.outliers(samples)),
         "eviction": record["eviction"],
         "disturbances": disturbed,
         "record": record_path(record),
+        "measuring_digest": record["measuring_digest"],
         "comparison_group": group,
     }
     if samples:

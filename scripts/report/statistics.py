@@ -7,7 +7,7 @@ Whatever draws at random starts from the same seed in every call, so the same sa
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import combinations, pairwise
 
@@ -59,6 +59,14 @@ class Ratio:
     high: float
     kind: str
     by: str = TIMES
+
+    def widened(self, between: float) -> "Ratio":
+        """The ratio of two jobs whose times differ by more than their samples tell: by a factor whose logarithm has the
+        standard deviation `between` in either job. Variances add up: DerSimonian and Laird, "Meta-analysis in clinical
+        trials", Controlled Clinical Trials 7 (1986)."""
+        more = NORMAL_QUANTILE * math.sqrt(2) * between
+        low, high = (math.hypot(math.log(self.value / end), more) for end in (self.low, self.high))
+        return replace(self, low=self.value * math.exp(-low), high=self.value * math.exp(high))
 
     @property
     def tie(self) -> bool:

@@ -1,6 +1,6 @@
 """The operations that are timed, by name: cache state and durability included.
 
-Every file in this folder but `base.py` and `cache.py` is one kind of operation.
+Each kind of operation is a file in this folder; random and batch share `drawn.py`.
 """
 
 from collections.abc import Callable

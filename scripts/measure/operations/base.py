@@ -117,7 +117,7 @@ class Inputs:
 
 @dataclass
 class Clocked:
-    """What the clock says of one run, once it has ended."""
+    """What the clock says of one run, in seconds, and the meter, once it has ended."""
 
     seconds: float = 0.0
     costs: Costs | None = None
@@ -132,7 +132,7 @@ class Operation(ABC):
     needs_identical_run_first = False
     """Whether the state is only reached by an identical untimed run."""
     repeats_short_runs = True
-    """Whether a short sample follows an identical untimed run."""
+    """Whether a short sample follows an untimed run of the same kind."""
     eviction: str | None = None
     """How the page cache is emptied, for what starts cold."""
 
@@ -141,6 +141,7 @@ class Operation(ABC):
         self.backend = backend
         self.baseline = baseline
         self.samples: list[Sample] = []
+        self.rehearsals: dict[str, Path] = {}
         self.meter = Meter()
 
     @abstractmethod
@@ -169,27 +170,23 @@ class Operation(ABC):
         """Return quantiles of the time (s) of one call over all samples that count, or None."""
         return None
 
-    def rehearse(self, subject: Subject) -> Path:
-        """Write and read one image, so that every library is imported before the clock starts; return its path."""
+    def rehearse(self, subject: Subject) -> None:
+        """Write and read one image, so that every library is imported before the clock starts."""
         path = self.inputs.scratch / f"rehearsal-{subject.name}"
         images, labels = np.array(self.inputs.images[:1]), np.array(self.inputs.labels[:1])
         subject.storage.write(path, images, labels, durable=True, options=subject.options)
         read_one(subject, path, images, labels)
-        return path
+        self.rehearsals[subject.name] = path
 
     @contextmanager
     def clocked(self) -> Iterator[Clocked]:
         """Run the block under the clock, without garbage collection (as timeit does)."""
         clocked = Clocked()
-        gc.collect()
-        gc.disable()
-        self.meter.start()
-        try:
+        with without_garbage_collection():
+            self.meter.start()
             start = time.perf_counter_ns()
             yield clocked
             clocked.seconds = (time.perf_counter_ns() - start) / 1e9
-        finally:
-            gc.enable()
         clocked.costs = self.meter.stop()
 
     def sample(self, subject: Subject, clocked: Clocked, **known: Any) -> Sample:
@@ -201,6 +198,17 @@ class Operation(ABC):
         }
         about = {"subject": subject.name, "order": 0, "state": self.state, "seconds": clocked.seconds}
         return Sample(**{**usual, **about, **asdict(clocked.costs), **known})
+
+
+@contextmanager
+def without_garbage_collection() -> Iterator[None]:
+    """Collect garbage now, and not within the block, as timeit does."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def read_one(subject: Subject, path: Path, images: np.ndarray, labels: np.ndarray) -> None:

@@ -20,7 +20,7 @@ class CacheState:
         self.name = "cold" if cold else "warm"
         self._drops = cold and drop_caches and page_cache.drop_all()
         self.eviction = (DROP_CACHES if self._drops else FADVISE) if cold else None
-        self._device_counts = True
+        self._device_counts = False
         self._sizes: dict[Path, int] = {}
 
     def try_on(self, path: Path) -> None:
@@ -45,6 +45,10 @@ class CacheState:
             page_cache.load(path)
         elif self._drops:
             page_cache.drop_all()
+            resident = page_cache.resident_fraction(path)
+            # Looking has put names and places of the files back; what is resident can only become less.
+            page_cache.drop_all()
+            return resident
         else:
             page_cache.evict(path)
         return page_cache.resident_fraction(path)
@@ -54,8 +58,8 @@ class CacheState:
     ) -> bool:
         """Say whether a run started from the state, given what was resident before it and read from devices in it.
 
-        `share` is the part of the store's images that was read. A cold read must have come from the device, unless the
-        baseline, a plain file, shows that the file system doesn't count what is read.
+        `share` is the part of the store's images that was read. A cold read must have come from the device, unless no
+        read of the baseline, a plain file, was ever counted: some file systems don't.
         """
         if not self.cold:
             # Where residency is unknown, a run that read nothing from a device has shown that the store was in memory.
@@ -63,7 +67,7 @@ class CacheState:
         if resident is None or resident > page_cache.COLD_RESIDENT_FRACTION:
             return False
         if is_baseline:
-            self._device_counts = bool(device_read_bytes)
+            self._device_counts |= bool(device_read_bytes)
         if not self._device_counts or device_read_bytes is None:
             return True
         return device_read_bytes >= max(1, self._bytes(path) * share * FEWEST_DEVICE_BYTES - SLACK_BYTES)

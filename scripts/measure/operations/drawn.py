@@ -15,7 +15,7 @@ SEED = 20190101
 class Random(Read):
     """One call for each image; the reader is open before the clock starts, as it is in training.
 
-    Each run draws other images; a run of the backend and the one of the baseline beside it draw the same.
+    Each run draws other images, the untimed ones as well: the same ones would be in the processor's caches.
     """
 
     settings = ("random_images",)

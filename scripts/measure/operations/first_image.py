@@ -8,7 +8,7 @@ import numpy as np
 from scripts.measure import process
 from scripts.measure.costs import Costs, Meter
 from scripts.measure.memory import empty_on_page
-from scripts.measure.operations.base import Clocked, Sample, Subject, read_one
+from scripts.measure.operations.base import Clocked, Sample, Subject, read_one, without_garbage_collection
 from scripts.measure.operations.drawn import SEED
 from scripts.measure.operations.read import Read
 
@@ -22,11 +22,6 @@ class FirstImage(Read):
         self.needs_identical_run_first = self.repeats_short_runs = False
         self._runs = dict.fromkeys(self.paths, 0)
 
-    def rehearse(self, subject: Subject) -> Path:
-        """Write the store of one image that every process reads first."""
-        self._rehearsals = getattr(self, "_rehearsals", {}) | {subject.name: super().rehearse(subject)}
-        return self._rehearsals[subject.name]
-
     def run(self, subject: Subject) -> list[Sample]:
         """Read one image, drawn from the whole store, in a process of its own, and compare it."""
         path = self.paths[subject.name]
@@ -37,7 +32,7 @@ class FirstImage(Read):
             first_image,
             subject,
             path,
-            self._rehearsals[subject.name],
+            self.rehearsals[subject.name],
             number,
             self.inputs.images.shape[1:],
             threads=self.inputs.settings.threads,
@@ -61,19 +56,23 @@ class FirstImage(Read):
 def first_image(
     subject: Subject, path: Path, rehearsal: Path, number: int, image_shape: tuple[int, ...]
 ) -> tuple[float, float, Costs, np.ndarray, np.ndarray]:
-    """Open the store at `path` and read image `number`: seconds, those of opening, costs, image and label."""
+    """Open the store at `path` and read image `number`.
+
+    Returns the seconds that took, those of opening alone, the costs, the image (1, height, width, 3) and label (1,).
+    """
     images, labels = empty_on_page((1, *image_shape), np.uint8), empty_on_page((1,), np.int64)
     read_one(subject, rehearsal, images, labels)
     images.fill(0xAA)
     labels.fill(-1)
     ids = np.array([number])
     meter = Meter()
-    meter.start()
-    start = time.perf_counter_ns()
-    reader = subject.storage.open(path, subject.options)
-    opened = time.perf_counter_ns()
-    reader.read(ids, images, labels)
-    end = time.perf_counter_ns()
+    with without_garbage_collection():
+        meter.start()
+        start = time.perf_counter_ns()
+        reader = subject.storage.open(path, subject.options)
+        opened = time.perf_counter_ns()
+        reader.read(ids, images, labels)
+        end = time.perf_counter_ns()
     costs = meter.stop()
     reader.__exit__(None, None, None)
     return (end - start) / 1e9, (opened - start) / 1e9, costs, images, labels

@@ -29,8 +29,8 @@ class Read(Operation):
     def prepare(self) -> None:
         """Write the baseline's file, allocate the arrays, and try whether the store can be evicted."""
         self.write_baseline()
+        del self.stored_images, self.stored_labels
         self.allocate(len(self.inputs.labels))
-        self.stored_images = self.stored_labels = None
 
     def allocate(self, count: int) -> None:
         """Allocate and touch the caller's arrays for `count` images; memory beyond them is what reading takes."""

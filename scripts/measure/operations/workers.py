@@ -2,7 +2,9 @@
 
 import os
 import time
+import traceback
 import zlib
+from contextlib import suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -14,13 +16,16 @@ from scripts.errors import UserError
 from scripts.measure import machine, process
 from scripts.measure.costs import Costs, Meter
 from scripts.measure.memory import empty_on_page
-from scripts.measure.operations.base import Clocked, Sample, Subject, read_one
+from scripts.measure.operations.base import Clocked, Sample, Subject, read_one, without_garbage_collection
 from scripts.measure.operations.drawn import SEED
 from scripts.measure.operations.read import Read
 
 TIMES_AS_MANY_IMAGES = 10
 """As many times the images of random are read, so that starting together doesn't count."""
 FORK, SPAWN = "fork", "spawn"
+KILLED = (
+    "a process that read batches has ended before its time, most likely killed for want of memory; read fewer images"
+)
 
 
 class Workers(Read):
@@ -35,18 +40,16 @@ class Workers(Read):
     def prepare(self) -> None:
         """Write the baseline's file and start the processes."""
         self.write_baseline()
-        self.needs_identical_run_first = False
+        self.needs_identical_run_first = self.repeats_short_runs = False
         cores = machine.usable_cores()
         self._processes = [2**power for power in range(cores.bit_length())]
         methods = [FORK, SPAWN] if self.backend.storage.fork_safe and hasattr(os, "fork") else [SPAWN]
         self._count = min(len(self.inputs.labels), TIMES_AS_MANY_IMAGES * self.inputs.settings.random_images)
         self._runs = dict.fromkeys(self.paths, 0)
-        self._started = {method: self._start(method, self._processes[-1]) for method in methods}
-
-    def rehearse(self, subject: Subject) -> Path:
-        """Write the store of one image that every process reads first."""
-        self._rehearsals = getattr(self, "_rehearsals", {}) | {subject.name: super().rehearse(subject)}
-        return self._rehearsals[subject.name]
+        self._started: dict[str, list[Connection]] = {}
+        for method in methods:
+            self._started[method] = []
+            self._start(method)
 
     def run(self, subject: Subject) -> list[Sample]:
         """Read the same images in each way of sharing them; the last is that with most processes, spawned."""
@@ -66,24 +69,25 @@ class Workers(Read):
         """Let the processes end."""
         for connections in getattr(self, "_started", {}).values():
             for connection in connections:
-                connection.send(None)
+                with suppress(OSError):  # one that was killed
+                    connection.send(None)
                 connection.close()
 
-    def _start(self, method: str, count: int) -> list[Connection]:
-        """Start processes that wait for work, and return the connections to them once all are ready."""
+    def _start(self, method: str) -> None:
+        """Start as many processes as any run needs, and wait until all are ready for work."""
         context = get_context(method)
-        connections = []
-        for _ in range(count):
+        size = self.inputs.settings.batch_size
+        batches = -(-self._count // size)
+        for worker in range(self._processes[-1]):
+            fewest = 2 ** worker.bit_length()  # with so many processes it has its largest share
+            most = min(self._count, -(-(batches - worker) // fewest) * size)
             connection, theirs = context.Pipe()
-            batches = -(-self._count // self.inputs.settings.batch_size)
-            most = min(self._count, batches * self.inputs.settings.batch_size)
-            arguments = (theirs, os.getpid(), self._rehearsals, most, self.inputs.images.shape[1:])
+            arguments = (theirs, os.getpid(), self.rehearsals, max(1, most), self.inputs.images.shape[1:])
             context.Process(target=serve, args=(*arguments, (self.baseline, self.backend)), daemon=True).start()
             theirs.close()
-            connections.append(connection)
-        for connection in connections:
+            self._started[method].append(connection)
+        for connection in self._started[method]:
             _receive(connection)
-        return connections
 
     def _run(self, subject: Subject, ids: np.ndarray, connections: list[Connection], method: str) -> Sample:
         path = self.paths[subject.name]
@@ -92,10 +96,10 @@ class Workers(Read):
         shares = [batches[worker :: len(connections)] for worker in range(len(connections))]
         resident = self.cache.bring_about(path)
         for connection, share in zip(connections, shares, strict=True):
-            connection.send((subject.name, path, share))
+            _send(connection, (subject.name, path, share))
         open_seconds = max(_receive(connection) for connection in connections)
         for connection in connections:
-            connection.send("go")
+            _send(connection, "go")
         answers = [_receive(connection) for connection in connections]
         starts, ends, costs, found = zip(*answers, strict=True)
         if list(found) != [self._checksum(share) for share in shares]:
@@ -144,6 +148,7 @@ def serve(
             name, path, batches = task
             _read(connection, known[name], path, batches, images, labels, meter)
         except Exception as error:
+            error.add_note(traceback.format_exc())
             connection.send(error)
 
 
@@ -171,7 +176,7 @@ def _read(
     labels[:done].fill(-1)
     meter.start()
     start = time.perf_counter_ns()
-    with subject.storage.open(path, subject.options) as reader:
+    with without_garbage_collection(), subject.storage.open(path, subject.options) as reader:
         connection.send((time.perf_counter_ns() - start) / 1e9)
         connection.recv()
         start = time.perf_counter_ns()
@@ -182,11 +187,18 @@ def _read(
     connection.send((start, end, costs, checksum(images[:done], labels[:done])))
 
 
+def _send(connection: Connection, message: Any) -> None:
+    try:
+        connection.send(message)
+    except OSError:
+        raise UserError(KILLED) from None
+
+
 def _receive(connection: Connection) -> Any:
     try:
         answer = connection.recv()
-    except EOFError:
-        raise UserError("a process that read batches has been killed, most likely for want of memory") from None
+    except (EOFError, OSError):
+        raise UserError(KILLED) from None
     if isinstance(answer, Exception):
         raise answer
     return answer
