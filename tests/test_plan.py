@@ -110,7 +110,11 @@ def test_a_place_without_permission_is_one_line(workflow: Workflow, place: str, 
     line = last_line(workflow, prefix=as_who_obeys_permissions())
     assert "no permission to write to" in line
     assert remedy in line
-    assert not [path for path in set(workflow.directory.rglob("*")) - set(before) if not {".snakemake", "__pycache__"} & set(path.parts)]
+    assert not [
+        path
+        for path in set(workflow.directory.rglob("*")) - set(before)
+        if not {".snakemake", "__pycache__"} & set(path.parts)
+    ]
 
 
 def test_an_archive_that_may_not_be_read_is_one_line(workflow: Workflow) -> None:

@@ -1,6 +1,7 @@
 """The report's statistics: intervals that hold what they promise, ties that are ties, differences that are found."""
 
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from scripts.report import statistics
 from scripts.report.comparison import Job, compare
 from scripts.report.statistics import EXACT, INTERVAL, RANGE, RATIOS, TIMES, Ratio
-from tests.noisy_jobs import job, noise
+from tests.noisy_jobs import job, noise, results
 
 
 def test_median_has_an_interval_from_six_samples_and_a_range_below():
@@ -121,6 +122,24 @@ def test_long_cells_of_three_samples_tie_unless_they_are_far_apart():
     assert {len(job.seconds) for job in usual + slow} == {3}
     assert sum(not compare(one, other).tie for one, other in zip(usual[:100], usual[100:], strict=True)) <= 6
     assert sum(not compare(one, other).tie for one, other in zip(slow, usual, strict=True)) >= 180
+
+
+def test_jobs_that_run_faster_or_slower_for_no_reason_tie():
+    """Each job, and its plain file, by 8 % without a cause, as on a machine shared with others."""
+    chance = np.random.default_rng(7)
+    pairs, called, called_by_samples_alone = 0, 0, 0
+    for _ in range(12):
+        state = lambda: np.exp(0.08 * chance.standard_normal())  # noqa: E731
+        cells = [(backend, cutoff, "read-warm") for backend in "abcd" for cutoff in (1, 10, 100, 1000, 10_000)]
+        found = results({cell: job(chance, 0.01, 0.04, slower=state(), baseline_slower=state()) for cell in cells})
+        for cutoff in (1, 10, 100, 1000, 10_000):
+            for one, other in combinations("abcd", 2):
+                jobs = [found.jobs[backend, cutoff, "read-warm"] for backend in (one, other)]
+                pairs += 1
+                called += not found.ratio("read-warm", cutoff, one, other).tie
+                called_by_samples_alone += not compare(*jobs).tie
+    assert called <= 0.06 * pairs
+    assert called_by_samples_alone > 2 * called
 
 
 def test_a_winner_must_win_both_ways():

@@ -116,7 +116,7 @@ def test_a_timing_setting(finished: Workflow, setting: dict) -> None:
         ({"random_images": 20}, {"batch-warm", "random-cold"}),
         ({"drop_caches": True}, {"random-cold"}),
     ],
-    ids=lambda value: next(iter(value)),
+    ids=["batch_size", "random_images", "drop_caches"],
 )
 def test_a_setting_of_some_operations(finished: Workflow, setting: dict, depends: set[str]) -> None:
     finished.configure(operations=[*OPERATIONS, "batch-warm", "random-cold"], cutoffs=[30], backends=["lmdb"])

@@ -199,7 +199,8 @@ def test_memory_that_a_backend_takes_is_found(stores: Path, monkeypatch: pytest.
     monkeypatch.setattr(backends, "load", lambda name: TakesMemory(honest(name)))
     for sample in take(stores, "memmap", operation)["samples"]:
         if sample["subject"] == "backend":
-            most = 1.4 * TakesMemory.TAKEN * sample["processes"]
+            # A worker stays from run to run, and its allocator may keep what the run before has freed.
+            most = (2.4 if operation.startswith("workers") else 1.4) * TakesMemory.TAKEN * sample["processes"]
             assert TakesMemory.TAKEN * sample["processes"] <= sample["peak_memory_bytes"] < most
 
 

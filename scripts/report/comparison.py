@@ -22,6 +22,8 @@ CellName = tuple[str, int, str]
 FIRST_IMAGE = "first-image"
 EPOCHS = ("batch-warm", "random-warm", "read-warm")
 """What stands for an epoch: the first of these that both stores have."""
+FEWEST_PAIRS = 6
+"""Of jobs: from fewer, one job that was disturbed would pass for what all jobs differ by."""
 READ_OLD = "read-warm"
 WRITE_NEW = ("write-durable", "write")
 """What converting a store takes: reading all of the old one, and the first of these that the new one has."""
@@ -58,8 +60,8 @@ class Job:
 def compare(one: Job, other: Job, between: float = 0.0) -> Ratio:
     """How many times as long `one` takes as `other`: two jobs of the same operation and number of images.
 
-    `between` is the standard deviation, from job to job, of the logarithm of a time that should be the same; an
-    interval by times is widened by it (`statistics.Ratio.widened`).
+    `between` is the standard deviation, from job to job, of the logarithm of a time that should be the same; the
+    interval is widened by it (`statistics.Ratio.widened`).
 
     By times, where the baselines of the two jobs agree: the interval of their ratio contains 1, or they differ by less
     than 5 %. Otherwise the machine wasn't in the same state in both, and they are compared by their ratios to the
@@ -71,14 +73,15 @@ def compare(one: Job, other: Job, between: float = 0.0) -> Ratio:
     intersection-union test: Berger, "Multiparameter hypothesis testing and acceptance sampling", Technometrics 24
     (1982). A job without a baseline is compared by times alone. Raises ValueError where a job has no samples.
     """
-    by_times = statistics.ratio(one.seconds, other.seconds)
+    by_times = statistics.ratio(one.seconds, other.seconds).widened(between)
     if not one.ratios or not other.ratios:
-        return by_times.widened(between)
+        return by_times
     drift = statistics.ratio(one.baseline, other.baseline)
     if drift.within_noise:
         ends = (end / drift.value for end in (by_times.value, by_times.low, by_times.high))
-        return _both_ways(by_times, Ratio(*ends, by_times.kind)).widened(between)
-    return _both_ways(compare_by_ratios(one, other), by_times)
+        return _both_ways(by_times, Ratio(*ends, by_times.kind))
+    # The baseline's own difference from job to job comes on top.
+    return _both_ways(compare_by_ratios(one, other).widened(math.sqrt(2) * between), by_times)
 
 
 def compare_by_ratios(one: Job, other: Job) -> Ratio:
@@ -182,17 +185,22 @@ class Results:
     def ratio(self, operation: str, cutoff: int, one: str, other: str) -> Ratio | None:
         """How many times as long `one` takes as `other`, by `compare`; None where either wasn't measured."""
         first, second = (self.jobs.get((backend, cutoff, operation)) for backend in (one, other))
-        return compare(first, second, self.between_jobs[operation]) if first and second else None
+        return compare(first, second, self.between_jobs.get(operation, 0.0)) if first and second else None
 
     @cached_property
     def between_jobs(self) -> dict[str, float]:
         """By operation, how far the baseline's median differs from job to job, which is the machine's doing alone: the
-        standard deviation of its logarithm, over jobs of the same number of images."""
+        standard deviation of its logarithm, over jobs of the same number of images; 0 from too few pairs to tell."""
         medians: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
         for (_, cutoff, operation), job in self.jobs.items():
             if job.baseline:
                 medians[operation][cutoff].append(math.log(median(job.baseline)))
-        return defaultdict(float, {name: statistics.spread(groups.values()) for name, groups in medians.items()})
+        return {
+            name: statistics.spread(groups.values())
+            if sum(math.comb(len(group), 2) for group in groups.values()) >= FEWEST_PAIRS
+            else 0.0
+            for name, groups in medians.items()
+        }
 
     def size_ratio(self, measure: str, cutoff: int, one: str, other: str) -> Ratio | None:
         """How many times as many bytes (`apparent_bytes` or `allocated_bytes`) `one` takes as `other`."""
