@@ -116,7 +116,7 @@ def test_workers_are_compared_by_the_cells_own_way_of_sharing_the_work(tmp_path)
         for row in found.timings
         if (row["backend"], row["subject"], row["processes"], row["start_method"]) == ("png", "backend", 2, "fork")
     ]
-    assert found.samples["png", 100, "workers-warm"] == taken
+    assert found.jobs["png", 100, "workers-warm"].seconds == taken
     assert len(taken) == 12
 
 
@@ -139,7 +139,7 @@ def test_who_leads_where(tmp_path):
 
 def test_crossings_are_said_in_a_sentence(tmp_path):
     found = planted(tmp_path, {"a": {100: 0.4, 10_000: 0.4}, "b": {100: 0.1, 10_000: 1.6}})
-    first, second = found.crossings()
+    first, second = (crossover.sentence for crossover in found.crossovers())
     assert first.startswith("Write: a overtakes b at about 1,0")
     assert second.startswith("Read, warm: a overtakes b at about ")
     about = Crossover("write", "a", "b", 3.4, 0.6, 12345.0, TIMES)
@@ -221,8 +221,8 @@ def test_unverified_samples_and_other_groups_do_not_count(tmp_path):
     found = Results(read, tables.read("timings", tmp_path / "timings.csv"))
     assert found.ratio("write", 10, "a", "b") is None
     assert found.ratio("read-warm", 10, "a", "b") is not None
-    assert len(found.samples["b", 10, "read-warm"]) == run.samples
-    assert 99.0 not in found.samples["b", 10, "read-warm"]
+    assert len(found.jobs["b", 10, "read-warm"].seconds) == run.samples
+    assert 99.0 not in found.jobs["b", 10, "read-warm"].seconds
 
 
 def test_sizes_tie_within_a_per_cent(tmp_path):

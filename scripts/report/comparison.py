@@ -172,11 +172,6 @@ class Results:
         jobs = {name: Job.of(rows) for name, rows in found.items()}
         return {name: job for name, job in jobs.items() if job.seconds}
 
-    @cached_property
-    def samples(self) -> dict[CellName, list[float]]:
-        """The backend's samples (s) of each cell of `jobs`."""
-        return {name: job.seconds for name, job in self.jobs.items()}
-
     def seconds(self, backend: str, cutoff: int, operation: str) -> float | None:
         """Median time (s) of a cell, None for a gap."""
         row = self.tables.cell(backend, cutoff, operation)
@@ -237,10 +232,6 @@ class Results:
             pair = (other, one) if crossing.rising else (one, other)
             found.append(Crossover(operation, *pair, crossing.cutoff, crossing.low, crossing.high, crossing.by))
         return found
-
-    def crossings(self) -> list[str]:
-        """A sentence for each crossover."""
-        return [crossover.sentence for crossover in self.crossovers()]
 
     def growths(self) -> list[Growth]:
         """How the time for all images grows with their number, for each operation and backend with three cutoffs.
