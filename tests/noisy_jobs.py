@@ -1,8 +1,10 @@
 """Timing jobs as noisy as measured ones, drawn from known times: what the report's statistics must see through."""
 
+from collections import defaultdict
+
 import numpy as np
 
-from scripts.measure.sampling import enough
+from scripts.measure.sampling import block, enough
 from scripts.measure.settings import Settings
 from scripts.report.comparison import CellName, Job, Results
 from scripts.report.tables import Tables
@@ -19,20 +21,34 @@ def noise(chance: np.random.Generator, sigma: float, size: int) -> np.ndarray:
 
 
 def job(
-    chance: np.random.Generator, typical: float, sigma: float, *, slower: float = 1.0, baseline_slower: float = 1.0
+    chance: np.random.Generator,
+    typical: float,
+    sigma: float,
+    *,
+    slower: float = 1.0,
+    baseline_slower: float = 1.0,
+    mood: float = 0.0,
 ) -> Job:
     """As many samples as the workflow would take of a backend that takes `typical` seconds, `slower` times as long; its
-    baseline takes a tenth, `baseline_slower` times as long."""
-    most = SETTINGS.maximum_samples
-    seconds = (typical * slower * noise(chance, sigma, most)).tolist()
-    baseline = (BASELINE * typical * baseline_slower * noise(chance, sigma, most)).tolist()
-    count = 1
+    baseline takes a tenth, `baseline_slower` times as long.
+
+    `mood` is the standard deviation of the logarithm of how fast the machine is from one block to the next, for both.
+    """
+    samples = []
+    seconds: list[float] = []
+    started: list[float] = []
     elapsed = 0.0
-    while not enough(seconds[:count], elapsed, SETTINGS):
-        elapsed += 2 * (seconds[count] + baseline[count])  # each after an untimed run
-        count += 1
-    rounds = zip(seconds[:count], baseline[:count], strict=True)
-    return Job(seconds[:count], baseline[:count], [sample / plain for sample, plain in rounds])
+    moods: dict[int, float] = defaultdict(lambda: float(np.exp(mood * chance.standard_normal())))
+    while not enough(seconds, started, elapsed, SETTINGS):
+        number = block(elapsed, SETTINGS.budget_seconds)
+        own, plain = typical * moods[number] * noise(chance, sigma, 2) * (slower, BASELINE * baseline_slower)
+        for subject, taken in (("baseline", plain), ("backend", own)):
+            samples.append({"subject": subject, "seconds": float(taken), "state_verified": True, "block": number})
+        seconds.append(float(own))
+        started.append(elapsed)
+        # Each comes after an untimed run, and rounds are at least so long.
+        elapsed += max(2 * (own + plain), SETTINGS.budget_seconds / SETTINGS.maximum_samples)
+    return Job.of(samples)
 
 
 def results(jobs: dict[CellName, Job], machine: str = "machine") -> Results:
@@ -54,9 +70,9 @@ def results(jobs: dict[CellName, Job], machine: str = "machine") -> Results:
         for name, job in jobs.items()
     ]
     timings = [
-        {**_cell(name), "subject": subject, "seconds": seconds, "state_verified": True}
+        {**_cell(name), "subject": subject, "seconds": seconds, "state_verified": True, "block": number}
         for name, job in jobs.items()
-        for samples in zip(job.seconds, job.baseline, strict=True)
+        for number, samples in enumerate(zip(job.seconds, job.baseline, strict=True))
         for subject, seconds in zip(("backend", "baseline"), samples, strict=True)
     ]
     return Results(Tables(summary, [], []), timings)

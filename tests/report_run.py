@@ -83,8 +83,8 @@ class Run:
     operations: tuple[str, ...] = OPERATIONS
     image_set: dict = field(default_factory=lambda: dict(REAL))
     seconds: Seconds = seconds
-    noise: float = 0.03
-    samples: int = 12
+    noise: float = 0.01
+    samples: int = 10
     machine: str = "xeon-2cores-24gib-linux6.1-ext4"
     gaps: dict[tuple[str, int, str], str] = field(default_factory=dict)
 
@@ -228,10 +228,12 @@ class Run:
         taken: list[dict] = []
         for subject in ("baseline", "backend") * count:
             typical = self.seconds(backend if subject == "backend" else "baseline", cutoff, operation)
+            started = len(taken) // (2 * len(ways)) * 2.0 / count  # each round in a block of its own
             for processes, method in ways:
                 time = typical / processes**0.9
                 time *= math.exp(self.noise * chance.gauss(0, 1) ** 2 + self.noise * chance.gauss(0, 1))
-                taken.append(self._sample(subject, len(taken), processes, method, time, cutoff, operation))
+                sample = self._sample(subject, len(taken), processes, method, time, cutoff, operation)
+                taken.append({**sample, "started_seconds": started})
         return taken
 
     def _sample(

@@ -81,16 +81,7 @@ def test_where_the_machine_was_slower_ratios_to_the_plain_file_decide(tmp_path):
     assert (answer.best, answer.runner_up, answer.behind.by) == (("b",), "a", RATIOS)
     assert answer.behind.value == pytest.approx(1.5, rel=0.1)
     assert answer.behind.low > 1
-    assert answer.behind.high > 4
-
-
-def test_where_times_and_ratios_to_the_plain_file_disagree_is_a_tie(tmp_path):
-    """In a's job the plain file took twice as long, but a only half as long again as b."""
-    run = Run(tmp_path, ("a", "b"), (10,), ("write",), seconds=lambda name, n, _: {"a": 1.5, "b": 1.0}.get(name, 1e-3))
-    assert question(results(run), "write").answers[0].best == ("b",)
-    found = load(slow_machine(run, ("a", 10, "write"), backend=1, baseline=2))
-    assert question(found, "write").answers[0].best == ("a", "b")
-    assert found.ratio("write", 10, "a", "b").by == RATIOS
+    assert answer.behind.high < 2
 
 
 def test_samples_are_compared_with_the_plain_file_of_their_round(tmp_path):
@@ -117,7 +108,7 @@ def test_workers_are_compared_by_the_cells_own_way_of_sharing_the_work(tmp_path)
         if (row["backend"], row["subject"], row["processes"], row["start_method"]) == ("png", "backend", 2, "fork")
     ]
     assert found.jobs["png", 100, "workers-warm"].seconds == taken
-    assert len(taken) == 12
+    assert len(taken) == 10
 
 
 def test_long_samples_tie_within_twenty_per_cent(tmp_path):

@@ -1,7 +1,6 @@
 """The report's statistics: intervals that hold what they promise, ties that are ties, differences that are found."""
 
 from dataclasses import replace
-from itertools import combinations
 
 import numpy as np
 import pytest
@@ -9,7 +8,7 @@ import pytest
 from scripts.report import statistics
 from scripts.report.comparison import Job, compare
 from scripts.report.statistics import EXACT, INTERVAL, RANGE, RATIOS, TIMES, Ratio
-from tests.noisy_jobs import job, noise, results
+from tests.noisy_jobs import job, noise
 
 
 def test_median_has_an_interval_from_six_samples_and_a_range_below():
@@ -55,11 +54,11 @@ def test_the_interval_holds_the_true_ratio(counts):
 @pytest.mark.parametrize(
     ("ratio", "tie"),
     [
-        (Ratio(1.2, 1.1, 1.3, INTERVAL), False),
+        (Ratio(1.2, 1.06, 1.3, INTERVAL), False),
         (Ratio(1.2, 0.99, 1.4, INTERVAL), True),
-        (Ratio(1.04, 1.03, 1.05, INTERVAL), True),
-        (Ratio(0.96, 0.955, 0.965, INTERVAL), True),
+        (Ratio(1.2, 1.04, 1.4, INTERVAL), True),
         (Ratio(0.94, 0.93, 0.95, INTERVAL), False),
+        (Ratio(0.94, 0.93, 0.955, INTERVAL), True),
         (Ratio(1.04, 1.04, 1.04, EXACT), False),
         (Ratio(1.009, 1.009, 1.009, EXACT), True),
         (Ratio(1.4, 1.19, 1.6, RANGE), True),
@@ -71,43 +70,66 @@ def test_ties_by_interval_and_by_practical_threshold(ratio, tie):
     assert ratio.tie is tie
 
 
+MOOD, JOBS_DIFFER, RATIOS_DIFFER = 0.12, 0.13, 0.03
+"""Standard deviations of logarithms, as measured on a shared virtual machine of two cores for reading 1,000 images: of
+times from one block to the next and from job to job, and of the ratios to the plain file from job to job."""
 DRIFTS = {
     "none": lambda chance: (1.0, 1.0),
     "the machine, a little": lambda chance: (chance.uniform(1.02, 1.15),) * 2,
     "the machine, much": lambda chance: (chance.uniform(1.15, 2),) * 2,
-    "the baseline alone": lambda chance: (1.0, chance.uniform(1.02, 2)),
+    "as measured": lambda chance: measured_drift(chance),
 }
 
 
+def measured_drift(chance: np.random.Generator) -> tuple[float, float]:
+    """How much slower backend and plain file are in one job than in the next, without a cause."""
+    machine, own = np.exp(chance.standard_normal(2) * (JOBS_DIFFER, RATIOS_DIFFER))
+    return machine * own, machine
+
+
+@pytest.mark.parametrize("mood", [0.0, MOOD])
 @pytest.mark.parametrize("drift", DRIFTS)
-def test_pairs_without_a_difference_tie(drift):
-    """At most 6 % are called different, whatever has drifted between the two jobs; long cells are among them."""
+def test_pairs_without_a_difference_tie(drift, mood):
+    """At most 6 % are called different, however the machine has drifted between the two jobs and within them; long
+    cells are among them."""
     chance = np.random.default_rng(11)
     ratios = []
     for _ in range(1000):
         typical, sigma = chance.choice([0.002, 0.05, 0.3, 3.0]), chance.choice([0.02, 0.03, 0.05, 0.1])
-        slower, baseline_slower = DRIFTS[drift](chance)
-        first = job(chance, typical, sigma)
-        ratios.append(compare(job(chance, typical, sigma, slower=slower, baseline_slower=baseline_slower), first))
+        jobs = []
+        for _ in range(2):
+            slower, baseline_slower = DRIFTS[drift](chance)
+            jobs.append(job(chance, typical, sigma, slower=slower, baseline_slower=baseline_slower, mood=mood))
+        ratios.append(compare(*jobs))
     assert sum(not ratio.tie for ratio in ratios) <= 60
     assert {ratio.kind for ratio in ratios} == {INTERVAL, RANGE}
-    by_ratios = sum(ratio.by == RATIOS for ratio in ratios)
-    assert by_ratios <= 60 if drift == "none" else by_ratios >= 300
 
 
-@pytest.mark.parametrize("drift", [1.0, 1.3])
-@pytest.mark.parametrize("sigma", [0.03, 0.05])
-def test_a_planted_difference_is_found(sigma, drift):
-    """20 % are found in at least 95 of 100 pairs, and in 90 where the machine has drifted as well."""
+def test_samples_taken_for_independent_would_make_differences():
+    """Times of jobs on a machine with moods, each sample an observation: the mistake that blocks are there to avoid."""
+    chance = np.random.default_rng(11)
+    called = 0
+    for _ in range(100):
+        jobs = [np.repeat(np.exp(MOOD * chance.standard_normal(10)), 20) * noise(chance, 0.03, 200) for _ in range(2)]
+        called += not statistics.ratio(*jobs).tie
+    assert called > 12
+
+
+@pytest.mark.parametrize("mood", [0.0, MOOD])
+@pytest.mark.parametrize("drift", ["none", "as measured"])
+def test_a_planted_difference_is_found(drift, mood):
+    """20 % are found in at least 90 of 100 pairs; where jobs don't differ without a cause, the interval holds them."""
     chance = np.random.default_rng(12)
-    pairs = (
-        (job(chance, 0.02, sigma, slower=1.2 * drift, baseline_slower=drift), job(chance, 0.02, sigma))
-        for _ in range(200)
-    )
-    ratios = [compare(slow, usual) for slow, usual in pairs]
-    assert sum(ratio.low > 1 and not ratio.tie for ratio in ratios) >= (190 if drift == 1 else 180)
-    assert sum(ratio.low < 1.2 < ratio.high for ratio in ratios) >= 185
-    assert sum(ratio.by == (TIMES if drift == 1 else RATIOS) for ratio in ratios) >= 185
+    ratios = []
+    for _ in range(200):
+        jobs = []
+        for planted in (1.2, 1.0):
+            slower, baseline_slower = DRIFTS[drift](chance)
+            jobs.append(job(chance, 0.02, 0.03, slower=planted * slower, baseline_slower=baseline_slower, mood=mood))
+        ratios.append(compare(*jobs))
+    assert sum(ratio.low > 1 and not ratio.tie for ratio in ratios) >= 180
+    if drift == "none":
+        assert sum(ratio.low < 1.2 < ratio.high for ratio in ratios) >= 185
 
 
 def test_a_planted_difference_of_one_per_cent_is_no_difference():
@@ -116,41 +138,28 @@ def test_a_planted_difference_of_one_per_cent_is_no_difference():
     assert sum(not ratio.tie for ratio in ratios) <= 12
 
 
+def test_times_are_compared_where_plain_files_surely_agree_and_ratios_otherwise():
+    wobble = [0.998, 0.999, 1.0, 1.001, 1.002, 1.003]
+    first = Job([2 * value for value in wobble], wobble, [2.0] * 6)
+    alike = Job([3 * value for value in wobble], [1.02 * value for value in wobble], [3 / 1.02] * 6)
+    slow = Job([3 * value for value in wobble], [1.3 * value for value in wobble], [3 / 1.3] * 6)
+    noisy = Job([3 * value for value in wobble], [0.9, 0.95, 1.0, 1.0, 1.05, 1.1], [3.0] * 6)
+    assert [compare(job, first).by for job in (alike, slow, noisy)] == [TIMES, RATIOS, RATIOS]
+    assert [compare(job, first).value for job in (alike, slow, noisy)] == pytest.approx([1.5, 1.5 / 1.3, 1.5], rel=0.01)
+
+
+def test_long_samples_are_compared_by_times_where_plain_files_come_within_twenty_per_cent():
+    first = Job([3.0, 3.1, 3.2], [0.2, 0.25, 0.3], [15.0, 12.4, 10.7])
+    alike, slow = (Job([3.0, 3.1, 3.2], [plain] * 3, [3 / plain] * 3) for plain in (0.34, 0.5))
+    assert [compare(job, first).by for job in (alike, slow)] == [TIMES, RATIOS]
+
+
 def test_long_cells_of_three_samples_tie_unless_they_are_far_apart():
     chance = np.random.default_rng(14)
     usual, slow = ([job(chance, 3.0, 0.04, slower=slower) for _ in range(200)] for slower in (1.0, 2.0))
     assert {len(job.seconds) for job in usual + slow} == {3}
     assert sum(not compare(one, other).tie for one, other in zip(usual[:100], usual[100:], strict=True)) <= 6
     assert sum(not compare(one, other).tie for one, other in zip(slow, usual, strict=True)) >= 180
-
-
-def test_jobs_that_run_faster_or_slower_for_no_reason_tie():
-    """Each job, and its plain file, by 8 % without a cause, as on a machine shared with others."""
-    chance = np.random.default_rng(7)
-    pairs, called, called_by_samples_alone = 0, 0, 0
-    for _ in range(12):
-        state = lambda: np.exp(0.08 * chance.standard_normal())  # noqa: E731
-        cells = [(backend, cutoff, "read-warm") for backend in "abcd" for cutoff in (1, 10, 100, 1000, 10_000)]
-        found = results({cell: job(chance, 0.01, 0.04, slower=state(), baseline_slower=state()) for cell in cells})
-        for cutoff in (1, 10, 100, 1000, 10_000):
-            for one, other in combinations("abcd", 2):
-                jobs = [found.jobs[backend, cutoff, "read-warm"] for backend in (one, other)]
-                pairs += 1
-                called += not found.ratio("read-warm", cutoff, one, other).tie
-                called_by_samples_alone += not compare(*jobs).tie
-    assert called <= 0.06 * pairs
-    assert called_by_samples_alone > 2 * called
-
-
-def test_a_winner_must_win_both_ways():
-    """By ratios it wins by 30 %, by times by 1 %, which nobody would choose a store for."""
-    wobble = [0.998, 0.999, 1.0, 1.001, 1.002, 1.003]
-    first = Job(wobble, wobble, [1.0] * 6)
-    second = Job([1.01 * value for value in wobble], [value / 1.3 for value in wobble], [1.01 * 1.3] * 6)
-    assert statistics.ratio(second.seconds, first.seconds).low > 1
-    found = compare(second, first)
-    assert (found.by, found.tie, found.low) == (RATIOS, True, 1)
-    assert found.value == pytest.approx(1.313)
 
 
 def test_without_a_baseline_times_decide():
@@ -253,7 +262,7 @@ def test_converting_to_what_is_no_faster_never_pays():
 
 def test_a_break_even_may_be_open_above():
     """In some draws of so few samples, as wide as they are, an epoch with the new store saves nothing."""
-    found = statistics.break_even([[1.0] * 6], [1.0, 1.0, 1.0, 3.0, 3.0, 3.0, 3.0], [0.95, 0.96, 0.97, 0.98, 1.2, 1.2])
+    found = statistics.break_even([[1.0] * 6], [1.0, 1.0, 1.0, 3.0, 3.0, 3.0, 3.0], [0.8, 0.85, 0.9, 0.9, 1.2, 1.2])
     assert found.high == np.inf
     assert found.low < found.value < 1
 

@@ -20,6 +20,7 @@ from scripts.durability import sync_directory, sync_file, sync_file_system
 
 __all__ = [
     "BLOCK_BYTES",
+    "LABEL_BYTES",
     "Backend",
     "Option",
     "Reader",
@@ -35,6 +36,7 @@ __all__ = [
 ]
 
 PIXEL, LABEL = np.dtype(np.uint8), np.dtype(np.int64)
+LABEL_BYTES = LABEL.itemsize
 BLOCK_BYTES = 4 << 20
 """Pixels that a backend holds at a time while it writes: large enough to hide the cost of a call, small enough for
 any machine."""

@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
 FIRST_MAP_BYTES = 64 << 20
 IMAGES_PER_TRANSACTION = 1024
-LABEL_BYTES = 8
 METADATA = b"\xffmetadata"
 
 
@@ -136,9 +135,9 @@ class Reader(base.Reader):
             value_number, place = divmod(number, self._per_value)
             value = get(_key(value_number))
             if self._per_value > 1:
-                label = place * LABEL_BYTES
+                label = place * base.LABEL_BYTES
                 image = self._all_labels(value) + place * self._image_bytes
-                value = b"".join((value[label : label + LABEL_BYTES], value[image : image + self._image_bytes]))
+                value = b"".join((value[label : label + base.LABEL_BYTES], value[image : image + self._image_bytes]))
             yield value
 
     def _fill(self, values: Iterator[bytes | memoryview], images: np.ndarray, labels: np.ndarray) -> None:
@@ -146,8 +145,8 @@ class Reader(base.Reader):
         label_bytes, image_bytes = memoryview(labels).cast("B"), memoryview(images).cast("B")
         if not self._codec.is_identity:
             for row, value in enumerate(values):
-                label_bytes[row * LABEL_BYTES : (row + 1) * LABEL_BYTES] = value[:LABEL_BYTES]
-                self._codec.decode(value[LABEL_BYTES:], images[row])
+                label_bytes[row * base.LABEL_BYTES : (row + 1) * base.LABEL_BYTES] = value[: base.LABEL_BYTES]
+                self._codec.decode(value[base.LABEL_BYTES :], images[row])
             return
         label = image = 0
         for value in values:
@@ -159,7 +158,7 @@ class Reader(base.Reader):
 
     def _all_labels(self, value: bytes | memoryview) -> int:
         """The bytes of the labels in a value of codec raw; the pixels come after them."""
-        return len(value) // (LABEL_BYTES + self._image_bytes) * LABEL_BYTES
+        return len(value) // (base.LABEL_BYTES + self._image_bytes) * base.LABEL_BYTES
 
 
 def _key(number: int) -> bytes:
@@ -169,7 +168,7 @@ def _key(number: int) -> bytes:
 def _pack(images: np.ndarray, labels: np.ndarray, per_value: int) -> list[bytes]:
     """The values of codec raw: of every `per_value` images, the labels and then the pixels."""
     label_bytes, image_bytes = memoryview(labels).cast("B"), memoryview(images).cast("B")
-    label_step, image_step = per_value * LABEL_BYTES, per_value * math.prod(images.shape[1:])
+    label_step, image_step = per_value * base.LABEL_BYTES, per_value * math.prod(images.shape[1:])
     return [
         b"".join((label_bytes[label : label + label_step], image_bytes[image : image + image_step]))
         for label, image in zip(

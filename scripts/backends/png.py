@@ -24,7 +24,6 @@ from scripts.backends import base
 from scripts.codecs import png
 
 LABELS = "labels.bin"
-LABEL_BYTES = 8
 FILES_OPEN = 64
 
 
@@ -67,7 +66,7 @@ class Reader(base.Reader):
         self._labels: np.ndarray | None = None
         self._has_read = False
         with open(_file_name(path, 0), "rb") as file:
-            super().__init__((path / LABELS).stat().st_size // LABEL_BYTES, png.image_shape(file.read()))
+            super().__init__((path / LABELS).stat().st_size // base.LABEL_BYTES, png.image_shape(file.read()))
 
     def _read_all(self, images: np.ndarray, labels: np.ndarray) -> None:
         self._read(np.arange(len(self)), images, labels)
@@ -76,7 +75,7 @@ class Reader(base.Reader):
         for start in range(0, len(ids), FILES_OPEN):
             self._read_some(ids[start : start + FILES_OPEN], images[start : start + FILES_OPEN])
         if len(ids) == 1 and not self._has_read:
-            labels[:] = np.fromfile(self._path / LABELS, "<i8", 1, offset=int(ids[0]) * LABEL_BYTES)
+            labels[:] = np.fromfile(self._path / LABELS, "<i8", 1, offset=int(ids[0]) * base.LABEL_BYTES)
         else:
             if self._labels is None:
                 self._labels = np.fromfile(self._path / LABELS, "<i8")

@@ -14,8 +14,6 @@ import numpy as np
 
 from scripts.backends import base
 
-LABEL_BYTES = 8
-
 
 class Baseline:
     """Writes and reads one file: all pixels, then all labels."""
@@ -68,11 +66,11 @@ class BaselineReader:
         """
         descriptor, size = self._file.fileno(), self._image_bytes
         view = memoryview(images).cast("B")
-        first_label = os.fstat(descriptor).st_size // (size + LABEL_BYTES) * size
+        first_label = os.fstat(descriptor).st_size // (size + base.LABEL_BYTES) * size
         if len(ids) == 1 and not self._has_read:
             self._has_read = True
             os.preadv(descriptor, [view], int(ids[0]) * size)
-            os.preadv(descriptor, [labels], first_label + int(ids[0]) * LABEL_BYTES)
+            os.preadv(descriptor, [labels], first_label + int(ids[0]) * base.LABEL_BYTES)
             return
         if self._all_labels is None:
             self._all_labels = np.empty(first_label // size, np.int64)

@@ -1,6 +1,7 @@
 """The samples of one cell, taken in turn with the baseline: what the process does that a timing job starts."""
 
 import gc
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -84,21 +85,26 @@ def sample(operation: Operation, label: str) -> None:
     if len(operation.inputs.labels) >= MANY_IMAGES:
         report(f"{label}: preparing, and a first run")
     operation.prepare()
-    last = {subject.name: operation.run(subject) for subject in (baseline, backend)}
+    last = {baseline.name: operation.run(baseline)}
+    began = time.monotonic()
+    last[backend.name] = operation.run(backend)
     operation.check()
     *_, first = last[backend.name]
     # A first run that lasts long isn't run again for nothing, unless the state needs an identical run before it.
     keep_first = _is_long(first, settings) and first.state_verified and not operation.needs_identical_run_first
     if keep_first:
-        operation.keep(last[backend.name])
+        operation.keep(last[backend.name], 0.0)
+    else:
+        began = time.monotonic()
 
     def take_one(subject: Subject) -> Sample:
         # Right after an identical run, a short one finds its memory at hand: on a virtual machine, memory that hasn't
         # been touched for a while can cost several times what the work on it does.
         if operation.repeats_short_runs and not _is_long(last[subject.name][-1], settings):
-            operation.run(subject)
+            operation.run_untimed(subject)
+        started = time.monotonic() - began
         last[subject.name] = operation.run(subject)
-        operation.keep(last[subject.name])
+        operation.keep(last[subject.name], started)
         return last[subject.name][-1]
 
     def take_backend() -> float | None:

@@ -1,12 +1,22 @@
-"""How many samples a cell gets: the interval of a median, and the rule that says when to stop."""
+"""How many samples a cell gets: blocks, the interval of a median, and the rule that says when to stop.
+
+Samples that are taken one right after the other are alike: a machine, above all one that others share, is faster for a
+while and then slower. An interval that takes them for independent is far too narrow. So samples are spread over a time,
+and those of each stretch of it, a block, make up one observation. Source: nonoverlapping batch means, as in Law,
+"Simulation Modeling and Analysis", 5th edition (2015), section 9.5.3, here with medians.
+"""
 
 import math
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 
 from scripts.measure.settings import Settings
 
 CONFIDENCE = 0.95
+BLOCKS = 10
+"""How many blocks there are in a cell's budget. On a shared virtual machine, the ratios to the baseline in blocks of a
+tenth of two seconds were uncorrelated, those in shorter ones weren't."""
 
 
 def median(samples: Sequence[float]) -> float:
@@ -35,21 +45,43 @@ def median_interval(samples: Sequence[float], confidence: float = CONFIDENCE) ->
     return (ordered[rank - 1], ordered[count - rank]) if rank else None
 
 
-def enough(seconds: Sequence[float], elapsed: float, settings: Settings) -> bool:
-    """Say whether the samples so far, in seconds, suffice, after `elapsed` seconds of sampling."""
+def block(started: float, budget_seconds: float) -> int:
+    """Return the number of the block, from 0, in which a sample was taken that started so long (s) after the first."""
+    return int(started * BLOCKS / budget_seconds)
+
+
+def block_medians(values: Sequence[float], blocks: Sequence[int]) -> list[float]:
+    """Return the median of the values of each block, given the block of each value, by ascending block.
+
+    A last block of less than half as many values as the one before it, cut short by the end of sampling, is counted to
+    that one.
+    """
+    members = defaultdict(list)
+    for value, number in zip(values, blocks, strict=True):
+        members[number].append(value)
+    found = [members[number] for number in sorted(members)]
+    if len(found) > 1 and 2 * len(found[-1]) < len(found[-2]):
+        found[-2:] = [found[-2] + found[-1]]
+    return [median(block) for block in found]
+
+
+def enough(seconds: Sequence[float], started: Sequence[float], elapsed: float, settings: Settings) -> bool:
+    """Say whether the samples so far suffice, after `elapsed` seconds of sampling.
+
+    `seconds` are their times, `started` when each was started, in seconds after the first.
+    """
     if not seconds:
         return False
-    if median(seconds) >= settings.long_sample_seconds:
+    centre = median(seconds)
+    if centre >= settings.long_sample_seconds:
         return len(seconds) >= settings.long_samples
-    if len(seconds) < settings.minimum_samples:
+    observed = block_medians(seconds, [block(start, settings.budget_seconds) for start in started])
+    if len(observed) < settings.minimum_samples:
         return False
     if elapsed >= settings.budget_seconds or len(seconds) >= settings.maximum_samples:
         return True
-    interval = median_interval(seconds)
-    if interval is None:
-        return False
-    centre = median(seconds)
-    return max(centre - interval[0], interval[1] - centre) <= settings.interval_width * centre
+    interval = median_interval(observed)
+    return interval is not None and max(centre - interval[0], interval[1] - centre) <= settings.interval_width * centre
 
 
 def at_most(seconds: Sequence[float], elapsed: float, settings: Settings) -> int:
@@ -71,17 +103,22 @@ def alternate(
 ) -> Iterator[tuple[int, int]]:
     """Run baseline and backend in turn until the backend's samples suffice, or fail too often.
 
-    A call of `backend` returns its seconds, or None for a sample that can't be counted; twice the number of long
-    samples in vain, one after the other, are too many. `first` is the seconds of a run of the backend that came before
-    and counts. Yields after each round how many samples count, and how many there will be at most.
+    Rounds that are over too soon wait, so that the most samples are spread over the budget. A call of `backend` returns
+    its seconds, or None for a sample that can't be counted; twice the number of long samples in vain, one after the
+    other, are too many. `first` is the seconds of a run of the backend that came before and counts. Yields after each
+    round how many samples count, and how many there will be at most.
     """
-    started = time.monotonic()
+    began = time.monotonic()
+    between = settings.budget_seconds / settings.maximum_samples
     seconds: list[float] = []
+    started: list[float] = []
     failures = 0
     if first is not None:
         seconds.append(first)
+        started.append(0.0)
         baseline()
-    while not enough(seconds, time.monotonic() - started, settings) and failures < 2 * settings.long_samples:
+    while not enough(seconds, started, time.monotonic() - began, settings) and failures < 2 * settings.long_samples:
+        start = time.monotonic() - began
         baseline()
         sample = backend()
         if sample is None:
@@ -89,4 +126,7 @@ def alternate(
         else:
             failures = 0
             seconds.append(sample)
-        yield len(seconds), at_most(seconds, time.monotonic() - started, settings)
+            started.append(start)
+        yield len(seconds), at_most(seconds, time.monotonic() - began, settings)
+        while time.monotonic() - began < start + between:
+            pass  # not asleep: after a nap cores are slower, and caches others'

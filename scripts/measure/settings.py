@@ -13,9 +13,9 @@ SAMPLING = (
 class Settings:
     """When a cell has been sampled enough, and what its samples are. Times in seconds.
 
-    Short samples: at least `minimum_samples`, then until the 95 % interval of the median lies within
-    `interval_width` of the median, the budget is spent, or there are `maximum_samples`. Where the median is
-    `long_sample_seconds` or more, the cell is a long one: `long_samples` in all.
+    Short samples: at least `minimum_samples`, in as many blocks (`scripts.measure.sampling`), then until the 95 %
+    interval of the median lies within `interval_width` of the median, the budget is spent, or there are
+    `maximum_samples`. Where the median is `long_sample_seconds` or more, the cell is a long one: `long_samples` in all.
     """
 
     budget_seconds: float = 2.0

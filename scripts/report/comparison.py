@@ -6,24 +6,24 @@ epochs it pays to convert one store into another.
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations, permutations
+from typing import Any
 
-from scripts.measure.sampling import median
+from scripts.measure.sampling import block_medians
 from scripts.report import statistics, wording
-from scripts.report.statistics import EXACT, INTERVAL, RANGE, RATIOS, SIZE, Ratio
+from scripts.report.statistics import EXACT, RATIOS, SIZE, Ratio
 from scripts.report.tables import Row, Tables
 
 CellName = tuple[str, int, str]
 """Backend, cutoff (images) and operation."""
 
+SUBJECTS = ("backend", "baseline")
 FIRST_IMAGE = "first-image"
 EPOCHS = ("batch-warm", "random-warm", "read-warm")
 """What stands for an epoch: the first of these that both stores have."""
-FEWEST_PAIRS = 6
-"""Of jobs: from fewer, one job that was disturbed would pass for what all jobs differ by."""
 READ_OLD = "read-warm"
 WRITE_NEW = ("write-durable", "write")
 """What converting a store takes: reading all of the old one, and the first of these that the new one has."""
@@ -31,69 +31,45 @@ WRITE_NEW = ("write-durable", "write")
 
 @dataclass(frozen=True)
 class Job:
-    """The samples (s) of one timing job that count, state verified: those of the backend, those of the baseline, and
-    each of the backend's over the baseline's of its round, where both count."""
+    """The samples (s) of one timing job that count, their state verified, as medians of blocks: those of the backend,
+    those of the baseline, and each of the backend's over the baseline's of its round, where both count."""
 
     seconds: list[float]
     baseline: list[float]
     ratios: list[float]
 
     @classmethod
-    def of(cls, rows: list[Row]) -> "Job":
-        """From the timings of one job and one way of sharing the work, in the order they were taken.
+    def of(cls, samples: Sequence[Mapping[str, Any]]) -> "Job":
+        """From the samples of one job and one way of sharing the work, in the order they were taken: rows of the table
+        of timings, or what they are made of.
 
         Baseline and backend take turns, so the n-th of the one and the n-th of the other are of one round.
         """
-        taken = {subject: [row for row in rows if row["subject"] == subject] for subject in ("backend", "baseline")}
-        counted = {
-            subject: [row["seconds"] for row in samples if row["state_verified"]] for subject, samples in taken.items()
-        }
-        rounds = zip(taken["backend"], taken["baseline"], strict=True)
-        ratios = [
-            backend["seconds"] / baseline["seconds"]
-            for backend, baseline in rounds
-            if backend["state_verified"] and baseline["state_verified"]
-        ]
-        return cls(counted["backend"], counted["baseline"], ratios)
+        backend, baseline = ([sample for sample in samples if sample["subject"] == name] for name in SUBJECTS)
+        rounds = zip(backend, baseline, strict=True)
+        ratios = [(own, own["seconds"] / plain["seconds"]) for own, plain in rounds if _count(own, plain)]
+        return cls(
+            *(_medians([(own, own["seconds"]) for own in taken if _count(own)]) for taken in (backend, baseline)),
+            _medians(ratios),
+        )
 
 
-def compare(one: Job, other: Job, between: float = 0.0) -> Ratio:
+def compare(one: Job, other: Job) -> Ratio:
     """How many times as long `one` takes as `other`: two jobs of the same operation and number of images.
 
-    `between` is the standard deviation, from job to job, of the logarithm of a time that should be the same; the
-    interval is widened by it (`statistics.Ratio.widened`).
-
-    By times, where the baselines of the two jobs agree: the interval of their ratio contains 1, or they differ by less
-    than 5 %. Otherwise the machine wasn't in the same state in both, and they are compared by their ratios to the
-    baseline, round by round.
-
-    A winner must win both ways, as not everything slows down alike, and a drift that is lost in the noise is a drift.
-    So the interval reaches over the other way too: by ratios, over the interval by times; by times, over the same
-    interval corrected by what the baselines differ by. Where the other way is a tie, it reaches over 1. That is an
-    intersection-union test: Berger, "Multiparameter hypothesis testing and acceptance sampling", Technometrics 24
-    (1982). A job without a baseline is compared by times alone. Raises ValueError where a job has no samples.
+    By times, where the baselines of the two jobs agree: the interval of their ratio lies within 5 % of 1, or ranges
+    come within 20 % of each other. Otherwise it isn't certain that the machine was in the same state in both, and they
+    are compared by their ratios to the baseline, round by round. A job without a baseline is compared by times. Raises
+    ValueError where a job has no samples.
     """
-    by_times = statistics.ratio(one.seconds, other.seconds).widened(between)
-    if not one.ratios or not other.ratios:
-        return by_times
-    drift = statistics.ratio(one.baseline, other.baseline)
-    if drift.within_noise:
-        ends = (end / drift.value for end in (by_times.value, by_times.low, by_times.high))
-        return _both_ways(by_times, Ratio(*ends, by_times.kind))
-    # The baseline's own difference from job to job comes on top.
-    return _both_ways(compare_by_ratios(one, other).widened(math.sqrt(2) * between), by_times)
+    if one.ratios and other.ratios and not statistics.ratio(one.baseline, other.baseline).agreement:
+        return compare_by_ratios(one, other)
+    return statistics.ratio(one.seconds, other.seconds)
 
 
 def compare_by_ratios(one: Job, other: Job) -> Ratio:
     """The same by ratios to the baseline alone, as jobs of two machines compare. Raises ValueError without any."""
     return replace(statistics.ratio(one.ratios, other.ratios), by=RATIOS)
-
-
-def _both_ways(way: Ratio, other: Ratio) -> Ratio:
-    """The one way, its interval reaching over that of the other way, and over 1 where that is a tie."""
-    ends = [way.low, way.high, other.low, other.high, *([1.0] if other.tie else [])]
-    kind = RANGE if RANGE in (way.kind, other.kind) else INTERVAL
-    return replace(way, low=min(ends), high=max(ends), kind=kind)
 
 
 @dataclass(frozen=True)
@@ -180,22 +156,7 @@ class Results:
     def ratio(self, operation: str, cutoff: int, one: str, other: str) -> Ratio | None:
         """How many times as long `one` takes as `other`, by `compare`; None where either wasn't measured."""
         first, second = (self.jobs.get((backend, cutoff, operation)) for backend in (one, other))
-        return compare(first, second, self.between_jobs.get(operation, 0.0)) if first and second else None
-
-    @cached_property
-    def between_jobs(self) -> dict[str, float]:
-        """By operation, how far the baseline's median differs from job to job, which is the machine's doing alone: the
-        standard deviation of its logarithm, over jobs of the same number of images; 0 from too few pairs to tell."""
-        medians: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
-        for (_, cutoff, operation), job in self.jobs.items():
-            if job.baseline:
-                medians[operation][cutoff].append(math.log(median(job.baseline)))
-        return {
-            name: statistics.spread(groups.values())
-            if sum(math.comb(len(group), 2) for group in groups.values()) >= FEWEST_PAIRS
-            else 0.0
-            for name, groups in medians.items()
-        }
+        return compare(first, second) if first and second else None
 
     def size_ratio(self, measure: str, cutoff: int, one: str, other: str) -> Ratio | None:
         """How many times as many bytes (`apparent_bytes` or `allocated_bytes`) `one` takes as `other`."""
@@ -284,6 +245,15 @@ class Results:
             if all((backend, cutoff, operation) in self.jobs for backend in backends):
                 return operation
         return None
+
+
+def _count(*samples: Mapping[str, Any]) -> bool:
+    return all(sample["state_verified"] for sample in samples)
+
+
+def _medians(values: list[tuple[Mapping[str, Any], float]]) -> list[float]:
+    """The medians of values in the blocks of the samples that they belong to."""
+    return block_medians([value for _, value in values], [sample["block"] for sample, _ in values])
 
 
 def _way(row: Row) -> tuple[int, str | None]:

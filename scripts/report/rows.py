@@ -5,18 +5,18 @@ import math
 from itertools import product
 from pathlib import Path
 
+from scripts.backends import base
 from scripts.errors import UserError
-from scripts.measure.sampling import median
+from scripts.measure.operations.base import QUANTILES
+from scripts.measure.sampling import block, median
 from scripts.report import comparability, disturbances, statistics, tables
 from scripts.report.comparability import Records
+from scripts.report.comparison import SUBJECTS, Job
 from scripts.report.records import read as read_record
 from scripts.report.tables import Row
 
-LABEL_BYTES = 8
 RECORDS = "records"
-SUBJECTS = ("backend", "baseline")
-QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
-COPIED = ("processes", "start_method", "images", "seconds", "open_seconds")
+COPIED = ("started_seconds", "block", "processes", "start_method", "images", "seconds", "open_seconds")
 COPIED_AFTER = (
     *("user_seconds", "system_seconds", "peak_memory_bytes"),
     *("state", "state_verified", "resident_fraction", "unsynced_fraction"),
@@ -123,7 +123,7 @@ def disk_usage_rows(directory: Path, stores: list[tuple[str, int]], records: Rec
 
 
 def _samples_of(record: dict, group: int) -> list[Row]:
-    samples = record["samples"]
+    samples = _with_blocks(record)
     flags: dict[int, bool] = {}
     for subject, (processes, start_method) in product(SUBJECTS, _ways(samples)):
         own = [
@@ -156,37 +156,36 @@ def _samples_of(record: dict, group: int) -> list[Row]:
 
 
 def _summaries_of(record: dict, group: int, disturbed: str | None) -> list[Row]:
-    ways = _ways(record["samples"])
-    rows = [_summary_of(record, group, disturbed, *way) for way in ways]
-    alone = {row["start_method"]: row for row in rows if row["processes"] == 1}
-    for row in rows:
-        one = alone.get(row["start_method"])
-        if row["start_method"] and row["median_seconds"] and one and one["median_seconds"]:
-            way = (row["processes"], row["start_method"])
-            scaled = statistics.ratio(_counted(record, "backend", 1, way[1]), _counted(record, "backend", *way))
-            names = ("efficiency", "efficiency_low", "efficiency_high")
-            row |= dict(zip(names, (value / way[0] for value in (scaled.value, scaled.low, scaled.high)), strict=True))
-    return rows
+    samples = _with_blocks(record)
+    shared = {
+        way: [sample for sample in samples if way == (sample["processes"], sample["start_method"])]
+        for way in _ways(samples)
+    }
+    jobs = {way: Job.of(own) for way, own in shared.items()}
+    rows = {way: _summary_of(record, group, disturbed, way, own, jobs[way]) for way, own in shared.items()}
+    for (processes, start_method), row in rows.items():
+        alone, together = (jobs.get((count, start_method)) for count in (1, processes))
+        if start_method and alone and alone.seconds and together.seconds:
+            scaled = statistics.ratio(alone.seconds, together.seconds)
+            ends = (value / processes for value in (scaled.value, scaled.low, scaled.high))
+            row |= dict(zip(("efficiency", "efficiency_low", "efficiency_high"), ends, strict=True))
+    return list(rows.values())
 
 
-def _summary_of(record: dict, group: int, disturbed: str | None, processes: int, start_method: str | None) -> Row:
+def _summary_of(
+    record: dict, group: int, disturbed: str | None, way: tuple[int, str | None], samples: list[dict], job: Job
+) -> Row:
     image_set = record["image_set"]
-    measured = record["status"] == "measured"
-    taken = _verified(record, "backend", processes, start_method) if measured else []
-    samples = [sample["seconds"] for sample in taken]
-    baseline = _counted(record, "baseline", processes, start_method)
-    unverified = sum(
-        (sample["subject"], sample["state_verified"]) == ("backend", False)
-        and (sample["processes"], sample["start_method"]) == (processes, start_method)
-        for sample in record["samples"]
-    )
+    processes, start_method = way
+    own = [sample for sample in samples if sample["subject"] == "backend"]
+    taken = [sample for sample in own if sample["state_verified"]] if record["status"] == "measured" else []
     reason = record["gap_reason"]
-    if measured and not samples:
-        reason = f"the state of none of its {unverified} samples could be verified"
+    if record["status"] == "measured" and not taken:
+        reason = f"the state of none of its {len(own)} samples could be verified"
     row = dict.fromkeys(tables.columns("summary"))
     row |= {
         **_cell(record),
-        "status": "measured" if samples else "gap",
+        "status": "measured" if taken else "gap",
         "gap_reason": reason,
         **_image_set(record),
         "distinct_images": image_set["distinct_images"],
@@ -195,22 +194,23 @@ def _summary_of(record: dict, group: int, disturbed: str | None, processes: int,
         "start_method": start_method,
         "threads": record["process"]["threads"],
         "batch_size": record["settings"].get("batch_size"),
-        "samples": len(samples),
-        "outliers": sum(statistics.outliers(samples)),
+        "samples": len(taken),
+        "blocks": len(job.seconds) if taken else 0,
+        "outliers": sum(statistics.outliers([sample["seconds"] for sample in taken])),
         "eviction": record["eviction"],
         "disturbances": disturbed,
         "record": record_path(record),
         "measuring_digest": record["measuring_digest"],
         "comparison_group": group,
     }
-    if samples:
-        row |= _times(samples, taken[0]["images"], math.prod(image_set["image_shape"])) | _costs(record, taken)
+    if taken:
+        row |= _times(job.seconds, taken[0]["images"], math.prod(image_set["image_shape"])) | _costs(record, taken)
         row |= {"open_seconds": _median(taken, "open_seconds")} | _latency(record)
-    if samples and baseline:
-        ratio = statistics.ratio(samples, baseline)
+    if taken and job.ratios:
+        ratio = statistics.estimate(job.ratios)
         row |= {
-            "baseline_median_seconds": statistics.estimate(baseline).median,
-            "ratio_to_baseline": ratio.value,
+            "baseline_median_seconds": statistics.estimate(job.baseline).median,
+            "ratio_to_baseline": ratio.median,
             "ratio_low": ratio.low,
             "ratio_high": ratio.high,
         }
@@ -232,7 +232,7 @@ def _times(samples: list[float], images: int, image_bytes: int) -> Row:
 
 def _costs(record: dict, samples: list[dict]) -> Row:
     """CPU time, memory, and bytes of the device, these also by the bytes of pixels and labels asked for."""
-    needed = samples[0]["images"] * (math.prod(record["image_set"]["image_shape"]) + LABEL_BYTES)
+    needed = samples[0]["images"] * (math.prod(record["image_set"]["image_shape"]) + base.LABEL_BYTES)
     writes = samples[0]["state"] == "fresh"
     row = {name: _median(samples, name) for name in ("user_seconds", "system_seconds")}
     row["peak_memory_bytes"] = max(
@@ -258,16 +258,10 @@ def _ways(samples: list[dict]) -> list[tuple[int, str | None]]:
     return list(dict.fromkeys((sample["processes"], sample["start_method"]) for sample in samples)) or [(1, None)]
 
 
-def _verified(record: dict, subject: str, processes: int, start_method: str | None) -> list[dict]:
-    """The samples of backend or baseline that may be summarised: those whose state was verified."""
-    wanted = (subject, processes, start_method, True)
-    names = ("subject", "processes", "start_method", "state_verified")
-    return [sample for sample in record["samples"] if tuple(sample[name] for name in names) == wanted]
-
-
-def _counted(record: dict, subject: str, processes: int, start_method: str | None) -> list[float]:
-    """Their times (s)."""
-    return [sample["seconds"] for sample in _verified(record, subject, processes, start_method)]
+def _with_blocks(record: dict) -> list[dict]:
+    """The samples of a record, each with the number of its block."""
+    budget = record["settings"]["budget_seconds"]
+    return [{**sample, "block": block(sample["started_seconds"], budget)} for sample in record["samples"]]
 
 
 def _median(samples: list[dict], name: str) -> float | None:

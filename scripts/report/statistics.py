@@ -2,12 +2,14 @@
 
 The rule that says when a cell has been sampled enough, and the interval of the median that it needs, are in
 `scripts.measure.sampling`: a timing job imports them, and an edit to a statistic of the report must not redo timings.
-Whatever draws at random starts from the same seed in every call, so the same samples give the same numbers.
+All but `outliers` take samples for independent, so what they are given are the medians of blocks of samples that were
+taken one right after the other (`scripts.measure.sampling`). Whatever draws at random starts from the same seed in
+every call, so the same samples give the same numbers.
 """
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from itertools import combinations, pairwise
 
@@ -21,8 +23,8 @@ INTERVAL = f"{CONFIDENCE:.0%} interval".replace("%", " %")
 RANGE = "range"
 EXACT = "exact"
 TIES_WITHIN = {INTERVAL: 1.05, RANGE: 1.2, EXACT: 1.01}
-"""The practical thresholds, by kind. A ratio with an interval, or of sizes, that is nearer to 1 than this factor ties,
-however sure it is, because nobody would choose a store for it. Ranges of few samples tie where they come within it."""
+"""The practical thresholds, by kind: nobody would choose a store for less. Ranges, of three samples or so, show too
+little of the noise to go by less."""
 TIMES, RATIOS, SIZE = "times", "ratios to the plain file", "size"
 """What two cells or stores were compared by."""
 EXACT_SAMPLES = 20
@@ -60,31 +62,28 @@ class Ratio:
     kind: str
     by: str = TIMES
 
-    def widened(self, between: float) -> "Ratio":
-        """The ratio of two jobs whose times differ by more than their samples tell: by a factor whose logarithm has the
-        standard deviation `between` in either job. Variances add up: DerSimonian and Laird, "Meta-analysis in clinical
-        trials", Controlled Clinical Trials 7 (1986)."""
-        more = NORMAL_QUANTILE * math.sqrt(2) * between
-        low, high = (math.hypot(math.log(self.value / end), more) for end in (self.low, self.high))
-        return replace(self, low=self.value * math.exp(-low), high=self.value * math.exp(high))
-
     @property
     def tie(self) -> bool:
-        """No difference that counts, by the practical threshold of its kind (`TIES_WITHIN`).
+        """Whether it isn't certain that the two differ by more than the practical threshold of its kind
+        (`TIES_WITHIN`): an interval or range that contains 1, or comes within the threshold of it.
 
-        With an interval: it contains 1, or the value is within 5 % of 1. With ranges of few samples: they come within
-        20 % of each other. Sizes: within 1 %.
+        Source: minimum-effect tests, Murphy and Myors, "Testing the hypothesis that treatments have negligible
+        effects", Journal of Applied Psychology 84 (1999).
         """
         within = TIES_WITHIN[self.kind]
-        if self.kind == RANGE:
-            return self.low <= within and self.high >= 1 / within
-        return self.low <= 1 <= self.high or 1 / within <= self.value <= within
+        return self.low <= within and self.high >= 1 / within
 
     @property
-    def within_noise(self) -> bool:
-        """Whether interval or range contains 1, or the value is within 5 % of 1, whatever the kind."""
-        within = TIES_WITHIN[INTERVAL]
-        return self.low <= 1 <= self.high or 1 / within <= self.value <= within
+    def agreement(self) -> bool:
+        """Whether it is certain that the two differ by less than the practical threshold of its kind; with ranges, it
+        is enough that they come within it.
+
+        Source: equivalence tests, Schuirmann, "A comparison of the two one-sided tests procedure and the power approach
+        for assessing the equivalence of average bioavailability", Journal of Pharmacokinetics and Biopharmaceutics 15
+        (1987).
+        """
+        within = TIES_WITHIN[self.kind]
+        return self.tie if self.kind == RANGE else self.low >= 1 / within and self.high <= within
 
 
 @dataclass(frozen=True)

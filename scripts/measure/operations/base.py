@@ -18,27 +18,9 @@ from scripts.measure.costs import Costs, Meter
 from scripts.measure.settings import Settings
 
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
-PROBABILITIES = (
-    0.0,
-    0.01,
-    0.05,
-    0.1,
-    0.2,
-    0.25,
-    0.3,
-    0.4,
-    0.5,
-    0.6,
-    0.7,
-    0.75,
-    0.8,
-    0.9,
-    0.95,
-    0.98,
-    0.99,
-    0.995,
-    0.999,
-    1.0,
+PROBABILITIES = tuple(
+    share / 1000
+    for share in (0, 10, 50, 100, 200, 250, 300, 400, 500, 600, 700, 750, 800, 900, 950, 980, 990, 995, 999, 1000)
 )
 """The quantiles of the time of one call that a record keeps."""
 
@@ -68,15 +50,17 @@ class Subject:
 class Sample:
     """One timed run. Seconds by `perf_counter_ns`; `open_seconds` is the time until the reader is there.
 
-    `processes` shared the work, `start_method` says how they were started, None for the timing process itself. `images`
-    were written or read. `latency_seconds` are quantiles of the time of one call, None where one call is all there is.
-    `resident_fraction` is the part of the store in the page cache right before the run, `unsynced_fraction` the part of
-    a durable write that wasn't on the disk right after it, both None where it isn't asked for or can't be known;
-    `state_verified` says whether the state was what its name promises. The other fields are as in `Costs`.
+    `order` is its place among the samples of its job, `started_seconds` how long after the start of sampling its turn
+    came. `processes` shared the work, `start_method` says how they were started, None for the timing process itself.
+    `images` were written or read. `latency_seconds` are quantiles of the time of one call, None where one call is all
+    there is. `resident_fraction` is the part of the store in the page cache right before the run, `unsynced_fraction`
+    the part of a durable write that wasn't on the disk right after it, both None where it isn't asked for or can't be
+    known; `state_verified` says whether the state was what its name promises. The other fields are as in `Costs`.
     """
 
     subject: str
     order: int
+    started_seconds: float
     processes: int
     start_method: str | None
     images: int
@@ -155,13 +139,18 @@ class Operation(ABC):
         Where work can be shared in several ways there is one sample for each; the last one stands for all.
         """
 
+    def run_untimed(self, subject: Subject) -> None:
+        """Run as for a sample that nobody asks for."""
+        self.run(subject)
+
     @abstractmethod
     def check(self) -> None:
         """Check what the backend's last run did. Raises UserError where it isn't the whole work."""
 
-    def keep(self, samples: list[Sample]) -> None:
-        """Keep what a run returned; the order of a sample is its place among those that are kept."""
-        self.samples += [replace(sample, order=place) for place, sample in enumerate(samples, len(self.samples))]
+    def keep(self, samples: list[Sample], started: float) -> None:
+        """Keep what a run returned whose turn came so long (s) after the start of sampling."""
+        for sample in samples:
+            self.samples.append(replace(sample, order=len(self.samples), started_seconds=started))
 
     def finish(self) -> None:  # noqa: B027
         """Give back what must not outlive the samples."""
@@ -196,8 +185,8 @@ class Operation(ABC):
             **{"processes": 1, "start_method": None, "open_seconds": None, "latency_seconds": None},
             **{"state_verified": True, "resident_fraction": None, "unsynced_fraction": None},
         }
-        about = {"subject": subject.name, "order": 0, "state": self.state, "seconds": clocked.seconds}
-        return Sample(**{**usual, **about, **asdict(clocked.costs), **known})
+        about = {"subject": subject.name, "state": self.state, "seconds": clocked.seconds}
+        return Sample(order=0, started_seconds=0.0, **{**usual, **about, **asdict(clocked.costs), **known})
 
 
 @contextmanager

@@ -2,7 +2,9 @@
 
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 
 import numpy as np
 
@@ -33,7 +35,7 @@ class Random(Read):
         """How many images one call asks for."""
         return 1
 
-    def run(self, subject: Subject) -> list[Sample]:
+    def read(self, subject: Subject, bring_about: Callable[[Path], float | None]) -> list[Sample]:
         """Read the drawn images once, and compare each with the one that was asked for."""
         path = self.paths[subject.name]
         self.images.fill(0xAA)
@@ -46,7 +48,7 @@ class Random(Read):
         ]
         moments = np.empty(len(calls) + 1, np.int64)
         clock = time.perf_counter_ns
-        resident = self.cache.bring_about(path)
+        resident = bring_about(path)
         # What opening reads ahead would be missing from the bytes of the device, so the costs include it.
         with ExitStack() as closed_afterwards, self.clocked() as clocked:
             start = clock()
@@ -73,9 +75,9 @@ class Random(Read):
             )
         ]
 
-    def keep(self, samples: list[Sample]) -> None:
+    def keep(self, samples: list[Sample], started: float) -> None:
         """Keep the sample of the last run, and the time of each of its calls if the sample counts."""
-        super().keep(samples)
+        super().keep(samples, started)
         for sample in samples:
             if sample.state_verified:
                 self._kept[sample.subject].append(self._last[sample.subject])

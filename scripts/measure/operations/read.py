@@ -1,7 +1,9 @@
 """Operation read: open the store and read all images and labels, in order, into arrays that are there already."""
 
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 
 import numpy as np
 
@@ -59,14 +61,22 @@ class Read(Operation):
             self.cache.try_on(path)
 
     def run(self, subject: Subject) -> list[Sample]:
-        """Read once, after evicting the store from the page cache or loading it into that.
+        """Read once, after evicting the store from the page cache or loading it into that."""
+        return self.read(subject, self.cache.bring_about)
+
+    def run_untimed(self, subject: Subject) -> None:
+        """Read once from whatever state: to look what of a store of many files is in the page cache takes long."""
+        self.read(subject, lambda path: None)
+
+    def read(self, subject: Subject, bring_about: Callable[[Path], float | None]) -> list[Sample]:
+        """Bring about the state of the store, which says how much of it is resident, and read under the clock.
 
         The arrays are overwritten first, which touches their memory and leaves nothing of another run in them.
         """
         path = self.paths[subject.name]
         self.images.fill(0xAA)
         self.labels.fill(-1)
-        resident = self.cache.bring_about(path)
+        resident = bring_about(path)
         with ExitStack() as closed_after_the_clock, self.clocked() as clocked:
             start = time.perf_counter_ns()
             reader = subject.storage.open(path, subject.options)
