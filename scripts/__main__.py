@@ -54,6 +54,10 @@ def main(arguments: list[str]) -> int:
     except MemoryError:
         print(f"error in {step}: not enough memory; leave out the largest cutoffs in config.yaml", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        # Who read what was printed has gone, as `head` does; the interpreter's own last flush must not complain of it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except OSError as error:
         if error.errno not in REMEDIES:
             raise

@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> None:
     )
     given = parser.parse_args(arguments)
     found = differences.find(differences.load(given.before), differences.load(given.after), given.factor)
-    print(f"A: {given.before}", f"B: {given.after}", "", *differences.lines(found), sep="\n")
+    print(f"A: {given.before}", f"B: {given.after}", "", *differences.lines(found), sep="\n", flush=True)
     if found.slower:
         sys.exit(SLOWER)
 

@@ -84,6 +84,15 @@ def test_where_the_machine_was_slower_ratios_to_the_plain_file_decide(tmp_path):
     assert answer.behind.high < 2
 
 
+def test_the_best_by_ratios_leads_though_its_times_are_longer(tmp_path):
+    """In b's job everything took three times as long."""
+    run = Run(tmp_path, ("a", "b"), (10,), ("write",), seconds=lambda name, n, _: {"a": 0.15, "b": 0.1}.get(name, 1e-3))
+    found = load(slow_machine(run.write(), ("b", 10, "write"), backend=3, baseline=3))
+    (answer,) = question(found, "write").answers
+    assert (answer.best, answer.runner_up, answer.behind.by) == (("b",), "a", RATIOS)
+    assert answer.behind.value == pytest.approx(1.5, rel=0.1)
+
+
 def test_samples_are_compared_with_the_plain_file_of_their_round(tmp_path):
     """The machine slows down within a job; a first round in the other order and a lost sample change nothing."""
     run = Run(tmp_path, ("a",), (10,), ("write",), noise=0, samples=8).write()

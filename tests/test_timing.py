@@ -18,7 +18,19 @@ from conftest import CHECKOUT, write_image_set
 
 from scripts import backends
 from scripts.errors import UserError
-from scripts.measure import costs, disk_usage, machine, memory, page_cache, process, samples, scratch, store, timing
+from scripts.measure import (
+    costs,
+    disk_usage,
+    machine,
+    memory,
+    page_cache,
+    process,
+    samples,
+    sampling,
+    scratch,
+    store,
+    timing,
+)
 from scripts.measure.operations import OPERATIONS
 from scripts.measure.operations.base import PROBABILITIES
 from scripts.measure.settings import Settings
@@ -66,6 +78,9 @@ def test_every_cell_is_measured_in_its_state_in_turn_with_the_baseline(stores: P
     assert record["status"] == "measured", record["gap_reason"]
     taken = record["samples"]
     assert [sample["order"] for sample in taken] == list(range(len(taken)))
+    started = [sample["started_seconds"] for sample in taken]
+    assert started == sorted(started)
+    assert len({sampling.block(moment, FAST.budget_seconds) for moment in started}) >= FAST.minimum_samples
     ways = list(dict.fromkeys((sample["processes"], sample["start_method"]) for sample in taken))
     assert [sample["subject"] for sample in taken[:: len(ways)]] == PLAIN_FILE_FIRST * (len(taken) // 2 // len(ways))
     assert len(taken) >= 2 * FAST.minimum_samples * len(ways)

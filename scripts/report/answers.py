@@ -1,8 +1,9 @@
 """The answers: who is fastest or smallest at each cutoff, and who ties."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import groupby, permutations
 
 from scripts.report import wording
 from scripts.report.comparison import Results
@@ -17,7 +18,7 @@ Compare = Callable[[str, str], Ratio | None]
 class Answer:
     """The best at one cutoff: one backend or several that tie, the runner-up, and how far behind the leader it is.
 
-    `leader` has the smallest median of those that tie; `value` and `to_baseline` are the leader's. `behind.by` says
+    `leader` stands for those that tie; `value` and `to_baseline` are the leader's. `behind.by` says
     what runner-up and leader were compared by.
     """
 
@@ -97,12 +98,18 @@ def _best(
     compare: Compare,
     says: Callable[[str], tuple[str, Ratio | None]],
 ) -> Answer | None:
-    """The answer, given each backend's value, None for a gap; None where all are gaps."""
+    """The answer, given each backend's value, None for a gap; None where all are gaps.
+
+    The leader is whom no other beats, and of several the one with the least value: compared by ratios to the plain
+    file, the least time needn't win.
+    """
     measured = {name: value for name, value in values.items() if value is not None}
     if not measured:
         return None
-    leader, *others = sorted(measured, key=measured.__getitem__)
-    behind = {name: compare(name, leader) for name in others}
+    ratios = {(one, other): compare(one, other) for one, other in permutations(measured, 2)}
+    beaten = Counter(one for (one, _), ratio in ratios.items() if not ratio.tie and ratio.value > 1)
+    leader, *others = sorted(measured, key=lambda name: (beaten[name], measured[name]))
+    behind = {name: ratios[name, leader] for name in others}
     ties = [name for name in others if behind[name].tie]
     runner_up = next((name for name in others if name not in ties), None)
     best = tuple(name for name in measured if name in (leader, *ties))

@@ -152,7 +152,7 @@ def join(items: Iterable[str], last: str = "and") -> str:
 
 def bars(kinds: Iterable[str]) -> str:
     """What error bars show, given the kinds of interval that they are drawn from."""
-    shown = {INTERVAL: "the 95 % interval of the median", RANGE: "the range where there are fewer than six samples"}
+    shown = {INTERVAL: "the 95 % interval of the median", RANGE: "the range where there are fewer than six blocks"}
     return f"Bars: {join(shown[kind] for kind in sorted(set(kinds)))}." if kinds else ""
 
 
