@@ -2,8 +2,8 @@
 
 One backend under two names, and under two more with a planted slow-down of every write and read, 20 % and 1 %, goes
 through whole runs of the workflow. In each run every operation compares them by the report's rule. The two that are the
-same must tie in at least 17 of 20 runs of each operation, and the slow-down of 20 % must be found in as many; nobody is
-to be called faster more often than slower for being slowed down. Exits with 1 where a target is missed.
+same must tie in at least 17 of 20 runs of each operation, the slow-down of 20 % must be found in as many, and that of 1 %
+must be lost in the noise in as many. Exits with 1 where a target is missed.
 """
 
 import argparse
@@ -115,7 +115,7 @@ def main() -> int:
     for operation in OPERATIONS:
         for other, wanted in (("second", "tie"), ("slower", "slower"), ("barely_slower", "tie")):
             got = {called: counts[operation, other, called] for called in ("tie", "slower", "faster")}
-            fails = got[wanted] < SHARE * given.repeats or (other != "second" and got["faster"] > got["slower"])
+            fails = got[wanted] < SHARE * given.repeats
             missed += fails
             called = ", ".join(f"{called} {count}" for called, count in got.items())
             print(f"{operation}: {other} against first: {called}{' MISSED' if fails else ''}")
