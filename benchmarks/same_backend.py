@@ -1,9 +1,9 @@
 """Whether differences that the report calls are real: `python benchmarks/same_backend.py [--images ARCHIVE]`.
 
 One backend under two names, and under two more with a planted slow-down of every write and read, 20 % and 1 %, goes
-through whole runs of the workflow. In each run every operation compares them by the report's rule. The two that are the
-same must tie in at least 17 of 20 runs of each operation, the slow-down of 20 % must be found in as many, and that of 1 %
-must be lost in the noise in as many. Exits with 1 where a target is missed.
+through whole runs of the workflow. In each run every operation compares them by the report's rule. In at least 17 of 20
+runs of each operation the two that are the same must tie, the slow-down of 20 % must be found, and that of 1 % must be
+lost in the noise. Exits with 1 where a target is missed.
 """
 
 import argparse

@@ -184,7 +184,7 @@ class Run:
             "store": {"key": "0123456789abcdef", "digest": "cd34" * 16},
             "settings": {
                 **{"budget_seconds": 2.0, "minimum_samples": 6, "maximum_samples": 200, "interval_width": 0.05},
-                **{"long_sample_seconds": 2.0, "long_samples": 3},
+                **{"long_sample_seconds": 2.0, "long_samples": 3, "repeated_seconds": 1.0},
             },
             "started": _moment(started),
             "ended": _moment(started + timedelta(seconds=4)),

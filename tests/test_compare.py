@@ -1,6 +1,7 @@
 """The step that compares two runs: what it names, what it leaves alone, and its exit code."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -210,3 +211,13 @@ def test_exit_codes_through_the_door(usual, tmp_path):
     assert missing.stderr.splitlines() == [
         f"error in compare: {tmp_path}/b/timings.csv is missing; give the directory of a finished run's tables"
     ]
+
+
+def test_a_reader_that_goes_away_is_no_defect(usual):
+    """As `head` does after its last line."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, CHECKOUT / "scripts", "compare", usual, usual]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, "")

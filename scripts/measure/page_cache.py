@@ -24,6 +24,8 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _libc.mmap.restype = ctypes.c_void_p
 _libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
 _libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+if hasattr(_libc, "mincore"):
+    _libc.mincore.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p]
 MAP_FAILED = ctypes.c_void_p(-1).value
 
 
@@ -76,13 +78,10 @@ def _evict_clean(path: Path) -> None:
             os.close(descriptor)
 
 
-def load(path: Path) -> None:
-    """Read a file, or every file in a directory, so that its data pages are in the page cache if there is room."""
-    buffer = bytearray(1 << 20)
-    for file in _files(path):
-        with open(file, "rb", buffering=0) as opened:
-            while opened.readinto(buffer):
-                pass
+def load(path: Path) -> float | None:
+    """Read what isn't in the page cache of a file, or of every file in a directory, so that it is there if there is
+    room; return how much of it is there then, as `resident_fraction` does."""
+    return _resident_fraction(path, load=True)
 
 
 def resident_fraction(path: Path) -> float | None:
@@ -91,17 +90,29 @@ def resident_fraction(path: Path) -> float | None:
     By mincore(2). The kernel calls every page of a file resident for those who neither own it nor may write it
     (Linux 5.2 and later), so such a file is unknown rather than warm.
     """
-    if not hasattr(_libc, "mincore"):
-        return None
-    _libc.mincore.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p]
+    return _resident_fraction(path, load=False)
+
+
+def _resident_fraction(path: Path, *, load: bool) -> float | None:
+    """The same; `load` says whether each file that may not be wholly resident is read first."""
+    known = True
     resident = pages = 0
     for file in _files(path):
         flags = _resident_pages(file)
-        if flags is None:
-            return None
-        resident += sum(flags)
-        pages += len(flags)
-    return resident / pages if pages else None
+        if load and (flags is None or not all(flags)):
+            _read(file)
+            flags = _resident_pages(file)
+        known &= flags is not None
+        resident += sum(flags or b"")
+        pages += len(flags or b"")
+    return resident / pages if known and pages else None
+
+
+def _read(file: str) -> None:
+    buffer = bytearray(1 << 20)
+    with open(file, "rb", buffering=0) as opened:
+        while opened.readinto(buffer):
+            pass
 
 
 def _resident_pages(file: str) -> bytes | None:
@@ -109,6 +120,8 @@ def _resident_pages(file: str) -> bytes | None:
 
     By the system's own calls: Python's `mmap` takes several times as long, which counts with a file per image.
     """
+    if not hasattr(_libc, "mincore"):
+        return None
     descriptor = os.open(file, os.O_RDONLY)
     try:
         status = os.fstat(descriptor)

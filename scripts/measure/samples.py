@@ -100,7 +100,7 @@ def sample(operation: Operation, label: str) -> None:
     def take_one(subject: Subject) -> Sample:
         # Right after an identical run, a short one finds its memory at hand: on a virtual machine, memory that hasn't
         # been touched for a while can cost several times what the work on it does.
-        if operation.repeats_short_runs and not _is_long(last[subject.name][-1], settings):
+        if operation.repeats_short_runs and last[subject.name][-1].seconds < settings.repeated_seconds:
             operation.run_untimed(subject)
         started = time.monotonic() - began
         last[subject.name] = operation.run(subject)

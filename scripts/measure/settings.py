@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 SAMPLING = (
     *("budget_seconds", "minimum_samples", "maximum_samples", "interval_width"),
-    *("long_sample_seconds", "long_samples", "threads"),
+    *("long_sample_seconds", "long_samples", "repeated_seconds", "threads"),
 )
 """The settings that every record says; of the others, those that its operation depends on."""
 
@@ -24,6 +24,8 @@ class Settings:
     interval_width: float = 0.05
     long_sample_seconds: float = 2.0
     long_samples: int = 3
+    repeated_seconds: float = 1.0
+    """Before a sample that is shorter comes an untimed run of the same kind, where the operation wants that."""
     threads: int = 1
     """Threads that each library may use."""
     drop_caches: bool = False

@@ -39,18 +39,14 @@ class CacheState:
     def bring_about(self, path: Path) -> float | None:
         """Evict the store or load it, and return the part of it that is resident then, None if it can't be known."""
         if not self.cold:
-            resident = page_cache.resident_fraction(path)
-            if resident == 1:
-                return resident
-            page_cache.load(path)
-        elif self._drops:
+            return page_cache.load(path)
+        if self._drops:
             page_cache.drop_all()
             resident = page_cache.resident_fraction(path)
             # Looking has put names and places of the files back; what is resident can only become less.
             page_cache.drop_all()
             return resident
-        else:
-            page_cache.evict(path)
+        page_cache.evict(path)
         return page_cache.resident_fraction(path)
 
     def verified(
