@@ -25,7 +25,7 @@ from scripts.report import (
 )
 from scripts.report.comparability import Records
 from scripts.report.comparison import BreakEven, Results
-from scripts.report.statistics import RATIOS
+from scripts.report.statistics import RATIOS, TIMES
 from scripts.report.tables import MAIN_GROUP, Row, Tables
 
 TEMPLATES = Path(__file__).parent
@@ -64,7 +64,7 @@ def write_page(
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.globals |= {"say": wording, "links": links, "BY_RATIOS": RATIOS}
+    environment.globals |= {"say": wording, "links": links, "BY_TIMES": TIMES, "BY_RATIOS": RATIOS}
     text = environment.get_template("page.html.j2").render(context(results, kept, images, drawn, settings))
     with replacing(output) as file:
         file.write(text.encode())
@@ -92,6 +92,7 @@ def context(
         "questions": questions,
         "leads": {question.name: _lead(question) for question in questions if question.answers},
         "purposes": asked,
+        "usually_by": _usually_by(questions),
         "in_short": purposes.in_short(asked),
         "growths": {(growth.operation, growth.backend): growth for growth in results.growths()},
         "break_evens": _break_evens(results),
@@ -117,6 +118,12 @@ def context(
         "note": next((record["image_set"]["note"] for record in main.values() if record["image_set"]["note"]), None),
         "command": _command(settings, provenance),
     }
+
+
+def _usually_by(questions: list[answers.Question]) -> str:
+    """What the most answers compare, times or ratios to the plain file."""
+    compared = [found.behind.by for question in questions for found in question.answers if found.behind]
+    return max((TIMES, RATIOS), key=compared.count)
 
 
 def _lead(question: answers.Question) -> tuple[str, str]:
