@@ -6,6 +6,7 @@ Without root only data pages go: inodes and directory entries stay cached, so wh
 import ctypes
 import mmap
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,6 +28,10 @@ _libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
 if hasattr(_libc, "mincore"):
     _libc.mincore.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p]
 MAP_FAILED = ctypes.c_void_p(-1).value
+CACHESTAT = 451
+CACHESTAT_COUNTS = ("cache", "dirty", "writeback", "evicted", "recently_evicted")
+WHOLE_FILE = (ctypes.c_uint64 * 2)(0, 0)
+"""Linux, include/uapi/linux/mman.h: pages by state; offset and length, of which 0 means up to the end."""
 
 
 def evict(path: Path) -> None:
@@ -129,18 +134,32 @@ def _resident_pages(file: str) -> bytes | None:
             return None
         if status.st_size == 0:
             return b""
+        pages = -(-status.st_size // mmap.PAGESIZE)
+        if _all_resident(descriptor, pages):
+            return b"\1" * pages
         address = _libc.mmap(None, status.st_size, mmap.PROT_READ, mmap.MAP_SHARED, descriptor, 0)
     finally:
         os.close(descriptor)
     if address == MAP_FAILED:
         return None
     try:
-        flags = ctypes.create_string_buffer(-(-status.st_size // mmap.PAGESIZE))
+        flags = ctypes.create_string_buffer(pages)
         failed = _libc.mincore(address, status.st_size, flags)
     finally:
         _libc.munmap(address, status.st_size)
     # Only the lowest bit of each byte means something (mincore(2)).
     return None if failed else flags.raw.translate(LOWEST_BIT)
+
+
+def _all_resident(descriptor: int, pages: int) -> bool:
+    """Say whether the kernel is sure that all pages of a file are in the page cache, by cachestat(2) of Linux 6.5.
+
+    With many files that takes less than half as long as mincore(2), which is asked where the answer is no: an older
+    kernel has no such call, and of a file in overlayfs it sees nothing.
+    """
+    counts = (ctypes.c_uint64 * len(CACHESTAT_COUNTS))()
+    failed = sys.platform != "linux" or _libc.syscall(CACHESTAT, descriptor, WHOLE_FILE, counts, 0)
+    return not failed and counts[0] >= pages
 
 
 def _files(path: Path) -> Iterator[str]:
