@@ -17,8 +17,8 @@ from scripts.progress import duration
 
 SECONDS_PER_JOB = 0.6
 SECONDS_PER_IMAGE_BUILT = 0.00013
-SECONDS_PER_IMAGE_SAMPLED = 0.00019
-BUDGET_SHARE = 0.2
+SECONDS_PER_IMAGE_SAMPLED = 0.00016
+BUDGET_SHARE = 1.1
 SECONDS_BESIDE = 15
 """Averages over the cells of a default run on two cores: for the forecast, and nothing else."""
 
