@@ -1,0 +1,48 @@
+"""Whether two whole runs on one machine say the same: `python benchmarks/two_runs.py RESULTS OTHER_RESULTS`.
+
+Each pair of backends in each operation and number of images is compared in either run by the report's rule. Prints how
+many pairs agree, how many are a tie in one run only, and each that the runs call oppositely. Exits with 1 where there
+is such a pair.
+"""
+
+import argparse
+import sys
+from collections import Counter
+from itertools import combinations, product
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(CHECKOUT))
+
+from scripts.report import differences  # noqa: E402
+from scripts.report.statistics import Ratio  # noqa: E402
+
+
+def called(ratio: Ratio) -> str:
+    """What the report says of a ratio."""
+    return "tie" if ratio.tie else "slower" if ratio.value > 1 else "faster"
+
+
+def main() -> int:
+    """Compare, count and print; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("runs", nargs=2, type=Path, metavar="RESULTS", help="directory with a finished run's tables")
+    runs = [differences.load(directory) for directory in parser.parse_args().runs]
+    tables = runs[0].tables
+    counts: Counter[str] = Counter()
+    for operation, cutoff in product(tables.operations, tables.cutoffs):
+        for one, other in combinations(tables.backends, 2):
+            ratios = [run.ratio(operation, cutoff, one, other) for run in runs]
+            if None in ratios:
+                continue
+            said = {called(ratio) for ratio in ratios}
+            verdict = "agree" if len(said) == 1 else "a tie in one" if "tie" in said else "opposite"
+            counts[verdict] += 1
+            if verdict == "opposite":
+                print(f"{operation}, {cutoff:,} images, {one} against {other}: {' and '.join(map(called, ratios))}")
+    print(", ".join(f"{verdict}: {counts[verdict]}" for verdict in ("agree", "a tie in one", "opposite")))
+    return int(counts["opposite"] > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
