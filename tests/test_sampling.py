@@ -2,6 +2,7 @@
 
 import random
 import time
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -94,7 +95,7 @@ def test_backend_and_baseline_alternate() -> None:
         order.append(name)
         return 1.0
 
-    list(alternate(lambda: take("backend"), lambda: take("baseline"), BRIEF))
+    list(alternate(lambda _: take("backend"), lambda _: take("baseline"), BRIEF))
     assert order == ["baseline", "backend"] * 6
 
 
@@ -106,17 +107,17 @@ def test_the_most_samples_are_spread_over_the_budget() -> None:
         moments.append(time.monotonic())
         return 1.0 + len(moments)
 
-    list(alternate(take, lambda: None, settings))
+    list(alternate(lambda _: take(), lambda _: None, settings))
     assert len(moments) == 10
     assert all(later - sooner >= 0.0199 for sooner, later in pairwise(moments))
 
 
 def test_samples_that_cannot_be_counted_are_not_and_end_after_a_few() -> None:
     taken = iter([None, 1.0, None, *[1.0] * 5])
-    list(alternate(lambda: next(taken), lambda: None, BRIEF))
+    list(alternate(lambda _: next(taken), lambda _: None, BRIEF))
     assert list(taken) == []
     failures: list[None] = []
-    list(alternate(lambda: failures.append(None), lambda: None, BRIEF))
+    list(alternate(lambda _: failures.append(None), lambda _: None, BRIEF))
     assert len(failures) == 2 * BRIEF.long_samples
 
 
@@ -127,17 +128,32 @@ def test_a_long_first_run_counts_and_gets_its_baseline() -> None:
         order.append(name)
         return 3.0
 
-    list(alternate(lambda: take("backend"), lambda: take("baseline"), Settings(), first=3.0))
+    list(alternate(lambda _: take("backend"), lambda _: take("baseline"), Settings(), first=3.0))
     assert order == ["baseline", "baseline", "backend", "baseline", "backend"]
+
+
+def test_a_round_begins_at_one_moment_for_both_and_after_a_first_run() -> None:
+    moments: list[tuple[str, float]] = []
+
+    def take(name: str, started: float) -> float:
+        moments.append((name, started))
+        return 3.0
+
+    list(alternate(partial(take, "backend"), partial(take, "baseline"), Settings(), first=3.0))
+    names, starts = zip(*moments, strict=True)
+    assert names == ("baseline", "baseline", "backend", "baseline", "backend")
+    assert starts[0] == 0
+    assert starts[1] == starts[2] >= 3
+    assert starts[3] == starts[4] > starts[2]
 
 
 def test_each_sample_says_how_many_there_will_be_at_most() -> None:
     """So that a person who waits sees the time left: at least the fewest, then what the budget allows."""
-    said = list(alternate(lambda: 1.0, lambda: None, BRIEF))
+    said = list(alternate(lambda _: 1.0, lambda _: None, BRIEF))
     assert [count for count, _ in said] == list(range(1, 7))
     assert all(6 <= most <= 8 for _, most in said)
-    said = list(alternate(lambda: 3.0, lambda: None, Settings(), first=3.0))
+    said = list(alternate(lambda _: 3.0, lambda _: None, Settings(), first=3.0))
     assert said == [(2, 3), (3, 3)]
-    assert next(iter(alternate(lambda: None, lambda: None, Settings()))) == (0, 6)
+    assert next(iter(alternate(lambda _: None, lambda _: None, Settings()))) == (0, 6)
     assert at_most([0.5, 0.5], 1.0, Settings(budget_seconds=10)) == 20
     assert at_most([0.5, 0.5], 0.001, Settings()) == Settings().maximum_samples

@@ -30,8 +30,7 @@ if hasattr(_libc, "mincore"):
 MAP_FAILED = ctypes.c_void_p(-1).value
 CACHESTAT = 451
 CACHESTAT_COUNTS = ("cache", "dirty", "writeback", "evicted", "recently_evicted")
-WHOLE_FILE = (ctypes.c_uint64 * 2)(0, 0)
-"""Linux, include/uapi/linux/mman.h: pages by state; offset and length, of which 0 means up to the end."""
+"""Linux, include/uapi/linux/mman.h: pages by state."""
 
 
 def evict(path: Path) -> None:
@@ -85,7 +84,8 @@ def _evict_clean(path: Path) -> None:
 
 def load(path: Path) -> float | None:
     """Read what isn't in the page cache of a file, or of every file in a directory, so that it is there if there is
-    room; return how much of it is there then, as `resident_fraction` does."""
+    room; return how much of it is there then, as `resident_fraction` does. Each file is looked at right after it was
+    read: where there is no room for all, only what is read from the device later shows that."""
     return _resident_fraction(path, load=True)
 
 
@@ -135,7 +135,7 @@ def _resident_pages(file: str) -> bytes | None:
         if status.st_size == 0:
             return b""
         pages = -(-status.st_size // mmap.PAGESIZE)
-        if _all_resident(descriptor, pages):
+        if _all_cached(descriptor, status.st_size, pages):
             return b"\1" * pages
         address = _libc.mmap(None, status.st_size, mmap.PROT_READ, mmap.MAP_SHARED, descriptor, 0)
     finally:
@@ -151,14 +151,15 @@ def _resident_pages(file: str) -> bytes | None:
     return None if failed else flags.raw.translate(LOWEST_BIT)
 
 
-def _all_resident(descriptor: int, pages: int) -> bool:
-    """Say whether the kernel is sure that all pages of a file are in the page cache, by cachestat(2) of Linux 6.5.
+def _all_cached(descriptor: int, size: int, pages: int) -> bool:
+    """Say whether the kernel counts all pages of a file in the page cache, by cachestat(2) of Linux 6.5.
 
     With many files that takes less than half as long as mincore(2), which is asked where the answer is no: an older
     kernel has no such call, and of a file in overlayfs it sees nothing.
     """
     counts = (ctypes.c_uint64 * len(CACHESTAT_COUNTS))()
-    failed = sys.platform != "linux" or _libc.syscall(CACHESTAT, descriptor, WHOLE_FILE, counts, 0)
+    span = (ctypes.c_uint64 * 2)(0, size)
+    failed = sys.platform != "linux" or _libc.syscall(CACHESTAT, descriptor, span, counts, 0)
     return not failed and counts[0] >= pages
 
 

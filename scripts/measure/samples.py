@@ -1,8 +1,8 @@
 """The samples of one cell, taken in turn with the baseline: what the process does that a timing job starts."""
 
 import gc
-import time
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -85,34 +85,29 @@ def sample(operation: Operation, label: str) -> None:
     if len(operation.inputs.labels) >= MANY_IMAGES:
         report(f"{label}: preparing, and a first run")
     operation.prepare()
-    last = {baseline.name: operation.run(baseline)}
-    began = time.monotonic()
-    last[backend.name] = operation.run(backend)
+    last = {subject.name: operation.run(subject) for subject in (baseline, backend)}
     operation.check()
     *_, first = last[backend.name]
     # A first run that lasts long isn't run again for nothing, unless the state needs an identical run before it.
     keep_first = _is_long(first, settings) and first.state_verified and not operation.needs_identical_run_first
     if keep_first:
         operation.keep(last[backend.name], 0.0)
-    else:
-        began = time.monotonic()
 
-    def take_one(subject: Subject) -> Sample:
+    def take_one(subject: Subject, started: float) -> Sample:
         # Right after an identical run, a short one finds its memory at hand: on a virtual machine, memory that hasn't
         # been touched for a while can cost several times what the work on it does.
         if operation.repeats_short_runs and last[subject.name][-1].seconds < settings.repeated_seconds:
             operation.run_untimed(subject)
-        started = time.monotonic() - began
         last[subject.name] = operation.run(subject)
         operation.keep(last[subject.name], started)
         return last[subject.name][-1]
 
-    def take_backend() -> float | None:
-        taken = take_one(backend)
+    def take_backend(started: float) -> float | None:
+        taken = take_one(backend, started)
         return taken.seconds if taken.state_verified else None
 
     rounds = sampling.alternate(
-        take_backend, lambda: take_one(baseline), settings, first=first.seconds if keep_first else None
+        take_backend, partial(take_one, baseline), settings, first=first.seconds if keep_first else None
     )
     with Progress(label, None, "samples", done=int(keep_first)) as progress:
         for done, at_most in rounds:

@@ -46,7 +46,7 @@ def median_interval(samples: Sequence[float], confidence: float = CONFIDENCE) ->
 
 
 def block(started: float, budget_seconds: float) -> int:
-    """Return the number of the block, from 0, in which a sample was taken that started so long (s) after the first."""
+    """Return the number of the block, from 0, of a sample whose round began so long (s) after the start of sampling."""
     return int(started * BLOCKS / budget_seconds)
 
 
@@ -68,19 +68,18 @@ def block_medians(values: Sequence[float], blocks: Sequence[int]) -> list[float]
 def enough(seconds: Sequence[float], started: Sequence[float], elapsed: float, settings: Settings) -> bool:
     """Say whether the samples so far suffice, after `elapsed` seconds of sampling.
 
-    `seconds` are their times, `started` when each was started, in seconds after the first.
+    `seconds` are their times, `started` when the round of each began, in seconds after the start of sampling.
     """
     if not seconds:
         return False
-    centre = median(seconds)
-    if centre >= settings.long_sample_seconds:
+    if median(seconds) >= settings.long_sample_seconds:
         return len(seconds) >= settings.long_samples
     observed = block_medians(seconds, [block(start, settings.budget_seconds) for start in started])
     if len(observed) < settings.minimum_samples:
         return False
     if elapsed >= settings.budget_seconds or len(seconds) >= settings.maximum_samples:
         return True
-    interval = median_interval(observed)
+    interval, centre = median_interval(observed), median(observed)
     return interval is not None and max(centre - interval[0], interval[1] - centre) <= settings.interval_width * centre
 
 
@@ -95,20 +94,21 @@ def at_most(seconds: Sequence[float], elapsed: float, settings: Settings) -> int
 
 
 def alternate(
-    backend: Callable[[], float | None],
-    baseline: Callable[[], object],
+    backend: Callable[[float], float | None],
+    baseline: Callable[[float], object],
     settings: Settings,
     *,
     first: float | None = None,
 ) -> Iterator[tuple[int, int]]:
     """Run baseline and backend in turn until the backend's samples suffice, or fail too often.
 
-    Rounds that are over too soon wait, so that the most samples are spread over the budget. A call of `backend` returns
-    its seconds, or None for a sample that can't be counted; twice the number of long samples in vain, one after the
-    other, are too many. `first` is the seconds of a run of the backend that came before and counts. Yields after each
-    round how many samples count, and how many there will be at most.
+    Rounds that are over too soon wait, so that the most samples are spread over the budget. Both are called with when
+    their round began, in seconds after the start of sampling. A call of `backend` returns its seconds, or None for a
+    sample that can't be counted; twice the number of long samples in vain, one after the other, are too many. `first`
+    is the seconds of a run of the backend that came right before and counts: it's of the first round, at 0. Yields
+    after each round how many samples count, and how many there will be at most.
     """
-    began = time.monotonic()
+    began = time.monotonic() - (first or 0.0)
     between = settings.budget_seconds / settings.maximum_samples
     seconds: list[float] = []
     started: list[float] = []
@@ -116,11 +116,11 @@ def alternate(
     if first is not None:
         seconds.append(first)
         started.append(0.0)
-        baseline()
+        baseline(0.0)
     while not enough(seconds, started, time.monotonic() - began, settings) and failures < 2 * settings.long_samples:
         start = time.monotonic() - began
-        baseline()
-        sample = backend()
+        baseline(start)
+        sample = backend(start)
         if sample is None:
             failures += 1
         else:

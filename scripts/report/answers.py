@@ -100,8 +100,8 @@ def _best(
 ) -> Answer | None:
     """The answer, given each backend's value, None for a gap; None where all are gaps.
 
-    The leader is whom no other beats, and of several the one with the least value: compared by ratios to the plain
-    file, the least time needn't win.
+    The leader is whom the fewest others beat, as a rule none, and of several the one with the least value: compared by
+    ratios to the plain file, the least time needn't win. Who beats it all the same stands beside it.
     """
     measured = {name: value for name, value in values.items() if value is not None}
     if not measured:
@@ -110,7 +110,7 @@ def _best(
     beaten = Counter(one for (one, _), ratio in ratios.items() if not ratio.tie and ratio.value > 1)
     leader, *others = sorted(measured, key=lambda name: (beaten[name], measured[name]))
     behind = {name: ratios[name, leader] for name in others}
-    ties = [name for name in others if behind[name].tie]
+    ties = [name for name in others if behind[name].tie or behind[name].value < 1]
     runner_up = next((name for name in others if name not in ties), None)
     best = tuple(name for name in measured if name in (leader, *ties))
     return Answer(cutoff, best, leader, runner_up, behind.get(runner_up), *says(leader))

@@ -50,8 +50,8 @@ class Subject:
 class Sample:
     """One timed run. Seconds by `perf_counter_ns`; `open_seconds` is the time until the reader is there.
 
-    `order` is its place among the samples of its job, `started_seconds` how long after the start of sampling its turn
-    came. `processes` shared the work, `start_method` says how they were started, None for the timing process itself.
+    `order` is its place among the samples of its job, `started_seconds` how long after the start of sampling its round
+    began. `processes` shared the work, `start_method` says how they were started, None for the timing process itself.
     `images` were written or read. `latency_seconds` are quantiles of the time of one call, None where one call is all
     there is. `resident_fraction` is the part of the store in the page cache right before the run, `unsynced_fraction`
     the part of a durable write that wasn't on the disk right after it, both None where it isn't asked for or can't be
@@ -148,7 +148,7 @@ class Operation(ABC):
         """Check what the backend's last run did. Raises UserError where it isn't the whole work."""
 
     def keep(self, samples: list[Sample], started: float) -> None:
-        """Keep what a run returned whose turn came so long (s) after the start of sampling."""
+        """Keep what a run returned, whose round began so long (s) after the start of sampling."""
         for sample in samples:
             self.samples.append(replace(sample, order=len(self.samples), started_seconds=started))
 

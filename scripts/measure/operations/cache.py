@@ -55,11 +55,15 @@ class CacheState:
         """Say whether a run started from the state, given what was resident before it and read from devices in it.
 
         `share` is the part of the store's images that was read. A cold read must have come from the device, unless no
-        read of the baseline, a plain file, was ever counted: some file systems don't.
+        read of the baseline, a plain file, was ever counted: some file systems don't. A warm one mustn't, beyond what
+        may not be resident.
         """
         if not self.cold:
             # Where residency is unknown, a run that read nothing from a device has shown that the store was in memory.
-            return device_read_bytes == 0 if resident is None else resident >= page_cache.WARM_RESIDENT_FRACTION
+            if resident is None:
+                return device_read_bytes == 0
+            missing = self._bytes(path) * share * (1 - page_cache.WARM_RESIDENT_FRACTION) + SLACK_BYTES
+            return resident >= page_cache.WARM_RESIDENT_FRACTION and (device_read_bytes or 0) <= missing
         if resident is None or resident > page_cache.COLD_RESIDENT_FRACTION:
             return False
         if is_baseline:
