@@ -32,6 +32,15 @@ SMALL = {
 }
 
 
+LONGEST = ("test_readme", "test_workflow", "test_reruns")
+"""Started first: a file is one worker's, and a long one that starts last keeps the others waiting."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files that take longest first; the order is otherwise the usual one."""
+    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_lock(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Keep steps that tests start from waiting for a run on this host, and such a run from waiting for them."""

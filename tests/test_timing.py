@@ -33,6 +33,7 @@ from scripts.measure import (
 )
 from scripts.measure.operations import OPERATIONS
 from scripts.measure.operations.base import PROBABILITIES
+from scripts.measure.operations.cache import CacheState
 from scripts.measure.settings import Settings
 
 FAST = Settings(budget_seconds=0.05, maximum_samples=8, random_images=50, batch_size=16)
@@ -108,6 +109,14 @@ def test_a_cold_read_comes_from_the_device(stores: Path, name: str, operation: s
     for sample in take(stores, name, operation)["samples"]:
         if sample["subject"] == "backend":
             assert sample["device_read_bytes"] >= 0.8 * size * sample["images"] / COUNT
+
+
+def test_a_warm_read_that_comes_from_the_device_does_not_count(disk: Path) -> None:
+    path = disk / "store"
+    path.write_bytes(bytes(1 << 20))
+    warm = CacheState(cold=False, drop_caches=False)
+    assert warm.verified(path, 1.0, 0, 1.0, is_baseline=False)
+    assert not warm.verified(path, 1.0, 1 << 20, 1.0, is_baseline=False)
 
 
 @pytest.mark.parametrize("operation", ["random-warm", "batch-cold"])

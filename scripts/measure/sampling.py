@@ -79,7 +79,7 @@ def enough(seconds: Sequence[float], started: Sequence[float], elapsed: float, s
         return False
     if elapsed >= settings.budget_seconds or len(seconds) >= settings.maximum_samples:
         return True
-    interval, centre = median_interval(observed), median(observed)
+    interval, centre = median_interval(observed), median(seconds)
     return interval is not None and max(centre - interval[0], interval[1] - centre) <= settings.interval_width * centre
 
 
