@@ -112,7 +112,8 @@ class Bench:
 
     def _of_a_backend(self, name: str, durable: bool) -> tuple[Callable, Callable]:
         storage = Baseline() if name == "plain" else backends.load(name)
-        options = {} if name == "plain" else backends.resolve(name, {})
+        shape = {"image_shape": list(self._images.shape[1:])}
+        options = shape if name == "plain" else backends.resolve(name, {})
 
         def write() -> Path:
             path = self._fresh_path()
