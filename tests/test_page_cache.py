@@ -36,6 +36,19 @@ def test_a_store_just_written_is_resident_and_evicted_it_is_not(store: Path) -> 
 
 
 @evictable
+@pytest.mark.parametrize("cachestat", [page_cache.CACHESTAT, -1], ids=["cachestat", "mincore"])
+def test_loading_brings_all_of_an_evicted_store_back(
+    store: Path, cachestat: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kernels before 6.5 have no cachestat(2), so the other way must do as well."""
+    monkeypatch.setattr(page_cache, "CACHESTAT", cachestat)
+    page_cache.evict(store)
+    assert page_cache.resident_fraction(store) == 0.0
+    assert page_cache.load(store) == 1.0
+    assert page_cache.resident_fraction(store) == 1.0
+
+
+@evictable
 def test_reading_after_eviction_comes_from_the_device(store: Path) -> None:
     page_cache.evict(store)
     before = costs.device_bytes()
