@@ -5,7 +5,8 @@ one plain file (the workflow's baseline). Times mean little on a shared machine,
 that took turns: a round runs everyone once, in random order; a ratio is the median over the rounds, with its interval.
 Before the first round everyone ran once, untimed, and what they read was compared with the images. Every write goes to
 a fresh directory, with nothing of an earlier one waiting to be written, and all are deleted at the end; reads fill the
-same arrays every time and find their files in the page cache.
+same arrays every time and find their files in the page cache. Of images in shuffled order, one by one or in batches,
+2,000 are read, others in each round; the article has a way for one image, which opens the store for each.
 
 The images are those of the workflow's image set where it has been unpacked, else synthetic.
 """
@@ -18,7 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -35,6 +36,9 @@ from scripts.measure.memory import copy_on_page  # noqa: E402
 from scripts.measure.sampling import median, median_interval  # noqa: E402
 
 NO_SLOWER = 1.0
+SHUFFLED = {"random": 1, "batch": 128}
+"""How many images one call reads."""
+SHUFFLED_IMAGES = 2000
 
 
 class Target(NamedTuple):
@@ -74,6 +78,15 @@ CONTESTS = [
         [Target("hdf5", "plain", 1.8), Target("hdf5", "article hdf5", 0.6), Target("lmdb", "article lmdb", 0.45)],
     ),
     Contest("Warm reads of files", "read", 6, [Target("png", "article png", 0.9)]),
+    *(
+        Contest(
+            f"Warm reads in shuffled order, {title}",
+            operation,
+            6,
+            [Target(name, f"article {name}", NO_SLOWER) for name in ("png", "lmdb", "hdf5")],
+        )
+        for operation, title in (("random", "one by one"), ("batch", "in batches"))
+    ),
 ]
 
 
@@ -103,38 +116,60 @@ class Bench:
         """What to time, after it has run once."""
         *article_or_not, storage = name.split()
         pair = self._of_the_article if article_or_not else self._of_a_backend
-        write, read = pair(storage, durable=operation == "write-durable")
+        write, read = pair(storage, operation)
         path = write()
-        images, labels = read(path)
-        if not (np.array_equal(images, self._images) and np.array_equal(labels, self._labels)):
+        ids = self._draw(operation)
+        images, labels = read(path, ids)
+        if not (np.array_equal(images, self._images[ids]) and np.array_equal(labels, self._labels[ids])):
             sys.exit(f"{name} did not give back what was written")
-        return (lambda: read(path)) if operation == "read" else write
+        return write if operation.startswith("write") else lambda: read(path, self._draw(operation))
 
-    def _of_a_backend(self, name: str, durable: bool) -> tuple[Callable, Callable]:
+    def _draw(self, operation: str) -> np.ndarray:
+        """The ids to read, each once."""
+        if operation not in SHUFFLED:
+            return np.arange(len(self._labels))
+        return np.random.default_rng().permutation(len(self._labels))[:SHUFFLED_IMAGES]
+
+    def _of_a_backend(self, name: str, operation: str) -> tuple[Callable, Callable]:
         storage = Baseline() if name == "plain" else backends.load(name)
         shape = {"image_shape": list(self._images.shape[1:])}
         options = shape if name == "plain" else backends.resolve(name, {})
 
         def write() -> Path:
             path = self._fresh_path()
+            durable = operation == "write-durable"
             storage.write(path, self._images, self._labels, durable=durable, options=options)
             return path
 
-        def read(path: Path) -> tuple[np.ndarray, np.ndarray]:
+        def read(path: Path, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            images, labels = (array[: len(ids)] for array in self._arrays)
             with storage.open(path, options) as reader:
-                reader.read_all(*self._arrays)
-            return self._arrays
+                if operation in SHUFFLED:
+                    step = SHUFFLED[operation]
+                    for start in range(0, len(ids), step):
+                        call = slice(start, start + step)
+                        reader.read(ids[call], images[call], labels[call])
+                else:
+                    reader.read_all(images, labels)
+            return images, labels
 
         return write, read
 
-    def _of_the_article(self, name: str, durable: bool) -> tuple[Callable, Callable]:
+    def _of_the_article(self, name: str, operation: str) -> tuple[Callable, Callable]:
         def write() -> Path:
             path = self._fresh_path()
             path.mkdir()
-            getattr(article, f"write_{name}")(path, self._images, self._labels)
+            kind = "singles" if operation in SHUFFLED else "write"
+            getattr(article, f"{kind}_{name}")(path, self._images, self._labels)
             return path
 
-        return write, getattr(article, f"read_{name}")
+        def read(path: Path, ids: np.ndarray) -> tuple[Any, Any]:
+            if operation not in SHUFFLED:
+                return getattr(article, f"read_{name}")(path)
+            single = getattr(article, f"single_{name}")
+            return tuple(zip(*(single(path, number) for number in ids.tolist()), strict=True))
+
+        return write, read
 
     def _fresh_path(self) -> Path:
         return self._directory / str(next(self._numbers))
