@@ -36,16 +36,16 @@ def job(
     """
     samples = []
     seconds: list[float] = []
-    started: list[float] = []
+    blocks: list[int] = []
     elapsed = 0.0
     moods: dict[int, float] = defaultdict(lambda: float(np.exp(mood * chance.standard_normal())))
-    while not enough(seconds, started, elapsed, SETTINGS):
+    while not enough(seconds, blocks, elapsed, SETTINGS):
         number = block(elapsed, SETTINGS.budget_seconds)
         own, plain = typical * moods[number] * noise(chance, sigma, 2) * (slower, BASELINE * baseline_slower)
         for subject, taken in (("baseline", plain), ("backend", own)):
             samples.append({"subject": subject, "seconds": float(taken), "state_verified": True, "block": number})
         seconds.append(float(own))
-        started.append(elapsed)
+        blocks.append(number)
         # Each comes after an untimed run, and rounds are at least so long.
         elapsed += max(2 * (own + plain), SETTINGS.budget_seconds / SETTINGS.maximum_samples)
     return Job.of(samples)

@@ -49,6 +49,20 @@ def test_loading_brings_all_of_an_evicted_store_back(
 
 
 @evictable
+def test_looking_at_many_files_leaves_no_memory_behind(disk: Path) -> None:
+    """It would count as the memory that the next run takes."""
+    for number in range(5000):
+        (disk / f"{number:08}.png").write_bytes(b"x")
+    page_cache.evict(disk)
+    meter = costs.Meter()
+    assert page_cache.load(disk) == 1.0
+    meter.start()
+    taken = meter.stop().peak_memory_bytes
+    assert taken is not None
+    assert taken < 500_000
+
+
+@evictable
 def test_reading_after_eviction_comes_from_the_device(store: Path) -> None:
     page_cache.evict(store)
     before = costs.device_bytes()

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from scripts.measure.sampling import BLOCKS, alternate, at_most, block, block_medians, enough, median, median_interval
+from scripts.measure.sampling import alternate, at_most, block, block_medians, enough, median, median_interval
 from scripts.measure.settings import Settings
 
 
@@ -37,8 +37,7 @@ def test_the_median_of_an_even_number_lies_between_the_middle_two() -> None:
 
 def in_blocks(seconds: list[float], elapsed: float, settings: Settings) -> bool:
     """Whether these samples are enough, each of a block of its own."""
-    length = settings.budget_seconds / BLOCKS
-    return enough(seconds, [number * length for number in range(len(seconds))], elapsed, settings)
+    return enough(seconds, range(len(seconds)), elapsed, settings)
 
 
 def test_a_tenth_of_the_budget_is_a_block_and_its_median_one_observation() -> None:
@@ -61,7 +60,7 @@ def test_short_runs_go_on_until_the_interval_is_narrow() -> None:
 
 def test_samples_right_after_each_other_are_not_enough_however_many() -> None:
     settings = Settings(budget_seconds=100)
-    assert not enough([1.0] * 60, [0.1 * number for number in range(60)], 6.0, settings)
+    assert not enough([1.0] * 60, [0] * 60, 6.0, settings)
 
 
 def test_the_budget_ends_sampling_but_not_before_the_fewest_samples() -> None:

@@ -198,6 +198,7 @@ class TakesMemory:
 
     TAKEN = 30_000_000
     fork_safe = False
+    several_readers = True
     options: ClassVar[dict[str, Any]] = {}
 
     def __init__(self, backend: Any) -> None:
@@ -226,6 +227,19 @@ def test_memory_that_a_backend_takes_is_found(stores: Path, monkeypatch: pytest.
             # A worker stays from run to run, and its allocator may keep what the run before has freed.
             most = (2.4 if operation.startswith("workers") else 1.4) * TakesMemory.TAKEN * sample["processes"]
             assert TakesMemory.TAKEN * sample["processes"] <= sample["peak_memory_bytes"] < most
+
+
+@pytest.mark.parametrize("operation", ["read-warm", "random-warm", "batch-cold"])
+def test_a_backend_that_takes_no_memory_shows_little(stores: Path, operation: str) -> None:
+    """What the measuring itself takes, the first use of a library for one, isn't the backend's."""
+    samples = time_cell(stores, "memmap", operation)["samples"]
+    assert max(sample["peak_memory_bytes"] for sample in samples) < 2_000_000
+
+
+def test_a_store_of_one_reader_at_a_time_shows_a_gap_for_workers(stores: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(backends.load("memmap")), "several_readers", False)
+    record = take(stores, "memmap", "workers-warm")
+    assert (record["status"], record["gap_reason"]) == ("gap", "only one process at a time can read this store")
 
 
 def test_a_killed_worker_is_one_line(stores: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ class Baseline:
     """Writes and reads one file: all pixels, then all labels."""
 
     fork_safe = True
+    several_readers = True
 
     def write(
         self, path: Path, images: np.ndarray, labels: np.ndarray, *, durable: bool, options: dict[str, Any]

@@ -65,16 +65,14 @@ def block_medians(values: Sequence[float], blocks: Sequence[int]) -> list[float]
     return [median(block) for block in found]
 
 
-def enough(seconds: Sequence[float], started: Sequence[float], elapsed: float, settings: Settings) -> bool:
-    """Say whether the samples so far suffice, after `elapsed` seconds of sampling.
-
-    `seconds` are their times, `started` when the round of each began, in seconds after the start of sampling.
-    """
+def enough(seconds: Sequence[float], blocks: Sequence[int], elapsed: float, settings: Settings) -> bool:
+    """Say whether the samples so far, of which `seconds` are the times and `blocks` the blocks, suffice after `elapsed`
+    seconds of sampling."""
     if not seconds:
         return False
     if median(seconds) >= settings.long_sample_seconds:
         return len(seconds) >= settings.long_samples
-    observed = block_medians(seconds, [block(start, settings.budget_seconds) for start in started])
+    observed = block_medians(seconds, blocks)
     if len(observed) < settings.minimum_samples:
         return False
     if elapsed >= settings.budget_seconds or len(seconds) >= settings.maximum_samples:
@@ -111,13 +109,13 @@ def alternate(
     began = time.monotonic() - (first or 0.0)
     between = settings.budget_seconds / settings.maximum_samples
     seconds: list[float] = []
-    started: list[float] = []
+    blocks: list[int] = []
     failures = 0
     if first is not None:
         seconds.append(first)
-        started.append(0.0)
+        blocks.append(0)
         baseline(0.0)
-    while not enough(seconds, started, time.monotonic() - began, settings) and failures < 2 * settings.long_samples:
+    while not enough(seconds, blocks, time.monotonic() - began, settings) and failures < 2 * settings.long_samples:
         start = time.monotonic() - began
         baseline(start)
         sample = backend(start)
@@ -126,7 +124,7 @@ def alternate(
         else:
             failures = 0
             seconds.append(sample)
-            started.append(start)
+            blocks.append(block(start, settings.budget_seconds))
         yield len(seconds), at_most(seconds, time.monotonic() - began, settings)
         while time.monotonic() - began < start + between:
             pass  # not asleep: after a nap cores are slower, and caches others'

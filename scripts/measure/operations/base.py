@@ -29,6 +29,7 @@ class Storage(Protocol):
     """What a backend and the baseline have in common."""
 
     fork_safe: bool
+    several_readers: bool
 
     def write(self, path: Path, images: Any, labels: Any, *, durable: bool, options: dict[str, Any]) -> None:
         """Write a new store at `path`."""

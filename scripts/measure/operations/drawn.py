@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
+from numpy.random import default_rng
 
 from scripts.measure.operations.base import PROBABILITIES, QUANTILES, Sample, Subject, quantiles
 from scripts.measure.operations.read import Read
@@ -85,7 +86,7 @@ class Random(Read):
     def draw(self, subject: Subject) -> np.ndarray:
         """Return the ids of a subject's next run, int64, none twice."""
         self._runs[subject.name] += 1
-        generator = np.random.default_rng([SEED, self._runs[subject.name]])
+        generator = default_rng([SEED, self._runs[subject.name]])
         return generator.choice(len(self.inputs.labels), len(self.labels), replace=False)
 
     def check(self) -> None:

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.random import default_rng
 
 from scripts.errors import UserError
 from scripts.measure import machine, process
 from scripts.measure.costs import Costs, Meter
 from scripts.measure.memory import empty_on_page
-from scripts.measure.operations.base import Clocked, Sample, Subject, read_one, without_garbage_collection
+from scripts.measure.operations.base import Clocked, Sample, Subject, Unmeasurable, read_one, without_garbage_collection
 from scripts.measure.operations.drawn import SEED
 from scripts.measure.operations.read import Read
 
@@ -39,6 +40,8 @@ class Workers(Read):
 
     def prepare(self) -> None:
         """Write the baseline's file and start the processes."""
+        if not self.backend.storage.several_readers:
+            raise Unmeasurable("only one process at a time can read this store")
         self.write_baseline()
         self.needs_identical_run_first = self.repeats_short_runs = False
         cores = machine.usable_cores()
@@ -54,7 +57,7 @@ class Workers(Read):
     def run(self, subject: Subject) -> list[Sample]:
         """Read the same images in each way of sharing them; the last is that with most processes, spawned."""
         self._runs[subject.name] += 1
-        generator = np.random.default_rng([SEED, self._runs[subject.name]])
+        generator = default_rng([SEED, self._runs[subject.name]])
         ids = generator.choice(len(self.inputs.labels), self._count, replace=False)
         return [
             self._run(subject, ids, connections[:count], method)
