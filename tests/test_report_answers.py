@@ -194,6 +194,20 @@ def test_converting_does_not_pay_where_only_the_machine_was_slower(tmp_path):
     assert [pair.epochs for pair in found.break_evens()] == [None, None]
 
 
+def test_a_slower_machine_in_one_job_does_not_change_when_converting_pays(tmp_path):
+    """Another store's job says how fast the machine usually is."""
+    operations = ("write-durable", "read-warm", "batch-warm")
+    run = Run(
+        tmp_path, ("a", "b", "c"), (10_000,), operations, seconds=lambda name, _, what: COSTS[what].get(name, 0.02)
+    ).write()
+    quiet = {(pair.source, pair.target): pair for pair in load(run).break_evens()}["a", "b"]
+    for backend, operation in [("a", "batch-warm"), ("b", "batch-warm"), ("a", "read-warm"), ("b", "write-durable")]:
+        slow = slow_machine(run, (backend, 10_000, operation), backend=3, baseline=3)
+        found = {(pair.source, pair.target): pair for pair in load(slow).break_evens()}["a", "b"]
+        assert found.epochs == pytest.approx(quiet.epochs, rel=0.1)
+        run.write()
+
+
 def test_break_even_takes_what_was_measured(tmp_path):
     found = planted(tmp_path, {"a": {10: 0.2}, "b": {10: 0.1}})
     assert {(pair.conversion, pair.epoch) for pair in found.break_evens()} == {(("read-warm", "write"), "read-warm")}

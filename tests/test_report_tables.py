@@ -171,6 +171,19 @@ def test_stale_records_stand_apart(run, what):
     assert read.cell("png", 1, "write") is None
 
 
+@pytest.mark.parametrize("what", ["eviction", "batch_size"])
+def test_a_record_whose_samples_were_taken_otherwise_stands_apart(tmp_path, what):
+    """Of the same code on the same machine, but the cache was emptied by other means, or the batches are others."""
+    run = Run(tmp_path, cutoffs=(1000,), operations=("read-cold", "batch-cold")).write()
+    settings = json.loads(run.record_path("png", 1000, "batch-cold").read_text())["settings"]
+    other = {"eviction": "drop_caches"} if what == "eviction" else {"settings": {**settings, "batch_size": 8}}
+    run.change(("png", 1000, "batch-cold"), **other)
+    groups = {(row["backend"], row["operation"]): row["comparison_group"] for row in load(run.summarise()).summary}
+    assert groups.pop(("png", "batch-cold")) == 2
+    assert set(groups.values()) == {1}
+    assert "size of a batch" in run.draw("read_time_log").page("read_time_log")
+
+
 def test_the_larger_group_is_the_main_one_and_of_equals_the_later(run):
     run.backends = ("png",)
     for operation in run.operations:

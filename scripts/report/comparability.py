@@ -16,6 +16,7 @@ SHARED = {
     "measuring": "measuring code",
     "threads": "threads allowed",
     "backend": "backend code, options or library versions",
+    "manner": "way of emptying the page cache, images drawn or size of a batch",
 }
 """What comparable records share, and how the page names it."""
 
@@ -36,29 +37,36 @@ def refuse_overlaps(records: Records) -> None:
 
 
 def identity(record: dict) -> dict[str, str]:
-    """What must be equal for two records to be comparable (`backend` only between records of one backend)."""
-    backend = record["backend"]
+    """What must be equal for two records to be comparable (`backend` only between records of one backend, `manner` only
+    between those of one operation)."""
+    backend, settings = record["backend"], record["settings"]
     return {
         "machine": record["cell"]["machine"],
         "image_set": record["image_set"]["digest"],
         "measuring": record["measuring_digest"],
         "threads": str(record["process"]["threads"]),
         "backend": json.dumps([backend["digest"], backend["options"], backend["versions"]], sort_keys=True),
+        "manner": json.dumps([record["eviction"], settings.get("random_images"), settings.get("batch_size")]),
     }
 
 
 def comparison_groups(records: Records) -> dict[Path, int]:
     """Number the groups of comparable records: 1 is the largest (of equals the latest), the others stand apart.
 
-    Within a group there is one version of each backend, the one with most records (of equals the latest).
+    Within a group there is one version of each backend and one manner of each operation, the one with most records (of
+    equals the latest).
     """
-    common, version = {}, {}
+    group, versions, manners = {}, {}, {}
     for path, record in records.items():
-        *shared, backend = identity(record).values()
-        common[path] = tuple(shared)
-        version[path] = (*shared, record["cell"]["backend"], backend)
-    kept = {label[:-1]: label for label in _smallest_first(version, records)}
-    group = {path: common[path] if kept[label[:-1]] == label else label for path, label in version.items()}
+        *shared, backend, manner = identity(record).values()
+        group[path] = tuple(shared)
+        versions[path] = (*shared, record["cell"]["backend"], backend)
+        manners[path] = (*shared, record["cell"]["operation"], manner)
+    for labels in (versions, manners):
+        kept = {label[:-1]: label for label in _smallest_first(labels, records)}
+        for path, label in labels.items():
+            if kept[label[:-1]] != label:
+                group[path] += label
     number = {label: position for position, label in enumerate(reversed(_smallest_first(group, records)), start=1)}
     return {path: number[label] for path, label in group.items()}
 
@@ -66,13 +74,18 @@ def comparison_groups(records: Records) -> dict[Path, int]:
 def differences(record: dict, main: list[dict]) -> list[str]:
     """What sets a record apart from the records of the main group, in words."""
     own = identity(record)
-    same_backend = [other for other in main if other["cell"]["backend"] == record["cell"]["backend"]]
+    alike = {"backend": "backend", "manner": "operation"}
     apart = []
     for name, words in SHARED.items():
-        others = {identity(other)[name] for other in (same_backend if name == "backend" else main)}
+        same = [other for other in main if name not in alike or _share(record, other, alike[name])]
+        others = {identity(other)[name] for other in same}
         if others and own[name] not in others:
             apart.append(words)
     return apart
+
+
+def _share(record: dict, other: dict, part: str) -> bool:
+    return record["cell"][part] == other["cell"][part]
 
 
 def _smallest_first(labels: dict[Path, tuple[str, ...]], records: Records) -> list[tuple[str, ...]]:

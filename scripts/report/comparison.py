@@ -12,7 +12,7 @@ from functools import cached_property
 from itertools import combinations, permutations
 from typing import Any
 
-from scripts.measure.sampling import block_medians
+from scripts.measure.sampling import block_medians, median
 from scripts.report import statistics, wording
 from scripts.report.statistics import EXACT, RATIOS, SIZE, Ratio
 from scripts.report.tables import Row, Tables
@@ -232,12 +232,23 @@ class Results:
         paid = None
         if not shorter.tie and shorter.value < 1:
             paid = statistics.break_even(
-                [self.seconds_of_all(source, cutoff, read), self.seconds_of_all(target, cutoff, write)],
-                self.seconds_of_all(source, cutoff, epoch),
-                self.seconds_of_all(target, cutoff, epoch),
+                [self._usual_seconds(source, cutoff, read), self._usual_seconds(target, cutoff, write)],
+                self._usual_seconds(source, cutoff, epoch),
+                self._usual_seconds(target, cutoff, epoch),
             )
         epochs = (paid.value, paid.low, paid.high) if paid else (None, None, None)
         return BreakEven(cutoff, source, target, *epochs, conversion, epoch)
+
+    def _usual_seconds(self, backend: str, cutoff: int, operation: str) -> list[float]:
+        """A cell's samples (s) of all images, as in a job in which the machine was in its usual state: the ratios to
+        the baseline, times what that took in the median job of the operation and cutoff."""
+        job = self.jobs[backend, cutoff, operation]
+        if not job.ratios:
+            return self.seconds_of_all(backend, cutoff, operation) or []
+        others = (self.jobs.get((name, cutoff, operation)) for name in self.tables.backends)
+        usual = median([median(other.baseline) for other in others if other and other.baseline])
+        scale = cutoff / self.tables.cell(backend, cutoff, operation)["images"]
+        return [scale * usual * ratio for ratio in job.ratios]
 
     def _first_of(self, operations: Sequence[str], cutoff: int, *backends: str) -> str | None:
         """The first operation that all of these backends were measured in."""

@@ -214,14 +214,13 @@ def break_even(
     """After how many epochs converting a store has paid: time of the conversion over the time that an epoch saves.
 
     `conversion` holds the samples (s) of each of its steps, whose medians are added; the epochs are samples (s) of one
-    pass over the old and over the new store. None where an epoch with the new one isn't shorter, ties included. The
-    interval is the percentile bootstrap's (source as for `growth`), each set of samples drawn anew; `high` is infinite
-    where more than one draw in forty saves nothing. Raises ValueError without samples.
+    pass over the old and over the new store. None where the median epoch with the new one isn't shorter. The interval
+    is the percentile bootstrap's (source as for `growth`), each set of samples drawn anew; `high` is infinite where
+    more than one draw in forty saves nothing. Raises ValueError without samples.
     """
-    shorter = ratio(epoch_to, epoch_from)
     cost = sum(np.median(_some(step)) for step in conversion)
-    saved = np.median(epoch_from) - np.median(epoch_to)
-    if shorter.tie or shorter.value >= 1 or saved <= 0:
+    saved = np.median(_some(epoch_from)) - np.median(_some(epoch_to))
+    if saved <= 0:
         return None
     chance = np.random.default_rng(SEED)
     costs = sum(_resampled_medians(step, chance) for step in conversion)
