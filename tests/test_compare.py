@@ -15,7 +15,7 @@ from scripts import compare
 from scripts.errors import UserError
 from scripts.report import differences
 from scripts.report.comparison import CellName, Results
-from tests.noisy_jobs import job, results
+from tests.noisy_jobs import MOOD, job, measured_drift, results
 from tests.report_run import REAL, Run, seconds
 
 BACKENDS, CUTOFFS, OPERATIONS = ("a", "b", "c"), (1, 10, 100, 1000, 10_000, 100_000), range(8)
@@ -72,6 +72,25 @@ def test_with_one_cutoff_the_operations_of_a_backend_show_the_noise():
     assert found.noise > 1.02
     assert {each.backend for each in found.listed} == {"b"}
     assert differences.find(few(simulated(9)), few(simulated(11))).slower == 0
+
+
+def test_where_no_two_cells_show_the_noise_some_is_assumed():
+    """One cell of each backend, and the machine as it was measured: at most one comparison in twenty names any."""
+    chance = np.random.default_rng(3)
+
+    def run() -> Results:
+        drifts = [measured_drift(chance) for _ in BACKENDS]
+        return results(
+            {
+                (backend, 100, "read-warm"): job(chance, 0.05, 0.03, slower=own, baseline_slower=machine, mood=MOOD)
+                for backend, (own, machine) in zip(BACKENDS, drifts, strict=True)
+            }
+        )
+
+    found = [differences.find(run(), run(), factor=1) for _ in range(60)]
+    assert not any(each.noise_known for each in found)
+    assert sum(bool(each.listed) for each in found) <= 3
+    assert "assumed" in differences.lines(found[0])[-1]
 
 
 def noisy(seed: int, slower: dict[str, float], machine: float = 1.0) -> Callable[[str, int, str], float]:

@@ -230,15 +230,15 @@ def break_even(
     return Bounded(float(cost / saved), float(low), float(high))
 
 
-def spread(groups: Iterable[Sequence[float]]) -> float:
-    """The standard deviation within groups of numbers, of which some may be anything; 0 without a pair in a group.
+def spread(groups: Iterable[Sequence[float]]) -> float | None:
+    """The standard deviation within groups of numbers, of which some may be anything; None without a pair in a group.
 
     It is 1.048 times the median distance of the pairs within each group, for normal numbers. Source: Shamos, "Geometry
     and statistics", in "Algorithms and Complexity" (1976); Rousseeuw and Croux, "Alternatives to the median absolute
     deviation", Journal of the American Statistical Association 88 (1993).
     """
     distances = [abs(one - other) for group in groups for one, other in combinations(group, 2)]
-    return float(NORMAL_DISTANCE * np.median(distances)) if distances else 0.0
+    return float(NORMAL_DISTANCE * np.median(distances)) if distances else None
 
 
 def p_value(ratio: Ratio, between: float) -> float:
