@@ -84,12 +84,10 @@ def run(directory: Path, images: str) -> Results:
     }
     command = [SNAKEMAKE, "--cores", "2", "--forcerun", "time_operation", "--config"]
     command += [f"{name}={value}" for name, value in settings.items()]
-    subprocess.run(
-        [*command, "--", "results/summary.csv"],
-        cwd=directory,
-        check=True,
-        capture_output=True,
-    )
+    command += ["--", "results/summary.csv"]
+    done = subprocess.run(command, cwd=directory, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{done.stderr[-3000:]}\nthe run in {directory} has failed")
     results = directory / "results"
     return Results(Tables.load(results), tables.read("timings", results / "timings.csv"))
 
@@ -98,8 +96,10 @@ def main() -> int:
     """Run, count and print against the targets; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=20)
-    parser.add_argument("--images", default="synthetic")
+    parser.add_argument("--images", default="synthetic", help="cifar10, synthetic or the path of an archive")
     given = parser.parse_args()
+    if Path(given.images).is_file():
+        given.images = str(Path(given.images).resolve())
     counts: Counter[tuple[str, str, str]] = Counter()
     with tempfile.TemporaryDirectory(dir=CHECKOUT / "results") as place:
         prepare(Path(place))

@@ -2,7 +2,7 @@
 
 Each pair of backends in each operation and number of images is compared in either run by the report's rule. Prints how
 many pairs agree, how many are a tie in one run only, and each that the runs call oppositely. Exits with 1 where there
-is such a pair.
+is such a pair, or none was measured in both.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(CHECKOUT))
 
+from scripts.errors import UserError  # noqa: E402
 from scripts.report import differences  # noqa: E402
 from scripts.report.statistics import Ratio  # noqa: E402
 
@@ -27,8 +28,13 @@ def main() -> int:
     """Compare, count and print; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("runs", nargs=2, type=Path, metavar="RESULTS", help="directory with a finished run's tables")
-    runs = [differences.load(directory) for directory in parser.parse_args().runs]
-    tables = runs[0].tables
+    try:
+        runs = [differences.load(directory) for directory in parser.parse_args().runs]
+    except UserError as error:
+        parser.error(str(error))
+    tables, other = (run.tables for run in runs)
+    if (tables.machines, tables.image_sets) != (other.machines, other.image_sets):
+        parser.error("the two runs are of different machines or images")
     counts: Counter[str] = Counter()
     for operation, cutoff in product(tables.operations, tables.cutoffs):
         for one, other in combinations(tables.backends, 2):
@@ -41,7 +47,7 @@ def main() -> int:
             if verdict == "opposite":
                 print(f"{operation}, {cutoff:,} images, {one} against {other}: {' and '.join(map(called, ratios))}")
     print(", ".join(f"{verdict}: {counts[verdict]}" for verdict in ("agree", "a tie in one", "opposite")))
-    return int(counts["opposite"] > 0)
+    return int(counts["opposite"] > 0 or not counts)
 
 
 if __name__ == "__main__":

@@ -77,9 +77,8 @@ def _check_places(plan: Plan, to_make: Collection[str]) -> None:
 
 
 def _check_disk(plan: Plan, to_make: Collection[str]) -> None:
-    """Raise UserError where the stores to be built, and the samples of the largest, won't fit on the disk."""
-    largest = max(_cutoffs(plan.records(), to_make), default=0)
-    needed = sum(_cutoffs(plan.manifests(), to_make)) * BYTES_PER_IMAGE + _bytes_written(plan, largest)
+    """Raise UserError where the stores to be built, and what timing jobs write, won't fit on the disk."""
+    needed = sum(_cutoffs(plan.manifests(), to_make)) * BYTES_PER_IMAGE + _bytes_written(plan, to_make)
     place = nearest_directory(plan.stores)
     free = shutil.disk_usage(place).free
     if free < needed:
@@ -89,12 +88,17 @@ def _check_disk(plan: Plan, to_make: Collection[str]) -> None:
         )
 
 
-def _bytes_written(plan: Plan, largest: int) -> float:
+def _bytes_written(plan: Plan, to_make: Collection[str]) -> float:
     """What the timing of the largest cutoff and what was left before it take at most.
 
-    A job that writes leaves two first runs and, for each sample, an untimed and a timed one of both subjects.
+    A job that writes leaves two first runs and, for each sample, an untimed and a timed one of both subjects; one that
+    reads writes the baseline's file.
     """
-    store_bytes = largest * BYTES_PER_IMAGE
+    to_time = [path for path in plan.records() if os.path.normpath(path) in to_make]
+    written = [path for path in to_time if Path(path).stem.startswith("write")]
+    if not written:
+        return max(_cutoffs(to_time, to_make), default=0) * BYTES_PER_IMAGE
+    store_bytes = max(_cutoffs(written, to_make)) * BYTES_PER_IMAGE
     least = plan.config["minimum_samples"]
     within_budget = plan.budget_seconds * DISK_BYTES_PER_SECOND / max(1, 4 * store_bytes)
     samples = max(least, min(Settings.maximum_samples, within_budget))

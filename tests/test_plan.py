@@ -7,6 +7,7 @@ import shlex
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from conftest import CHECKOUT, SMALL, Workflow
 from scripts import plan
 from scripts.errors import UserError
 from scripts.measure.operations import OPERATIONS
+from scripts.start import start
 
 SCHEMA = yaml.safe_load((CHECKOUT / "scripts/schemas/config.schema.yaml").read_text())
 
@@ -219,3 +221,15 @@ def test_stores_may_live_elsewhere(workflow: Workflow, disk: Path) -> None:
     workflow.finish("results/summary.csv")
     assert (disk / "stores/hdf5/3/manifest.json").is_file()
     assert not (workflow.directory / "results/stores").exists()
+
+
+def test_a_disk_too_small_for_what_writing_leaves_may_do_for_reading(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=10e9))
+    reads = plan.read({"images": "synthetic", "operations": ["read-warm"]}, with_conda=False)
+    start(reads, reads.records())
+    writes = plan.read({"images": "synthetic", "operations": ["read-warm", "write"]}, with_conda=False)
+    with pytest.raises(SystemExit, match=r"the stores need up to 1.* GB and .* has 10.0 GB free"):
+        start(writes, writes.records())

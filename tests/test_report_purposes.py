@@ -144,6 +144,14 @@ def test_an_answer_by_ratios_to_the_plain_file_says_so(page, tmp_path):
     assert "Their times are compared, <em>by ratios</em>" in text
 
 
+def test_where_the_file_system_does_not_tell_what_is_allocated_apparent_size_answers(tmp_path):
+    run = Run(tmp_path, operations=("write", "read-warm")).write()
+    for path in run.directory.glob("stores/*/*/manifest.json"):
+        path.write_text(json.dumps({**json.loads(path.read_text()), "allocated_bytes": 0}))
+    least = rows(run.summarise().draw("single_image").page("single_image"))["Least disk apparent size"]
+    assert least[-1].startswith("png 2.26 kB an image")
+
+
 def test_where_most_are_by_ratios_it_is_said_once_and_the_others_are_marked(tmp_path):
     """The machine was slow in the jobs of one backend, apart from one."""
     run = Run(tmp_path, ("a", "b"), (10,), ("write", "read-warm", "read-cold")).write()

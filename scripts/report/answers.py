@@ -78,7 +78,8 @@ def _fastest(results: Results, operation: str, cutoff: int) -> Answer | None:
 
 def _smallest(results: Results, measure: str, cutoff: int) -> Answer | None:
     rows = {name: results.tables.store(name, cutoff) for name in results.tables.backends}
-    values = {name: row and row[measure] for name, row in rows.items()}
+    # Some file systems don't tell what is allocated: no value, then, rather than nothing.
+    values = {name: (row and row[measure]) or None for name, row in rows.items()}
 
     def says(leader: str) -> tuple[str, None]:
         return f"{wording.size(values[leader] / cutoff)} an image", None

@@ -60,7 +60,8 @@ def judge(results: Results) -> list[Claim]:
 def _single_image_disk(results: Results) -> Verdict:
     found, holds = [], []
     for measure in MEASURES:
-        sizes = {name: row[measure] for name in ARTICLE_BACKENDS if (row := results.tables.store(name, 1))}
+        rows = {name: results.tables.store(name, 1) for name in ARTICLE_BACKENDS}
+        sizes = {name: row[measure] for name, row in rows.items() if row and row[measure]}
         if len(sizes) < len(ARTICLE_BACKENDS):
             return _missing(results, cutoff=1)
         holds.append(_all(_more(results.size_ratio(measure, 1, LMDB, name)) for name in (PNG, HDF5)))

@@ -32,7 +32,7 @@ PURPOSES = (
     Purpose("Many workers", "with many workers", DISK, ("workers-cold",)),
     Purpose("One image now", "for one image now", MEMORY, ("first-image-warm",)),
     Purpose("One image now", "for one image now", DISK, ("first-image-cold",)),
-    Purpose("Least disk", "for least disk", "", ("allocated_bytes",)),
+    Purpose("Least disk", "for least disk", "", ("allocated_bytes", "apparent_bytes")),
 )
 
 
