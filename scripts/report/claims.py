@@ -180,7 +180,7 @@ def _sequential(results: Results) -> Verdict:
     )
     evidence = (
         f"An image read alone, in random order, compared with one of all read in order, of {wording.images(cutoff)}, "
-        f"both warm: {numbers}."
+        f"both warm, by the times of two jobs: {numbers}."
     )
     return _verdict([_more(found) for found in ratios.values()], evidence, "the store")
 
