@@ -2,7 +2,8 @@
 
 Time per image to read images in a shuffled order, against the number of images in the store, both axes logarithmic.
 They are drawn over the whole store and read by a reader that is open already: one call for each image above, one for
-each batch below. Left: the store is in the page cache. Right: it was evicted, and the eviction was verified.
+each batch below. Left: the store is in the page cache. Right: it was evicted before it was opened, and the eviction was
+verified; of a few images opening may have read all.
 """
 
 from matplotlib.figure import Figure
