@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -240,6 +241,29 @@ def test_a_store_of_one_reader_at_a_time_shows_a_gap_for_workers(stores: Path, m
     monkeypatch.setattr(type(backends.load("memmap")), "several_readers", False)
     record = take(stores, "memmap", "workers-warm")
     assert (record["status"], record["gap_reason"]) == ("gap", "only one process at a time can read this store")
+
+
+class OpensSlowly(TakesMemory):
+    """Takes its time to open a store."""
+
+    SECONDS = 0.02
+
+    def open(self, path: Path, options: dict[str, Any]) -> Any:
+        time.sleep(self.SECONDS)
+        return self.backend.open(path, options)
+
+
+@pytest.mark.parametrize("operation", ["read-warm", "random-warm", "random-cold", "batch-cold", "workers-cold"])
+def test_cold_opening_counts_and_warm_only_where_all_are_read(
+    stores: Path, monkeypatch: pytest.MonkeyPatch, operation: str
+) -> None:
+    """What opening reads from the disk would be a present otherwise: of a small store it's all."""
+    honest = backends.load
+    monkeypatch.setattr(backends, "load", lambda name: OpensSlowly(honest(name)))
+    samples = [each for each in take(stores, "memmap", operation)["samples"] if each["subject"] == "backend"]
+    assert all(sample["open_seconds"] >= OpensSlowly.SECONDS for sample in samples)
+    counts = [sample["seconds"] >= OpensSlowly.SECONDS for sample in samples]
+    assert (any if operation == "random-warm" else all)(counts) is (operation != "random-warm")
 
 
 def test_a_killed_worker_is_one_line(stores: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,20 +22,24 @@ OPERATIONS = {
 """All operations that there are, with their headings."""
 MEANINGS = {
     "write": "A new store of all images and labels, in a fresh place; bytes may still be in the page cache at the end.",
-    "write-durable": "The same, until data, metadata and directory entries are on the disk.",
+    "write-durable": "A new store in a fresh place, until data, metadata and directory entries are on the disk.",
     "read-warm": "Opening the store and reading all images and labels in order; the store is in the page cache.",
-    "read-cold": "The same after the store was evicted from the page cache.",
+    "read-cold": "Opening the store and reading all images and labels in order, evicted from the page cache before.",
     "random-warm": "Reading images one by one, one call for each, drawn over the whole store in shuffled order, from a "
     "reader that is open already; the store is in the page cache.",
-    "random-cold": "The same after the store was evicted from the page cache.",
-    "batch-warm": "Reading the same images in batches, one call for each batch, as a training does.",
-    "batch-cold": "The same after the store was evicted from the page cache.",
+    "random-cold": "Opening the store, evicted from the page cache before, and reading images one by one, drawn over "
+    "the whole store in shuffled order. Opening reads from the disk as well, of a small store all there is.",
+    "batch-warm": "Reading images drawn in the same way in batches, one call for each batch, as a training does, from "
+    "a reader that is open already; the store is in the page cache.",
+    "batch-cold": "Opening the store, evicted from the page cache before, and reading images in such batches.",
     "workers-warm": "Reading batches, drawn over the whole store, that 1, 2, 4 ... processes share, up to the cores, "
     "forked where the backend allows it, and spawned. Each has opened a reader of its own before the clock starts.",
-    "workers-cold": "The same after the store was evicted from the page cache.",
+    "workers-cold": "Reading batches that processes share, from a store that was evicted from the page cache before; "
+    "each opens a reader of its own after the clock starts.",
     "first-image-warm": "In a fresh process with its libraries loaded: opening the store and reading one image, drawn "
     "from the whole store.",
-    "first-image-cold": "The same after the store was evicted from the page cache.",
+    "first-image-cold": "In a fresh process with its libraries loaded: opening the store, evicted from the page cache "
+    "before, and reading one image.",
 }
 ADDS = {
     "write": "How fast a store is made where the system may put it on the disk later.",

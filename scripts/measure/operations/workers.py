@@ -33,7 +33,8 @@ class Workers(Read):
     """Shares batches among 1, 2, 4 ... processes up to the cores, forked where that is safe, and spawned.
 
     The processes stay from run to run. In each run every process opens a reader of its own, and when all have, they
-    start; the time is from the first start to the last end. Batches are dealt in turn, as PyTorch's data loader does.
+    start; cold, they start by opening it, as in `Random`. The time is from the first start to the last end. Batches are
+    dealt in turn, as PyTorch's data loader does.
     """
 
     settings = ("random_images", "batch_size")
@@ -99,12 +100,13 @@ class Workers(Read):
         shares = [batches[worker :: len(connections)] for worker in range(len(connections))]
         resident = self.cache.bring_about(path)
         for connection, share in zip(connections, shares, strict=True):
-            _send(connection, (subject.name, path, share))
-        open_seconds = max(_receive(connection) for connection in connections)
+            _send(connection, (subject.name, path, share, self.cache.cold))
+        for connection in connections:
+            _receive(connection)
         for connection in connections:
             _send(connection, "go")
         answers = [_receive(connection) for connection in connections]
-        starts, ends, costs, found = zip(*answers, strict=True)
+        starts, ends, open_seconds, costs, found = zip(*answers, strict=True)
         if list(found) != [self._checksum(share) for share in shares]:
             self.refuse()
         total = costs[0]
@@ -116,7 +118,7 @@ class Workers(Read):
             processes=len(connections),
             start_method=method,
             images=len(ids),
-            open_seconds=open_seconds,
+            open_seconds=max(open_seconds),
             resident_fraction=resident,
             state_verified=self.verified(
                 subject, resident, total.device_read_bytes, len(ids) / len(self.inputs.labels)
@@ -136,7 +138,7 @@ def serve(
     image_shape: tuple[int, ...],
     subjects: tuple[Subject, ...],
 ) -> None:
-    """Be a worker: for each share of batches that comes, open a reader, say so, wait for the word, read, and answer."""
+    """Be a worker: for each share of batches that comes, say when ready, wait for the word, read, and answer."""
     process.die_with(parent)
     images, labels = empty_on_page((most, *image_shape), np.uint8), empty_on_page((most,), np.int64)
     images.fill(0)
@@ -148,8 +150,8 @@ def serve(
     connection.send("ready")
     while task := connection.recv():
         try:
-            name, path, batches = task
-            _read(connection, known[name], path, batches, images, labels, meter)
+            name, path, batches, cold = task
+            _read(connection, known[name], path, batches, images, labels, meter, cold=cold)
         except Exception as error:
             error.add_note(traceback.format_exc())
             connection.send(error)
@@ -168,7 +170,15 @@ def _read(
     images: np.ndarray,
     labels: np.ndarray,
     meter: Meter,
+    *,
+    cold: bool,
 ) -> None:
+    """Read batches and answer; ready is whoever has opened the reader or, cold, hasn't yet."""
+
+    def wait_for_the_word() -> None:
+        connection.send("ready")
+        connection.recv()
+
     calls = []
     done = 0
     for ids in batches:
@@ -177,17 +187,20 @@ def _read(
         done += len(ids)
     images[:done].fill(0xAA)
     labels[:done].fill(-1)
+    if cold:
+        wait_for_the_word()
     meter.start()
-    start = time.perf_counter_ns()
+    start = opening = time.perf_counter_ns()
     with without_garbage_collection(), subject.storage.open(path, subject.options) as reader:
-        connection.send((time.perf_counter_ns() - start) / 1e9)
-        connection.recv()
-        start = time.perf_counter_ns()
+        open_seconds = (time.perf_counter_ns() - opening) / 1e9
+        if not cold:
+            wait_for_the_word()
+            start = time.perf_counter_ns()
         for call in calls:
             reader.read(*call)
         end = time.perf_counter_ns()
         costs: Costs = meter.stop()
-    connection.send((start, end, costs, checksum(images[:done], labels[:done])))
+    connection.send((start, end, open_seconds, costs, checksum(images[:done], labels[:done])))
 
 
 def _send(connection: Connection, message: Any) -> None:

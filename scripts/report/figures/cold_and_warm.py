@@ -1,7 +1,8 @@
 """How much slower is a cold read?
 
 How many times as long an operation takes when the store was evicted from the page cache before as when it is in it, a
-panel for each way of reading, both axes logarithmic. At the line of 1 the disk doesn't matter.
+panel for each way of reading, both axes logarithmic. At the line of 1 the disk doesn't matter. Cold includes opening
+the store, which weighs where images are few; warm does only where all are read.
 """
 
 from matplotlib.figure import Figure

@@ -1,9 +1,8 @@
 """What does one of many random images cost?
 
 Time per image to read images in a shuffled order, against the number of images in the store, both axes logarithmic.
-They are drawn over the whole store and read by a reader that is open already: one call for each image above, one for
-each batch below. Left: the store is in the page cache. Right: it was evicted before it was opened, and the eviction was
-verified; of a few images opening may have read all.
+They are drawn over the whole store; random has one call for each image, batch one for each batch. Warm: the store is
+open already, and in the page cache. Cold: it was evicted, the eviction was verified, and opening it counts.
 """
 
 from matplotlib.figure import Figure

@@ -1,7 +1,7 @@
 """How long does it take to read all images?
 
-The same times on linear axes: the seconds that one would wait for one pass over all images. Where one store
-is much slower than all others, a second row looks closer at those.
+Time to open a store and read all its images and labels on linear axes: the seconds that one would wait for one pass.
+Where one store is much slower than all others, a second row looks closer at those.
 """
 
 from matplotlib.figure import Figure

@@ -1,7 +1,7 @@
 """How does the time to read images grow with their number?
 
 Time to open a store and read all its images and labels, in order, against the number of images, both axes logarithmic.
-Left: the store is in the page cache. Right: it was evicted before each sample, and the eviction was verified.
+Warm: the store is in the page cache. Cold: it was evicted before each sample, and the eviction was verified.
 """
 
 from matplotlib.figure import Figure

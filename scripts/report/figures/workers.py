@@ -2,8 +2,8 @@
 
 Images per second that processes read together, in shuffled batches from the largest store that was measured, against
 the number of processes, both axes logarithmic. The dashed line is the ideal: twice the processes, twice the images.
-Each process has a reader of its own, opened before the clock starts. Forked ones are copies of the one that takes the
-time, spawned ones start from nothing.
+Each process has a reader of its own, warm opened before the clock starts. Forked ones are copies of the one that takes
+the time, spawned ones start from nothing; a store whose library can't be forked safely is only spawned.
 """
 
 from matplotlib.axes import Axes

@@ -1,7 +1,8 @@
 """How long does it take to store images?
 
-The same times on linear axes, as the article draws them: the largest stores are what one sees, and differences are in
-seconds that one would wait. Where one store is much slower than all others, a second row looks closer at those.
+Time to write a new store on linear axes, as the article draws them: the largest stores are what one sees, and
+differences are in seconds that one would wait. Where one store is much slower than all others, a second row looks
+closer at those.
 """
 
 from matplotlib.figure import Figure

@@ -1,8 +1,8 @@
 """How does the time to store images grow with their number?
 
 Time to write a new store against the number of images, both axes logarithmic, so that equal distances are equal factors
-and a straight line of slope one is proportional growth. Left: bytes may still be in the page cache at the end. Right:
-everything is on the disk.
+and a straight line of slope one is proportional growth. At the end of a write bytes may still be in the page cache; of
+a durable one everything is on the disk.
 """
 
 from matplotlib.figure import Figure
