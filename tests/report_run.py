@@ -87,6 +87,7 @@ class Run:
     samples: int = 10
     machine: str = "xeon-2cores-24gib-linux6.1-ext4"
     gaps: dict[tuple[str, int, str], str] = field(default_factory=dict)
+    settings: dict = field(default_factory=lambda: {"budget_seconds": 1})
 
     @property
     def records(self) -> Path:
@@ -156,7 +157,7 @@ class Run:
                 *self.tables,
                 *("--provenance", str(self.directory / "dataset" / "provenance.json")),
                 *("--records", str(self.records), "--figures", *figures, "--output", str(output)),
-                *("--settings", '{"quick": true}'),
+                *("--settings", json.dumps(self.settings)),
             ]
         )
         return output.read_text(encoding="utf-8")

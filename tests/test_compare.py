@@ -199,7 +199,7 @@ def test_cells_that_read_other_numbers_of_images_are_left_out(usual, tmp_path, c
     run.summarise()
     compared(usual, tmp_path / "b")
     assert "26 cells compared" in (said := capsys.readouterr().out)
-    assert "0 only in B, 1 not alike" in said
+    assert "0 only in B, 1 in both but sampled otherwise" in said
 
 
 def test_other_images_are_refused(usual, tmp_path):

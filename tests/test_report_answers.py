@@ -398,7 +398,7 @@ def test_claims_name_the_operations_that_would_measure_them(tmp_path):
     for part, operation in (("Ten processes", "workers-warm"), ("serialised", "workers-warm"), ("Seq", "random-warm")):
         claim = verdict(found, part)
         assert claim.verdict == "not measured"
-        assert f"add {operation} to operations in config.yaml" in claim.evidence
+        assert claim.evidence == f"This run is without {operation}."
 
 
 def test_small_images_cannot_judge_the_claim_on_large_ones(tmp_path):

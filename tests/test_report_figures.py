@@ -126,6 +126,11 @@ def test_looks_stay_unique_with_many_backends():
     assert len(set(looks.values())) == len(MANY)
 
 
+def test_the_figure_of_operations_has_no_colour_of_a_store(run):
+    svg = (run.directory / "figures" / "write_and_read.svg").read_text()
+    assert not [colour for colour in (appearance.colour(place) for place in range(3)) if colour in svg]
+
+
 def test_colours_are_told_apart_in_greyscale_and_their_text_is_readable():
     def grey(colour):
         red, green, blue = (int(colour[start : start + 2], 16) for start in (1, 3, 5))

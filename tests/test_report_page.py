@@ -232,7 +232,7 @@ def test_everything_promised_is_there(run):
         assert f'id="{name}"' in run.text
     assert run.text.count("<svg") == len(captions.names())
     assert "Intel(R) Xeon(R) CPU @ 2.20GHz" in text
-    assert "snakemake --cores 4 --config quick=true" in text
+    assert "snakemake --cores 4 --config budget_seconds=1" in text
     assert "h5py 3.16.0" in text
     assert "95 % interval" in text
 
@@ -242,7 +242,7 @@ def test_gaps_and_records_apart_are_visible(run):
     assert "<script>alert('no')</script> isn't allowed" in text
     assert "1 of 72 records stand apart" in text
     assert f"records/{run.machine}/lmdb/100/write.json measuring code" in text
-    assert "delete these files and run snakemake --cores 4 --forcerun summarise" in text
+    assert "delete these files and run snakemake --cores 4 --config budget_seconds=1 --forcerun summarise" in text
     assert "lie outside Tukey's fences" in text
 
 

@@ -11,6 +11,8 @@ from scripts.report.statistics import RATIOS, Ratio
 from scripts.report.tables import Row
 
 MEASURES = {"apparent_bytes": "Least disk, apparent", "allocated_bytes": "Least disk, allocated"}
+HARDLY_MORE = 1.2
+"""Who takes more than this many times as long as the leader by the best estimate isn't recommended, though they tie."""
 Compare = Callable[[str, str], Ratio | None]
 
 
@@ -18,8 +20,8 @@ Compare = Callable[[str, str], Ratio | None]
 class Answer:
     """The best at one cutoff: one backend or several that tie, the runner-up, and how far behind the leader it is.
 
-    `leader` stands for those that tie; `value` and `to_baseline` are the leader's. `behind.by` says
-    what runner-up and leader were compared by.
+    `leader` stands for those that tie; `value` and `to_baseline` are the leader's. `ties` says how many times as long
+    or large the others of the best are as the leader. `behind.by` says what runner-up and leader were compared by.
     """
 
     cutoff: int
@@ -29,6 +31,12 @@ class Answer:
     behind: Ratio | None
     value: str = ""
     to_baseline: Ratio | None = None
+    ties: dict[str, Ratio] = field(default_factory=dict)
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The best without those that tie only because nothing is known of them for certain."""
+        return tuple(name for name in self.best if name not in self.ties or self.ties[name].value <= HARDLY_MORE)
 
 
 @dataclass(frozen=True)
@@ -111,7 +119,7 @@ def _best(
     beaten = Counter(one for (one, _), ratio in ratios.items() if not ratio.tie and ratio.value > 1)
     leader, *others = sorted(measured, key=lambda name: (beaten[name], measured[name]))
     behind = {name: ratios[name, leader] for name in others}
-    ties = [name for name in others if behind[name].tie or behind[name].value < 1]
+    ties = {name: behind[name] for name in others if behind[name].tie or behind[name].value < 1}
     runner_up = next((name for name in others if name not in ties), None)
     best = tuple(name for name in measured if name in (leader, *ties))
-    return Answer(cutoff, best, leader, runner_up, behind.get(runner_up), *says(leader))
+    return Answer(cutoff, best, leader, runner_up, behind.get(runner_up), *says(leader), ties)

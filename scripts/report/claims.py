@@ -317,6 +317,6 @@ def _missing(
         return Verdict(NOT_MEASURED, f"This run is without {wording.join(absent)}.")
     untimed = [name for name in operations if name not in results.tables.operations]
     if untimed:
-        return Verdict(NOT_MEASURED, f"To have it measured, add {wording.join(untimed)} to operations in config.yaml.")
+        return Verdict(NOT_MEASURED, f"This run is without {wording.join(untimed)}.")
     where = f" at {wording.images(cutoff)}" if cutoff else ""
     return Verdict(NOT_MEASURED, f"This run has no numbers for it{where}.")

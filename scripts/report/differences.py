@@ -157,7 +157,11 @@ def lines(found: Differences) -> list[str]:
     else:
         said.append("No cell differs beyond noise.")
     faster = len(found.listed) - found.slower
-    unlike = f", {found.unlike} not alike" if found.unlike else ""
+    unlike = (
+        f", {found.unlike} in both but sampled otherwise (other images, batches, threads or eviction)"
+        if found.unlike
+        else ""
+    )
     noise = f"jobs differ by a factor of {wording.significant(found.noise)} without a cause"
     if not found.noise_known:
         noise += ", assumed, for so few cells don't show it"

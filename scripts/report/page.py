@@ -111,6 +111,7 @@ def context(
         "threads": _distinct(record["process"]["threads"] for record in main.values()),
         "evictions": {row["eviction"] for row in read.main} - {None},
         "unmeasured": _unmeasured(read, main),
+        "quick": settings.get("quick", False),
         "settings": _settings(record["settings"] for record in main.values()),
         "digests": _digests(main),
         "span": _span(records),

@@ -75,7 +75,7 @@ def in_short(asked: Sequence[Line]) -> str:
     """Who is best for what at the largest number of images, in one sentence; empty where nothing has an answer."""
     answered = [line for line in asked if line.question and line.question.answers]
     cutoff = max((line.question.answers[-1].cutoff for line in answered), default=None)
-    best = {line.purpose: answer.best for line in answered if (answer := line.at(cutoff))}
+    best = {line.purpose: answer.named for line in answered if (answer := line.at(cutoff))}
     if not best:
         return ""
     said: dict[tuple[str, ...], list[str]] = {}

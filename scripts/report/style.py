@@ -78,12 +78,12 @@ PLAIN = Look(BASELINE, ".", "-")
 """The baseline's."""
 
 
-def looks(names: Sequence[str]) -> dict[str, Look]:
-    """A look for each name, by position."""
+def looks(names: Sequence[str], first: int = 0) -> dict[str, Look]:
+    """A look for each name, by position; the first one has position `first`."""
     count = len(COLOURS)
     return {
         name: Look(colour(place), MARKERS[place % len(MARKERS)], LINES[(place + place // count) % len(LINES)])
-        for place, name in enumerate(names)
+        for place, name in enumerate(names, start=first)
     }
 
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 
-from scripts.report.statistics import EXACT, INTERVAL, RANGE, Ratio
+from scripts.report.statistics import EXACT, INTERVAL, RANGE, RATIOS, Ratio
 
 OPERATIONS = {
     "write": "Write",
@@ -130,9 +130,11 @@ def epochs_between(low: float, high: float) -> str:
 
 
 def factor(ratio: Ratio, amount: str = "as long") -> str:
-    """A factor with its interval or range in words: `3.14 times as long (95 % interval 3.02 to 3.27)`."""
+    """A factor with its interval or range in words, and what it's of where that isn't times or sizes: `3.14 times as
+    long (95 % interval 3.02 to 3.27, by ratios to the plain file)`."""
     value = f"{times(ratio.value)} {amount}"
-    return value if ratio.kind == EXACT else f"{value} ({ratio.kind} {times_between(ratio.low, ratio.high)})"
+    by = f", by {RATIOS}" if ratio.by == RATIOS else ""
+    return value if ratio.kind == EXACT else f"{value} ({ratio.kind} {times_between(ratio.low, ratio.high)}{by})"
 
 
 def images(count: int) -> str:

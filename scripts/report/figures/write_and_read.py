@@ -18,7 +18,7 @@ def draw(tables: Tables) -> Figure:
     """A panel per backend, a line per operation, one legend."""
     title = captions.title("write_and_read")
     operations = [*tables.operations_like("write"), *tables.operations_like("read")]
-    looks = style.looks(operations)
+    looks = style.looks(operations, first=len(tables.backends))
     measured = [
         backend
         for backend in tables.backends
