@@ -3,6 +3,8 @@
 import json
 import mmap
 import os
+import platform
+import resource
 import shutil
 import signal
 import subprocess
@@ -163,6 +165,19 @@ def test_the_process_that_is_timed_is_fresh_and_has_its_threads_pinned(
     assert record["process"] == {"threads": 2, "cpu_affinity": process.cpu_affinity()}
     assert record["settings"]["threads"] == 2
     assert "batch_size" in record["settings"]
+
+
+def faults_of_memory_used_again() -> int:
+    """How often the kernel is asked for pages by an array that another one of its size came before."""
+    np.ones(20 << 20, np.uint8)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    np.ones(20 << 20, np.uint8)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the settings are those of glibc's allocator")
+def test_freed_memory_stays_with_the_process_whatever_the_heap_looks_like() -> None:
+    assert process.call(faults_of_memory_used_again, threads=1) < 100
 
 
 def die() -> None:
