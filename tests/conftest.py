@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -34,6 +35,12 @@ SMALL = {
 
 LONGEST = ("test_readme", "test_workflow", "test_reruns")
 """Started first: a file is one worker's, and a long one that starts last keeps the others waiting."""
+
+
+def pytest_configure() -> None:
+    """Let what tests start be interrupted: a job in the background of a shell ignores that, and hands it on."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
