@@ -122,6 +122,16 @@ def test_a_warm_read_that_comes_from_the_device_does_not_count(disk: Path) -> No
     assert not warm.verified(path, 1.0, 1 << 20, 1.0, is_baseline=False)
 
 
+def test_a_warm_store_is_loaded_in_one_way_whatever_came_before(disk: Path) -> None:
+    """How a file came into the page cache decides how fast it is read from there, for as long as it stays."""
+    path = disk / "store"
+    path.write_bytes(bytes(1 << 20))
+    warm = CacheState(cold=False, drop_caches=False)
+    warm.try_on(path)
+    assert page_cache.resident_fraction(path) == 0.0
+    assert warm.bring_about(path) == 1.0
+
+
 @pytest.mark.parametrize("operation", ["random-warm", "batch-cold"])
 def test_the_time_of_each_call_is_kept_as_quantiles(stores: Path, operation: str) -> None:
     record = take(stores, "hdf5", operation)

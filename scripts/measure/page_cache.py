@@ -24,6 +24,9 @@ LOWEST_BIT = bytes(value & 1 for value in range(256))
 ANNOUNCED_FILES = 256
 """So many files are announced to the kernel before the first of them is read: 100,000 came from a virtual disk in 4 s,
 one after the other in 20."""
+ANNOUNCED_PAGES = 32
+"""Larger files aren't announced, but read in order, as backends do: 128 KiB is the usual readahead of Linux. Announced,
+they come in single pages, which are read half as fast again for as long as they stay (30 MB in 4.8 ms, not 3.2)."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.mmap.restype = ctypes.c_void_p
@@ -109,7 +112,8 @@ def _loaded(files: Iterator[str]) -> Iterator[tuple[int, int] | None]:
             if found and found[0] == found[1]:
                 yield found
             else:
-                _announce(file)
+                if not found or found[1] <= ANNOUNCED_PAGES:
+                    _announce(file)
                 missing.append(file)
         for file in missing:
             _read(file)
@@ -147,7 +151,7 @@ def _announce(file: str) -> None:
 
 
 def _read(file: str) -> None:
-    buffer = bytearray(1 << 16)
+    buffer = bytearray(ANNOUNCED_PAGES * mmap.PAGESIZE)
     with open(file, "rb", buffering=0) as opened:
         while opened.readinto(buffer):
             pass

@@ -190,9 +190,9 @@ def _read(
     if cold:
         wait_for_the_word()
     meter.start()
-    start = opening = time.perf_counter_ns()
+    start = time.perf_counter_ns()
     with without_garbage_collection(), subject.storage.open(path, subject.options) as reader:
-        open_seconds = (time.perf_counter_ns() - opening) / 1e9
+        open_seconds = (time.perf_counter_ns() - start) / 1e9
         if not cold:
             wait_for_the_word()
             start = time.perf_counter_ns()
