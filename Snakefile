@@ -6,7 +6,7 @@ from scripts.start import start
 from snakemake.settings.types import DeploymentMethod
 from snakemake.utils import min_version
 
-min_version("9.0")
+min_version("9.17")
 
 
 configfile: f"{workflow.basedir}/config.yaml"
@@ -101,6 +101,7 @@ rule build:
         f"{STORES}/{{backend}}/{{cutoff}}/manifest.json",
     log:
         "results/logs/build/{backend}/{cutoff}.log",
+    priority: PLAN.build_priority
     conda:
         "envs/stores.yaml"
     params:
@@ -126,6 +127,7 @@ rule time_operation:
         f"{RESULTS}/records/{{machine}}/{{backend}}/{{cutoff}}/{{operation}}.json",
     log:
         f"{RESULTS}/logs/time_operation/{{machine}}/{{backend}}/{{cutoff}}/{{operation}}.log",
+    priority: PLAN.priority
     conda:
         "envs/stores.yaml"
     threads: plan.WHOLE_MACHINE

@@ -124,6 +124,20 @@ class Plan:
             for operation in self.operations
         ]
 
+    def priority(self, wildcards: Any) -> int:
+        """Which cells are timed first: those of small cutoffs, and one right after the other those that are compared.
+
+        Those are of one cutoff and operation: the less time lies between two jobs, the less the machine has changed.
+        """
+        groups = [(str(cutoff), operation) for cutoff in self.cutoffs for operation in self.operations]
+        group = (wildcards.cutoff, wildcards.operation)
+        return len(groups) - groups.index(group) if group in groups else 0
+
+    @property
+    def build_priority(self) -> int:
+        """That of stores, which are all built before the first cell is timed."""
+        return len(self.cutoffs) * len(self.operations) + 1
+
     def options_text(self, name: str) -> str:
         """The complete options of a backend or variant, as canonical JSON."""
         return json.dumps(self.choices[name].options, sort_keys=True)
