@@ -57,6 +57,14 @@ def test_no_two_timing_jobs_overlap(finished_once: Workflow) -> None:
     assert all(end <= start for (_, end), (start, _) in itertools.pairwise(spans))
 
 
+def test_cells_that_are_compared_are_timed_one_right_after_the_other(finished_once: Workflow) -> None:
+    """So that the machine has changed as little as can be between them; small cutoffs come first."""
+    cells = [record["cell"] for record in sorted(records(finished_once), key=lambda record: record["started"])]
+    groups = [group for group, _ in itertools.groupby((cell["cutoff"], cell["operation"]) for cell in cells)]
+    assert len(groups) == len(set(groups)) == 4
+    assert [cutoff for cutoff, _ in groups] == sorted(cutoff for cutoff, _ in groups)
+
+
 @pytest.mark.parametrize(
     "options",
     [("--max-threads", "1"), ("--resources", "mem_mb=1000"), ("--workflow-profile", "none")],
