@@ -4,9 +4,10 @@
 one plain file (the workflow's baseline). Times mean little on a shared machine, so only ratios count, each between two
 that took turns: a round runs everyone once, in random order; a ratio is the median over the rounds, with its interval.
 Before the first round everyone ran once, untimed, and what they read was compared with the images. Every write goes to
-a fresh directory, with nothing of an earlier one waiting to be written, and all are deleted at the end; reads fill the
-same arrays every time and find their files in the page cache. Of images in shuffled order, one by one or in batches,
-2,000 are read, others in each round; the article has a way for one image, which opens the store for each.
+a fresh directory, with nothing of an earlier one waiting to be written and on the part of the disk that the last one
+had, and all are deleted at the end; reads fill the same arrays every time and find their files in the page cache. Of
+images in shuffled order, one by one or in batches, 2,000 are read, others in each round; the article has a way for one
+image, which opens the store for each.
 
 The images are those of the workflow's image set where it has been unpacked, else synthetic.
 """
@@ -32,6 +33,7 @@ from scripts import backends  # noqa: E402
 from scripts.dataset import synthetic  # noqa: E402
 from scripts.dataset.image_set import SYNTHETIC_LABEL, ImageSet  # noqa: E402
 from scripts.durability import sync_file_system  # noqa: E402
+from scripts.measure import scratch  # noqa: E402
 from scripts.measure.baseline import Baseline  # noqa: E402
 from scripts.measure.memory import copy_on_page  # noqa: E402
 from scripts.measure.sampling import median, median_interval  # noqa: E402
@@ -111,16 +113,21 @@ class Bench:
         """Return the seconds of each contestant in each round."""
         contestants = {name: self._contestant(name, contest.operation) for name in contest.contestants()}
         seconds: dict[str, list[float]] = {name: [] for name in contestants}
+        written: dict[str, Path] = {}
         for _ in range(contest.rounds):
             for name in random.sample(list(contestants), len(contestants)):
+                if name in written:
+                    scratch.give_back(written[name])
                 sync_file_system(self._directory)
                 ids = self._draw(contest.operation)
                 start = time.perf_counter_ns()
-                contestants[name](ids)
+                result = contestants[name](ids)
                 seconds[name].append((time.perf_counter_ns() - start) / 1e9)
+                if contest.operation.startswith("write"):
+                    written[name] = result
         return seconds
 
-    def _contestant(self, name: str, operation: str) -> Callable[[np.ndarray], object]:
+    def _contestant(self, name: str, operation: str) -> Callable[[np.ndarray], Any]:
         """What to time, given the ids to read, after it has run once."""
         *article_or_not, storage = name.split()
         pair = self._of_the_article if article_or_not else self._of_a_backend

@@ -67,10 +67,13 @@ def time_cell(stores: Path, name: str, operation: str, settings: Settings = FAST
 
 def take(stores: Path, name: str, operation: str, settings: Settings = FAST) -> dict[str, Any]:
     """Take the samples of a cell in this process, which tests can plant something in."""
-    choice, place = choose(name), stores / "stores" / name / str(COUNT)
-    job = samples.Job(name, choice.module, choice.options, COUNT, operation, stores / "dataset", place, settings)
     with scratch.directory(stores / "stores") as written:
-        return samples.take(job, written)
+        return samples.take(job(stores, name, operation, settings), written)
+
+
+def job(stores: Path, name: str, operation: str, settings: Settings = FAST) -> samples.Job:
+    choice, place = choose(name), stores / "stores" / name / str(COUNT)
+    return samples.Job(name, choice.module, choice.options, COUNT, operation, stores / "dataset", place, settings)
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
@@ -350,6 +353,22 @@ def test_what_a_job_wrote_goes_at_the_end_of_the_run_and_its_space_at_once(store
         time_cell(stores, "png", operation)
     scratch.remove_all(stores / "stores")
     assert sorted(path.name for path in (stores / "stores").iterdir()) == backends.names()
+
+
+@pytest.mark.parametrize("operation", ["write", "write-durable"])
+def test_a_sample_of_writing_has_the_space_of_the_one_before(stores: Path, operation: str) -> None:
+    """So only the first, untimed runs write where nothing ever was: a disk that grows as it's used is slower there."""
+    with scratch.directory(stores / "stores") as written:
+        taken = samples.take(job(stores, "memmap", operation), written)["samples"]
+        for subject in PLAIN_FILE_FIRST:
+            sizes = {
+                path: sum(os.path.getsize(file) for file in page_cache.files_of(path))
+                for path in written.glob(f"{subject}-*")
+            }
+            last = max(sizes, key=lambda path: path.stat().st_mtime_ns)
+            assert len(sizes) > len(taken)
+            assert sizes.pop(last) > scratch.LARGE_FILE_BYTES
+            assert max(sizes.values()) < scratch.LARGE_FILE_BYTES
 
 
 def test_jobs_write_far_from_what_others_deleted(disk: Path) -> None:

@@ -84,7 +84,7 @@ def unsynced_fraction(path: Path) -> float | None:
 
 
 def _evict_clean(path: Path) -> None:
-    for number, file in enumerate(_files(path)):
+    for number, file in enumerate(files_of(path)):
         descriptor = os.open(file, os.O_RDONLY)
         try:
             if number == 0:
@@ -99,7 +99,7 @@ def load(path: Path) -> float | None:
     """Read what isn't in the page cache of a file, or of every file in a directory, so that it is there if there is
     room; return how much of it is there then, as `resident_fraction` does. A file that isn't wholly there is read, and
     looked at right afterwards: where the system doesn't keep it, only what is read from the device later shows that."""
-    return _fraction(_loaded(_files(path)))
+    return _fraction(_loaded(files_of(path)))
 
 
 def _loaded(files: Iterator[str]) -> Iterator[tuple[int, int] | None]:
@@ -126,7 +126,7 @@ def resident_fraction(path: Path) -> float | None:
     By mincore(2), or by cachestat(2) where that is enough. The kernel calls every page of a file resident for those who
     neither own it nor may write it (Linux 5.2 and later), so such a file is unknown rather than warm.
     """
-    return _fraction(_resident_pages(file) for file in _files(path))
+    return _fraction(_resident_pages(file) for file in files_of(path))
 
 
 def _fraction(found: Iterable[tuple[int, int] | None]) -> float | None:
@@ -203,10 +203,11 @@ def _cached_pages(descriptor: int, status: os.stat_result) -> int | None:
     return counts[0] if status.st_dev in _seen_by_cachestat else None
 
 
-def _files(path: str | Path) -> Iterator[str]:
+def files_of(path: str | Path) -> Iterator[str]:
+    """Yield the path of a file, or of every file in a directory."""
     if not os.path.isdir(path):
         yield os.fspath(path)
         return
     with os.scandir(path) as entries:
         for entry in entries:
-            yield from _files(entry.path) if entry.is_dir(follow_symlinks=False) else (entry.path,)
+            yield from files_of(entry.path) if entry.is_dir(follow_symlinks=False) else (entry.path,)
