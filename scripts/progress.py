@@ -1,20 +1,22 @@
 """Progress of long work: count, rate and time left, as plain lines that read well in a terminal and in a log."""
 
+import os
 import sys
 import time
 from types import TracebackType
 from typing import Self
 
+STANDARD_OUTPUT, STANDARD_ERROR = 1, 2
 SECONDS_BETWEEN_LINES = 2.0
 
 
 def report(message: str) -> None:
-    """Write one line to the log (standard error) and, where that isn't a terminal, to standard output as well.
+    """Write one line to the log (standard error) and, where that leads elsewhere, to standard output as well.
 
     Rules redirect standard error to their log file; standard output stays on the terminal of the person who waits.
     """
     print(message, file=sys.stderr, flush=True)
-    if not sys.stderr.isatty():
+    if not sys.stderr.isatty() and not os.path.sameopenfile(STANDARD_OUTPUT, STANDARD_ERROR):
         print(message, flush=True)
 
 

@@ -80,6 +80,15 @@ def test_progress_says_count_rate_and_time_left(capsys: pytest.CaptureFixture, m
     assert said.out == said.err
 
 
+def test_a_line_comes_once_wherever_the_outputs_lead(tmp_path: Path) -> None:
+    """To the log and to the terminal, and once where both are one, as after `2>&1 | tee`."""
+    command = [sys.executable, "-c", "from scripts.progress import report; report('line')"]
+    apart = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True)
+    assert (apart.stdout, apart.stderr) == ("line\n", "line\n")
+    together = subprocess.run(command, cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert together.stdout == "line\n"
+
+
 def test_progress_leaves_work_done_before_out_of_the_rate(
     capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
