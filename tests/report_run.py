@@ -175,7 +175,7 @@ class Run:
     def _record(self, backend: str, cutoff: int, operation: str, started: datetime) -> dict:
         reason = self.gaps.get((backend, cutoff, operation))
         return {
-            "record_version": 2,
+            "record_version": 3,
             "cell": {"machine": self.machine, "backend": backend, "cutoff": cutoff, "operation": operation},
             "status": "gap" if reason else "measured",
             "gap_reason": reason,
@@ -203,6 +203,7 @@ class Run:
             },
             "eviction": "posix_fadvise" if operation.endswith("cold") else None,
             "latencies": None if reason else self._latencies(backend, cutoff, operation),
+            "overwrite_seconds": None,
             "samples": [] if reason else self._samples(backend, cutoff, operation),
         }
 

@@ -176,6 +176,41 @@ def test_every_mark_leads_to_its_cell(run):
         assert links(run, name), name
 
 
+def test_disturbed_cells_have_hollow_marks_and_a_note(tmp_path):
+    other = Run(tmp_path, cutoffs=(1, 10), operations=("write", "read-warm", "read-cold")).write()
+    noise = json.loads(other.record_path("lmdb", 10, "read-cold").read_text())["noise"]
+    other.change(("lmdb", 10, "read-cold"), noise={**noise, "throttle_events": 3})
+    other.change(("lmdb", 1, "write"), noise={**noise, "throttle_events": 3})
+    other.summarise()
+
+    def hollow(name: str) -> dict[str, list[float]]:
+        """The numbers of images at the hollow marks of each panel that has some."""
+        found = {
+            title: [
+                place[0]
+                for one in axes.collections
+                if isinstance(one, PathCollection)
+                for place, face in zip(one.get_offsets().tolist(), one.get_facecolor(), strict=True)
+                if to_hex(face) == "#ffffff"
+            ]
+            for title, axes in drawn(other, name).items()
+        }
+        return {title: places for title, places in found.items() if places}
+
+    assert hollow("read_time_log") == {"Read, cold": [10]}
+    assert hollow("write_time_log") == {"Write": [1]}
+    assert hollow("cold_and_warm") == {"Read": [10]}
+    assert hollow("write_and_read") == {"lmdb": [1, 10]}
+    other.draw()
+    for name, note in (
+        *((name, "Hollow marks: ") for name in ("read_time_log", "write_time_log", "cold_and_warm", "write_and_read")),
+        ("single_image", "†: "),
+    ):
+        svg = texts((other.directory / "figures" / f"{name}.svg").read_text())
+        assert f"{note}something disturbed the timing job." in svg.replace("\n", " ")
+    assert svg.count("†") == 2
+
+
 def test_random_images_cost_time_by_the_images_read_not_by_those_stored(run):
     panels = drawn(run, "random_time")
     assert list(panels) == ["Random, warm", "Random, cold", "Batch, warm", "Batch, cold"]

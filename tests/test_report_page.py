@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from scripts.errors import UserError
-from scripts.report import captions, tables
+from scripts.report import captions, tables, wording
 from tests.report_run import MORE_OPERATIONS, OPERATIONS, SYNTHETIC, Run
 
 VOID = {"meta", "br", "link", "img", "hr", "input"}
@@ -158,6 +158,21 @@ def test_disturbed_cells_are_counted_named_and_marked(run, tmp_path):
         noise = json.loads(other.record_path(backend, 1, "write").read_text())["noise"]
         other.change((backend, 1, "write"), noise={**noise, "throttle_events": 3})
     assert "2 of 6 cells were disturbed while they were timed" in shown(other.summarise().page("single_image"))
+
+
+def test_writing_to_new_parts_of_the_disk_disturbs(tmp_path):
+    """Where more than a quarter of the plain files took over three times as long as writing one again in its place."""
+    run = Run(tmp_path, cutoffs=(100,), operations=("write-durable", "read-warm")).write()
+    for backend, slow in (("png", 2), ("hdf5", 3), ("lmdb", 10)):
+        samples = json.loads(run.record_path(backend, 100, "write-durable").read_text())["samples"]
+        for sample in [each for each in samples if each["subject"] == "baseline"][:slow]:
+            sample["seconds"] = 0.0123
+        run.change((backend, 100, "write-durable"), samples=samples, overwrite_seconds=0.002)
+    text = shown(run.summarise().draw("single_image").page("single_image"))
+    factor = wording.times(6.15)
+    assert "2 of 6 cells were disturbed" in text
+    assert f"hdf5 † 100 Write, durable on a new part of the disk, 3 of 10 plain files took {factor} as long" in text
+    assert f"lmdb † 100 Write, durable on a new part of the disk, 10 of 10 plain files took {factor} as long" in text
 
 
 def test_growth_and_break_even(tmp_path):

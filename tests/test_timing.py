@@ -20,6 +20,7 @@ import pytest
 from conftest import CHECKOUT, write_image_set
 
 from scripts import backends
+from scripts.dataset.image_set import ImageSet
 from scripts.errors import UserError
 from scripts.measure import (
     costs,
@@ -34,7 +35,7 @@ from scripts.measure import (
     store,
     timing,
 )
-from scripts.measure.operations import OPERATIONS
+from scripts.measure.operations import OPERATIONS, write
 from scripts.measure.operations.base import PROBABILITIES
 from scripts.measure.operations.cache import CacheState
 from scripts.measure.settings import Settings
@@ -369,6 +370,22 @@ def test_a_sample_of_writing_has_the_space_of_the_one_before(stores: Path, opera
             assert len(sizes) > len(taken)
             assert sizes.pop(last) > scratch.LARGE_FILE_BYTES
             assert max(sizes.values()) < scratch.LARGE_FILE_BYTES
+
+
+def test_durable_writes_are_set_against_writing_where_the_disk_was_written_to(
+    stores: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a megabyte and more, and without a change to what the plain file holds."""
+    assert take(stores, "memmap", "write-durable")["overwrite_seconds"] is None
+    monkeypatch.setattr(write, "OVERWRITTEN_BYTES", 1)
+    assert take(stores, "memmap", "write")["overwrite_seconds"] is None
+    with scratch.directory(stores / "stores") as written:
+        record = samples.take(job(stores, "memmap", "write-durable"), written)
+        plain_files = sorted(written.glob("baseline-*"), key=lambda path: path.stat().st_mtime_ns)
+        pixels, _ = ImageSet.load(stores / "dataset").first(COUNT)
+        assert plain_files[-1].read_bytes().startswith(np.array(pixels[:COUNT]).tobytes())
+    slowest = max(sample["seconds"] for sample in record["samples"])
+    assert 0 < record["overwrite_seconds"] < slowest
 
 
 def test_jobs_write_far_from_what_others_deleted(disk: Path) -> None:

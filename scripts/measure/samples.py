@@ -49,9 +49,10 @@ def take(job: Job, place: Path) -> dict[str, Any]:
         Subject("baseline", Baseline(), {"image_shape": list(images.shape[1:])}),
     )
     label = f"{job.operation} {job.backend} {job.cutoff}"
-    gap_reason = None
+    gap_reason = overwrite_seconds = None
     try:
         sample(operation, label)
+        overwrite_seconds = operation.overwrite_seconds()
     except Unmeasurable as reason:
         gap_reason = str(reason)
         report(f"{label}: not measured: {gap_reason}")
@@ -71,6 +72,7 @@ def take(job: Job, place: Path) -> dict[str, Any]:
         "process": {"threads": job.settings.threads, "cpu_affinity": process.cpu_affinity()},
         "eviction": operation.eviction,
         "latencies": None if gap_reason else operation.latencies(),
+        "overwrite_seconds": overwrite_seconds,
         "samples": [asdict(taken) for taken in operation.samples],
     }
 

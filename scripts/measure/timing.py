@@ -13,7 +13,7 @@ from scripts.measure import machine, process, scratch
 from scripts.measure.noise import Watch
 from scripts.measure.settings import SAMPLING, Settings
 
-RECORD_VERSION = 2
+RECORD_VERSION = 3
 STEP = "time_operation"
 
 

@@ -32,13 +32,15 @@ End = tuple[str, float, str]
 
 @dataclass(frozen=True)
 class Point:
-    """One mark: what was measured, with its interval, and the place on the page that it leads to."""
+    """One mark: what was measured, with its interval, the place on the page that it leads to, and whether something
+    disturbed the timing job."""
 
     x: float
     y: float
     low: float
     high: float
     link: str = ""
+    disturbed: bool = False
 
 
 def draw(tables: Tables, title: str, operations: Sequence[str], *, log: bool, per_image: bool = False) -> Figure:
@@ -51,7 +53,7 @@ def draw(tables: Tables, title: str, operations: Sequence[str], *, log: bool, pe
     published = any(_published(operation, name, tables.cutoffs) for operation in drawn for name in looks)
     notes = [
         *style.source(tables),
-        f"{bars_note(tables, drawn)} {GREY_NOTE}",
+        f"{bars_note(tables, drawn)} {GREY_NOTE} {disturbed_note(tables, drawn)}",
         f"Faint dots: published times of the article ({article.NAME}), from another machine." if published else "",
         *gaps,
     ]
@@ -133,15 +135,15 @@ def with_bars(axes: Axes, points: list[Point], look: style.Look) -> None:
 
 
 def marks(axes: Axes, points: list[Point], look: style.Look) -> None:
-    """Draw the marks of points, each a link where it has one."""
+    """Draw the marks of points, hollow where a job was disturbed, each a link where it has one."""
     axes.scatter(
         [point.x for point in points],
         [point.y for point in points],
         s=style.MARK_AREA,
-        color=look.color,
+        facecolors=["white" if point.disturbed else look.color for point in points],
+        edgecolors=[look.color if point.disturbed else "white" for point in points],
+        linewidths=[1.2 if point.disturbed else 0.5 for point in points],
         marker=look.marker,
-        edgecolors="white",
-        linewidths=0.5,
         urls=[links.from_figure(point.link) if point.link else None for point in points],
         # Half a mark at the edge of a panel would be half a link.
         clip_on=False,
@@ -224,12 +226,25 @@ def bars_note(tables: Tables, operations: Sequence[str], cutoff: int | None = No
     return wording.bars({row["interval_kind"] for row in rows if cutoff in (None, row["cutoff_images"])})
 
 
+def disturbed_note(
+    tables: Tables, operations: Sequence[str], cutoff: int | None = None, sign: str = "Hollow marks"
+) -> str:
+    """What the sign of disturbed cells says, if there are any of these operations (at one cutoff, if given)."""
+    rows = [row for row in tables.main if row["operation"] in operations and cutoff in (None, row["cutoff_images"])]
+    return f"{sign}: something disturbed the timing job." if any(row["disturbances"] for row in rows) else ""
+
+
 def points(tables: Tables, backend: str, operation: str, *, per_image: bool = False) -> list[Point]:
     """The median time (s) of each measured cell by number of images, with its interval; of one image, if asked for."""
     rows = [tables.cell(backend, cutoff, operation) for cutoff in tables.cutoffs]
     names = ("median_seconds", "interval_low_seconds", "interval_high_seconds")
     return [
-        Point(row["cutoff_images"], *(row[name] / _share(row, per_image) for name in names), links.cell(row))
+        Point(
+            row["cutoff_images"],
+            *(row[name] / _share(row, per_image) for name in names),
+            links.cell(row),
+            bool(row["disturbances"]),
+        )
         for row in rows
         if row
     ]

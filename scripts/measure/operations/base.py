@@ -160,6 +160,10 @@ class Operation(ABC):
         """Return quantiles of the time (s) of one call over all samples that count, or None."""
         return None
 
+    def overwrite_seconds(self) -> float | None:
+        """Return how long (s) it takes to write where the plain file was just written, for what writes durably."""
+        return None
+
     def rehearse(self, subject: Subject) -> None:
         """Write and read one image, so that every library is imported before the clock starts."""
         path = self.inputs.scratch / f"rehearsal-{subject.name}"

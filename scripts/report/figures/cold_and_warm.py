@@ -30,6 +30,7 @@ def draw(tables: Tables) -> Figure:
     notes = [
         *style.source(tables),
         f"Bars: between the farthest ends of the two intervals, so wider than 95 %. {curves.GREY_NOTE}",
+        curves.disturbed_note(tables, operations),
         *gaps,
     ]
     columns = 2 if len(drawn) in (2, 4) else COLUMNS
@@ -59,6 +60,7 @@ def _points(tables: Tables, name: str, kind: str) -> list[Point]:
                     cold["interval_low_seconds"] / warm["interval_high_seconds"],
                     cold["interval_high_seconds"] / warm["interval_low_seconds"],
                     links.cell(cold),
+                    bool(cold["disturbances"] or warm["disturbances"]),
                 )
             )
     return found

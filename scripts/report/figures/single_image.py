@@ -26,6 +26,7 @@ def draw(tables: Tables) -> Figure:
         *style.source(tables),
         f"{curves.bars_note(tables, operations, 1)} {curves.BASELINE.capitalize()}: the same bytes in one file.",
         f"In brackets: published times of the article ({article.NAME}), from another machine." if published else "",
+        curves.disturbed_note(tables, operations, 1, sign="†"),
         *style.gaps(tables, operations, 1),
     ]
     height = bars.BAR * (len(tables.backends) + 1)
@@ -47,7 +48,7 @@ def _bars(tables: Tables, operation: str) -> list[bars.Bar]:
             found.append(bars.Bar(name, None, f"no value{bracket}", look.color))
             continue
         low, high = row["interval_low_seconds"] * 1e3, row["interval_high_seconds"] * 1e3
-        text = wording.seconds(row["median_seconds"]) + bracket
+        text = wording.seconds(row["median_seconds"]) + (" †" if row["disturbances"] else "") + bracket
         found.append(bars.Bar(name, row["median_seconds"] * 1e3, text, look.color, low, high, link=links.cell(row)))
     baseline = next((point.y for point in curves.baseline(tables, operation) if point.x == 1), None)
     if baseline is not None:

@@ -39,6 +39,7 @@ def draw(tables: Tables) -> Figure:
     notes = [
         *style.source(tables),
         f"Of {wording.images(cutoffs[-1])}. {curves.bars_note(tables, operations, cutoffs[-1])} {curves.GREY_NOTE}",
+        curves.disturbed_note(tables, operations, cutoffs[-1]),
         *gaps,
     ]
     figure, panels = curves.canvas(title, len(drawn), 2, looks, notes, height=2.8)
@@ -74,7 +75,7 @@ def _ways(tables: Tables, cutoff: int, operation: str) -> list[Row]:
 
 def _point(row: Row) -> Point:
     rates = (row["images"] / row[f"interval_{end}_seconds"] for end in ("high", "low"))
-    return Point(row["processes"], row["images_per_second"], *rates, links.cell(row))
+    return Point(row["processes"], row["images_per_second"], *rates, links.cell(row), bool(row["disturbances"]))
 
 
 def _plain(rows: list[Row], counts: list[int]) -> list[Point]:

@@ -30,6 +30,7 @@ def draw(tables: Tables) -> Figure:
     notes = [
         *style.source(tables),
         f"{curves.bars_note(tables, operations)} Grey, with the same marks: {curves.BASELINE}.",
+        curves.disturbed_note(tables, operations),
         *gaps,
     ]
     legend_rows = style.legend_rows(operations)
