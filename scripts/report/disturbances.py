@@ -83,7 +83,7 @@ def _new_space(record: dict) -> list[str]:
     factor = wording.times(median(slow) / again)
     return [
         f"on a new part of the disk, {len(slow)} of {len(seconds)} plain files took {factor} as long as on one used "
-        "before; a file that once fills the free space, deleted again, mends that"
+        "before (a file that once fills the free space, deleted again, mends that)"
     ]
 
 
