@@ -1,6 +1,6 @@
 """How to store many images: from the archive to a page that says which store to use for what."""
 
-from scripts import plan
+from scripts import cluster, plan
 from scripts.report import captions
 from scripts.start import start
 from snakemake.settings.types import DeploymentMethod
@@ -15,6 +15,7 @@ configfile: f"{workflow.basedir}/config.yaml"
 PLAN = plan.read(
     config,
     with_conda=DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method,
+    on_cluster=workflow.nodes is not None,
 )
 STEP = plan.untracked(PLAN.step_command())
 DATASET = PLAN.dataset
@@ -30,8 +31,23 @@ wildcard_constraints:
     figure="[a-z0-9_]+",
 
 
+# Where Snakemake was started, also with a cluster; all but these are jobs of it, in groups. On one machine it's idle.
+localrules:
+    all,
+    download,
+    unpack,
+    summarise,
+    figure,
+    page,
+
+
+# One for each node, whatever the cluster has: what is in one group runs on it one after the other.
+resource_scopes:
+    node="local",
+
+
 onstart:
-    start(PLAN, [path for job in workflow.dag.needrun_jobs() for path in job.output])
+    start(PLAN, [path for job in workflow.dag.needrun_jobs() for path in job.output], workflow.global_resources)
 
 
 onsuccess:
@@ -104,6 +120,12 @@ rule build:
     priority: PLAN.build_priority
     conda:
         "envs/stores.yaml"
+    resources:
+        mem_mb=cluster.megabytes,
+        runtime=cluster.minutes_to_build,
+        cpus_per_task=cluster.CORES,
+        node=1,
+        file_system=PLAN.file_system_uses,
     params:
         step=STEP,
         image_set=subpath(input.provenance, parent=True),
@@ -131,6 +153,13 @@ rule time_operation:
     conda:
         "envs/stores.yaml"
     threads: plan.WHOLE_MACHINE
+    resources:
+        mem_mb=cluster.megabytes,
+        runtime=lambda wildcards: cluster.minutes_to_time(wildcards, PLAN.budget_seconds),
+        cpus_per_task=cluster.CORES,
+        slurm_extra=cluster.ALONE,
+        node=1,
+        file_system=PLAN.file_system_uses,
     params:
         step=STEP,
         image_set=subpath(input.provenance, parent=True),
@@ -138,12 +167,14 @@ rule time_operation:
         module=lambda wildcards: PLAN.choices[wildcards.backend].module,
         options=lambda wildcards: PLAN.options_text(wildcards.backend),
         settings=lambda wildcards: PLAN.settings_of(wildcards.operation),
+        places=plan.untracked(PLAN.places_text()),
+        scratch=PLAN.config["scratch_dir"],
         code=lambda wildcards: PLAN.code("time_operation", wildcards.backend),
     shell:
         "{params.step} time_operation --machine {wildcards.machine} --name {wildcards.backend} --module {params.module}"
         " --options {params.options:q} --cutoff {wildcards.cutoff} --operation {wildcards.operation}"
         " --image-set {params.image_set:q} --store {params.store:q}"
-        " --settings {params.settings:q} --record {output:q} 2> {log:q}"
+        " --settings {params.settings:q} {params.places} --record {output:q} 2> {log:q}"
 
 
 rule summarise:
@@ -217,6 +248,7 @@ rule page:
     input:
         provenance=f"{DATASET}/provenance.json",
         records=PLAN.records(),
+        others=PLAN.other_records(),
         tables=expand(f"{RESULTS}/{{table}}.csv", table=plan.TABLES),
         figures=expand(f"{RESULTS}/figures/{{figure}}.svg", figure=PLAN.figures),
     output:
@@ -237,4 +269,4 @@ rule page:
         code=PLAN.code("page"),
     shell:
         "{params.step} page --provenance {input.provenance:q} --records {params.records:q}"
-        " --tables {params.tables:q} --figures {input.figures:q} --settings {params.settings:q} --output {output:q} 2> {log:q}"
+        " --others {input.others:q} --tables {params.tables:q} --figures {input.figures:q} --settings {params.settings:q} --output {output:q} 2> {log:q}"

@@ -8,13 +8,16 @@ Anything else is a defect and keeps its traceback.
 import errno
 import importlib
 import os
+import signal
 import sys
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 TIMING_STEP = "time_operation"
-LARGER_DISK = "free some space, leave out the largest cutoffs, or set store_dir and download_dir to a larger disk"
-WRITABLE_PLACE = "make the place writable, or set store_dir and download_dir to one that is"
+LARGER_DISK = (
+    "free some space, leave out the largest cutoffs, or set store_dir, download_dir or scratch_dir to a larger disk"
+)
+WRITABLE_PLACE = "make the place writable, or set store_dir, download_dir or scratch_dir to one that is"
 REMEDIES = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), LARGER_DISK),
     **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), WRITABLE_PLACE),
@@ -33,6 +36,8 @@ def main(arguments: list[str]) -> int:
         print(f"usage: python scripts STEP ARGUMENTS, with STEP one of: {', '.join(steps)}", file=sys.stderr)
         return 2
     step, *rest = arguments
+    # As an interruption, so that nothing is left: it's how clusters end a job that is cancelled or out of time.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with _lock_of(step, rest):
             importlib.import_module(f"scripts.{step}").main(rest)

@@ -1,5 +1,6 @@
 """Files and directories that appear whole or not at all: made under a name beside their place, then renamed."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -11,20 +12,30 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 
+def owner() -> str:
+    """Return what names that a run makes for itself begin with: the working directory's own eight characters."""
+    return hashlib.sha256(os.path.realpath(".").encode()).hexdigest()[:8]
+
+
+def owned_name() -> str:
+    """Return an unused name: the run's, the host's and the process's own."""
+    return f"{owner()}-{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+
+
 @contextmanager
-def neighbour(path: Path) -> Iterator[Path]:
+def neighbour(path: Path, *, one_writer: bool = True) -> Iterator[Path]:
     """Yield an unused name beside `path`, and remove what is under it afterwards: rename what is to stay.
 
-    The directory is made where it is missing. Whatever processes of this host left under such names when they were
-    killed is removed as well.
+    The directory is made where it is missing. What processes left under such names when they were killed is removed as
+    well: processes of this host and, with `one_writer`, those of a run in this working directory on other hosts, where
+    no two jobs make the same file at a time.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f".{path.name}-{socket.gethostname()}-"
+    prefix = f".{path.name}-"
     for left_over in path.parent.glob(f"{prefix}*"):
-        process = left_over.name.removeprefix(prefix).split("-")[0]
-        if process.isdigit() and not _is_running(int(process)):
+        if _is_abandoned(left_over.name.removeprefix(prefix), one_writer=one_writer):
             _remove(left_over)
-    name = path.with_name(f"{prefix}{os.getpid()}-{uuid.uuid4().hex[:8]}")
+    name = path.with_name(f"{prefix}{owned_name()}")
     try:
         yield name
     finally:
@@ -53,6 +64,17 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
+
+
+def _is_abandoned(name: str, *, one_writer: bool) -> bool:
+    """Whether nobody will come back to what has a name of `owned_name`."""
+    run, _, rest = name.partition("-")
+    host, *numbers = rest.rsplit("-", 2)
+    if len(numbers) != 2 or not numbers[0].isdigit():
+        return False
+    if host == socket.gethostname():
+        return not _is_running(int(numbers[0]))
+    return one_writer and run == owner()
 
 
 def _is_running(process: int) -> bool:

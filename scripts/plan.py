@@ -18,10 +18,10 @@ from typing import Any
 import yaml
 from jsonschema import Draft202012Validator
 
-from scripts import backends, digests
+from scripts import backends, digests, sharing
 from scripts.errors import UserError, did_you_mean
 from scripts.files import nearest_directory, writable
-from scripts.measure import machine, store
+from scripts.measure import copies, file_system, machine, store
 from scripts.measure.operations import OPERATIONS
 from scripts.report import captions
 
@@ -52,6 +52,7 @@ class Plan:
 
     config: Config
     with_conda: bool
+    on_cluster: bool
 
     @cached_property
     def choices(self) -> dict[str, store.Choice]:
@@ -83,18 +84,30 @@ class Plan:
 
     @cached_property
     def machine(self) -> str:
-        """The name of this kind of machine."""
-        return self.config["machine"] or machine.name(Path(self.stores))
+        """The name of this kind of machine; where jobs run elsewhere, only what is timed on can be told from here."""
+        if self.config["machine"]:
+            return self.config["machine"]
+        scratch = self.config["scratch_dir"]
+        if self.on_cluster:
+            return f"cluster-{'scratch' if scratch else file_system.type_of(Path(self.stores))}"
+        return machine.name(copies.expanded(scratch) if scratch else Path(self.stores))
 
     @property
     def results(self) -> str:
         """Where records, tables, figures and page go."""
         return "results/quick" if self.config["quick"] else "results"
 
-    @property
+    @cached_property
     def dataset(self) -> str:
-        """Where the image set is."""
-        return "results/dataset"
+        """Where the image set is: with the archive where that is shared, by the images' name, unless it isn't there and
+        nothing may be added."""
+        own = "results/dataset"
+        if not self.config["download_dir"]:
+            return own
+        images = self.config["images"]
+        name = f"{Path(images).name.split('.')[0]}-{self.archive_digest()[:12]}" if _is_path(images) else images
+        shared = f"{self.downloads}/{name}"
+        return shared if os.path.exists(f"{shared}/provenance.json") or writable(nearest_directory(shared)) else own
 
     @property
     def stores(self) -> str:
@@ -104,7 +117,18 @@ class Plan:
     @property
     def downloads(self) -> str:
         """Where the archive is kept."""
-        return _expanded(self.config["download_dir"]) or self.dataset
+        return _expanded(self.config["download_dir"]) or "results/dataset"
+
+    @cached_property
+    def writes(self) -> str:
+        """Where timings write, on the file system of the stores: beside them, unless they may only be read."""
+        return self.stores if writable(nearest_directory(self.stores)) else "results"
+
+    @property
+    def file_system_uses(self) -> int:
+        """How much of the resource `file_system` a build or timing takes; there is one for a whole run on a cluster."""
+        at_once = self.config["timings_at_once"]
+        return int(not self.config["scratch_dir"] if at_once is None else at_once == "one")
 
     @cached_property
     def figures(self) -> list[str]:
@@ -124,6 +148,15 @@ class Plan:
             for operation in self.operations
         ]
 
+    def other_records(self) -> list[str]:
+        """The records that other machines have of these backends and operations, from other runs in this directory."""
+        found = [
+            path
+            for path in Path(self.results, "records").glob("*/*/*/*.json")
+            if path.parts[-4] != self.machine and path.parts[-3] in self.choices and path.stem in self.operations
+        ]
+        return sorted(map(str, found))
+
     def priority(self, wildcards: Any) -> int:
         """Which cells are timed first: those of small cutoffs, and one right after the other those that are compared.
 
@@ -142,6 +175,11 @@ class Plan:
         """The complete options of a backend or variant, as canonical JSON."""
         return json.dumps(self.choices[name].options, sort_keys=True)
 
+    def places_text(self) -> str:
+        """The options of a timing that say where it works, for a shell."""
+        scratch = self.config["scratch_dir"]
+        return shlex.join(["--writes", self.writes, *(["--node-scratch", scratch] if scratch else [])])
+
     def step_command(self) -> str:
         """The start of every step's command, for a shell.
 
@@ -152,7 +190,7 @@ class Plan:
 
     def discard_command(self) -> str:
         """The command that removes what timing jobs wrote, for the end of a run."""
-        step = [sys.executable, str(digests.CHECKOUT / digests.PACKAGE), "discard", "--stores", self.stores]
+        step = [sys.executable, str(digests.CHECKOUT / digests.PACKAGE), "discard", "--stores", self.writes]
         return shlex.join(step)
 
     def code(self, step: str, name: str | None = None) -> str:
@@ -196,10 +234,10 @@ class Plan:
         return f"The page is {page}" if os.path.exists(page) else f"Done; the page {page} was not asked for"
 
 
-def read(config: Config, *, with_conda: bool) -> Plan:
+def read(config: Config, *, with_conda: bool, on_cluster: bool) -> Plan:
     """Return the plan of a config, or end the process with one line that says what is wrong with it and the remedy."""
     try:
-        plan = Plan(complete(config), with_conda)
+        plan = Plan(complete(config), with_conda, on_cluster)
         if _is_path(plan.config["images"]) and not Path(plan.config["images"]).is_file():
             raise UserError(
                 f"config key images: there is no archive {plan.config['images']}; "
@@ -216,6 +254,7 @@ def read(config: Config, *, with_conda: bool) -> Plan:
         _check_memory_of_snakemake()
         if not with_conda:
             _check_packages(plan.choices)
+        sharing.check_what_may_only_be_read(plan)
     except UserError as error:
         sys.exit(f"error: {error}")
     return plan

@@ -6,41 +6,43 @@ Snakemake says which files it is going to make; their paths say which stores are
 import os
 import shutil
 import sys
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
+from scripts import cluster, forecast, sharing
 from scripts.errors import UserError
 from scripts.files import nearest_directory, writable
 from scripts.measure.settings import Settings
 from scripts.plan import Plan
 from scripts.progress import duration
 
-SECONDS_PER_JOB = 0.6
-SECONDS_PER_IMAGE_BUILT = 0.00013
-SECONDS_PER_IMAGE_SAMPLED = 0.00016
-BUDGET_SHARE = 1.1
 SECONDS_BESIDE = 15
-"""Averages over the cells of a default run on two cores: for the forecast, and nothing else."""
+"""For everything but stores and timings."""
 
-BYTES_PER_IMAGE = 4300
-"""What an image of 32x32 takes on a disk at most: a block of 4 KiB and its share of the rest."""
 LEFT_SAMPLES = 6
 """Samples of small files, of earlier jobs, that stay on the disk until the run ends."""
 DISK_BYTES_PER_SECOND = 3e9
 """What a fast disk takes: it limits how many large samples fit into the budget of a cell."""
 
 
-def start(plan: Plan, to_make: Collection[str]) -> None:
+def start(plan: Plan, to_make: Collection[str], limits: Mapping[str, Any]) -> None:
     """Say what the run will do; end the process with one line where it can't write, or the disk is too small.
 
-    `to_make` are the paths of the files that Snakemake is going to make.
+    `to_make` are the paths of the files that Snakemake is going to make, `limits` the resources of the run as a whole.
     """
     to_make = {os.path.normpath(path) for path in to_make}
     try:
+        if plan.on_cluster:
+            cluster.check(limits)
+        if f"{plan.dataset}/provenance.json" not in to_make:
+            sharing.check(plan, to_make)
         _check_places(plan, to_make)
         _check_disk(plan, to_make)
     except UserError as error:
         sys.exit(f"error: {error}")
+    if plan.on_cluster:
+        _remove_outdated(plan, to_make)
     print(_opening(plan, to_make), file=sys.stderr)
 
 
@@ -54,9 +56,8 @@ def _opening(plan: Plan, to_make: Collection[str]) -> str:
     if not timings and not stores:
         return f"{size}; nothing to build and nothing to time"
     seconds = (
-        sum(stores) * SECONDS_PER_IMAGE_BUILT
-        + sum(timings) * SECONDS_PER_IMAGE_SAMPLED
-        + len(timings) * (SECONDS_PER_JOB + BUDGET_SHARE * plan.budget_seconds)
+        sum(map(forecast.seconds_to_build, stores))
+        + sum(forecast.seconds_to_time(cutoff, plan.budget_seconds) for cutoff in timings)
         + SECONDS_BESIDE
     )
     download = " and the time of the download" if f"{plan.dataset}/archive.json" in to_make else ""
@@ -66,19 +67,38 @@ def _opening(plan: Plan, to_make: Collection[str]) -> str:
     )
 
 
+def _remove_outdated(plan: Plan, to_make: Collection[str]) -> None:
+    """Remove the records and manifests that this run makes anew.
+
+    On a cluster a failed job keeps what it has finished (`keep-incomplete` in profiles/slurm), and Snakemake then takes
+    what it finds there for new: nothing old may be among it.
+    """
+    for path in _made([*plan.manifests(), *plan.records()], to_make):
+        Path(path).unlink(missing_ok=True)
+
+
 def _check_places(plan: Plan, to_make: Collection[str]) -> None:
     """Raise UserError where the directories that the run writes to can't be written to."""
-    writes_stores = _cutoffs([*plan.manifests(), *plan.records()], to_make)
-    for path in ["results", *([plan.stores] if writes_stores else [])]:
+    elsewhere = {"results": "run in a copy"}
+    if f"{plan.dataset}/provenance.json" in to_make:
+        elsewhere[plan.dataset] = "set download_dir to another one"
+    for path in _made(plan.manifests(), to_make):
+        elsewhere[str(Path(path).parent.parent)] = "set store_dir to another one"
+    for path, remedy in elsewhere.items():
         place = nearest_directory(path)
         if not writable(place):
-            elsewhere = "set store_dir to another one" if path != "results" else "run in a copy"
-            raise UserError(f"no permission to write to {place}; make it writable, or {elsewhere}")
+            raise UserError(f"no permission to write to {place}; make it writable, or {remedy}")
+    devices = {nearest_directory(path).stat().st_dev for path in (plan.writes, plan.stores)}
+    if len(devices) > 1 and _made(plan.records(), to_make) and not plan.config["scratch_dir"]:
+        raise UserError(
+            f"{plan.stores} may only be read, and {plan.writes} is on another file system, so there is no place on "
+            "theirs for what timings write; set scratch_dir, or set store_dir to a directory of your own"
+        )
 
 
 def _check_disk(plan: Plan, to_make: Collection[str]) -> None:
     """Raise UserError where the stores to be built, and what timing jobs write, won't fit on the disk."""
-    needed = sum(_cutoffs(plan.manifests(), to_make)) * BYTES_PER_IMAGE + _bytes_written(plan, to_make)
+    needed = sum(_cutoffs(plan.manifests(), to_make)) * forecast.BYTES_PER_IMAGE + _bytes_written(plan, to_make)
     place = nearest_directory(plan.stores)
     free = shutil.disk_usage(place).free
     if free < needed:
@@ -94,17 +114,22 @@ def _bytes_written(plan: Plan, to_make: Collection[str]) -> float:
     A job that writes leaves two first runs and, for each sample, an untimed and a timed one of both subjects; one that
     reads writes the baseline's file.
     """
-    to_time = [path for path in plan.records() if os.path.normpath(path) in to_make]
+    to_time = _made(plan.records(), to_make)
     written = [path for path in to_time if Path(path).stem.startswith("write")]
     if not written:
-        return max(_cutoffs(to_time, to_make), default=0) * BYTES_PER_IMAGE
-    store_bytes = max(_cutoffs(written, to_make)) * BYTES_PER_IMAGE
+        return max(_cutoffs(to_time, to_make), default=0) * forecast.BYTES_PER_IMAGE
+    store_bytes = max(_cutoffs(written, to_make)) * forecast.BYTES_PER_IMAGE
     least = plan.config["minimum_samples"]
     within_budget = plan.budget_seconds * DISK_BYTES_PER_SECOND / max(1, 4 * store_bytes)
     samples = max(least, min(Settings.maximum_samples, within_budget))
     return store_bytes * (2 + 4 * samples + LEFT_SAMPLES)
 
 
+def _made(files: Iterable[str], to_make: Collection[str]) -> list[str]:
+    """Those files that are to be made."""
+    return [path for path in files if os.path.normpath(path) in to_make]
+
+
 def _cutoffs(files: Iterable[str], to_make: Collection[str]) -> list[int]:
     """The cutoffs of those manifests or records that are to be made."""
-    return [int(Path(path).parent.name) for path in files if os.path.normpath(path) in to_make]
+    return [int(Path(path).parent.name) for path in _made(files, to_make)]

@@ -20,8 +20,13 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--image-set", type=Path, required=True, help="directory of the image set")
     parser.add_argument("--store", type=Path, required=True, help="directory of the built store")
     parser.add_argument("--settings", type=json.loads, required=True, help="settings of the config, as JSON")
+    parser.add_argument("--writes", type=Path, help="where to write on the stores' file system, if not beside them")
+    parser.add_argument(
+        "--node-scratch", help="where to time a copy instead, on the node's own disk; $VARIABLES expand"
+    )
     parser.add_argument("--record", type=Path, required=True, help="the record to write")
     given = parser.parse_args(arguments)
     cell = timing.Cell(given.machine, given.name, given.cutoff, given.operation)
-    record = timing.time_cell(cell, given.module, given.options, given.image_set, given.store, given.settings)
+    places = (given.image_set, given.store, given.settings, given.writes, given.node_scratch)
+    record = timing.time_cell(cell, given.module, given.options, *places)
     write_json(given.record, record)

@@ -4,9 +4,10 @@ import hashlib
 import json
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import cycle
 from pathlib import Path
 
 from scripts import figure, page, summarise
@@ -53,10 +54,18 @@ SIZES = {"png": (4200, 2264, 4097), "lmdb": (20480, 4120, 4120), "hdf5": (2048, 
 
 PROBES = {
     **{"load_average": 0.4, "megahertz": 2200.0, "cpu_seconds": 0.002},
-    **{"memory_seconds": 2.4e-6, "file_seconds": 25e-6},
+    **{"memory_seconds": 2.4e-6, "file_seconds": 25e-6, "disk_seconds": 2e-3},
+}
+
+EXT4 = {"type": "ext4", "kind": "local", "mount_point": "/", "options": "rw,relatime", "limits": []}
+NFS = {
+    **{"type": "nfs4", "kind": "network", "mount_point": "/shared", "options": "rw,vers=4.2"},
+    "limits": ["nfs4: what its servers keep in their memory can't be evicted from a node"],
 }
 
 Seconds = Callable[[str, int, str], float]
+Factors = tuple[float, float]
+"""How many times as long everything that is timed takes on a node, and how many times as long a fixed computation."""
 
 
 def seconds(backend: str, cutoff: int, operation: str) -> float:
@@ -75,7 +84,10 @@ def images_of(cutoff: int, operation: str) -> int:
 
 @dataclass
 class Run:
-    """A made-up run in `directory`; change its fields or its files, then make the tables, figures and page."""
+    """A made-up run in `directory`; change its fields or its files, then make the tables, figures and page.
+
+    Cells are dealt to the nodes in turn, one after the other.
+    """
 
     directory: Path
     backends: tuple[str, ...] = ("png", "lmdb", "hdf5")
@@ -86,6 +98,8 @@ class Run:
     noise: float = 0.01
     samples: int = 10
     machine: str = "xeon-2cores-24gib-linux6.1-ext4"
+    nodes: dict[str, Factors] = field(default_factory=lambda: {"node-1": (1.0, 1.0)})
+    file_system: dict = field(default_factory=lambda: dict(EXT4))
     gaps: dict[tuple[str, int, str], str] = field(default_factory=dict)
     settings: dict = field(default_factory=lambda: {"budget_seconds": 1})
 
@@ -111,10 +125,11 @@ class Run:
         }
         _write(self.directory / "dataset" / "provenance.json", provenance)
         started = datetime(2025, 3, 1, 12, tzinfo=UTC)
+        turns = cycle(self.nodes)
         for operation in self.operations:
             for cutoff in self.cutoffs:
                 for backend in self.backends:
-                    record = self._record(backend, cutoff, operation, started)
+                    record = self._record(backend, cutoff, operation, started, next(turns))
                     _write(self.record_path(backend, cutoff, operation), record)
                     started += timedelta(seconds=5)
         for backend in self.backends:
@@ -148,8 +163,9 @@ class Run:
             figure.main([name, *self.tables, "--svg", files[0], "--png", files[1]])
         return self
 
-    def page(self, *names: str) -> str:
-        """Run the step that makes the page, with these figures or with all; returns its text."""
+    def page(self, *names: str, others: Sequence[Path] = ()) -> str:
+        """Run the step that makes the page, with these figures or with all, and with these record files of other
+        machines; returns its text."""
         output = self.directory / "report.html"
         figures = [str(self.directory / "figures" / f"{name}.svg") for name in names or captions.names()]
         page.main(
@@ -158,6 +174,7 @@ class Run:
                 *("--provenance", str(self.directory / "dataset" / "provenance.json")),
                 *("--records", str(self.records), "--figures", *figures, "--output", str(output)),
                 *("--settings", json.dumps(self.settings)),
+                *(["--others", *map(str, others)] if others else []),
             ]
         )
         return output.read_text(encoding="utf-8")
@@ -172,17 +189,19 @@ class Run:
         counts = {"distinct_images": distinct, "repeated_images": cutoff - distinct}
         return {**self.image_set, "digest": "ab12" * 16, "image_shape": [32, 32, 3], **counts}
 
-    def _record(self, backend: str, cutoff: int, operation: str, started: datetime) -> dict:
+    def _record(self, backend: str, cutoff: int, operation: str, started: datetime, node: str) -> dict:
+        slower, computation = self.nodes[node]
+        probes = {**PROBES, "cpu_seconds": computation * PROBES["cpu_seconds"]}
         reason = self.gaps.get((backend, cutoff, operation))
         return {
-            "record_version": 3,
+            "record_version": 4,
             "cell": {"machine": self.machine, "backend": backend, "cutoff": cutoff, "operation": operation},
             "status": "gap" if reason else "measured",
             "gap_reason": reason,
             "backend": self._backend(backend),
             "measuring_digest": "feedfacecafe0001",
             "image_set": self._image_set(cutoff),
-            "store": {"key": "0123456789abcdef", "digest": "cd34" * 16},
+            "store": {"key": "0123456789abcdef", "digest": "cd34" * 16, "copied": False},
             "settings": {
                 **{"budget_seconds": 2.0, "minimum_samples": 6, "maximum_samples": 200, "interval_width": 0.05},
                 **{"long_sample_seconds": 2.0, "long_samples": 3, "repeated_seconds": 1.0},
@@ -192,19 +211,19 @@ class Run:
             "machine": {
                 **{"cpu": "Intel(R) Xeon(R) CPU @ 2.20GHz", "cores": 2, "memory_bytes": 24 * 2**30},
                 **{"kernel": "Linux 6.1.0", "operating_system": "Debian GNU/Linux 12 (bookworm)"},
-                **{"python": "3.11.2", "node": "node-1"},
+                **{"python": "3.11.2", "node": node},
             },
-            "file_system": {"type": "ext4", "mount_point": "/", "options": "rw,relatime"},
+            "file_system": self.file_system,
             "process": {"threads": 1, "cpu_affinity": [0, 1]},
             "noise": {
-                "before": dict(PROBES),
-                "after": {**PROBES, "load_average": 0.9},
+                "before": probes,
+                "after": {**probes, "load_average": 0.9},
                 **{"wall_seconds": 4.0, "stolen_seconds": 0.01, "other_user_seconds": 0.02, "throttle_events": None},
             },
             "eviction": "posix_fadvise" if operation.endswith("cold") else None,
             "latencies": None if reason else self._latencies(backend, cutoff, operation),
             "overwrite_seconds": None,
-            "samples": [] if reason else self._samples(backend, cutoff, operation),
+            "samples": [] if reason else self._samples(backend, cutoff, operation, slower),
         }
 
     def _latencies(self, backend: str, cutoff: int, operation: str) -> dict | None:
@@ -221,7 +240,7 @@ class Run:
             "baseline": [typical["baseline"] * factor for factor in spread],
         }
 
-    def _samples(self, backend: str, cutoff: int, operation: str) -> list[dict]:
+    def _samples(self, backend: str, cutoff: int, operation: str, slower: float) -> list[dict]:
         chance = random.Random(f"{backend} {cutoff} {operation}")
         count = 3 if self.seconds(backend, cutoff, operation) >= 2 else self.samples
         methods = ("spawn",) if backend == "hdf5" else ("spawn", "fork")
@@ -232,7 +251,7 @@ class Run:
             typical = self.seconds(backend if subject == "backend" else "baseline", cutoff, operation)
             started = len(taken) // (2 * len(ways)) * 2.0 / count  # each round in a block of its own
             for processes, method in ways:
-                time = typical / processes**0.9
+                time = slower * typical / processes**0.9
                 time *= math.exp(self.noise * chance.gauss(0, 1) ** 2 + self.noise * chance.gauss(0, 1))
                 sample = self._sample(subject, len(taken), processes, method, time, cutoff, operation)
                 taken.append({**sample, "started_seconds": started})
@@ -269,7 +288,7 @@ class Run:
             "apparent_bytes": fixed + apparent * cutoff,
             "allocated_bytes": (fixed + allocated * cutoff + 4095) // 4096 * 4096,
             "files": cutoff + 1 if backend == "png" else 2,
-            "file_system": {"type": "ext4", "mount_point": "/", "options": "rw,relatime"},
+            "file_system": self.file_system,
         }
 
     @staticmethod

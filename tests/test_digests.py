@@ -105,6 +105,6 @@ def test_a_library_that_is_missing_is_named(tmp_path: Path) -> None:
 
 
 def test_every_figure_has_a_digest_of_its_own() -> None:
-    settings = plan.Plan(plan.complete({}), with_conda=False)
+    settings = plan.Plan(plan.complete({}), with_conda=False, on_cluster=False)
     found = [settings.figure_code(figure) for figure in settings.figures]
     assert len(set(found)) == len(found) > 0

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from scripts.measure import costs, machine, page_cache
+from scripts.measure import costs, file_system, page_cache
 
 SIZE = 4 << 20
 
 evictable = pytest.mark.skipif(
-    machine.file_system(Path.cwd())["type"] in ("tmpfs", "overlay") or not hasattr(os, "posix_fadvise"),
+    file_system.type_of(Path.cwd()) in ("tmpfs", "overlay") or not hasattr(os, "posix_fadvise"),
     reason="the checkout's file system keeps its pages: put the checkout on a disk to run this",
 )
 

@@ -89,14 +89,14 @@ def test_a_mistake_in_a_value_names_key_and_remedy(config: dict[str, Any], help_
 )
 def test_a_mistake_in_a_variant_is_one_line(capsys: pytest.CaptureFixture, variant: dict, help_in_it: str) -> None:
     with pytest.raises(SystemExit) as stop:
-        plan.read({"variants": {"mine": variant}, "backends": ["mine"]}, with_conda=False)
+        plan.read({"variants": {"mine": variant}, "backends": ["mine"]}, with_conda=False, on_cluster=False)
     assert help_in_it in str(stop.value)
     assert "\n" not in str(stop.value)
 
 
 def test_a_variant_may_not_take_a_backends_name() -> None:
     with pytest.raises(SystemExit, match="a name of its own"):
-        plan.read({"variants": {"lmdb": {"backend": "hdf5"}}}, with_conda=False)
+        plan.read({"variants": {"lmdb": {"backend": "hdf5"}}}, with_conda=False, on_cluster=False)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_a_shared_archive_may_be_read_only(workflow: Workflow) -> None:
 )
 def test_the_settings_that_a_page_shows(config: dict[str, Any], settings: dict[str, Any]) -> None:
     defaults = {name: described["default"] for name, described in SCHEMA["properties"].items()}
-    assert plan.Plan(defaults | config, with_conda=False).settings() == settings
+    assert plan.Plan(defaults | config, with_conda=False, on_cluster=False).settings() == settings
 
 
 def test_the_command_that_measures_the_same_again_is_understood(finished: Workflow) -> None:
@@ -206,14 +206,14 @@ def test_the_operations_of_the_schema_are_those_that_there_are() -> None:
 
 
 def test_quick_leaves_out_what_takes_long() -> None:
-    quick = plan.Plan(plan.complete({"quick": True}), with_conda=False)
+    quick = plan.Plan(plan.complete({"quick": True}), with_conda=False, on_cluster=False)
     assert max(quick.cutoffs) == plan.QUICK_LARGEST_CUTOFF
-    assert quick.results != plan.Plan(plan.complete({}), with_conda=False).results
+    assert quick.results != plan.Plan(plan.complete({}), with_conda=False, on_cluster=False).results
 
 
 def test_quick_without_a_small_cutoff_is_one_line() -> None:
     with pytest.raises(SystemExit, match="leaves none"):
-        plan.read({"quick": True, "cutoffs": [5000], "images": "synthetic"}, with_conda=False)
+        plan.read({"quick": True, "cutoffs": [5000], "images": "synthetic"}, with_conda=False, on_cluster=False)
 
 
 def test_stores_may_live_elsewhere(workflow: Workflow, disk: Path) -> None:
@@ -228,8 +228,10 @@ def test_a_disk_too_small_for_what_writing_leaves_may_do_for_reading(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=10e9))
-    reads = plan.read({"images": "synthetic", "operations": ["read-warm"]}, with_conda=False)
-    start(reads, reads.records())
-    writes = plan.read({"images": "synthetic", "operations": ["read-warm", "write"]}, with_conda=False)
+    reads = plan.read({"images": "synthetic", "operations": ["read-warm"]}, with_conda=False, on_cluster=False)
+    start(reads, reads.records(), {})
+    writes = plan.read(
+        {"images": "synthetic", "operations": ["read-warm", "write"]}, with_conda=False, on_cluster=False
+    )
     with pytest.raises(SystemExit, match=r"the stores need up to 1.* GB and .* has 10.0 GB free"):
-        start(writes, writes.records())
+        start(writes, writes.records(), {})

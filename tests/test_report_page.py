@@ -13,7 +13,7 @@ import pytest
 
 from scripts.errors import UserError
 from scripts.report import captions, tables, wording
-from tests.report_run import MORE_OPERATIONS, OPERATIONS, SYNTHETIC, Run
+from tests.report_run import MORE_OPERATIONS, NFS, OPERATIONS, SYNTHETIC, Run
 
 VOID = {"meta", "br", "link", "img", "hr", "input"}
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -259,6 +259,24 @@ def test_gaps_and_records_apart_are_visible(run):
     assert f"records/{run.machine}/lmdb/100/write.json measuring code" in text
     assert "delete these files and run snakemake --cores 4 --config budget_seconds=1 --forcerun summarise" in text
     assert "lie outside Tukey's fences" in text
+
+
+def test_the_page_says_what_was_timed_on_and_what_that_cannot_show(run, tmp_path):
+    text = shown(run.text)
+    assert "File system of the stores ext4 at / (local; rw,relatime)" in text
+    assert "Copies" not in text
+    assert "can't show" not in text
+    other = Run(tmp_path, cutoffs=(1, 10), operations=("write", "read-cold"), file_system=NFS).write()
+    for backend in other.backends:
+        other.change((backend, 10, "read-cold"), store={"key": "0123", "digest": "cd34", "copied": True})
+    local = {**NFS, "type": "ext4", "kind": "local", "mount_point": "/local", "limits": ["ext4: something else."]}
+    other.change(("png", 1, "write"), file_system=local)
+    text = shown(other.summarise().draw("single_image").page("single_image"))
+    assert "File system of the stores nfs4 at /shared (network; rw,vers=4.2)" in text
+    assert "Copies 3 of 11 cells read a copy of their store, made for the job" in text
+    assert "What this file system can't show ext4: something else. nfs4: what its servers keep" in text
+    assert text.count("can't be evicted from a node.") == 1
+    assert "png/1/write.json file system 2025" in text
 
 
 def test_synthetic_images_are_announced(run, tmp_path):

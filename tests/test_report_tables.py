@@ -8,7 +8,7 @@ import pytest
 from scripts.errors import UserError
 from scripts.report import tables
 from scripts.report.tables import Tables
-from tests.report_run import REAL, Run
+from tests.report_run import NFS, REAL, Run
 
 SMALL = {"cutoffs": (1, 10), "operations": ("write", "read-warm")}
 
@@ -159,10 +159,11 @@ def test_a_missing_manifest_is_an_error_unless_the_store_is_a_gap(run):
     assert len(read.disk_usage) == 6
 
 
-@pytest.mark.parametrize("what", ["image_set", "measuring_digest", "backend"])
+@pytest.mark.parametrize("what", ["image_set", "measuring_digest", "backend", "file_system"])
 def test_stale_records_stand_apart(run, what):
     record = json.loads(run.record_path("png", 1, "write").read_text())
-    other = {"image_set": {**REAL, "digest": "other"}, "backend": {"digest": "other"}}.get(what)
+    others = {"image_set": {**REAL, "digest": "other"}, "backend": {"digest": "other"}, "file_system": NFS}
+    other = others.get(what)
     run.change(("png", 1, "write"), **{what: {**record[what], **other} if other else "other"})
     read = load(run.summarise())
     groups = {(row["backend"], row["cutoff_images"], row["operation"]): row["comparison_group"] for row in read.summary}

@@ -25,6 +25,7 @@ from scripts.errors import UserError
 from scripts.measure import (
     costs,
     disk_usage,
+    file_system,
     machine,
     memory,
     page_cache,
@@ -390,7 +391,7 @@ def test_durable_writes_are_set_against_writing_where_the_disk_was_written_to(
 
 def test_jobs_write_far_from_what_others_deleted(disk: Path) -> None:
     """ext4 puts the directories of two jobs into groups of inodes far apart, and neighbours beside each other."""
-    if machine.file_system(disk)["type"] != "ext4":
+    if file_system.type_of(disk) != "ext4":
         pytest.skip("only ext4 is known to place directories so, where it is asked to")
 
     def groups(parents: list[Path]) -> set[int]:

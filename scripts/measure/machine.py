@@ -1,4 +1,4 @@
-"""What a number was measured on: the machine, its load, the file system of a path."""
+"""What a number was measured on: the machine, its node and its load."""
 
 import os
 import platform
@@ -6,6 +6,8 @@ import re
 import socket
 from functools import lru_cache
 from pathlib import Path
+
+from scripts.measure import file_system
 
 
 def describe() -> dict[str, object]:
@@ -17,7 +19,7 @@ def describe() -> dict[str, object]:
         "kernel": f"{platform.system()} {platform.release()}",
         "operating_system": _operating_system(),
         "python": platform.python_version(),
-        "node": socket.gethostname(),
+        "node": node(),
     }
 
 
@@ -34,9 +36,14 @@ def name(store_directory: Path) -> str:
         f"{usable_cores()}cores",
         f"{round(_memory_bytes() / 2**30)}gib",
         f"{platform.system()}{kernel}",
-        file_system(store_directory)["type"],
+        file_system.type_of(store_directory),
     ]
     return re.sub(r"[^a-z0-9.]+", "-", " ".join(parts).lower()).strip("-")
+
+
+def node() -> str:
+    """Return the name of this node, as the cluster knows it where a job runs on one (Slurm's `SLURMD_NODENAME`)."""
+    return os.environ.get("SLURMD_NODENAME") or socket.gethostname()
 
 
 def usable_cores() -> int:
@@ -47,29 +54,6 @@ def usable_cores() -> int:
 def load_average() -> float:
     """Return the load average of the last minute."""
     return os.getloadavg()[0]
-
-
-def file_system(path: Path) -> dict[str, str]:
-    """Return type, mount point and mount options of the file system that a path is on or would be made on.
-
-    From /proc/self/mountinfo (proc(5)); `unknown` where there is no such file.
-    """
-    place = Path(os.path.realpath(path))
-    while not place.exists():
-        place = place.parent
-    try:
-        lines = Path("/proc/self/mountinfo").read_text().splitlines()
-    except OSError:
-        return {"type": "unknown", "mount_point": "unknown", "options": "unknown"}
-    best = {"type": "unknown", "mount_point": "", "options": "unknown"}
-    for line in lines:
-        before, after = line.split(" - ", 1)
-        mount_point, options = before.split()[4:6]
-        mount_point = re.sub(r"\\(\d{3})", lambda octal: chr(int(octal[1], 8)), mount_point)
-        inside = place == Path(mount_point) or Path(mount_point) in place.parents
-        if inside and len(mount_point) >= len(best["mount_point"]):
-            best = {"type": after.split()[0], "mount_point": mount_point, "options": options}
-    return best
 
 
 @lru_cache

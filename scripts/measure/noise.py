@@ -20,6 +20,8 @@ from scripts.measure import machine
 HASHED = bytes(1 << 20)
 TOUCHED_PAGES = 1024
 FILES_CREATED = 100
+OVERWRITTEN = bytes(1 << 20)
+OVERWRITES = 3
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 CORES = Path("/sys/devices/system/cpu")
 
@@ -33,6 +35,7 @@ class Probes:
     cpu_seconds: float
     memory_seconds: float
     file_seconds: float
+    disk_seconds: float
 
 
 class Watch:
@@ -96,6 +99,7 @@ def _probe(place: Path) -> Probes:
         cpu_seconds=min(_seconds_to_hash() for _ in range(3)),
         memory_seconds=_seconds_to_touch(),
         file_seconds=_seconds_to_create(place),
+        disk_seconds=_seconds_to_overwrite(place / "overwritten"),
     )
 
 
@@ -140,3 +144,18 @@ def _seconds_to_create(place: Path) -> float:
     for number in range(FILES_CREATED):
         os.close(os.open(place / str(number), os.O_WRONLY | os.O_CREAT | os.O_EXCL))
     return (time.perf_counter() - start) / FILES_CREATED
+
+
+def _seconds_to_overwrite(file: Path) -> float:
+    """Time to write a small file again in its place, durably: the first time, on a new part of a disk, is another."""
+    found = []
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    try:
+        for _ in range(1 + OVERWRITES):
+            start = time.perf_counter()
+            os.pwrite(descriptor, OVERWRITTEN, 0)
+            os.fsync(descriptor)
+            found.append(time.perf_counter() - start)
+    finally:
+        os.close(descriptor)
+    return min(found[1:])

@@ -129,6 +129,13 @@ def resident_fraction(path: Path) -> float | None:
     return _fraction(_resident_pages(file) for file in files_of(path))
 
 
+def tells(path: Path) -> bool:
+    """Say whether the kernel tells this user what of a file, or of the first file in a directory, is in the page cache:
+    its owner, and whoever may write it."""
+    file = next(files_of(path), None)
+    return file is None or _may_know(file, os.stat(file))
+
+
 def _fraction(found: Iterable[tuple[int, int] | None]) -> float | None:
     """Return the part of all pages that is resident, given that of each file, or None where one is unknown."""
     known = True
@@ -167,7 +174,7 @@ def _resident_pages(file: str) -> tuple[int, int] | None:
     descriptor = os.open(file, os.O_RDONLY)
     try:
         status = os.fstat(descriptor)
-        if status.st_uid != os.geteuid() and not os.access(file, os.W_OK):
+        if not _may_know(file, status):
             return None
         pages = -(-status.st_size // mmap.PAGESIZE)
         if pages == 0:
@@ -187,6 +194,10 @@ def _resident_pages(file: str) -> tuple[int, int] | None:
         _libc.munmap(address, status.st_size)
     # Only the lowest bit of each byte means something (mincore(2)).
     return None if failed else (sum(flags.raw.translate(LOWEST_BIT)), pages)
+
+
+def _may_know(file: str, status: os.stat_result) -> bool:
+    return status.st_uid == os.geteuid() or os.access(file, os.W_OK)
 
 
 def _cached_pages(descriptor: int, status: os.stat_result) -> int | None:

@@ -14,7 +14,6 @@ import os
 import shutil
 import socket
 import time
-import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -22,6 +21,7 @@ from functools import partial
 from pathlib import Path
 
 from scripts.durability import sync_file_system
+from scripts.files import owned_name, owner
 from scripts.measure.page_cache import files_of
 from scripts.progress import report
 
@@ -71,9 +71,12 @@ def put_off(unwanted: Path, stores: Path) -> None:
 
 
 def remove_all(stores: Path) -> None:
-    """Remove every such directory of this host. The caller sees to it that no timing runs (`scripts.measure.lock`)."""
+    """Remove every such directory of this host, and of runs in this working directory on other hosts.
+
+    The caller sees to it that no timing of theirs goes on (`scripts.measure.lock`; a run ends after its jobs).
+    """
     place = stores / PLACE
-    made = list(place.glob(f"{socket.gethostname()}-*"))
+    made = [*{*place.glob(f"*-{socket.gethostname()}-*"), *place.glob(f"{owner()}-*")}]
     if made:
         report("removing what the timings wrote, which takes a minute where it is many files")
         with ThreadPoolExecutor() as pool:
@@ -99,7 +102,7 @@ def _new_name(stores: Path) -> Path:
     place = stores / PLACE
     place.mkdir(parents=True, exist_ok=True)
     _spread(place)
-    return place / f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    return place / owned_name()
 
 
 def _spread(place: Path) -> None:

@@ -20,8 +20,8 @@ from scripts import backends, codecs, digests
 from scripts.backends import base
 from scripts.dataset.image_set import ImageSet, content_digest
 from scripts.errors import UserError
-from scripts.files import neighbour, write_json
-from scripts.measure import disk_usage, machine, scratch
+from scripts.files import neighbour, writable, write_json
+from scripts.measure import disk_usage, file_system, scratch
 from scripts.progress import Progress
 
 MANIFEST_VERSION = 1
@@ -98,15 +98,15 @@ def build(name: str, choice: Choice, cutoff: int, image_set: ImageSet, directory
             },
             "digest": digest,
             **asdict(usage),
-            "file_system": machine.file_system(directory.parent),
+            "file_system": file_system.describe(directory.parent),
         }
         write_json(unpublished / MANIFEST, manifest)
         _publish(unpublished, directory, manifest["key"])
 
 
-def check(directory: Path, expected_key: str) -> dict[str, Any]:
-    """Return the manifest of a store. Raises UserError for none, another key, or other files on the disk."""
-    remedy = f"delete {directory} and run again"
+def check_key(directory: Path, expected_key: str) -> dict[str, Any]:
+    """Return the manifest of a store. Raises UserError where there is none, or one of another store."""
+    remedy = _remedy(directory)
     try:
         manifest = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -117,6 +117,13 @@ def check(directory: Path, expected_key: str) -> dict[str, Any]:
         raise UserError(f"{directory / MANIFEST} isn't of version {MANIFEST_VERSION}; {remedy}")
     if manifest["key"] != expected_key:
         raise UserError(f"the store {directory} was made from other images, code, options or versions; {remedy}")
+    return manifest
+
+
+def check(directory: Path, expected_key: str) -> dict[str, Any]:
+    """Return the manifest of a store. Raises UserError as `check_key` does, and for other files on the disk."""
+    manifest = check_key(directory, expected_key)
+    remedy = _remedy(directory)
     if not (directory / DATA).is_dir():
         raise UserError(f"the store {directory} has lost its {DATA} directory; {remedy}")
     usage = disk_usage.measure(directory / DATA)
@@ -125,6 +132,12 @@ def check(directory: Path, expected_key: str) -> dict[str, Any]:
         if there != promised:
             raise UserError(f"the store {directory} has {name} {there}, its manifest says {promised}; {remedy}")
     return manifest
+
+
+def _remedy(directory: Path) -> str:
+    if directory.exists() and not writable(directory.parent):
+        return "it isn't yours to delete, so set store_dir to a directory of your own"
+    return f"delete {directory} and run again"
 
 
 class _Watched:

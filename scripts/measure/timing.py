@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from scripts import digests
-from scripts.measure import machine, process, scratch
+from scripts.measure import copies, file_system, machine, process, scratch
 from scripts.measure.noise import Watch
 from scripts.measure.settings import SAMPLING, Settings
 
-RECORD_VERSION = 3
+RECORD_VERSION = 4
 STEP = "time_operation"
 
 
@@ -34,28 +34,36 @@ def time_cell(
     image_set_directory: Path,
     store_directory: Path,
     given: dict[str, Any],
+    writes: Path | None = None,
+    node_scratch: str | None = None,
 ) -> dict[str, Any]:
     """Time one cell and return its record. The caller sees to it that nothing else runs (`scripts.measure.lock`).
 
-    `module` and `options` are the backend's, `given` the settings that the operation depends on, by name. Raises
-    UserError where the store isn't the one that these images, this code and these options make.
+    `module` and `options` are the backend's, `given` the settings that the operation depends on, by name; `writes` and
+    `node_scratch` are as in `scripts.measure.copies`. Raises UserError where the store isn't the one that these images,
+    this code and these options make.
     """
     settings = Settings(**given)
-    started = _now()
-    with scratch.directory(scratch.stores_of(store_directory)) as place:
-        watch = Watch(place.parent)
-        arguments = (cell.backend, module, options, cell.cutoff, cell.operation, image_set_directory, store_directory)
-        taken = process.call(_take, *arguments, settings, place, threads=settings.threads)
-        noise = watch.finish()
+    reads = not cell.operation.startswith("write")
+    with copies.ground(store_directory, writes, node_scratch, reads=reads) as ground:
+        started = _now()
+        with scratch.directory(ground.writes) as place:
+            watch = Watch(place.parent)
+            arguments = (cell.backend, module, options, cell.cutoff, cell.operation, image_set_directory, ground.store)
+            taken = process.call(_take, *arguments, settings, place, threads=settings.threads)
+            noise = watch.finish()
+        ended = _now()
+        on = file_system.describe(ground.writes)
+    taken["store"]["copied"] = ground.copied
     return {
         "record_version": RECORD_VERSION,
         "cell": asdict(cell),
         "measuring_digest": digests.code_digest([digests.step_file(STEP)]),
         "settings": {name: value for name, value in asdict(settings).items() if name in (*SAMPLING, *given)},
         "started": started,
-        "ended": _now(),
+        "ended": ended,
         "machine": machine.describe(),
-        "file_system": machine.file_system(store_directory),
+        "file_system": on,
         "noise": noise,
         **taken,
     }

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
@@ -9,9 +10,13 @@ from pathlib import Path
 from scripts.errors import UserError
 
 Records = dict[Path, dict]
+Pools = dict[str, str]
+"""The pool that each node's records belong to, by the names of nodes; see `scripts.report.nodes`."""
 
 SHARED = {
     "machine": "machine",
+    "node": "node",
+    "file_system": "file system",
     "image_set": "image set",
     "measuring": "measuring code",
     "threads": "threads allowed",
@@ -36,12 +41,14 @@ def refuse_overlaps(records: Records) -> None:
                 )
 
 
-def identity(record: dict) -> dict[str, str]:
+def identity(record: dict, pools: Pools) -> dict[str, str]:
     """What must be equal for two records to be comparable (`backend` only between records of one backend, `manner` only
-    between those of one operation)."""
-    backend, settings = record["backend"], record["settings"]
+    between those of one operation). Nodes that `pools` doesn't know are all of one pool."""
+    backend, settings, file_system = record["backend"], record["settings"], record["file_system"]
     return {
         "machine": record["cell"]["machine"],
+        "node": pools.get(record["machine"]["node"], ""),
+        "file_system": json.dumps([file_system["type"], file_system["mount_point"]]),
         "image_set": record["image_set"]["digest"],
         "measuring": record["measuring_digest"],
         "threads": str(record["process"]["threads"]),
@@ -50,7 +57,7 @@ def identity(record: dict) -> dict[str, str]:
     }
 
 
-def comparison_groups(records: Records) -> dict[Path, int]:
+def comparison_groups(records: Records, pools: Pools) -> dict[Path, int]:
     """Number the groups of comparable records: 1 is the largest (of equals the latest), the others stand apart.
 
     Within a group there is one version of each backend and one manner of each operation, the one with most records (of
@@ -58,7 +65,7 @@ def comparison_groups(records: Records) -> dict[Path, int]:
     """
     group, versions, manners = {}, {}, {}
     for path, record in records.items():
-        *shared, backend, manner = identity(record).values()
+        *shared, backend, manner = identity(record, pools).values()
         group[path] = tuple(shared)
         versions[path] = (*shared, record["cell"]["backend"], backend)
         manners[path] = (*shared, record["cell"]["operation"], manner)
@@ -71,16 +78,16 @@ def comparison_groups(records: Records) -> dict[Path, int]:
     return {path: number[label] for path, label in group.items()}
 
 
-def differences(record: dict, main: list[dict]) -> list[str]:
-    """What sets a record apart from the records of the main group, in words."""
-    own = identity(record)
+def differences(record: dict, main: Iterable[dict], pools: Pools) -> list[str]:
+    """What sets a record apart from the records of the main group: names of `SHARED`."""
+    own = identity(record, pools)
+    others = [(other, identity(other, pools)) for other in main]
     alike = {"backend": "backend", "manner": "operation"}
     apart = []
-    for name, words in SHARED.items():
-        same = [other for other in main if name not in alike or _share(record, other, alike[name])]
-        others = {identity(other)[name] for other in same}
-        if others and own[name] not in others:
-            apart.append(words)
+    for name in SHARED:
+        known = {its[name] for other, its in others if name not in alike or _share(record, other, alike[name])}
+        if known and own[name] not in known:
+            apart.append(name)
     return apart
 
 

@@ -4,8 +4,12 @@ A mark is for the reader: a disturbed cell counts like the others. Judging here,
 open to change without timing anything anew.
 """
 
+from collections import defaultdict
+from datetime import datetime
+from itertools import combinations
 from pathlib import Path
 
+from scripts.measure.file_system import NETWORK
 from scripts.measure.sampling import median
 from scripts.report import wording
 from scripts.report.comparability import Records
@@ -41,13 +45,40 @@ OWN_TRACES = "file_seconds"
 
 
 def judge(records: Records) -> dict[Path, str]:
-    """Say, of each record that was disturbed, by what; the typical probes are the medians over all records."""
-    typical = {
-        name: median([record["noise"][moment][name] for record in records.values() for moment in ("before", "after")])
-        for name in (PROBES if records else ())
-    }
-    found = {path: _of(record, typical) for path, record in records.items()}
+    """Say, of each record that was disturbed, by what; a typical probe is the median over all records of its node."""
+    by_node = defaultdict(list)
+    for record in records.values():
+        by_node[record["machine"]["node"]].append(record)
+    typical = {node: _typical(own) for node, own in by_node.items()}
+    found = {path: _of(record, typical[record["machine"]["node"]]) for path, record in records.items()}
+    for path, others in _beside(records).items():
+        found[path].append(f"{wording.join(sorted(others))} timed something on the same file system meanwhile")
     return {path: "; ".join(reasons) for path, reasons in found.items() if reasons}
+
+
+def _typical(records: list[dict]) -> dict[str, float]:
+    return {
+        name: median([record["noise"][moment][name] for record in records for moment in ("before", "after")])
+        for name in PROBES
+    }
+
+
+def _beside(records: Records) -> dict[Path, set[str]]:
+    """The nodes that were timing something on the same network file system while a record was taken on another."""
+    by_file_system = defaultdict(list)
+    for path, record in records.items():
+        file_system = record["file_system"]
+        if file_system["kind"] == NETWORK:
+            span = (datetime.fromisoformat(record["started"]), datetime.fromisoformat(record["ended"]))
+            place = (file_system["type"], file_system["mount_point"])
+            by_file_system[place].append((*span, record["machine"]["node"], path))
+    found = defaultdict(set)
+    for jobs in by_file_system.values():
+        for (start, end, node, path), (its_start, its_end, its_node, its_path) in combinations(jobs, 2):
+            if node != its_node and start < its_end and its_start < end:
+                found[path].add(its_node)
+                found[its_path].add(node)
+    return found
 
 
 def _of(record: dict, typical: dict[str, float]) -> list[str]:

@@ -18,12 +18,14 @@ from scripts.report import (
     comparability,
     inline,
     links,
+    machines,
+    nodes,
     purposes,
     rows,
     tables,
     wording,
 )
-from scripts.report.comparability import Records
+from scripts.report.comparability import Pools, Records
 from scripts.report.comparison import BreakEven, Results
 from scripts.report.statistics import RATIOS, TIMES
 from scripts.report.tables import MAIN_GROUP, Row, Tables
@@ -31,29 +33,33 @@ from scripts.report.tables import MAIN_GROUP, Row, Tables
 TEMPLATES = Path(__file__).parent
 MANY_DISTURBED = 0.25
 """Where more than this part of the cells was disturbed, the page says so at its top."""
+KINDS = {"local": "local", "memory": "in memory", "network": "network", "unknown": "of an unknown kind"}
+"""Kinds of file systems, in words."""
 
 
 def write_page(
     directory: Path,
     provenance: Path,
     records: Path,
+    others: list[Path],
     figures: list[Path],
     settings: dict[str, Any],
     output: Path,
 ) -> None:
     """Write the page; the same inputs give the same bytes. Raises UserError for inputs that don't fit together.
 
-    `directory` is that of the tables; `settings` are those keys of the config, with their values, that don't have their
-    defaults.
+    `directory` is that of the tables; `others` are record files of other machines, which never stop the page;
+    `settings` are those keys of the config, with their values, that don't have their defaults.
     """
     read = Tables.load(directory)
     results = Results(read, tables.read("timings", tables.path(directory, "timings")))
     images = _provenance(provenance)
     cells = list(dict.fromkeys((row["backend"], row["cutoff_images"], row["operation"]) for row in read.summary))
-    machines = {row["machine"] for row in read.summary}
-    if machines != {records.name}:
-        others = wording.join(sorted(machines))
-        raise UserError(f"the summary in {directory} is of machine {others}, but the records are in {records}")
+    named = {row["machine"] for row in read.summary}
+    if named != {records.name}:
+        raise UserError(
+            f"the summary in {directory} is of machine {wording.join(sorted(named))}, but the records are in {records}"
+        )
     kept = rows.load_records(records, records.name, cells)
     drawn = [inline.read(path, _places(read)) for path in figures]
     environment = Environment(
@@ -65,7 +71,7 @@ def write_page(
         keep_trailing_newline=True,
     )
     environment.globals |= {"say": wording, "links": links, "BY_TIMES": TIMES, "BY_RATIOS": RATIOS}
-    text = environment.get_template("page.html.j2").render(context(results, kept, images, drawn, settings))
+    text = environment.get_template("page.html.j2").render(context(results, kept, others, images, drawn, settings))
     with replacing(output) as file:
         file.write(text.encode())
 
@@ -73,6 +79,7 @@ def write_page(
 def context(
     results: Results,
     records: Records,
+    others: list[Path],
     provenance: dict,
     figures: list[inline.Inlined],
     settings: dict[str, Any],
@@ -85,6 +92,7 @@ def context(
     questions = answers.questions(results)
     asked = purposes.lines(questions)
     disturbed = [row for row in _own(read) if row["disturbances"]]
+    compared = nodes.compare(records)
     return {
         "tables": read,
         "css": Markup((TEMPLATES / "page.css").read_text()),
@@ -100,7 +108,11 @@ def context(
         "figures": [(figure, Markup(figure.svg)) for figure in figures],
         "claims": claims.judge(results),
         "gaps": _gaps(read),
-        "apart": _apart(records, main, groups),
+        "apart": _apart(records, main, groups, nodes.pools(compared)),
+        "nodes": compared,
+        "differing": [node for node in compared if node.verdict == nodes.DIFFERS],
+        "others": machines.beside(read, main, others),
+        "limits": list(dict.fromkeys(text for record in records.values() for text in record["file_system"]["limits"])),
         "cells": len(records),
         "disturbed": disturbed,
         "many_disturbed": len(disturbed) > MANY_DISTURBED * len(records),
@@ -207,14 +219,20 @@ def _gaps(read: Tables) -> list[dict[str, Any]]:
     ]
 
 
-def _apart(records: Records, main: Records, groups: dict[Path, int]) -> list[dict[str, Any]]:
+def _apart(records: Records, main: Records, groups: dict[Path, int], pools: Pools) -> list[dict[str, Any]]:
     """Records outside the main group, and what sets them apart."""
+
+    def why(record: dict) -> str:
+        differing = comparability.differences(record, main.values(), pools)
+        node = f"node ({record['machine']['node']})"
+        return wording.join(node if name == "node" else comparability.SHARED[name] for name in differing)
+
     return [
         {
             "path": str(Path("records", *path.parts[-4:])),
             "group": groups[path],
             "started": record["started"],
-            "why": wording.join(comparability.differences(record, list(main.values()))),
+            "why": why(record),
         }
         for path, record in records.items()
         if groups[path] != MAIN_GROUP
@@ -247,8 +265,11 @@ def _facts(records: Records) -> dict[str, str]:
     facts["Memory"] = _distinct(f"{machine['memory_bytes'] / 2**30:.1f} GiB" for machine in described)
     facts["Node"] = _distinct(machine["node"] for machine in described)
     facts["File system of the stores"] = _distinct(
-        f"{store['type']} at {store['mount_point']} ({store['options']})" for store in stores
+        f"{store['type']} at {store['mount_point']} ({KINDS[store['kind']]}; {store['options']})" for store in stores
     )
+    copied = sum(record["store"]["copied"] for record in records.values())
+    if copied:
+        facts["Copies"] = f"{copied} of {len(records)} cells read a copy of their store, made for the job"
     return facts
 
 

@@ -9,7 +9,7 @@ from scripts.backends import base
 from scripts.errors import UserError
 from scripts.measure.operations.base import QUANTILES
 from scripts.measure.sampling import block, median
-from scripts.report import comparability, disturbances, statistics, tables
+from scripts.report import comparability, disturbances, nodes, statistics, tables
 from scripts.report.comparability import Records
 from scripts.report.comparison import SUBJECTS, Job
 from scripts.report.records import read as read_record
@@ -40,7 +40,7 @@ def write_tables(
     cells = list(product(backends, cutoffs, operations))
     loaded = load_records(records_directory, machine, cells)
     comparability.refuse_overlaps(loaded)
-    groups = comparability.comparison_groups(loaded)
+    groups = comparability.comparison_groups(loaded, nodes.pools(nodes.compare(loaded)))
     stores = list(product(backends, cutoffs))
     rows = {
         "timings": timing_rows(loaded, groups),

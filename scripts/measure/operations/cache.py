@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from scripts.measure import disk_usage, machine, page_cache
+from scripts.measure import disk_usage, file_system, page_cache
 from scripts.measure.operations.base import Unmeasurable
 
 FEWEST_DEVICE_BYTES = 0.25
@@ -21,6 +21,7 @@ class CacheState:
         self._drops = cold and drop_caches and page_cache.drop_all()
         self.eviction = (DROP_CACHES if self._drops else FADVISE) if cold else None
         self._device_counts = False
+        self._hidden = False
         self._sizes: dict[Path, int] = {}
 
     def try_on(self, path: Path) -> None:
@@ -29,14 +30,17 @@ class CacheState:
         Where they start warm, all of it is loaded again in one way: what came in as it was written, or by another job's
         reading, lies in larger or smaller pieces of memory, and is read up to half as fast again for that.
         """
+        kind = file_system.type_of(path)
+        self._hidden = file_system.keeps_own_cache(kind)
         if not self.cold:
             page_cache.evict(path)
             return
+        if self._hidden:
+            raise Unmeasurable(f"file system {kind} keeps data in a memory of its own, which can't be evicted")
         resident = self.bring_about(path)
         if resident is None:
             raise Unmeasurable("this system doesn't tell whether the store is in the page cache")
         if resident > page_cache.COLD_RESIDENT_FRACTION:
-            kind = machine.file_system(path)["type"]
             raise Unmeasurable(
                 f"the store can't be evicted from the page cache of file system {kind}: {resident:.0%} stayed resident"
             )
@@ -44,7 +48,8 @@ class CacheState:
     def bring_about(self, path: Path) -> float | None:
         """Evict the store or load it, and return the part of it that is resident then, None if it can't be known."""
         if not self.cold:
-            return page_cache.load(path)
+            loaded = page_cache.load(path)
+            return None if self._hidden else loaded
         if self._drops:
             page_cache.drop_all()
             resident = page_cache.resident_fraction(path)

@@ -1,0 +1,67 @@
+"""Which files a timing job works on: the built store where it lies, or a copy, and where the job writes.
+
+A copy is read where the node's own scratch is to be measured, and of a store that belongs to somebody else, of which
+the kernel won't say what is in the page cache.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from scripts.errors import UserError
+from scripts.files import neighbour
+from scripts.measure import machine, page_cache, scratch
+
+NAME = "image-storage-benchmark"
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What a job works on: the directory of a store, the one among whose like it writes, and whether that is a copy."""
+
+    store: Path
+    writes: Path
+    copied: bool
+
+
+@contextmanager
+def ground(store: Path, writes: Path | None, node_scratch: str | None, *, reads: bool) -> Iterator[Ground]:
+    """Yield what a timing job works on.
+
+    `store` is the directory of the built store; `writes` one on the same file system to write in, None for that of all
+    stores; `reads` says whether the store is read at all. With `node_scratch`, whose variables are expanded here and
+    now, both are on the node's own disk, and gone afterwards. Raises UserError where a variable isn't set.
+    """
+    writes = writes or scratch.stores_of(store)
+    if node_scratch:
+        with neighbour(expanded(node_scratch) / NAME, one_writer=False) as own:
+            own.mkdir()
+            yield Ground(_copy(store, own), own, True) if reads else Ground(store, own, False)
+    elif reads and not page_cache.tells(store):
+        with scratch.directory(writes) as own:
+            yield Ground(_copy(store, own), writes, True)
+    else:
+        yield Ground(store, writes, False)
+
+
+def expanded(path: str) -> Path:
+    """Return a path with its variables and `~` expanded. Raises UserError where one isn't set."""
+    found = os.path.expanduser(os.path.expandvars(path))
+    if "$" in found:
+        raise UserError(
+            f"scratch_dir {path}: not every variable in it is set on node {machine.node()}; name a directory that is "
+            "there on every node"
+        )
+    return Path(found)
+
+
+def _copy(store: Path, own: Path) -> Path:
+    """Copy a store to a new directory; it may be read-only, which its copy mustn't be, or it couldn't be removed."""
+    copy = own / store.parent.name / store.name
+    shutil.copytree(store, copy, copy_function=shutil.copyfile)
+    for directory, _, _ in os.walk(copy):
+        os.chmod(directory, 0o755)
+    return copy

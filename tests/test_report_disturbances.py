@@ -1,0 +1,54 @@
+"""What disturbs a job is judged by what is typical of its node, and by who else was on its file system."""
+
+import json
+
+import pytest
+
+from scripts.report import disturbances
+from tests.report_run import EXT4, NFS, Run
+from tests.test_report_page import shown
+
+SMALL = {"cutoffs": (1, 10, 100), "operations": ("write", "read-warm")}
+
+
+def judged(run: Run) -> dict[str, str]:
+    """What is said of each disturbed record, by its place."""
+    records = {path: json.loads(path.read_text()) for path in sorted(run.records.rglob("*.json"))}
+    return {str(path.relative_to(run.records)): said for path, said in disturbances.judge(records).items()}
+
+
+def test_probes_are_judged_by_what_is_typical_of_their_node(tmp_path):
+    """A node that takes twice as long for a computation isn't disturbed by that; one that suddenly does is."""
+    run = Run(tmp_path, **SMALL, nodes={"n1": (1.0, 1.0), "n2": (1.0, 1.0), "n3": (1.0, 0.4)}).write()
+    assert judged(run) == {}
+    noise = json.loads(run.record_path("hdf5", 10, "write").read_text())["noise"]
+    noise["before"]["cpu_seconds"] *= 2
+    run.change(("hdf5", 10, "write"), noise=noise)
+    assert list(judged(run)) == ["hdf5/10/write.json"]
+    assert "a fixed computation took 2.00" in judged(run)["hdf5/10/write.json"]
+
+
+def at_once(tmp_path, file_system: dict, other: dict, node: str) -> Run:
+    """A run in which two cells were timed at the same moment, the second on this node and file system."""
+    run = Run(tmp_path, **SMALL, file_system=file_system).write()
+    first = json.loads(run.record_path("png", 10, "write").read_text())
+    times = {"started": first["started"], "ended": first["ended"]}
+    run.change(("lmdb", 100, "read-warm"), machine={**first["machine"], "node": node}, file_system=other, **times)
+    return run
+
+
+def test_a_timing_on_the_same_network_file_system_disturbs_both(tmp_path):
+    run = at_once(tmp_path, NFS, NFS, "n2")
+    found = judged(run)
+    assert found == {
+        "png/10/write.json": "n2 timed something on the same file system meanwhile",
+        "lmdb/100/read-warm.json": "node-1 timed something on the same file system meanwhile",
+    }
+    text = shown(run.summarise().draw("single_image").page("single_image"))
+    assert "2 of 18 cells were disturbed" in text
+    assert "n2 timed something on the same file system meanwhile" in text
+
+
+@pytest.mark.parametrize(("file_system", "other"), [(EXT4, EXT4), (NFS, {**NFS, "mount_point": "/other"}), (NFS, EXT4)])
+def test_a_timing_on_another_file_system_or_a_local_one_does_not(tmp_path, file_system, other):
+    assert judged(at_once(tmp_path, file_system, other, "n2")) == {}
