@@ -36,8 +36,7 @@ def main(arguments: list[str]) -> int:
         print(f"usage: python scripts STEP ARGUMENTS, with STEP one of: {', '.join(steps)}", file=sys.stderr)
         return 2
     step, *rest = arguments
-    # As an interruption, so that nothing is left: it's how clusters end a job that is cancelled or out of time.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, _end)
     try:
         with _lock_of(step, rest):
             importlib.import_module(f"scripts.{step}").main(rest)
@@ -53,6 +52,13 @@ def main(arguments: list[str]) -> int:
             file=sys.stderr,
         )
         return 1
+    except _Ended:
+        print(
+            f"{step} was ended from outside, as a cluster does with jobs that are cancelled or over their time limit; "
+            "the next run does it anew",
+            file=sys.stderr,
+        )
+        return 143
     except KeyboardInterrupt:
         print(f"{step} was interrupted; the next run does it anew", file=sys.stderr)
         return 130
@@ -70,6 +76,14 @@ def main(arguments: list[str]) -> int:
         print(f"error in {step}: {os.strerror(error.errno)}{place}; {REMEDIES[error.errno]}", file=sys.stderr)
         return 1
     return 0
+
+
+class _Ended(BaseException):
+    """Somebody asks the process to end (SIGTERM); as an exception that leaves nothing half-made behind."""
+
+
+def _end(number: int, frame: object) -> None:
+    raise _Ended
 
 
 def _lock_of(step: str, arguments: list[str]) -> AbstractContextManager[None]:

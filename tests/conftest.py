@@ -131,9 +131,9 @@ class Workflow:
         """Return the jobs that Snakemake would run: the rule and its wildcards' values (the machine left out)."""
         output = self.finish("--dry-run", *arguments)
         jobs = set()
-        for block in re.split(r"\n(?=(?:local)?rule )", output)[1:]:
+        for block in re.split(r"\n *(?=(?:local)?rule \w+:)", output)[1:]:
             rule = re.match(r"(?:local)?rule (\w+):", block)[1]
-            wildcards = re.search(r"\n    wildcards: (.*)", block)
+            wildcards = re.search(r"\n +wildcards: (.*)", block)
             values = dict(pair.split("=") for pair in wildcards[1].split(", ")) if wildcards else {}
             values.pop("machine", None)
             jobs.add((rule, *values.values()))

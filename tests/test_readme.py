@@ -13,8 +13,8 @@ README = (CHECKOUT / "README.md").read_text()
 
 
 def commands() -> list[str]:
-    """The indented lines outside the section on tests."""
-    return re.findall(r"(?m)^    (\S.*)$", re.sub(r"(?ms)^## Test$.*?(?=^## )", "", README))
+    """The indented lines outside the sections on tests and on clusters, whose lines `test_cluster.py` runs."""
+    return re.findall(r"(?m)^    (\S.*)$", re.sub(r"(?ms)^## (Test|Run on a cluster)$.*?(?=^## )", "", README))
 
 
 @pytest.fixture(scope="module")
