@@ -47,7 +47,12 @@ resource_scopes:
 
 
 onstart:
-    start(PLAN, [path for job in workflow.dag.needrun_jobs() for path in job.output], workflow.global_resources)
+    start(
+        PLAN,
+        [path for job in workflow.dag.needrun_jobs() for path in job.output],
+        [path for job in workflow.dag.needrun_jobs() for path in job.input],
+        workflow.global_resources,
+    )
 
 
 onsuccess:

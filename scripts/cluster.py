@@ -21,8 +21,8 @@ ALONE = "--exclusive"
 ONE_AT_A_TIME = "file_system"
 """The resource of which the profile gives a run one, and of which each job takes one that uses the file system."""
 MEGABYTES_BEFORE_THE_FIRST_IMAGE = 1000
-COPIES_IN_MEMORY = 14
-"""Arrays, the store and the plain file, where a cluster counts the page cache as a job's memory."""
+COPIES_IN_MEMORY = 8
+"""Arrays, the store and the plain file, twice over: some clusters count the page cache as a job's memory."""
 PATIENCE = 10
 """How many times as long as the forecast says a job may take: a network's file system is slower than a disk."""
 IMAGE_BYTES = 32 * 32 * 3

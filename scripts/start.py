@@ -26,17 +26,18 @@ DISK_BYTES_PER_SECOND = 3e9
 """What a fast disk takes: it limits how many large samples fit into the budget of a cell."""
 
 
-def start(plan: Plan, to_make: Collection[str], limits: Mapping[str, Any]) -> None:
+def start(plan: Plan, to_make: Iterable[str], to_use: Iterable[str], limits: Mapping[str, Any]) -> None:
     """Say what the run will do; end the process with one line where it can't write, or the disk is too small.
 
-    `to_make` are the paths of the files that Snakemake is going to make, `limits` the resources of the run as a whole.
+    `to_make` are the paths of the files that Snakemake is going to make, `to_use` of those that go into them; `limits`
+    are the resources of the run as a whole.
     """
-    to_make = {os.path.normpath(path) for path in to_make}
+    to_make, to_use = ({os.path.normpath(path) for path in paths} for paths in (to_make, to_use))
     try:
         if plan.on_cluster:
             cluster.check(limits)
         if f"{plan.dataset}/provenance.json" not in to_make:
-            sharing.check(plan, to_make)
+            sharing.check(plan, to_use - to_make)
         _check_places(plan, to_make)
         _check_disk(plan, to_make)
     except UserError as error:

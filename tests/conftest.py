@@ -33,7 +33,7 @@ SMALL = {
 }
 
 
-LONGEST = ("test_readme", "test_workflow", "test_reruns")
+LONGEST = ("test_cluster", "test_readme", "test_workflow", "test_reruns")
 """Started first: a file is one worker's, and a long one that starts last keeps the others waiting."""
 
 
@@ -41,6 +41,11 @@ def pytest_configure() -> None:
     """Let what tests start be interrupted: a job in the background of a shell ignores that, and hands it on."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: tests on a cluster mostly wait for it."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -64,8 +64,9 @@ NFS = {
 }
 
 Seconds = Callable[[str, int, str], float]
-Factors = tuple[float, float]
-"""How many times as long everything that is timed takes on a node, and how many times as long a fixed computation."""
+Factors = tuple[float, float] | tuple[float, float, float]
+"""How many times as long everything that is timed takes on a node, how many times as long a fixed computation, and how
+many times as long, if that isn't 1, writing to the disk."""
 
 
 def seconds(backend: str, cutoff: int, operation: str) -> float:
@@ -190,8 +191,9 @@ class Run:
         return {**self.image_set, "digest": "ab12" * 16, "image_shape": [32, 32, 3], **counts}
 
     def _record(self, backend: str, cutoff: int, operation: str, started: datetime, node: str) -> dict:
-        slower, computation = self.nodes[node]
-        probes = {**PROBES, "cpu_seconds": computation * PROBES["cpu_seconds"]}
+        slower, computation, disk = (*self.nodes[node], 1.0)[:3]
+        factors = {"cpu_seconds": computation, "disk_seconds": disk}
+        probes = {**PROBES, **{name: factor * PROBES[name] for name, factor in factors.items()}}
         reason = self.gaps.get((backend, cutoff, operation))
         return {
             "record_version": 4,

@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from tests.slurm import Cluster, Job, cluster_or_skip
 
 PROFILE = ("--workflow-profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "1")
 SUMMARY = "results/summary.csv"
+AT_WORK = "results/stores/.timing/*"
 FIRST, SECOND = "hdf5/30/write", "hdf5/30/read-warm"
 
 
@@ -38,6 +40,11 @@ class OnCluster(Workflow):
         """The records of this run's machine, in the order they were begun."""
         found = self.directory.glob("results/records/cluster-*/*/*/*.json")
         return sorted((json.loads(path.read_text()) for path in found), key=lambda record: record["started"])
+
+    def new(self, cell: str) -> bool:
+        """Whether a cell's record is there and of this run, whose settings are not those of the one before."""
+        record = self.record(cell)
+        return record.exists() and json.loads(record.read_text())["settings"]["minimum_samples"] == 9
 
     def jobs(self) -> list[Job]:
         """The jobs of this checkout, in the order they were submitted."""
@@ -61,21 +68,22 @@ def workflow(cluster: Cluster, disk: Path) -> OnCluster:
 
 
 @pytest.fixture(scope="module")
-def built_once(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A checkout with built stores and two cells to time, in one job, of a few seconds each."""
-    directory = CHECKOUT / "results" / f".test-built-{tmp_path_factory.mktemp('built').name}"
-    workflow = on(cluster, copy_checkout(directory).directory)
-    workflow.configure(backends=["hdf5"], cutoffs=[30], budget_seconds=2, minimum_samples=10)
-    workflow.finish("results/stores/hdf5/30/manifest.json")
-    yield directory
-    shutil.rmtree(directory)
+def timed_once(cluster: Cluster) -> Iterator[Path]:
+    """A checkout with two cells, of one job and a few seconds each, that were timed; shared, so not to be changed."""
+    with tempfile.TemporaryDirectory(prefix=".test-", dir=CHECKOUT / "results") as directory:
+        workflow = on(cluster, copy_checkout(Path(directory) / "checkout").directory)
+        workflow.configure(backends=["hdf5"], cutoffs=[30], budget_seconds=2, minimum_samples=10)
+        workflow.finish(SUMMARY)
+        yield workflow.directory
 
 
 @pytest.fixture
-def built(cluster: Cluster, built_once: Path, disk: Path) -> OnCluster:
-    """A copy of that checkout, free to be changed."""
-    shutil.copytree(built_once, disk / "checkout", symlinks=True)
-    return on(cluster, disk / "checkout")
+def outdated(cluster: Cluster, timed_once: Path, disk: Path) -> OnCluster:
+    """A copy of that checkout in which a setting was changed: the records that are there are to be made anew."""
+    shutil.copytree(timed_once, disk / "checkout", symlinks=True)
+    workflow = on(cluster, disk / "checkout")
+    workflow.configure(minimum_samples=9)
+    return workflow
 
 
 def assert_alone(spans: list[tuple[Any, Any]]) -> None:
@@ -84,133 +92,98 @@ def assert_alone(spans: list[tuple[Any, Any]]) -> None:
     assert all(end <= start for (_, end), (start, _) in itertools.pairwise(sorted(spans)))
 
 
+def hidden(workflow: OnCluster) -> list[Path]:
+    """What a step makes under another name before it's whole, or that is to be removed at the end of a run."""
+    return [path for path in (workflow.directory / "results").rglob(".*") if path.name != ".snakemake_timestamp"]
+
+
 def assert_whole(workflow: OnCluster) -> None:
     """Every record is there and readable, and no temporary neighbour is left."""
     assert len(workflow.records()) == 2
     assert (workflow.directory / SUMMARY).is_file()
-    hidden = [path for path in (workflow.directory / "results").rglob(".*") if path.name != ".snakemake_timestamp"]
-    assert hidden == []
+    assert hidden(workflow) == []
 
 
-def test_a_run_is_a_few_jobs_whose_timings_are_alone(workflow: OnCluster) -> None:
-    workflow.finish(SUMMARY)
-    records, jobs = workflow.records(), workflow.jobs()
-    assert len(records) == 8
-    assert {record["status"] for record in records} == {"measured"}
-    assert {record["machine"]["node"] for record in records} <= {"n1", "n2"}
-    # A job for the stores of each cutoff, and one for its cells; all else ran on the login node.
-    groups = [f"rule_{kind}_{cutoff}_{rule}" for kind, rule in KINDS for cutoff in (1, 30)]
-    assert sorted(job.comment for job in jobs) == sorted(groups)
-    assert {(job.state, job.cpus if "build" in job.comment else 2) for job in jobs} == {("COMPLETED", 2)}
-    assert {job.exclusive for job in jobs if "time_operation" in job.comment} == {True}
-    assert_alone([(record["started"], record["ended"]) for record in records])
-    assert_alone([(job.start, job.end) for job in jobs])
-    assert workflow.planned(SUMMARY) == set()
-    workflow.edit("scripts/backends/hdf5.py")
-    redone = workflow.planned(SUMMARY) - {("summarise",)}
-    assert {job[1] for job in redone} == {"hdf5"}
-    assert len(redone) == 6
-
-
-KINDS = (("stores", "build"), ("timings", "time_operation"))
-
-
-def test_a_job_that_is_cancelled_keeps_what_it_has_finished(built: OnCluster) -> None:
-    process = built.start(SUMMARY)
-    built.cluster.wait_for(built.record(FIRST).exists, "the first record", 120)
-    job = built.jobs()[-1]
-    built.cluster.cancel(job.id)
+def test_a_job_that_is_cancelled_keeps_what_it_has_finished_and_nothing_old(outdated: OnCluster) -> None:
+    process = outdated.start(SUMMARY)
+    outdated.cluster.wait_for(lambda: outdated.new(FIRST), "the first record", 120)
+    job = outdated.jobs()[-1]
+    outdated.cluster.cancel(job.id)
     output, _ = process.communicate(timeout=120)
     assert process.returncode != 0
     assert f"group_timings_30_time_operation/{job.id}.log" in output
     assert "CANCELLED" in output
-    finished = built.record(FIRST).read_bytes()
-    assert not built.record(SECOND).exists()
-    built.finish(SUMMARY)
-    assert built.record(FIRST).read_bytes() == finished
-    assert_whole(built)
-    assert built.planned(SUMMARY) == set()
+    finished = outdated.record(FIRST).read_bytes()
+    assert not outdated.record(SECOND).exists()
+    outdated.finish(SUMMARY)
+    assert outdated.record(FIRST).read_bytes() == finished
+    assert outdated.new(SECOND)
+    assert_whole(outdated)
+    assert outdated.planned(SUMMARY) == set()
 
 
-def test_a_job_that_is_out_of_time_says_so_and_leaves_nothing_half_made(built: OnCluster) -> None:
-    built.configure(budget_seconds=31)
-    process = built.start(SUMMARY)
-    built.cluster.wait_for(lambda: list(built.directory.glob("results/stores/.timing/*")), "the timing", 120)
-    job = built.jobs()[-1]
-    built.cluster.expire(job.id)
+def test_a_job_that_is_out_of_time_says_so_and_leaves_nothing_half_made(outdated: OnCluster) -> None:
+    outdated.configure(budget_seconds=40)  # as Slurm looks every 30 s
+    process = outdated.start(SUMMARY)
+    outdated.cluster.wait_for(lambda: list(outdated.directory.glob(AT_WORK)), "the timing", 120)
+    job = outdated.jobs()[-1]
+    outdated.cluster.expire(job.id)
     output, _ = process.communicate(timeout=120)
     assert process.returncode != 0
     assert f"group_timings_30_time_operation/{job.id}.log" in output
     assert re.search("(?i)time limit", output)
-    hidden = [path for path in (built.directory / "results").rglob(".*") if path.name != ".snakemake_timestamp"]
-    assert hidden == []
-    assert len(built.records()) < 2
+    assert outdated.records() == []
+    assert hidden(outdated) == []
 
 
-def test_a_stale_record_never_passes_for_a_new_one(built: OnCluster) -> None:
-    """Of a job that fails, what it hasn't got to must be made by the next run, though an older one was there."""
-    built.finish(SUMMARY)
-    before = {cell: built.record(cell).read_bytes() for cell in (FIRST, SECOND)}
-    built.configure(minimum_samples=9)
-    process = built.start(SUMMARY)
-    built.cluster.wait_for(
-        lambda: built.record(FIRST).exists() and built.jobs()[-1].state == "RUNNING", "a record", 120
-    )
-    built.cluster.cancel(built.jobs()[-1].id)
-    process.communicate(timeout=120)
-    assert not built.record(SECOND).exists()
-    assert built.record(FIRST).read_bytes() != before[FIRST]
-
-
-def test_a_job_that_takes_too_much_memory_says_so(built: OnCluster) -> None:
-    done = built.run("--set-resources", "time_operation:mem_mb=60", "--", SUMMARY)
+def test_a_job_that_takes_too_much_memory_says_so(outdated: OnCluster) -> None:
+    done = outdated.run("--set-resources", "time_operation:mem_mb=60", "--", SUMMARY)
     assert done.returncode != 0
-    job = built.jobs()[-1]
-    log = built.directory / f".snakemake/slurm_logs/group_timings_30_time_operation/{job.id}.log"
+    job = outdated.jobs()[-1]
+    log = outdated.directory / f".snakemake/slurm_logs/group_timings_30_time_operation/{job.id}.log"
     assert str(log) in done.stdout
     assert "exceeded memory limit" in log.read_text()
-    built.finish(SUMMARY)
-    assert_whole(built)
+    outdated.finish(SUMMARY)
+    assert_whole(outdated)
 
 
-def test_a_node_that_goes_down_is_made_up_for_by_another(built: OnCluster) -> None:
-    process = built.start(SUMMARY)
-    built.cluster.wait_for(built.record(FIRST).exists, "the first record", 120)
-    node = built.jobs()[-1].node
-    built.cluster.kill_node(node)
+def test_a_node_that_goes_down_is_made_up_for_by_another(outdated: OnCluster) -> None:
+    process = outdated.start(SUMMARY)
+    outdated.cluster.wait_for(lambda: outdated.new(FIRST), "the first record", 120)
+    node = outdated.jobs()[-1].node
+    outdated.cluster.kill_node(node)
     try:
         output, _ = process.communicate(timeout=180)
     finally:
-        built.cluster.restore_node(node)
+        outdated.cluster.restore_node(node)
     assert process.returncode == 0, output
-    assert_whole(built)
-    assert {record["machine"]["node"] for record in built.records()} == {"n1", "n2"} - {node}
+    assert_whole(outdated)
+    assert {record["machine"]["node"] for record in outdated.records()} == {"n1", "n2"} - {node}
 
 
-def test_jobs_of_a_killed_snakemake_end_undisturbed_and_count(built: OnCluster) -> None:
-    process = built.start(SUMMARY)
-    built.cluster.wait_for(lambda: list(built.directory.glob("results/stores/.timing/*")), "the timing", 120)
-    built.cluster.run(["pkill", "-KILL", "-f", "--", "--workflow-profile profiles/slurm"])
+def test_jobs_of_a_killed_snakemake_end_undisturbed_and_count(outdated: OnCluster) -> None:
+    process = outdated.start(SUMMARY)
+    outdated.cluster.wait_for(lambda: list(outdated.directory.glob(AT_WORK)), "the timing", 120)
+    outdated.cluster.run(["pkill", "-KILL", "-f", "--", "--workflow-profile profiles/slurm"])
     process.wait()
-    job = built.jobs()[-1]
-    assert "--unlock" in built.run(SUMMARY).stdout
-    built.finish("--unlock")
-    beside = built.run(SUMMARY)
+    job = outdated.jobs()[-1]
+    assert "--unlock" in outdated.run(SUMMARY).stdout
+    outdated.finish("--unlock")
+    beside = outdated.run(SUMMARY)
     assert beside.returncode != 0
     assert f"scancel {job.id}" in beside.stdout
-    assert built.cluster.job_ended(job.id).state == "COMPLETED"
-    kept = {cell: built.record(cell).read_bytes() for cell in (FIRST, SECOND)}
-    built.finish(SUMMARY)
-    assert {cell: built.record(cell).read_bytes() for cell in kept} == kept
-    assert built.jobs()[-1].id == job.id
-    assert_whole(built)
+    assert outdated.cluster.job_ended(job.id).state == "COMPLETED"
+    assert outdated.new(FIRST)
+    assert outdated.new(SECOND)
+    outdated.finish(SUMMARY)
+    assert_whole(outdated)
 
 
-def test_without_a_limit_for_the_shared_file_system_nothing_starts(built: OnCluster) -> None:
-    done = built.run("--resources", "mem_mb=1000", "--", SUMMARY)
+def test_without_a_limit_for_the_shared_file_system_nothing_starts(outdated: OnCluster) -> None:
+    done = outdated.run("--resources", "mem_mb=1000", "--", SUMMARY)
     assert done.returncode != 0
     assert "--resources file_system=1 node=1" in done.stdout
-    assert built.jobs() == []
+    assert outdated.jobs() == []
 
 
 def test_a_copy_on_the_nodes_own_scratch_is_timed_on_both_at_once(workflow: OnCluster) -> None:
@@ -232,22 +205,60 @@ def test_a_copy_on_the_nodes_own_scratch_is_timed_on_both_at_once(workflow: OnCl
         assert list((workflow.cluster.directory / "nodes" / node / "scratch").iterdir()) == []
 
 
-def test_the_commands_of_the_readme_end_in_a_page_beside_a_local_run(workflow: OnCluster) -> None:
+def test_the_commands_of_the_readme_are_few_jobs_that_are_alone_and_end_in_a_page(workflow: OnCluster) -> None:
     section = re.search(r"(?ms)^## Run on a cluster$(.*?)^## ", (CHECKOUT / "README.md").read_text())[1]
     commands = re.findall(r"(?m)^    (\S.*)$", section)
     assert len(commands) == 5
     shutil.copytree(CHECKOUT / "requirements", workflow.directory / "requirements")
-    workflow.configure(backends=["hdf5"], cutoffs=[1])
-    Workflow(workflow.directory).finish(SUMMARY)
-    local = {path: path.read_bytes() for path in workflow.directory.glob("results/records/*/hdf5/1/*.json")}
+    Workflow(workflow.directory).finish("--config", "cutoffs=[1]", "--", SUMMARY)
+    local = {path: path.read_bytes() for path in workflow.directory.glob("results/records/*/*/1/*.json")}
     for command in commands:
         done = workflow.cluster.run(["bash", "-c", command], cwd=workflow.directory, env=workflow.environment)
         assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
     assert "Nothing to be done" in done.stdout + done.stderr
     assert (workflow.directory / "results/quick/report.html").is_file()
-    assert len(workflow.records()) == len(local) == 2
+
+    records, jobs = workflow.records(), workflow.jobs()
+    assert len(records) == 8
+    assert {record["status"] for record in records} == {"measured"}
+    assert {record["machine"]["node"] for record in records} <= {"n1", "n2"}
+    # A job for the stores of each cutoff that the local run hasn't built, and one for its cells, in each of two runs.
+    timings = [f"rule_timings_{cutoff}_time_operation" for cutoff in (1, 30)]
+    assert sorted(job.comment for job in jobs) == sorted(["rule_stores_30_build", *timings, *timings])
+    assert {(job.state, job.cpus) for job in jobs} == {("COMPLETED", 2)}
+    assert {job.exclusive for job in jobs if job.comment in timings} == {True}
+    assert_alone([(record["started"], record["ended"]) for record in records])
+    assert_alone([(job.start, job.end) for job in jobs])
+
+    assert len(local) == 4
     assert {path: path.read_bytes() for path in local} == local
     page = (workflow.directory / "results/report.html").read_text()
     assert 'id="machines"' in page
     assert next(iter(local)).parts[-4] in page
     assert "cluster-ext4" in page
+
+
+def test_an_edit_redoes_its_own_cells_alone(timed_once: Path, outdated: OnCluster) -> None:
+    """Though they are grouped."""
+    outdated.configure(minimum_samples=10, backends=["hdf5", "lmdb"])
+    assert {job[1] for job in outdated.planned(SUMMARY) - {("summarise",)}} == {"lmdb"}
+    outdated.configure(backends=["hdf5"], operations=["write", "read-warm", "random-warm"])
+    assert outdated.planned(SUMMARY) == {("summarise",), ("time_operation", "hdf5", "30", "random-warm")}
+
+
+def test_what_a_site_asks_for_goes_to_its_jobs(outdated: OnCluster) -> None:
+    """With the remarks of the profile taken as settings."""
+    profile = outdated.directory / "profiles/slurm/config.yaml"
+    settings = re.sub(r"(?m)^#(?=default-resources:|set-resources:|  )", "", profile.read_text())
+    profile.write_text(settings)
+    output = outdated.finish("--dry-run", SUMMARY)
+    timing = output[output.index("rule time_operation") :]
+    for asked in (
+        "slurm_partition=compute",
+        "slurm_account=my_project",
+        "constraint=skylake",
+        "runtime=20",
+        "mem_mb=8000",
+    ):
+        assert asked in timing
+    assert "cpus_per_task=16" in timing

@@ -229,9 +229,9 @@ def test_a_disk_too_small_for_what_writing_leaves_may_do_for_reading(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=10e9))
     reads = plan.read({"images": "synthetic", "operations": ["read-warm"]}, with_conda=False, on_cluster=False)
-    start(reads, reads.records(), {})
+    start(reads, reads.records(), [], {})
     writes = plan.read(
         {"images": "synthetic", "operations": ["read-warm", "write"]}, with_conda=False, on_cluster=False
     )
     with pytest.raises(SystemExit, match=r"the stores need up to 1.* GB and .* has 10.0 GB free"):
-        start(writes, writes.records(), {})
+        start(writes, writes.records(), [], {})

@@ -1,6 +1,7 @@
 """Nodes of one machine: those that tie are pooled, one that surely differs is kept apart, noise is no difference."""
 
 import json
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from scripts.report import nodes
+from scripts.report.statistics import INTERVAL, RANGE, Ratio
 from scripts.report.tables import Tables
 from tests.noisy_jobs import MOOD, measured_drift, noise
 from tests.report_run import CUTOFFS, NFS, OPERATIONS, Run
@@ -18,6 +20,8 @@ PROBES_DIFFER, STRETCHES_DIFFER = 0.04, 0.04
 """Standard deviations of the logarithm of the time of a fixed computation, from job to job and from one stretch of jobs
 to the next: together a little more than was measured on a shared virtual machine of two cores."""
 STRETCH = 8
+DISKS_DIFFER = 0.4
+"""Standard deviation of the logarithm of the time to write to the disk, from job to job."""
 
 
 def groups_by_node(run: Run) -> dict[str, set[int]]:
@@ -33,7 +37,7 @@ def test_nodes_that_tie_are_pooled_and_the_page_says_so(tmp_path):
     run = Run(tmp_path, **SMALL, nodes={"n1": (1.0, 1.0), "n2": (1.02, 0.98)}).write().summarise().draw("single_image")
     assert groups_by_node(run) == {"n1": {1}, "n2": {1}}
     text = shown(run.page("single_image"))
-    assert "n1 14 1 1 the others are compared with it n2 13 1.02 \N{MULTIPLICATION SIGN} 95 % interval" in text
+    assert "n1 14 1 1 1 the others are compared with it n2 13 1.02 \N{MULTIPLICATION SIGN} 95 % interval" in text
     assert " tie " in text[text.index("n2 13 1.02") :][:200]
     assert "kept apart, with" not in text
     assert "stand apart" not in text
@@ -50,6 +54,8 @@ def test_one_node_has_no_table_of_nodes(tmp_path):
         ((1.3, 1.0), "The plain file takes 1.30"),
         ((1.0, 1.3), "The computation takes 1.30"),
         ((0.7, 1.0), "file takes 0.70"),
+        ((1.0, 1.0, 1.6), "Writing to the disk takes 1.60 \N{MULTIPLICATION SIGN} as long"),
+        ((1.0, 1.0, 0.6), "Writing to the disk takes 0.600"),
     ],
 )
 def test_a_node_that_differs_is_kept_apart_and_the_page_says_by_how_much(tmp_path, factors, said):
@@ -62,19 +68,20 @@ def test_a_node_that_differs_is_kept_apart_and_the_page_says_by_how_much(tmp_pat
     assert "7 of 27 records stand apart" in text
     assert "n2 differs from the other nodes of the machine" in text
     assert "n2 is kept apart, with 7 records." in text
-    assert said in text[text.index("n2 is kept apart") :][:400]
+    assert said in text[text.index("n2 is kept apart") :][:500]
     assert text.count("differs, kept apart") == 1
     assert text.count(" node (n2) ") == 7
     assert "node (n1)" not in text
 
 
 def test_what_disturbs_a_probe_once_does_not_make_a_node_differ(tmp_path):
-    """Of the two computations around each job of n2, one took half as long again."""
+    """Of the two probes around each job of n2, one took half as long again."""
     run = Run(tmp_path, **SMALL, nodes={"n1": (1.0, 1.0), "n2": (1.0, 1.0)}).write()
     records = {path: json.loads(path.read_text()) for path in sorted(run.records.rglob("*.json"))}
     for number, record in enumerate(records.values()):
         if record["machine"]["node"] == "n2":
-            record["noise"]["before" if number % 2 else "after"]["cpu_seconds"] *= 1.5
+            for probe in ("cpu_seconds", "disk_seconds"):
+                record["noise"]["before" if number % 2 else "after"][probe] *= 1.5
     assert nodes.compare(records)[1].verdict == nodes.TIE
 
 
@@ -104,17 +111,47 @@ def slow(run: Run, where: tuple[str, int, str]) -> None:
         run.change(where, machine={**record["machine"], "node": "n2"}, samples=samples)
 
 
-def test_without_cells_in_common_the_computation_alone_decides(tmp_path):
+@pytest.mark.parametrize(("disk", "group", "verdict"), [(1.0, 1, nodes.TIE_ALONE), (1.6, 2, nodes.DIFFERS)])
+def test_without_cells_in_common_the_probes_alone_decide(tmp_path, disk, group, verdict):
     """As where all cells of a number of images are timed in one job, on one node."""
     run = Run(tmp_path, **SMALL).write()
     for where in product(run.backends, (100,), run.operations):
-        machine = json.loads(run.record_path(*where).read_text())["machine"]
-        run.change(where, machine={**machine, "node": "n2"})
+        record = json.loads(run.record_path(*where).read_text())
+        for moment in ("before", "after"):
+            record["noise"][moment]["disk_seconds"] *= disk
+        run.change(where, machine={**record["machine"], "node": "n2"}, noise=record["noise"])
     run.summarise().draw("single_image")
-    assert groups_by_node(run) == {"node-1": {1}, "n2": {1}}
+    assert groups_by_node(run) == {"node-1": {1}, "n2": {group}}
     text = shown(run.page("single_image"))
     assert "n2 9 too few 1.00" in text
-    assert nodes.TIE_ALONE in text
+    assert f" {verdict} " in text[text.index("n2 9 too few") :]
+
+
+def test_disks_of_other_file_systems_are_not_compared(tmp_path):
+    """Part of what n2 took is on a file system that is ten times as slow: that says nothing of its disk."""
+    run = Run(tmp_path, **SMALL, nodes={"n1": (1.0, 1.0), "n2": (1.0, 1.0)}).write()
+    records = {path: json.loads(path.read_text()) for path in sorted(run.records.rglob("*.json"))}
+    for record in [record for record in records.values() if record["machine"]["node"] == "n2"][:9]:
+        record["file_system"] = NFS
+        for moment in ("before", "after"):
+            record["noise"][moment]["disk_seconds"] *= 10
+    (_, node) = nodes.compare(records)
+    assert (node.disk.value, node.verdict) == (1, nodes.TIE)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "verdict"),
+    [
+        (Ratio(1.3, 1.19, 1.5, INTERVAL), nodes.TIE_ALONE),
+        (Ratio(1.3, 1.21, 1.5, INTERVAL), nodes.DIFFERS),
+        (Ratio(0.7, 0.6, 0.84, INTERVAL), nodes.TIE_ALONE),
+        (Ratio(0.7, 0.6, 0.82, INTERVAL), nodes.DIFFERS),
+        (Ratio(1.5, 1.39, 1.9, RANGE), nodes.TIE_ALONE),
+        (Ratio(1.5, 1.41, 1.9, RANGE), nodes.DIFFERS),
+    ],
+)
+def test_disks_differ_from_20_per_cent_on_and_in_ranges_from_40(ratio, verdict):
+    assert nodes.Node("n2", 9, disk=ratio).verdict == verdict
 
 
 def test_plain_files_of_other_code_or_file_systems_are_not_compared(tmp_path):
@@ -131,7 +168,8 @@ def test_plain_files_of_other_code_or_file_systems_are_not_compared(tmp_path):
 
 
 def simulated(chance: np.random.Generator, plain: float = 1.0, computation: float = 1.0) -> dict[Path, dict]:
-    """192 records of two nodes as noisy as measured; on n2 the plain file and a computation take so much longer."""
+    """192 records of two nodes as noisy as measured; on n2 the plain file and a computation take so much longer, and
+    writing to the disk takes the same."""
     found, stretches = {}, {}
     for number, (operation, cutoff, backend) in enumerate(product(OPERATIONS, CUTOFFS, "abcd")):
         node = f"n{chance.integers(1, 3)}"
@@ -146,7 +184,10 @@ def simulated(chance: np.random.Generator, plain: float = 1.0, computation: floa
             "backend": {"digest": backend, "options": {}, "versions": {}},
             **{"image_set": {"digest": "images"}, "measuring_digest": "code", "process": {"threads": 1}},
             **{"settings": {}, "eviction": None, "machine": {"node": node}, "file_system": NFS},
-            "noise": {"before": {"cpu_seconds": before}, "after": {"cpu_seconds": after}},
+            "noise": {
+                "before": {"cpu_seconds": before, "disk_seconds": 2e-3},
+                "after": {"cpu_seconds": after, "disk_seconds": 2e-3},
+            },
             "samples": [{**sample, "seconds": seconds}],
         }
     return found
@@ -171,3 +212,30 @@ def test_equal_nodes_are_hardly_ever_told_apart():
 def test_a_node_that_takes_20_per_cent_longer_is_found():
     assert rate(plain=1.2)["baseline"] >= 90
     assert rate(computation=1.2)["computation"] >= 98
+
+
+def disks_told_apart(slower: float) -> int:
+    """Of 100 pairs of nodes that took 48 records each, none of a number of images that the other has, how many are told
+    apart by the disk; on one, writing to it takes so much longer."""
+    chance = np.random.default_rng(5)
+    found = 0
+    for _ in range(100):
+        records = {path: record for path, record in simulated(chance).items() if record["cell"]["backend"] in "ab"}
+        for record in records.values():
+            own = record["cell"]["cutoff"] in CUTOFFS[3:]
+            record["machine"] = {"node": "n2" if own else "n1"}
+            mood = np.exp(DISKS_DIFFER * chance.standard_normal())
+            for probes, taken in zip(record["noise"].values(), noise(chance, PROBES_DIFFER, 2), strict=True):
+                probes["disk_seconds"] *= float((slower if own else 1.0) * mood * taken)
+        first, node = nodes.compare(records)
+        assert (first.records, node.records, node.baseline) == (48, 48, None)
+        found += replace(node, computation=None).verdict == nodes.DIFFERS
+    return found
+
+
+def test_equal_disks_are_hardly_ever_told_apart():
+    assert disks_told_apart(1.0) <= 3
+
+
+def test_a_disk_that_takes_60_per_cent_longer_is_found():
+    assert disks_told_apart(1.6) >= 85

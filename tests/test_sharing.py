@@ -101,3 +101,10 @@ def test_other_images_have_a_place_of_their_own(shared: Path, reader: Reader) ->
     reader.finish("results/summary.csv")
     assert (reader.directory / "results/dataset/provenance.json").is_file()
     assert state(shared) == before
+
+
+def test_what_a_run_does_not_use_may_be_outdated(finished: Workflow) -> None:
+    """A store of code that was edited stops only the runs that would read it and don't build it anew."""
+    finished.edit("scripts/backends/lmdb.py")
+    manifest = "results/stores/hdf5/30/manifest.json"
+    finished.finish("--forcerun", "build", "--", manifest)

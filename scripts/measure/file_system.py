@@ -32,23 +32,27 @@ NOT_KNOWN = "{type}: it isn't known to this workflow, nor whether what is evicte
 
 
 def describe(path: Path) -> dict[str, object]:
-    """Return what a record says of the file system that a path is on or would be made on.
+    """Return what a record says of the file system that a path is on or would be made on: see `description`."""
+    return description(*_mount(path))
 
-    That is its type, its kind (`local`, `memory`, `network` or `unknown`), mount point and mount options, and `limits`,
-    sentences on what can't be evicted or synced there.
+
+def description(type_: str, mount_point: str, options: str) -> dict[str, object]:
+    """Return what a record says of a file system, given its type, mount point and mount options.
+
+    That is these three, its kind (`local`, `memory`, `network` or `unknown`), and `limits`, sentences on what can't be
+    evicted or synced there.
     """
-    mounted = _mount(path)
-    kind = KINDS.get(mounted["type"], UNKNOWN)
+    kind = KINDS.get(type_, UNKNOWN)
     said = {
         LOCAL: [],
         MEMORY: [NEVER_ON_A_DISK],
         NETWORK: [EVICTED_HERE_ALONE, SYNCED_BY_WORD],
         UNKNOWN: [NOT_KNOWN],
     }[kind]
-    if keeps_own_cache(mounted["type"]):
+    if keeps_own_cache(type_):
         said = [OWN_CACHE_STAYS, *said]
-    limits = [sentence.format(type=mounted["type"]) for sentence in said]
-    return {"type": mounted["type"], "kind": kind, **mounted, "limits": limits}
+    limits = [sentence.format(type=type_) for sentence in said]
+    return {"type": type_, "kind": kind, "mount_point": mount_point, "options": options, "limits": limits}
 
 
 def keeps_own_cache(file_system_type: str) -> bool:
@@ -58,24 +62,28 @@ def keeps_own_cache(file_system_type: str) -> bool:
 
 def type_of(path: Path) -> str:
     """Return the type of the file system that a path is on or would be made on, `unknown` where nothing says it."""
-    return _mount(path)["type"]
+    return _mount(path)[0]
 
 
-def _mount(path: Path) -> dict[str, str]:
-    """Type, mount point and options of the nearest mount above a path, from /proc/self/mountinfo (proc(5))."""
-    place = Path(os.path.realpath(path))
-    while not place.exists():
-        place = place.parent
-    try:
-        lines = Path("/proc/self/mountinfo").read_text().splitlines()
-    except OSError:
-        return {"type": UNKNOWN, "mount_point": "unknown", "options": "unknown"}
-    best = {"type": UNKNOWN, "mount_point": "", "options": "unknown"}
-    for line in lines:
+def mount_of(place: Path, mountinfo: str) -> tuple[str, str, str]:
+    """Return type, mount point and mount options of the nearest mount above a real path, given what
+    /proc/self/mountinfo says (proc(5))."""
+    best = (UNKNOWN, "", UNKNOWN)
+    for line in mountinfo.splitlines():
         before, after = line.split(" - ", 1)
         mount_point, options = before.split()[4:6]
         mount_point = re.sub(r"\\(\d{3})", lambda octal: chr(int(octal[1], 8)), mount_point)
         inside = place == Path(mount_point) or Path(mount_point) in place.parents
-        if inside and len(mount_point) >= len(best["mount_point"]):
-            best = {"type": after.split()[0], "mount_point": mount_point, "options": options}
+        if inside and len(mount_point) >= len(best[1]):
+            best = (after.split()[0], mount_point, options)
     return best
+
+
+def _mount(path: Path) -> tuple[str, str, str]:
+    place = Path(os.path.realpath(path))
+    while not place.exists():
+        place = place.parent
+    try:
+        return mount_of(place, Path("/proc/self/mountinfo").read_text())
+    except OSError:
+        return UNKNOWN, UNKNOWN, UNKNOWN

@@ -1,42 +1,52 @@
 """The nodes of one machine: compared with each other before their records are pooled, from the records alone.
 
-Nodes of one kind should tie. Each is compared with the one that has most records, by two things that no backend has a
-part in: the plain file, and the fixed computation of the probes. Probes of memory and of creating files change too much
-on one and the same node to tell two apart. A node that surely differs is a pool of its own.
+Nodes of one kind should tie. Each is compared with the one that has most records, by three things that no backend has
+a part in: the plain file, and of the probes the fixed computation and the writing to the disk. Probes of memory and of
+creating files change too much on one and the same node to tell two apart. A node that surely differs is a pool of its
+own.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import Any
 
 from scripts.measure.sampling import median
 from scripts.report import comparability, statistics
 from scripts.report.comparability import Pools, Records
-from scripts.report.statistics import Ratio
+from scripts.report.statistics import INTERVAL, RANGE, Ratio
 
 FEWEST = 3
 """With fewer pairs of plain files, or probes of fewer jobs, nothing is concluded."""
-TIE, TIE_ALONE = "tie", "tie, by the computation alone"
+DISK_TIES_WITHIN = {INTERVAL: 1.2, RANGE: 1.4}
+"""The practical thresholds for writing to the disk, by kind. They are wider than those of `statistics.TIES_WITHIN`
+because writes are moody: several jobs in a row may meet a busy disk or network, which an interval that takes jobs for
+independent doesn't show."""
+TIE, TIE_ALONE = "tie", "tie, by the probes alone"
 DIFFERS, TOO_FEW = "differs, kept apart", "too few to tell"
 
 
 @dataclass(frozen=True)
 class Node:
-    """A node, how many records it took, and how many times as long the plain file and the fixed computation take on it
-    as on the first node; None for the first, and where there is too little to tell."""
+    """A node, how many records it took, and how many times as long the plain file, the fixed computation and writing to
+    the disk take on it as on the first node; None for the first, and where there is too little to tell."""
 
     name: str
     records: int
     baseline: Ratio | None = None
     computation: Ratio | None = None
+    disk: Ratio | None = None
 
     @property
     def verdict(self) -> str:
-        """Whether it ties with the first node, by the rule for ties of stores; both comparisons must."""
-        known = [ratio for ratio in (self.baseline, self.computation) if ratio]
-        if not known:
+        """Whether it ties with the first node, by the rule for ties of stores; all comparisons must, that of writing to
+        the disk within its own thresholds."""
+        ties = [ratio.tie for ratio in (self.baseline, self.computation) if ratio]
+        if self.disk:
+            within = DISK_TIES_WITHIN[self.disk.kind]
+            ties.append(self.disk.low <= within and self.disk.high >= 1 / within)
+        if not ties:
             return TOO_FEW
-        if not all(ratio.tie for ratio in known):
+        if not all(ties):
             return DIFFERS
         return TIE if self.baseline else TIE_ALONE
 
@@ -49,7 +59,7 @@ def compare(records: Records) -> list[Node]:
     names = sorted(by_node, key=lambda name: (-len(by_node[name]), name))
     first = by_node[names[0]] if names else []
     return [
-        Node(name, len(own), *((_baseline(own, first), _computation(own, first)) if own is not first else ()))
+        Node(name, len(own), *(_compared(own, first) if own is not first else ()))
         for name, own in ((name, by_node[name]) for name in names)
     ]
 
@@ -57,6 +67,11 @@ def compare(records: Records) -> list[Node]:
 def pools(nodes: list[Node]) -> Pools:
     """The pool of each node: its own name where it surely differs from the first one, and otherwise the first's."""
     return {node.name: node.name if node.verdict == DIFFERS else nodes[0].name for node in nodes}
+
+
+def _compared(own: list[dict], first: list[dict]) -> tuple[Ratio | None, ...]:
+    disks = (_on_file_system(_main_file_system(first), records) for records in (own, first))
+    return _baseline(own, first), _probe("cpu_seconds", own, first), _probe("disk_seconds", *disks)
 
 
 def _baseline(own: list[dict], first: list[dict]) -> Ratio | None:
@@ -69,15 +84,26 @@ def _baseline(own: list[dict], first: list[dict]) -> Ratio | None:
     return Ratio(found.median, found.low, found.high, found.kind)
 
 
-def _computation(own: list[dict], first: list[dict]) -> Ratio | None:
+def _probe(name: str, own: list[dict], first: list[dict]) -> Ratio | None:
+    """By the shorter of the two before and after each job: what disturbs a probe only makes it longer."""
     if min(len(own), len(first)) < FEWEST:
         return None
-    return statistics.ratio(*([_probe(record) for record in records] for records in (own, first)))
+    moments = ("before", "after")
+    taken = ([min(record["noise"][moment][name] for moment in moments) for record in side] for side in (own, first))
+    return statistics.ratio(*taken)
 
 
-def _probe(record: dict) -> float:
-    """The shorter of the two before and after a job: what disturbs a computation only makes it longer."""
-    return min(record["noise"][moment]["cpu_seconds"] for moment in ("before", "after"))
+def _main_file_system(records: list[dict]) -> str:
+    """The one that most of them were timed on: elsewhere, writing to the disk is writing to another."""
+    return Counter(map(_file_system, records)).most_common(1)[0][0]
+
+
+def _on_file_system(name: str, records: list[dict]) -> list[dict]:
+    return [record for record in records if _file_system(record) == name]
+
+
+def _file_system(record: dict) -> str:
+    return comparability.identity(record, pools={})["file_system"]
 
 
 def _plain_files(records: list[dict]) -> dict[tuple[Any, ...], float]:

@@ -1,0 +1,55 @@
+"""File systems are told apart, and what can't be evicted or synced on one is said."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from scripts.measure import file_system
+
+MOUNTS = r"""
+22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
+30 22 0:26 / /dev/shm rw,nosuid,nodev shared:4 - tmpfs tmpfs rw
+41 22 0:50 / /home rw,relatime shared:20 - nfs4 server:/home rw,vers=4.2,rsize=1048576,hard,proto=tcp
+42 22 0:51 / /work rw,noatime shared:21 - lustre 10.0.0.1@tcp:/work rw,flock
+43 22 0:52 / /gpfs rw,relatime shared:22 - gpfs gpfs1 rw,dev=gpfs1
+44 22 0:53 / /pool rw,xattr shared:23 - zfs tank/pool rw
+45 41 0:54 / /home/me/my\040disk rw,relatime shared:24 - xfs /dev/sdb1 rw
+46 22 0:55 / /odd rw - newfs /dev/sdc rw
+""".strip()
+
+
+def described(path: str) -> dict:
+    return file_system.description(*file_system.mount_of(Path(path), MOUNTS))
+
+
+@pytest.mark.parametrize(
+    ("path", "type_", "kind", "said"),
+    [
+        ("/var/data", "ext4", "local", []),
+        ("/dev/shm/data", "tmpfs", "memory", ["is memory"]),
+        ("/home/me", "nfs4", "network", ["servers keep in their memory", "durable means that the servers"]),
+        ("/work/project", "lustre", "network", ["servers keep in their memory", "durable means that the servers"]),
+        ("/gpfs", "gpfs", "network", ["memory of its own", "servers keep", "durable means"]),
+        ("/pool/data", "zfs", "local", ["memory of its own"]),
+        ("/home/me/my disk/data", "xfs", "local", []),
+        ("/odd/data", "newfs", "unknown", ["isn't known"]),
+    ],
+)
+def test_what_a_mount_says(path: str, type_: str, kind: str, said: list[str]) -> None:
+    found = described(path)
+    assert (found["type"], found["kind"]) == (type_, kind)
+    assert len(found["limits"]) == len(said)
+    assert all(words in limit for words, limit in zip(said, found["limits"], strict=True))
+    assert all(limit.startswith(f"{type_}: ") for limit in found["limits"])
+
+
+def test_the_mount_that_is_there(tmp_path: Path) -> None:
+    """The system's own `findmnt` says the same, also of what isn't there yet."""
+    columns = ("FSTYPE", "TARGET", "VFS-OPTIONS")
+    said = [
+        subprocess.run(["findmnt", "-n", "-o", name, "-T", tmp_path], capture_output=True, text=True, check=True)
+        for name in columns
+    ]
+    found = file_system.describe(tmp_path / "not" / "yet")
+    assert [found["type"], found["mount_point"], found["options"]] == [done.stdout.strip() for done in said]
