@@ -15,7 +15,7 @@ configfile: f"{workflow.basedir}/config.yaml"
 PLAN = plan.read(
     config,
     with_conda=DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method,
-    on_cluster=workflow.nodes is not None,
+    on_cluster=cluster.FILE_SYSTEM in workflow.global_resources,
 )
 STEP = plan.untracked(PLAN.step_command())
 DATASET = PLAN.dataset
@@ -41,18 +41,13 @@ localrules:
     page,
 
 
-# One for each node, whatever the cluster has: what is in one group runs on it one after the other.
+# Counted in each job of a cluster by itself: what is in one group runs one after the other.
 resource_scopes:
-    node="local",
+    at_a_time="local",
 
 
 onstart:
-    start(
-        PLAN,
-        [path for job in workflow.dag.needrun_jobs() for path in job.output],
-        [path for job in workflow.dag.needrun_jobs() for path in job.input],
-        workflow.global_resources,
-    )
+    start(PLAN, workflow)
 
 
 onsuccess:
@@ -129,7 +124,7 @@ rule build:
         mem_mb=cluster.megabytes,
         runtime=cluster.minutes_to_build,
         cpus_per_task=cluster.CORES,
-        node=1,
+        at_a_time=1,
         file_system=PLAN.file_system_uses,
     params:
         step=STEP,
@@ -163,7 +158,7 @@ rule time_operation:
         runtime=lambda wildcards: cluster.minutes_to_time(wildcards, PLAN.budget_seconds),
         cpus_per_task=cluster.CORES,
         slurm_extra=cluster.ALONE,
-        node=1,
+        at_a_time=1,
         file_system=PLAN.file_system_uses,
     params:
         step=STEP,
@@ -274,4 +269,4 @@ rule page:
         code=PLAN.code("page"),
     shell:
         "{params.step} page --provenance {input.provenance:q} --records {params.records:q}"
-        " --others {input.others:q} --tables {params.tables:q} --figures {input.figures:q} --settings {params.settings:q} --output {output:q} 2> {log:q}"
+        " --tables {params.tables:q} --figures {input.figures:q} --settings {params.settings:q} --output {output:q} 2> {log:q}"

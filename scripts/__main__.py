@@ -55,7 +55,7 @@ def main(arguments: list[str]) -> int:
     except _Ended:
         print(
             f"{step} was ended from outside, as a cluster does with jobs that are cancelled or over their time limit; "
-            "the next run does it anew",
+            "the next run does it anew (more time: runtime in profiles/slurm/config.yaml)",
             file=sys.stderr,
         )
         return 143

@@ -6,9 +6,10 @@ A run on one machine asks for none of this: Snakemake counts it there only where
 import getpass
 import math
 import os
+import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from scripts import forecast
@@ -18,13 +19,19 @@ CORES = 2
 """For a build or a timing: one for its work, one for the Snakemake that runs it on the node."""
 ALONE = "--exclusive"
 """Slurm's option for a node to itself: sbatch(1)."""
-ONE_AT_A_TIME = "file_system"
-"""The resource of which the profile gives a run one, and of which each job takes one that uses the file system."""
+FILE_SYSTEM, AT_A_TIME = "file_system", "at_a_time"
+"""Resources, of both of which the profile gives one: to the run as a whole, of which each job takes one that uses the
+shared file system; and to each job of the cluster, so that the cells in it run one after the other."""
 MEGABYTES_BEFORE_THE_FIRST_IMAGE = 1000
 COPIES_IN_MEMORY = 8
 """Arrays, the store and the plain file, twice over: some clusters count the page cache as a job's memory."""
 PATIENCE = 10
-"""How many times as long as the forecast says a job may take: a network's file system is slower than a disk."""
+"""How many times as long as the forecast says a job may take."""
+SECONDS_PER_FILE = 0.005
+"""Of a network's file system that is slow to make them: a file for each image is what a cell takes longest with."""
+LEAST_SECONDS_REMEMBERED = 190
+"""The Slurm plugin asks for the state of jobs every three minutes at least, and waits for ever for a job that the
+scheduler has forgotten by then (MinJobAge in slurm.conf(5))."""
 IMAGE_BYTES = 32 * 32 * 3
 
 
@@ -36,23 +43,39 @@ def megabytes(wildcards: Any) -> int:
 
 def minutes_to_build(wildcards: Any) -> int:
     """Return the time limit (minutes) for building a store."""
-    return 1 + math.ceil(PATIENCE * forecast.seconds_to_build(int(wildcards.cutoff)) / 60)
+    cutoff = int(wildcards.cutoff)
+    return _minutes(cutoff, forecast.seconds_to_build(cutoff))
 
 
 def minutes_to_time(wildcards: Any, budget_seconds: float) -> int:
     """Return the time limit (minutes) for timing a cell with such a budget (s)."""
-    return 1 + math.ceil(PATIENCE * forecast.seconds_to_time(int(wildcards.cutoff), budget_seconds) / 60)
+    cutoff = int(wildcards.cutoff)
+    return _minutes(cutoff, forecast.seconds_to_time(cutoff, budget_seconds))
 
 
-def check(limits: Mapping[str, Any]) -> None:
-    """Raise UserError where timings on a cluster wouldn't be alone, or jobs of an earlier run go on.
+def check(limits: Mapping[str, Any], asked: Iterable[str], status_command: str | None) -> None:
+    """Raise UserError where timings on a cluster wouldn't be alone, where Snakemake would wait for ever, or where jobs
+    of an earlier run go on.
 
-    `limits` are the resources that the run as a whole has.
+    `limits` are the resources that the run as a whole has, `asked` what each timing asks of Slurm besides its
+    resources, `status_command` what is asked for the state of jobs.
     """
-    if ONE_AT_A_TIME not in limits:
+    for name in (FILE_SYSTEM, AT_A_TIME):
+        if name not in limits:
+            raise UserError(
+                f"the resource {name} has no limit, so timings would disturb each other; use --workflow-profile "
+                f"profiles/slurm, or pass --resources {FILE_SYSTEM}=1 {AT_A_TIME}=1"
+            )
+    if not all(ALONE in extra.split() for extra in asked):
         raise UserError(
-            f"the resource {ONE_AT_A_TIME} has no limit, so timings would disturb each other; use --workflow-profile "
-            f"profiles/slurm, or pass --resources {ONE_AT_A_TIME}=1 node=1"
+            f"slurm_extra of time_operation lacks {ALONE}, so timings wouldn't have a node to themselves; add it to "
+            "what you set there"
+        )
+    remembered = _seconds_remembered()
+    if status_command == "squeue" and remembered is not None and remembered < LEAST_SECONDS_REMEMBERED:
+        raise UserError(
+            f"this cluster forgets a job {remembered} s after its end (MinJobAge), so Snakemake might wait for it for "
+            "ever; pass --slurm-status-command sacct, where the cluster keeps accounts"
         )
     left = _jobs_of_this_directory()
     if left:
@@ -63,14 +86,26 @@ def check(limits: Mapping[str, Any]) -> None:
         )
 
 
+def _minutes(cutoff: int, seconds: float) -> int:
+    return 1 + math.ceil((PATIENCE * seconds + SECONDS_PER_FILE * cutoff) / 60)
+
+
+def _seconds_remembered() -> int | None:
+    """How long (s) the cluster knows of a job after its end, None where nothing says it."""
+    found = re.search(r"MinJobAge\s*=\s*(\d+)", _output("scontrol", "show", "config"))
+    return int(found[1]) if found else None
+
+
 def _jobs_of_this_directory() -> list[str]:
     """The Slurm jobs, by number, that Snakemake has started in this directory and that haven't ended."""
-    if not shutil.which("squeue"):
-        return []
-    command = ["squeue", "--noheader", "--user", getpass.getuser(), "--format", "%i|%k|%Z"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    jobs = [line.split("|", 2) for line in done.stdout.splitlines() if line.count("|") >= 2]
+    listed = _output("squeue", "--noheader", "--user", getpass.getuser(), "--format", "%i|%k|%Z")
+    jobs = [line.split("|", 2) for line in listed.splitlines() if line.count("|") >= 2]
     return [number for number, comment, directory in jobs if comment.startswith("rule_") and _is_here(directory)]
+
+
+def _output(*command: str) -> str:
+    """What a command of Slurm's says; nothing where there is no Slurm."""
+    return subprocess.run(command, capture_output=True, text=True).stdout if shutil.which(command[0]) else ""
 
 
 def _is_here(directory: str) -> bool:

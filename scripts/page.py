@@ -12,8 +12,9 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="python scripts page", description=__doc__)
     parser.add_argument("--tables", type=Path, required=True, help="directory of the tables")
     parser.add_argument("--provenance", type=Path, required=True, help="provenance.json of the image set")
-    parser.add_argument("--records", type=Path, required=True, help="directory of the machine's records")
-    parser.add_argument("--others", type=Path, nargs="*", default=[], help="record files of other machines")
+    parser.add_argument(
+        "--records", type=Path, required=True, help="directory of the machine's records, beside others'"
+    )
     parser.add_argument("--figures", type=Path, nargs="+", required=True, help="SVG files, in the order to show them")
     parser.add_argument("--settings", type=json.loads, required=True, help="what the config changes, as JSON")
     parser.add_argument("--output", type=Path, required=True, help="the page to write")
@@ -22,7 +23,6 @@ def main(arguments: list[str]) -> None:
         given.tables,
         given.provenance,
         given.records,
-        given.others,
         given.figures,
         given.settings,
         given.output,

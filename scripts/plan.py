@@ -255,6 +255,10 @@ def read(config: Config, *, with_conda: bool, on_cluster: bool) -> Plan:
         if not with_conda:
             _check_packages(plan.choices)
         sharing.check_what_may_only_be_read(plan)
+        # Both are asked of the system, and what goes wrong with that is said here.
+        _ = plan.machine, plan.dataset
+    except PermissionError as error:
+        sys.exit(f"error: no permission to read {error.filename}; ask its owner, or set store_dir to one of your own")
     except UserError as error:
         sys.exit(f"error: {error}")
     return plan

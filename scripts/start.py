@@ -6,7 +6,7 @@ Snakemake says which files it is going to make; their paths say which stores are
 import os
 import shutil
 import sys
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,37 +14,50 @@ from scripts import cluster, forecast, sharing
 from scripts.errors import UserError
 from scripts.files import nearest_directory, writable
 from scripts.measure.settings import Settings
-from scripts.plan import Plan
+from scripts.plan import TABLES, Plan
 from scripts.progress import duration
 
 SECONDS_BESIDE = 15
 """For everything but stores and timings."""
 
+TIMING = "time_operation"
 LEFT_SAMPLES = 6
 """Samples of small files, of earlier jobs, that stay on the disk until the run ends."""
 DISK_BYTES_PER_SECOND = 3e9
 """What a fast disk takes: it limits how many large samples fit into the budget of a cell."""
 
 
-def start(plan: Plan, to_make: Iterable[str], to_use: Iterable[str], limits: Mapping[str, Any]) -> None:
-    """Say what the run will do; end the process with one line where it can't write, or the disk is too small.
+def start(plan: Plan, workflow: Any) -> None:
+    """Look at what Snakemake is about to do and say it; end the process with one line where that can't go well.
 
-    `to_make` are the paths of the files that Snakemake is going to make, `to_use` of those that go into them; `limits`
-    are the resources of the run as a whole.
+    `workflow` is Snakemake's own, right before its first job.
     """
-    to_make, to_use = ({os.path.normpath(path) for path in paths} for paths in (to_make, to_use))
+    if workflow.touch:
+        return
+    jobs = list(workflow.dag.needrun_jobs())
+    to_make, to_use = [path for job in jobs for path in job.output], [path for job in jobs for path in job.input]
     try:
-        if plan.on_cluster:
-            cluster.check(limits)
-        if f"{plan.dataset}/provenance.json" not in to_make:
-            sharing.check(plan, to_use - to_make)
-        _check_places(plan, to_make)
-        _check_disk(plan, to_make)
+        if not workflow.local_exec:
+            extras = [job.resources.slurm_extra for job in jobs if job.rule.name == TIMING]
+            status_command = getattr(workflow.executor_settings, "status_command", None)
+            cluster.check(workflow.global_resources, extras, status_command)
+        check(plan, to_make, to_use)
     except UserError as error:
         sys.exit(f"error: {error}")
-    if plan.on_cluster:
+    if not workflow.local_exec:
         _remove_outdated(plan, to_make)
-    print(_opening(plan, to_make), file=sys.stderr)
+    print(_opening(plan, _normal(to_make)), file=sys.stderr)
+
+
+def check(plan: Plan, to_make: Iterable[str], to_use: Iterable[str]) -> None:
+    """Raise UserError where the run can't write, the disk is too small, or a store isn't the one it's taken for.
+
+    `to_make` are the paths of the files that Snakemake is going to make, `to_use` of those that go into them.
+    """
+    made = _normal(to_make)
+    sharing.check(plan, _normal(to_use) - made)
+    _check_places(plan, made)
+    _check_disk(plan, made)
 
 
 def _opening(plan: Plan, to_make: Collection[str]) -> str:
@@ -68,13 +81,15 @@ def _opening(plan: Plan, to_make: Collection[str]) -> str:
     )
 
 
-def _remove_outdated(plan: Plan, to_make: Collection[str]) -> None:
-    """Remove the records and manifests that this run makes anew.
+def _remove_outdated(plan: Plan, to_make: Iterable[str]) -> None:
+    """Remove the records and manifests that this run makes anew, and with any of them the tables.
 
     On a cluster a failed job keeps what it has finished (`keep-incomplete` in profiles/slurm), and Snakemake then takes
-    what it finds there for new: nothing old may be among it.
+    all of it for made: nothing old may be among it, and without the tables the next run asks for what isn't there.
     """
-    for path in _made([*plan.manifests(), *plan.records()], to_make):
+    outdated = _made([*plan.manifests(), *plan.records()], _normal(to_make))
+    tables = [f"{plan.results}/{table}.csv" for table in TABLES]
+    for path in [*outdated, *tables] if outdated else []:
         Path(path).unlink(missing_ok=True)
 
 
@@ -99,7 +114,9 @@ def _check_places(plan: Plan, to_make: Collection[str]) -> None:
 
 def _check_disk(plan: Plan, to_make: Collection[str]) -> None:
     """Raise UserError where the stores to be built, and what timing jobs write, won't fit on the disk."""
-    needed = sum(_cutoffs(plan.manifests(), to_make)) * forecast.BYTES_PER_IMAGE + _bytes_written(plan, to_make)
+    needed = sum(_cutoffs(plan.manifests(), to_make)) * forecast.BYTES_PER_IMAGE
+    if not plan.config["scratch_dir"]:
+        needed += _bytes_written(plan, to_make)
     place = nearest_directory(plan.stores)
     free = shutil.disk_usage(place).free
     if free < needed:
@@ -124,6 +141,10 @@ def _bytes_written(plan: Plan, to_make: Collection[str]) -> float:
     within_budget = plan.budget_seconds * DISK_BYTES_PER_SECOND / max(1, 4 * store_bytes)
     samples = max(least, min(Settings.maximum_samples, within_budget))
     return store_bytes * (2 + 4 * samples + LEFT_SAMPLES)
+
+
+def _normal(paths: Iterable[str]) -> set[str]:
+    return {os.path.normpath(path) for path in paths}
 
 
 def _made(files: Iterable[str], to_make: Collection[str]) -> list[str]:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import cycle
@@ -164,9 +164,8 @@ class Run:
             figure.main([name, *self.tables, "--svg", files[0], "--png", files[1]])
         return self
 
-    def page(self, *names: str, others: Sequence[Path] = ()) -> str:
-        """Run the step that makes the page, with these figures or with all, and with these record files of other
-        machines; returns its text."""
+    def page(self, *names: str) -> str:
+        """Run the step that makes the page, with these figures or with all; returns its text."""
         output = self.directory / "report.html"
         figures = [str(self.directory / "figures" / f"{name}.svg") for name in names or captions.names()]
         page.main(
@@ -175,7 +174,6 @@ class Run:
                 *("--provenance", str(self.directory / "dataset" / "provenance.json")),
                 *("--records", str(self.records), "--figures", *figures, "--output", str(output)),
                 *("--settings", json.dumps(self.settings)),
-                *(["--others", *map(str, others)] if others else []),
             ]
         )
         return output.read_text(encoding="utf-8")
@@ -211,7 +209,8 @@ class Run:
             "started": _moment(started),
             "ended": _moment(started + timedelta(seconds=4)),
             "machine": {
-                **{"cpu": "Intel(R) Xeon(R) CPU @ 2.20GHz", "cores": 2, "memory_bytes": 24 * 2**30},
+                **{"cpu": "Intel(R) Xeon(R) CPU @ 2.20GHz", "cores": 2, "node_cores": 2},
+                "memory_bytes": 24 * 2**30,
                 **{"kernel": "Linux 6.1.0", "operating_system": "Debian GNU/Linux 12 (bookworm)"},
                 **{"python": "3.11.2", "node": node},
             },

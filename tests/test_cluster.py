@@ -162,6 +162,8 @@ def test_a_node_that_goes_down_is_made_up_for_by_another(outdated: OnCluster) ->
 
 
 def test_jobs_of_a_killed_snakemake_end_undisturbed_and_count(outdated: OnCluster) -> None:
+    cells = ("hdf5/30/random-warm", "hdf5/30/batch-warm")
+    outdated.configure(operations=["random-warm", "batch-warm"])
     process = outdated.start(SUMMARY)
     outdated.cluster.wait_for(lambda: list(outdated.directory.glob(AT_WORK)), "the timing", 120)
     outdated.cluster.run(["pkill", "-KILL", "-f", "--", "--workflow-profile profiles/slurm"])
@@ -173,16 +175,29 @@ def test_jobs_of_a_killed_snakemake_end_undisturbed_and_count(outdated: OnCluste
     assert beside.returncode != 0
     assert f"scancel {job.id}" in beside.stdout
     assert outdated.cluster.job_ended(job.id).state == "COMPLETED"
-    assert outdated.new(FIRST)
-    assert outdated.new(SECOND)
+    kept = [outdated.record(cell).read_bytes() for cell in cells]
     outdated.finish(SUMMARY)
-    assert_whole(outdated)
+    assert [outdated.record(cell).read_bytes() for cell in cells] == kept
+    assert outdated.jobs()[-1].id == job.id
+    assert (outdated.directory / SUMMARY).is_file()
+    assert hidden(outdated) == []
 
 
-def test_without_a_limit_for_the_shared_file_system_nothing_starts(outdated: OnCluster) -> None:
-    done = outdated.run("--resources", "mem_mb=1000", "--", SUMMARY)
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--resources", "file_system=1"), "the resource at_a_time has no limit"),
+        (("--resources", "at_a_time=1"), "--resources file_system=1 at_a_time=1"),
+        (("--set-resources", "time_operation:slurm_extra='--nice=5'"), "lacks --exclusive"),
+    ],
+)
+def test_without_what_keeps_timings_alone_nothing_starts(
+    outdated: OnCluster, options: tuple[str, ...], said: str
+) -> None:
+    done = outdated.run(*options, "--", SUMMARY)
     assert done.returncode != 0
-    assert "--resources file_system=1 node=1" in done.stdout
+    assert said in done.stdout
+    assert "Traceback" not in done.stdout
     assert outdated.jobs() == []
 
 
@@ -252,6 +267,7 @@ def test_what_a_site_asks_for_goes_to_its_jobs(outdated: OnCluster) -> None:
     settings = re.sub(r"(?m)^#(?=default-resources:|set-resources:|  )", "", profile.read_text())
     profile.write_text(settings)
     output = outdated.finish("--dry-run", SUMMARY)
+    assert "localrule" not in output
     timing = output[output.index("rule time_operation") :]
     for asked in (
         "slurm_partition=compute",

@@ -17,7 +17,7 @@ from conftest import CHECKOUT, SMALL, Workflow
 from scripts import plan
 from scripts.errors import UserError
 from scripts.measure.operations import OPERATIONS
-from scripts.start import start
+from scripts.start import check
 
 SCHEMA = yaml.safe_load((CHECKOUT / "scripts/schemas/config.schema.yaml").read_text())
 
@@ -229,9 +229,9 @@ def test_a_disk_too_small_for_what_writing_leaves_may_do_for_reading(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=10e9))
     reads = plan.read({"images": "synthetic", "operations": ["read-warm"]}, with_conda=False, on_cluster=False)
-    start(reads, reads.records(), [], {})
+    check(reads, reads.records(), [])
     writes = plan.read(
         {"images": "synthetic", "operations": ["read-warm", "write"]}, with_conda=False, on_cluster=False
     )
-    with pytest.raises(SystemExit, match=r"the stores need up to 1.* GB and .* has 10.0 GB free"):
-        start(writes, writes.records(), [], {})
+    with pytest.raises(UserError, match=r"the stores need up to 1.* GB and .* has 10.0 GB free"):
+        check(writes, writes.records(), [])

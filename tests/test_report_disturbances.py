@@ -28,6 +28,18 @@ def test_probes_are_judged_by_what_is_typical_of_their_node(tmp_path):
     assert "a fixed computation took 2.00" in judged(run)["hdf5/10/write.json"]
 
 
+def test_the_stolen_share_is_that_of_all_cores_of_the_node(tmp_path):
+    """2.4 s in 4 s: more than half a core, which is little of 64, though the job may use but two."""
+    run = Run(tmp_path, **SMALL).write()
+    where = ("hdf5", 10, "write")
+    record = json.loads(run.record_path(*where).read_text())
+    machine = {**record["machine"], "node_cores": 64}
+    run.change(where, machine=machine, noise={**record["noise"], "stolen_seconds": 2.4})
+    assert judged(run) == {}
+    run.change(where, machine=machine, noise={**record["noise"], "stolen_seconds": 24})
+    assert judged(run) == {"hdf5/10/write.json": "a hypervisor took 9% of the cores' time"}
+
+
 def at_once(tmp_path, file_system: dict, other: dict, node: str) -> Run:
     """A run in which two cells were timed at the same moment, the second on this node and file system."""
     run = Run(tmp_path, **SMALL, file_system=file_system).write()

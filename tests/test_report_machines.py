@@ -1,10 +1,13 @@
 """Records of other machines in the same results: side by side with this machine's, never merged or in the way."""
 
+import json
+import math
 import re
-from pathlib import Path
 
 import pytest
 
+from scripts.report import machines
+from scripts.report.comparability import Records
 from tests.report_run import NFS, REAL, Run
 from tests.test_report_page import Strict, shown
 
@@ -21,11 +24,6 @@ def cluster(run: Run, **more) -> Run:
     """Records of another machine in the same results: two nodes on an NFS, on which everything takes thrice as long."""
     more = {"nodes": {"c1": (3.0, 1.0), "c2": (3.0, 1.0)}, "file_system": NFS, "machine": CLUSTER, **SMALL, **more}
     return Run(run.directory, **more).write()
-
-
-def files(*runs: Run) -> list[Path]:
-    """The record files of other machines."""
-    return [path for run in runs for path in run.records.rglob("*.json")]
 
 
 def section(text: str) -> str:
@@ -53,7 +51,8 @@ def test_without_other_machines_there_is_no_section(run):
 
 def test_machines_stand_side_by_side_at_the_largest_cutoff_that_both_have(run):
     alone = run.page("single_image")
-    text = run.page("single_image", others=files(cluster(run, cutoffs=(1, 10, 1000))))
+    cluster(run, cutoffs=(1, 10, 1000))
+    text = run.page("single_image")
     parser = Strict()
     parser.feed(text)
     assert len(parser.ids) == len(set(parser.ids))
@@ -73,26 +72,22 @@ def test_machines_stand_side_by_side_at_the_largest_cutoff_that_both_have(run):
 
 def test_what_differs_besides_the_machine_is_said(run):
     other = cluster(run)
-    assert "differs in" not in section(run.page("single_image", others=files(other)))
+    assert "differs in" not in section(run.page("single_image"))
     for where in ((b, n, o) for b in other.backends for n in other.cutoffs for o in other.operations):
         other.change(where, measuring_digest="other", eviction="drop_caches" if where[2] == "read-cold" else None)
     assert (
         f"{CLUSTER} also differs in: measuring code; way of emptying the page cache, images drawn or size of a batch."
-    ) in section(run.page("single_image", others=files(other)))
+    ) in section(run.page("single_image"))
 
 
 def test_several_machines_and_cutoffs(run):
-    others = (
-        cluster(run, cutoffs=(1, 10)),
-        cluster(run, machine="laptop", backends=("png",), file_system=run.file_system),
-    )
-    text = section(run.page("single_image", others=files(*others)))
+    cluster(run, cutoffs=(1, 10))
+    cluster(run, machine="laptop", backends=("png",), file_system=run.file_system)
+    text = section(run.page("single_image"))
     assert f"{run.machine} ext4, 1 node {CLUSTER} nfs4, 2 nodes laptop ext4, 2 nodes" in text
     assert text.index("Write, 100 images") < text.index("Write, 10 images")
-    strange = cluster(run, machine="strange", cutoffs=(7,))
-    assert "strange has no cell in common with this machine." in section(
-        run.page("single_image", others=files(strange))
-    )
+    cluster(run, machine="strange", cutoffs=(7,))
+    assert "strange has no cell in common with this machine." in section(run.page("single_image"))
 
 
 def test_records_of_other_images_or_apart_are_left_out_and_named(run):
@@ -101,7 +96,7 @@ def test_records_of_other_images_or_apart_are_left_out_and_named(run):
     for backend in other.backends:
         other.change((backend, 100, "write"), image_set=images)
     other.change(("hdf5", 100, "read-warm"), measuring_digest="other")
-    text = section(run.page("single_image", others=files(other)))
+    text = section(run.page("single_image"))
     place = f"records/{CLUSTER}"
     assert f"3 records of {CLUSTER}, made from other images (the first: {place}/hdf5/100/write.json)." in text
     apart = f"1 record of {CLUSTER}, not measured like the others of that machine ({place}/hdf5/100/read-warm.json)."
@@ -114,8 +109,8 @@ def test_records_of_other_images_or_apart_are_left_out_and_named(run):
 
 
 def test_a_node_that_differs_on_another_machine_is_not_merged_with_its_others(run):
-    other = cluster(run, nodes={"c1": (1.0, 1.0), "c2": (2.0, 1.0)})
-    text = section(run.page("single_image", others=files(other)))
+    cluster(run, nodes={"c1": (1.0, 1.0), "c2": (2.0, 1.0)})
+    text = section(run.page("single_image"))
     assert f"13 records of {CLUSTER}, not measured like the others of that machine" in text
     assert f"{CLUSTER} nfs4, 1 node" in text
 
@@ -124,7 +119,7 @@ def test_overlapping_records_are_left_out(run):
     other = cluster(run)
     times = {"started": "2025-03-01T12:00:00.000000Z", "ended": "2025-03-01T13:00:00.000000Z"}
     other.change(("png", 1, "write"), **times)
-    text = section(run.page("single_image", others=files(other)))
+    text = section(run.page("single_image"))
     assert f"27 records of {CLUSTER}, some of which were timed at the same moment on one node" in text
 
 
@@ -138,16 +133,53 @@ def test_records_that_cannot_be_read_never_stop_the_page(run):
     other.record_path("lmdb", 1, "write").mkdir()
     other.record_path("lmdb", 10, "write").write_text("[]")
     other.change(("hdf5", 1, "write"), cell={"machine": CLUSTER, "backend": "png", "cutoff": 1, "operation": "write"})
-    paths = [*files(other), other.records / "gone" / "1" / "write.json"]
-    text = run.page("single_image", others=paths)
+    text = run.page("single_image")
     assert without_it(text) == alone
-    assert f"6 records of {CLUSTER}, unreadable or of another version (the first: records/{CLUSTER}/gone" in section(
+    assert f"5 records of {CLUSTER}, unreadable or of another version (the first: records/{CLUSTER}/lmdb/1" in section(
         text
     )
     assert f"1 record of {CLUSTER}, in the place of another cell (records/{CLUSTER}/hdf5/1/write.json)" in section(text)
     assert "Write, 100 images" in section(text)
-    other.change(("hdf5", 10, "write"), started="yesterday")
-    text = run.page("single_image", others=files(other))
-    assert without_it(text) == alone
-    assert f"{CLUSTER} has no cell in common with this machine." in section(text)
-    assert "<table>" not in text[text.index('<section id="machines"') : text.index('<section id="method"')]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        *({"started": moment} for moment in ("yesterday", "2025-03-01T12:00:00", "2025-03-01T12:00:00+01:00")),
+        {"latencies": {"probabilities": [0.5], "backend": [1.0], "baseline": []}},
+        {"overwrite_seconds": math.nan},
+        {"settings": {"budget_seconds": 0}},
+        {"samples": 3},
+        *({"machine": {"memory_bytes": "24 GiB"}}, {"machine": {"node_cores": "many"}}, {"machine": {"node": ["c1"]}}),
+    ],
+)
+def test_a_record_of_an_odd_shape_is_left_out_alone(run, odd):
+    other = cluster(run)
+    record = json.loads(other.record_path("hdf5", 10, "write").read_text())
+    if odd == {"samples": 3}:
+        odd = {"samples": record["samples"][:3]}
+    odd = {**odd, "machine": {**record["machine"], **odd.get("machine", {})}}
+    other.change(("hdf5", 10, "write"), **odd)
+    text = section(run.page("single_image"))
+    assert f"1 record of {CLUSTER}, unreadable or of another version (records/{CLUSTER}/hdf5/10/write.json)." in text
+    assert text.count("Left out") == 1
+
+
+def test_a_defect_of_the_report_itself_is_not_taken_for_unreadable_records(run, monkeypatch):
+    def broken(records: Records) -> None:
+        raise KeyError("a defect")
+
+    cluster(run)
+    monkeypatch.setattr(machines.comparability, "refuse_overlaps", broken)
+    with pytest.raises(KeyError, match="a defect"):
+        run.page("single_image")
+
+
+def test_records_of_other_backends_and_operations_are_not_read(run):
+    """What this run doesn't have compares with nothing, so it isn't even said to be left out."""
+    alone = run.page("single_image")
+    other = cluster(run, backends=("npy",))
+    for path in (other.record_path("png", 1, "batch-warm"), other.record_path("npy", 1, "write")):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("no record")
+    assert run.page("single_image") == alone

@@ -22,6 +22,7 @@ to the next: together a little more than was measured on a shared virtual machin
 STRETCH = 8
 DISKS_DIFFER = 0.4
 """Standard deviation of the logarithm of the time to write to the disk, from job to job."""
+HARDWARE = {"cpu": "EPYC", "node_cores": 64, "memory_bytes": 256 * 2**30, "kernel": "Linux 6.1.0"}
 
 
 def groups_by_node(run: Run) -> dict[str, set[int]]:
@@ -83,6 +84,63 @@ def test_what_disturbs_a_probe_once_does_not_make_a_node_differ(tmp_path):
             for probe in ("cpu_seconds", "disk_seconds"):
                 record["noise"]["before" if number % 2 else "after"][probe] *= 1.5
     assert nodes.compare(records)[1].verdict == nodes.TIE
+
+
+XEON = "Intel(R) Xeon(R) CPU @ 2.20GHz"
+
+
+@pytest.mark.parametrize(
+    ("hardware", "said"),
+    [
+        ({"node_cores": 64}, "64 cores, not 2"),
+        ({"node_cores": 1}, "1 core, not 2"),
+        ({"cpu": "EPYC"}, f"EPYC, not {XEON}"),
+        ({"memory_bytes": 25 * 2**30}, "25 GiB of memory, not 24"),
+        ({"kernel": "Linux 6.8.0-31-generic"}, "kernel Linux 6.8, not Linux 6.1"),
+        ({"cpu": "EPYC", "node_cores": 64}, f"EPYC, not {XEON}; 64 cores, not 2"),
+    ],
+)
+def test_a_node_of_other_hardware_is_kept_apart_and_the_page_says_what_differs(tmp_path, hardware, said):
+    """However few records it took, and though it takes as long for everything."""
+    run = Run(tmp_path, **SMALL, nodes={"n1": (1.0, 1.0)}).write()
+    on_node(run, ("png", 10, "write"), "n2", **hardware)
+    run.summarise().draw("single_image")
+    assert groups_by_node(run) == {"n1": {1}, "n2": {2}}
+    text = shown(run.page("single_image"))
+    assert f"n2 is kept apart, with 1 record. n2 is another machine: {said}. Remedy" in text
+    assert "too few too few too few another machine, kept apart" in text
+    assert "n2 differs from the other nodes of the machine" in text
+
+
+@pytest.mark.parametrize(
+    "hardware",
+    [
+        {"memory_bytes": 24 * 2**30 + 2**28},
+        {"kernel": "Linux 6.1.0-28-amd64"},
+        {"cores": 1},
+        {"operating_system": "Debian GNU/Linux 13 (trixie)"},
+    ],
+)
+def test_what_is_no_hardware_or_a_little_memory_keeps_no_node_apart(tmp_path, hardware):
+    run = Run(tmp_path, **SMALL, nodes={"n1": (1.0, 1.0)}).write()
+    on_node(run, ("png", 10, "write"), "n2", **hardware)
+    run.summarise().draw("single_image")
+    assert groups_by_node(run) == {"n1": {1}, "n2": {1}}
+    assert "another machine" not in shown(run.page("single_image"))
+
+
+def test_nodes_that_were_updated_meanwhile_are_one_pool(tmp_path):
+    """The kernel of the first node changed between two of its records; the other node's has the newer."""
+    run = Run(tmp_path, **SMALL, nodes={"n1": (1.0, 1.0)}).write()
+    on_node(run, ("png", 1, "write"), "n1", kernel="Linux 6.8.0")
+    on_node(run, ("png", 10, "write"), "n2", kernel="Linux 6.8.0")
+    assert groups_by_node(run.summarise()) == {"n1": {1}, "n2": {1}}
+
+
+def on_node(run: Run, where: tuple[str, int, str], node: str, **hardware: object) -> None:
+    """Change the node of a record, and what that is."""
+    record = json.loads(run.record_path(*where).read_text())
+    run.change(where, machine={**record["machine"], "node": node, **hardware})
 
 
 def test_nodes_that_differ_from_the_first_are_not_one_pool(tmp_path):
@@ -183,7 +241,7 @@ def simulated(chance: np.random.Generator, plain: float = 1.0, computation: floa
             "cell": {"machine": "m", "backend": backend, "cutoff": cutoff, "operation": operation},
             "backend": {"digest": backend, "options": {}, "versions": {}},
             **{"image_set": {"digest": "images"}, "measuring_digest": "code", "process": {"threads": 1}},
-            **{"settings": {}, "eviction": None, "machine": {"node": node}, "file_system": NFS},
+            **{"settings": {}, "eviction": None, "machine": {**HARDWARE, "node": node}, "file_system": NFS},
             "noise": {
                 "before": {"cpu_seconds": before, "disk_seconds": 2e-3},
                 "after": {"cpu_seconds": after, "disk_seconds": 2e-3},
@@ -223,7 +281,7 @@ def disks_told_apart(slower: float) -> int:
         records = {path: record for path, record in simulated(chance).items() if record["cell"]["backend"] in "ab"}
         for record in records.values():
             own = record["cell"]["cutoff"] in CUTOFFS[3:]
-            record["machine"] = {"node": "n2" if own else "n1"}
+            record["machine"] = {**HARDWARE, "node": "n2" if own else "n1"}
             mood = np.exp(DISKS_DIFFER * chance.standard_normal())
             for probes, taken in zip(record["noise"].values(), noise(chance, PROBES_DIFFER, 2), strict=True):
                 probes["disk_seconds"] *= float((slower if own else 1.0) * mood * taken)

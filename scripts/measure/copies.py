@@ -1,7 +1,8 @@
 """Which files a timing job works on: the built store where it lies, or a copy, and where the job writes.
 
 A copy is read where the node's own scratch is to be measured, and of a store that belongs to somebody else, of which
-the kernel won't say what is in the page cache.
+the kernel won't say what is in the page cache. On a node's scratch a job leaves nothing, as nobody would come back for
+it; what its deletions do to the next job there (`scripts.measure.scratch`) the probe of creating files tells.
 """
 
 import os

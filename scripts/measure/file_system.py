@@ -75,7 +75,9 @@ def mount_of(place: Path, mountinfo: str) -> tuple[str, str, str]:
         mount_point = re.sub(r"\\(\d{3})", lambda octal: chr(int(octal[1], 8)), mount_point)
         inside = place == Path(mount_point) or Path(mount_point) in place.parents
         if inside and len(mount_point) >= len(best[1]):
-            best = (after.split()[0], mount_point, options)
+            type_, _, own = after.split(maxsplit=2)
+            # The mount's options, and the file system's own: how a server is spoken to, what a journal holds.
+            best = (type_, mount_point, ",".join(dict.fromkeys([*options.split(","), *own.split(",")])))
     return best
 
 

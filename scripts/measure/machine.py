@@ -15,6 +15,7 @@ def describe() -> dict[str, object]:
     return {
         "cpu": _cpu_model(),
         "cores": usable_cores(),
+        "node_cores": os.cpu_count(),
         "memory_bytes": _memory_bytes(),
         "kernel": f"{platform.system()} {platform.release()}",
         "operating_system": _operating_system(),

@@ -15,7 +15,7 @@ from scripts.report import wording
 from scripts.report.comparability import Records
 
 STOLEN_SHARE = 0.02
-"""Of all cores' time: a hypervisor that takes more gave the machine to somebody else meanwhile."""
+"""Of the time of all the node's cores: a hypervisor that takes more gave the machine to somebody else meanwhile."""
 OTHERS_SHARE = 0.1
 """Of one core: more than this by other processes isn't the idle machine that a timing wants."""
 LEAST_STOLEN = 0.15
@@ -85,7 +85,7 @@ def _of(record: dict, typical: dict[str, float]) -> list[str]:
     noise = record["noise"]
     before, after, wall = noise["before"], noise["after"], max(noise["wall_seconds"], 1e-9)
     reasons = []
-    stolen = (noise["stolen_seconds"] or 0) / wall / record["machine"]["cores"]
+    stolen = (noise["stolen_seconds"] or 0) / wall / record["machine"]["node_cores"]
     if stolen > STOLEN_SHARE and noise["stolen_seconds"] > LEAST_STOLEN:
         reasons.append(f"a hypervisor took {stolen:.0%} of the cores' time")
     others = ((noise["other_user_seconds"] or 0) - SNAKEMAKE_SECONDS) / wall

@@ -72,11 +72,21 @@ class SideBySide:
         return found
 
 
+def record_files(records: Path, tables: Tables) -> list[Path]:
+    """The record files of other machines, beside the directory of this machine's, of backends and operations that the
+    tables have."""
+    return sorted(
+        path
+        for path in records.parent.glob("*/*/*/*.json")
+        if path.parts[-4] != records.name and path.parts[-3] in tables.backends and path.stem in tables.operations
+    )
+
+
 def beside(tables: Tables, main: Records, others: list[Path]) -> SideBySide | None:
     """Put the machine of the tables and the main group of records beside those of the other record files, each
     `<machine>/<backend>/<cutoff>/<operation>.json`; None without any."""
     by_machine: dict[str, list[Path]] = {}
-    for path in sorted(others):
+    for path in others:
         by_machine.setdefault(path.parts[-4], []).append(path)
     if not by_machine:
         return None
@@ -92,13 +102,6 @@ def beside(tables: Tables, main: Records, others: list[Path]) -> SideBySide | No
 
 
 def _other(name: str, paths: list[Path], main: Records) -> Machine:
-    try:
-        return _judged(name, paths, main)
-    except (ValueError, TypeError, KeyError):  # what the schema allows and no job writes, such as a moment in words
-        return Machine(name, Tables([], [], []), 0, (), left_out={UNREADABLE: paths})
-
-
-def _judged(name: str, paths: list[Path], main: Records) -> Machine:
     kept, left_out = _readable(paths)
     images = {record["image_set"]["digest"] for record in main.values()}
     _leave_out(kept, left_out, OTHER_IMAGES, [path for path in kept if kept[path]["image_set"]["digest"] not in images])

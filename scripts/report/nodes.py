@@ -3,15 +3,16 @@
 Nodes of one kind should tie. Each is compared with the one that has most records, by three things that no backend has
 a part in: the plain file, and of the probes the fixed computation and the writing to the disk. Probes of memory and of
 creating files change too much on one and the same node to tell two apart. A node that surely differs is a pool of its
-own.
+own, and so is one of other hardware, whatever was measured.
 """
 
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from scripts.measure.sampling import median
-from scripts.report import comparability, statistics
+from scripts.report import comparability, statistics, wording
 from scripts.report.comparability import Pools, Records
 from scripts.report.statistics import INTERVAL, RANGE, Ratio
 
@@ -23,23 +24,42 @@ because writes are moody: several jobs in a row may meet a busy disk or network,
 independent doesn't show."""
 TIE, TIE_ALONE = "tie", "tie, by the probes alone"
 DIFFERS, TOO_FEW = "differs, kept apart", "too few to tell"
+OTHER_MACHINE = "another machine, kept apart"
+HARDWARE: dict[str, Callable[[Any], str]] = {
+    "cpu": str,
+    "cores": lambda count: f"{count} core{'' if count == 1 else 's'}",
+    "memory": "{} GiB of memory".format,
+    "kernel": "kernel {}".format,
+}
+"""What nodes of one machine share, in words."""
 
 
 @dataclass(frozen=True)
 class Node:
     """A node, how many records it took, and how many times as long the plain file, the fixed computation and writing to
-    the disk take on it as on the first node; None for the first, and where there is too little to tell."""
+    the disk take on it as on the first node; None for the first, and where there is too little to tell.
+
+    `hardware` says in words what other hardware than the first node's its records name: `64 cores, not 2`.
+    """
 
     name: str
     records: int
     baseline: Ratio | None = None
     computation: Ratio | None = None
     disk: Ratio | None = None
+    hardware: tuple[str, ...] = ()
+
+    @property
+    def apart(self) -> bool:
+        """Whether its records are a pool of their own."""
+        return self.verdict in (DIFFERS, OTHER_MACHINE)
 
     @property
     def verdict(self) -> str:
         """Whether it ties with the first node, by the rule for ties of stores; all comparisons must, that of writing to
-        the disk within its own thresholds."""
+        the disk within its own thresholds. With other hardware it's another machine, whatever they say."""
+        if self.hardware:
+            return OTHER_MACHINE
         ties = [ratio.tie for ratio in (self.baseline, self.computation) if ratio]
         if self.disk:
             within = DISK_TIES_WITHIN[self.disk.kind]
@@ -66,12 +86,34 @@ def compare(records: Records) -> list[Node]:
 
 def pools(nodes: list[Node]) -> Pools:
     """The pool of each node: its own name where it surely differs from the first one, and otherwise the first's."""
-    return {node.name: node.name if node.verdict == DIFFERS else nodes[0].name for node in nodes}
+    return {node.name: node.name if node.apart else nodes[0].name for node in nodes}
 
 
-def _compared(own: list[dict], first: list[dict]) -> tuple[Ratio | None, ...]:
+def _compared(own: list[dict], first: list[dict]) -> tuple[Any, ...]:
     disks = (_on_file_system(_main_file_system(first), records) for records in (own, first))
-    return _baseline(own, first), _probe("cpu_seconds", own, first), _probe("disk_seconds", *disks)
+    ratios = _baseline(own, first), _probe("cpu_seconds", own, first), _probe("disk_seconds", *disks)
+    return *ratios, _other_hardware(own, first)
+
+
+def _other_hardware(own: list[dict], first: list[dict]) -> tuple[str, ...]:
+    """What no record of the first node names alike; a node may change, as by an update of its kernel."""
+    found = []
+    for name, words in HARDWARE.items():
+        mine, theirs = (dict.fromkeys(_hardware(record)[name] for record in side) for side in (own, first))
+        if mine.keys().isdisjoint(theirs):
+            found.append(f"{wording.join(map(words, mine), 'or')}, not {wording.join(map(str, theirs), 'or')}")
+    return tuple(found)
+
+
+def _hardware(record: dict) -> dict[str, Any]:
+    """Memory in whole GiB, and the kernel with its major and minor version, as in names of machines."""
+    machine = record["machine"]
+    return {
+        "cpu": machine["cpu"],
+        "cores": machine["node_cores"],
+        "memory": round(machine["memory_bytes"] / 2**30),
+        "kernel": ".".join(machine["kernel"].split(".")[:2]),
+    }
 
 
 def _baseline(own: list[dict], first: list[dict]) -> Ratio | None:

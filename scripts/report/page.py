@@ -41,15 +41,15 @@ def write_page(
     directory: Path,
     provenance: Path,
     records: Path,
-    others: list[Path],
     figures: list[Path],
     settings: dict[str, Any],
     output: Path,
 ) -> None:
     """Write the page; the same inputs give the same bytes. Raises UserError for inputs that don't fit together.
 
-    `directory` is that of the tables; `others` are record files of other machines, which never stop the page;
-    `settings` are those keys of the config, with their values, that don't have their defaults.
+    `directory` is that of the tables; `records` is that of the machine's records, and other machines' are beside it,
+    which never stop the page; `settings` are those keys of the config, with their values, that don't have their
+    defaults.
     """
     read = Tables.load(directory)
     results = Results(read, tables.read("timings", tables.path(directory, "timings")))
@@ -61,6 +61,7 @@ def write_page(
             f"the summary in {directory} is of machine {wording.join(sorted(named))}, but the records are in {records}"
         )
     kept = rows.load_records(records, records.name, cells)
+    others = machines.record_files(records, read)
     drawn = [inline.read(path, _places(read)) for path in figures]
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -110,7 +111,7 @@ def context(
         "gaps": _gaps(read),
         "apart": _apart(records, main, groups, nodes.pools(compared)),
         "nodes": compared,
-        "differing": [node for node in compared if node.verdict == nodes.DIFFERS],
+        "differing": [node for node in compared if node.apart],
         "others": machines.beside(read, main, others),
         "limits": list(dict.fromkeys(text for record in records.values() for text in record["file_system"]["limits"])),
         "cells": len(records),
@@ -258,7 +259,7 @@ def _doubts(results: Results) -> list[dict[str, Any]]:
 
 def _facts(records: Records) -> dict[str, str]:
     """What the machine is, each fact once; several values where the nodes differ."""
-    described = [record["machine"] for record in records.values()]
+    described = [{**record["machine"], "cores": _cores(record["machine"])} for record in records.values()]
     stores = [record["file_system"] for record in records.values()]
     names = {"cpu": "CPU", "cores": "Cores", "kernel": "Kernel", "operating_system": "System", "python": "Python"}
     facts = {words: _distinct(machine[name] for machine in described) for name, words in names.items()}
@@ -271,6 +272,12 @@ def _facts(records: Records) -> dict[str, str]:
     if copied:
         facts["Copies"] = f"{copied} of {len(records)} cells read a copy of their store, made for the job"
     return facts
+
+
+def _cores(machine: dict) -> str:
+    """How many cores a job may use, and of how many."""
+    usable, all_of_them = machine["cores"], machine["node_cores"]
+    return str(usable) if usable == all_of_them else f"{usable} of {all_of_them}"
 
 
 def _backends(records: Records) -> dict[str, dict]:

@@ -1,6 +1,8 @@
 """Reading records back, checked against their schema."""
 
 import json
+from collections import Counter
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ def read(path: Path) -> dict[str, Any]:
     """Return a record. Raises UserError where it's missing, isn't whole, or isn't what the schema says."""
     remedy = f"delete {path} and run again"
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
     except FileNotFoundError:
         raise UserError(f"the record {path} is missing; run `snakemake --cores 4` to measure it") from None
     except ValueError as error:
@@ -26,7 +28,31 @@ def read(path: Path) -> dict[str, Any]:
         fault = next(_validator().iter_errors(record))
         place = "/".join(map(str, fault.absolute_path)) or "as a whole"
         raise UserError(f"the record {path} isn't of this version ({place}: {fault.message:.200}); {remedy}")
+    if fault := _beyond_schema(record):
+        raise UserError(f"the record {path} isn't what a job writes ({fault}); {remedy}")
     return record
+
+
+def _refuse(constant: str) -> None:
+    """NaN and Infinity, which Python reads though they are no JSON, and no number to compute with."""
+    raise ValueError(f"{constant} is no number")
+
+
+def _beyond_schema(record: dict[str, Any]) -> str | None:
+    """What is wrong with a record that a schema can't tell."""
+    for name in ("started", "ended"):
+        try:
+            in_utc = datetime.fromisoformat(record[name]).utcoffset() == timedelta(0)
+        except ValueError:
+            in_utc = False
+        if not in_utc:
+            return f"{name}: {record[name]!r} is no moment in UTC"
+    if record["latencies"] and len(set(map(len, record["latencies"].values()))) > 1:
+        return "latencies: not as many of each"
+    taken = Counter((sample["subject"], sample["processes"], sample["start_method"]) for sample in record["samples"])
+    if any(count != taken["baseline", *way] or count != taken["backend", *way] for (_, *way), count in taken.items()):
+        return "samples: not as many of the baseline as of the backend"
+    return None
 
 
 def _with_samples_once(record: Any) -> Any:
