@@ -261,6 +261,13 @@ def test_an_edit_redoes_its_own_cells_alone(timed_once: Path, outdated: OnCluste
     assert outdated.planned(SUMMARY) == {("summarise",), ("time_operation", "hdf5", "30", "random-warm")}
 
 
+def test_touching_removes_nothing(outdated: OnCluster) -> None:
+    before = outdated.record(FIRST).read_bytes()
+    outdated.finish("--touch", SUMMARY)
+    assert outdated.record(FIRST).read_bytes() == before
+    assert outdated.jobs() == []
+
+
 def test_what_a_site_asks_for_goes_to_its_jobs(outdated: OnCluster) -> None:
     """With the remarks of the profile taken as settings."""
     profile = outdated.directory / "profiles/slurm/config.yaml"

@@ -1,4 +1,4 @@
-"""The cluster that tests run on is a real one: two nodes, limits that hold, faults, and nothing left of it."""
+"""The cluster that tests run on is a real one: two nodes, faults, and nothing left of it."""
 
 import signal
 import subprocess
@@ -10,8 +10,6 @@ import pytest
 
 from tests import slurm
 from tests.slurm import NODES, Cluster, cluster_or_skip
-
-ALLOCATE = f"{sys.executable} -c 'import time; memory = bytearray(300 << 20); time.sleep(3)'"
 
 
 @pytest.fixture(scope="module")
@@ -49,21 +47,6 @@ def test_the_nodes_run_jobs_at_once_and_share_all_but_their_private_directory(cl
         assert log(cluster, number).split() == [name, f"{cluster.private}/lock"]
     done = cluster.run(["bash", "-c", f"hostname; pwd; ls {cluster.private}"], cwd=shared)
     assert done.stdout.split() == ["login", str(shared)]
-
-
-def test_a_job_that_takes_more_memory_than_it_asked_for_is_killed(cluster):
-    greedy, enough = (cluster.submit(ALLOCATE, f"--mem={megabytes}") for megabytes in (100, 900))
-    assert cluster.job_ended(greedy).state == "FAILED"
-    assert "exceeded memory limit" in log(cluster, greedy)
-    assert cluster.job_ended(enough).state == "COMPLETED"
-
-
-def test_a_job_whose_time_is_over_is_killed(cluster):
-    number = cluster.submit("sleep 300", "--time=1")
-    cluster.job_started(number)
-    cluster.expire(number)
-    assert cluster.job_ended(number).state == "TIMEOUT"
-    assert "DUE TO TIME LIMIT" in log(cluster, number)
 
 
 def test_an_exclusive_job_has_the_node_to_itself(cluster):
