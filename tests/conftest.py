@@ -34,7 +34,8 @@ SMALL = {
 
 
 LONGEST = ("test_cluster", "test_readme", "test_workflow", "test_reruns")
-"""Started first: a file is one worker's, and a long one that starts last keeps the others waiting."""
+"""Started first: a file is one worker's, and a long one that starts last keeps the others waiting. What takes long in
+it is at its top: a worker that has two tests left takes another file along."""
 
 
 def pytest_configure() -> None:

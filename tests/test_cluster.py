@@ -104,6 +104,39 @@ def assert_whole(workflow: OnCluster) -> None:
     assert hidden(workflow) == []
 
 
+def test_the_commands_of_the_readme_are_few_jobs_that_are_alone_and_end_in_a_page(workflow: OnCluster) -> None:
+    section = re.search(r"(?ms)^## Run on a cluster$(.*?)^## ", (CHECKOUT / "README.md").read_text())[1]
+    commands = re.findall(r"(?m)^    (\S.*)$", section)
+    assert len(commands) == 5
+    shutil.copytree(CHECKOUT / "requirements", workflow.directory / "requirements")
+    Workflow(workflow.directory).finish("--config", "cutoffs=[1]", "--", SUMMARY)
+    local = {path: path.read_bytes() for path in workflow.directory.glob("results/records/*/*/1/*.json")}
+    for command in commands:
+        done = workflow.cluster.run(["bash", "-c", command], cwd=workflow.directory, env=workflow.environment)
+        assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
+    assert "Nothing to be done" in done.stdout + done.stderr
+    assert (workflow.directory / "results/quick/report.html").is_file()
+
+    records, jobs = workflow.records(), workflow.jobs()
+    assert len(records) == 8
+    assert {record["status"] for record in records} == {"measured"}
+    assert {record["machine"]["node"] for record in records} <= {"n1", "n2"}
+    # A job for the stores of each cutoff that the local run hasn't built, and one for its cells, in each of two runs.
+    timings = [f"rule_timings_{cutoff}_time_operation" for cutoff in (1, 30)]
+    assert sorted(job.comment for job in jobs) == sorted(["rule_stores_30_build", *timings, *timings])
+    assert {(job.state, job.cpus) for job in jobs} == {("COMPLETED", 2)}
+    assert {job.exclusive for job in jobs if job.comment in timings} == {True}
+    assert_alone([(record["started"], record["ended"]) for record in records])
+    assert_alone([(job.start, job.end) for job in jobs])
+
+    assert len(local) == 4
+    assert {path: path.read_bytes() for path in local} == local
+    page = (workflow.directory / "results/report.html").read_text()
+    assert 'id="machines"' in page
+    assert next(iter(local)).parts[-4] in page
+    assert "cluster-ext4" in page
+
+
 def test_a_job_that_is_cancelled_keeps_what_it_has_finished_and_nothing_old(outdated: OnCluster) -> None:
     process = outdated.start(SUMMARY)
     outdated.cluster.wait_for(lambda: outdated.new(FIRST), "the first record", 120)
@@ -218,39 +251,6 @@ def test_a_copy_on_the_nodes_own_scratch_is_timed_on_both_at_once(workflow: OnCl
     assert one.overlaps(other)
     for node in ("n1", "n2"):
         assert list((workflow.cluster.directory / "nodes" / node / "scratch").iterdir()) == []
-
-
-def test_the_commands_of_the_readme_are_few_jobs_that_are_alone_and_end_in_a_page(workflow: OnCluster) -> None:
-    section = re.search(r"(?ms)^## Run on a cluster$(.*?)^## ", (CHECKOUT / "README.md").read_text())[1]
-    commands = re.findall(r"(?m)^    (\S.*)$", section)
-    assert len(commands) == 5
-    shutil.copytree(CHECKOUT / "requirements", workflow.directory / "requirements")
-    Workflow(workflow.directory).finish("--config", "cutoffs=[1]", "--", SUMMARY)
-    local = {path: path.read_bytes() for path in workflow.directory.glob("results/records/*/*/1/*.json")}
-    for command in commands:
-        done = workflow.cluster.run(["bash", "-c", command], cwd=workflow.directory, env=workflow.environment)
-        assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
-    assert "Nothing to be done" in done.stdout + done.stderr
-    assert (workflow.directory / "results/quick/report.html").is_file()
-
-    records, jobs = workflow.records(), workflow.jobs()
-    assert len(records) == 8
-    assert {record["status"] for record in records} == {"measured"}
-    assert {record["machine"]["node"] for record in records} <= {"n1", "n2"}
-    # A job for the stores of each cutoff that the local run hasn't built, and one for its cells, in each of two runs.
-    timings = [f"rule_timings_{cutoff}_time_operation" for cutoff in (1, 30)]
-    assert sorted(job.comment for job in jobs) == sorted(["rule_stores_30_build", *timings, *timings])
-    assert {(job.state, job.cpus) for job in jobs} == {("COMPLETED", 2)}
-    assert {job.exclusive for job in jobs if job.comment in timings} == {True}
-    assert_alone([(record["started"], record["ended"]) for record in records])
-    assert_alone([(job.start, job.end) for job in jobs])
-
-    assert len(local) == 4
-    assert {path: path.read_bytes() for path in local} == local
-    page = (workflow.directory / "results/report.html").read_text()
-    assert 'id="machines"' in page
-    assert next(iter(local)).parts[-4] in page
-    assert "cluster-ext4" in page
 
 
 def test_an_edit_redoes_its_own_cells_alone(timed_once: Path, outdated: OnCluster) -> None:
