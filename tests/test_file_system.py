@@ -11,7 +11,7 @@ MOUNTS = r"""
 22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
 30 22 0:26 / /dev/shm rw,nosuid,nodev shared:4 - tmpfs tmpfs rw
 41 22 0:50 / /home rw,relatime shared:20 - nfs4 server:/home rw,vers=4.2,rsize=1048576,hard,proto=tcp
-42 22 0:51 / /work rw,noatime shared:21 - lustre 10.0.0.1@tcp:/work rw,flock
+42 22 0:51 / /fast rw,noatime shared:21 - lustre server@tcp:/fast rw,flock
 43 22 0:52 / /gpfs rw,relatime shared:22 - gpfs gpfs1 rw,dev=gpfs1
 44 22 0:53 / /pool rw,xattr shared:23 - zfs tank/pool rw
 45 41 0:54 / /home/me/my\040disk rw,relatime shared:24 - xfs /dev/sdb1 rw
@@ -29,7 +29,7 @@ def described(path: str) -> dict:
         ("/var/data", "ext4", "local", []),
         ("/dev/shm/data", "tmpfs", "memory", ["is memory"]),
         ("/home/me", "nfs4", "network", ["servers keep in their memory", "durable means that the servers"]),
-        ("/work/project", "lustre", "network", ["servers keep in their memory", "durable means that the servers"]),
+        ("/fast/project", "lustre", "network", ["servers keep in their memory", "durable means that the servers"]),
         ("/gpfs", "gpfs", "network", ["memory of its own", "servers keep", "durable means"]),
         ("/pool/data", "zfs", "local", ["memory of its own"]),
         ("/home/me/my disk/data", "xfs", "local", []),
