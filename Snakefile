@@ -15,7 +15,7 @@ configfile: f"{workflow.basedir}/config.yaml"
 PLAN = plan.read(
     config,
     with_conda=DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method,
-    on_cluster=cluster.FILE_SYSTEM in workflow.global_resources,
+    on_cluster=workflow.remote_exec or cluster.FILE_SYSTEM in workflow.global_resources,
 )
 STEP = plan.untracked(PLAN.step_command())
 DATASET = PLAN.dataset

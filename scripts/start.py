@@ -45,7 +45,7 @@ def start(plan: Plan, workflow: Any) -> None:
     except UserError as error:
         sys.exit(f"error: {error}")
     if not workflow.local_exec:
-        _remove_outdated(plan, to_make)
+        _forget_outdated(plan, jobs, workflow.persistence)
     print(_opening(plan, _normal(to_make)), file=sys.stderr)
 
 
@@ -81,15 +81,20 @@ def _opening(plan: Plan, to_make: Collection[str]) -> str:
     )
 
 
-def _remove_outdated(plan: Plan, to_make: Iterable[str]) -> None:
-    """Remove the records and manifests that this run makes anew, and with any of them the tables.
+def _forget_outdated(plan: Plan, jobs: Iterable[Any], persistence: Any) -> None:
+    """Remove the records and manifests that this run makes anew, what Snakemake remembers of them, and with any of them
+    the tables.
 
-    On a cluster a failed job keeps what it has finished (`keep-incomplete` in profiles/slurm), and Snakemake then takes
-    all of it for made: nothing old may be among it, and without the tables the next run asks for what isn't there.
+    On a cluster a failed job keeps what it has finished (`keep-incomplete` in profiles/slurm), and jobs go on where
+    Snakemake is killed. The next run then takes all that is there for made: nothing old may be among it, nothing new be
+    taken for old by what is remembered, and without the tables it asks for what isn't there.
     """
-    outdated = _made([*plan.manifests(), *plan.records()], _normal(to_make))
+    ours = _normal([*plan.manifests(), *plan.records()])
+    outdated = [job for job in jobs if not ours.isdisjoint(_normal(job.output))]
+    for job in outdated:
+        persistence.cleanup(job)
     tables = [f"{plan.results}/{table}.csv" for table in TABLES]
-    for path in [*outdated, *tables] if outdated else []:
+    for path in [*(path for job in outdated for path in job.output), *tables] if outdated else []:
         Path(path).unlink(missing_ok=True)
 
 

@@ -1,5 +1,6 @@
 """A real Slurm of two nodes on this host for tests, in namespaces of its own: no other Slurm is used or disturbed."""
 
+import fcntl
 import os
 import shlex
 import shutil
@@ -18,9 +19,14 @@ import pytest
 from scripts.measure import lock
 
 NODES = ("n1", "n2")
+LOCK = "lock"
+"""The file of a node's lock, in its private directory."""
 CONFIGURATION = Path(__file__).with_name("slurm.conf")
+ACCOUNT = "my_project"
+"""That of the only user of a cluster with accounts."""
 SBIN = "/usr/sbin:/sbin"  # where the daemons are; the PATH of a `su` without a dash leaves it out
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "unshare", "nsenter")
+PROGRAMS_OF_ACCOUNTS = ("slurmdbd", "mariadbd", "mariadb-install-db", "mariadb-admin")
 
 # The first process of a namespace of processes: when it ends, the kernel kills the others. It ends with its standard
 # input, so also when pytest is killed.
@@ -36,11 +42,44 @@ mount --bind "$1/nodes/login" "$1/private"
 cd /etc/slurm
 munged --force --num-threads=2 --key-file=/etc/slurm/munge.key --socket=/etc/slurm/munge.socket \
     --pid-file=/etc/slurm/munged.pid --log-file=/etc/slurm/munged.log --seed-file=/etc/slurm/munged.seed </dev/null
+{accounting}
 slurmctld -D </dev/null >/dev/null &
 # Slurm forgets a job five minutes after its end; tests look at all of a run.
 while sleep 30; do {history} >history && mv history history-$EPOCHSECONDS; done </dev/null &
 echo "$pid"
 read -r
+"""
+ACCOUNTING = """AccountingStorageType=accounting_storage/slurmdbd
+AccountingStorageHost=127.0.0.1
+AccountingStoragePort={database}
+AccountingStoragePass=/etc/slurm/munge.socket
+AccountingStorageEnforce=associations
+MinJobAge=10
+"""
+"""In the place of what the configuration says of accounts."""
+DATABASE = """AuthType=auth/munge
+AuthInfo=socket=/etc/slurm/munge.socket
+DbdHost=localhost
+DbdPort={database}
+SlurmUser=root
+StorageType=accounting_storage/mysql
+StorageHost=localhost
+StorageUser=root
+PidFile=/etc/slurm/slurmdbd.pid
+LogFile=/etc/slurm/slurmdbd.log
+"""
+"""slurmdbd.conf(5)."""
+# A database of the cluster's own, which nothing outlives: what it writes needn't be on a disk.
+KEEP_ACCOUNTS = """
+mariadb-install-db --no-defaults --user=root --datadir=/etc/slurm/database --skip-test-db </dev/null >/dev/null
+export MYSQL_UNIX_PORT=/etc/slurm/database.socket
+mariadbd --no-defaults --user=root --datadir=/etc/slurm/database --socket=$MYSQL_UNIX_PORT --skip-networking \
+    --pid-file=/etc/slurm/database.pid --innodb-flush-log-at-trx-commit=0 </dev/null >/dev/null &
+for i in {{1..300}}; do mariadb-admin --no-defaults ping </dev/null >/dev/null 2>&1 && break; sleep 0.1; done
+slurmdbd -D </dev/null >/dev/null &
+for i in {{1..300}}; do sacctmgr --immediate add cluster test </dev/null >/dev/null 2>&1 && break; sleep 0.1; done
+sacctmgr --immediate add account {account} </dev/null >/dev/null
+sacctmgr --immediate add user root account={account} </dev/null >/dev/null
 """
 COMPUTE_NODE = """
 set -e
@@ -99,11 +138,13 @@ class Job:
         return self.start < other.end and other.start < self.end
 
 
-def unavailable() -> str | None:
-    """Return why there can be no cluster here, and the remedy; None where there can."""
-    missing = [program for program in PROGRAMS if not shutil.which(program, path=f"{os.environ['PATH']}:{SBIN}")]
+def unavailable(accounts: bool = False) -> str | None:
+    """Return why there can be no cluster here, or none with accounts, and the remedy; None where there can."""
+    programs = (*PROGRAMS, *(PROGRAMS_OF_ACCOUNTS if accounts else ()))
+    missing = [program for program in programs if not shutil.which(program, path=f"{os.environ['PATH']}:{SBIN}")]
     if missing:
-        return f"no Slurm here ({', '.join(missing)} not found): apt-get install slurm-wlm munge util-linux"
+        packages = "slurm-wlm munge slurmdbd mariadb-server util-linux"
+        return f"no Slurm here ({', '.join(missing)} not found): apt-get install {packages}"
     if os.geteuid() != 0:
         return "a test cluster's nodes need namespaces of their own: run pytest as root"
     done = subprocess.run([*UNSHARE, "mount", "-t", "proc", "proc", "/proc"], stderr=subprocess.PIPE, text=True)
@@ -117,10 +158,14 @@ class Cluster:
 
     All share this host's files but `private`, which on each is another directory: outside, `nodes/<name>`. It ends with
     its `with`, or with the process that made it, and takes everything that was started in it along.
+
+    With `accounts` it has an accounting database, refuses jobs of other accounts than ACCOUNT, and forgets jobs after
+    ten seconds.
     """
 
-    def __init__(self, parent: Path) -> None:
+    def __init__(self, parent: Path, accounts: bool = False) -> None:
         self.parent = parent
+        self.accounts = accounts
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -129,13 +174,14 @@ class Cluster:
             self._prepare()
             self._nodes: dict[str, subprocess.Popen[str]] = {}
             self._started: list[subprocess.Popen[str]] = []
-            script = LOGIN_NODE.format(history=HISTORY, sbin=SBIN)
+            accounting = KEEP_ACCOUNTS.format(account=ACCOUNT) if self.accounts else ""
+            script = LOGIN_NODE.format(history=HISTORY, sbin=SBIN, accounting=accounting)
             self._login = self._first_process([*UNSHARE, "bash", "-c", script, "login", str(self.directory)])
             stack.callback(self._stop)
             pid = self._login.stdout.readline().strip()
             if not pid:
                 raise RuntimeError(f"the test cluster didn't start\n{self._logs()}")
-            variable = shlex.quote(f"{lock.ENVIRONMENT_VARIABLE}={self.private}/lock")
+            variable = shlex.quote(f"{lock.ENVIRONMENT_VARIABLE}={self.private}/{LOCK}")
             self.prefix = ["bash", "-c", ENTER.format(pid=pid, sbin=SBIN, variable=variable), "login"]
             """What comes before a command that is to run on the login node."""
             for name in NODES:
@@ -186,6 +232,15 @@ class Cluster:
         """Cancel a job."""
         self._output(["scancel", str(number)])
 
+    @contextmanager
+    def timings_held(self) -> Iterator[None]:
+        """Let timings on all nodes wait: what a host's lock is for, each node has its own."""
+        with ExitStack() as stack:
+            for name in NODES:
+                file = stack.enter_context(open(self.directory / "nodes" / name / LOCK, "a"))
+                fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
     def expire(self, number: int) -> None:
         """Let a running job's time be over; Slurm looks every 30 s, and its shortest limit is a minute."""
         self._output(["scontrol", "update", f"jobid={number}", "EndTime=now+1"])
@@ -221,9 +276,15 @@ class Cluster:
             (self.directory / name).mkdir()
         for path in (self.directory / "nodes").iterdir():
             path.chmod(0o1777)
-        ports = dict(zip(("login", *NODES), _free_ports(1 + len(NODES)), strict=True))
+        names = ("login", *NODES, "database")
+        ports = dict(zip(names, _free_ports(len(names)), strict=True))
         slurm = self.directory / "slurm"
-        (slurm / "slurm.conf").write_text(CONFIGURATION.read_text().format(**ports))
+        text = CONFIGURATION.read_text().format(**ports)
+        if self.accounts:
+            text = text.replace("AccountingStorageType=accounting_storage/none", ACCOUNTING.format(**ports))
+            (slurm / "slurmdbd.conf").write_text(DATABASE.format(**ports))
+            (slurm / "slurmdbd.conf").chmod(0o600)
+        (slurm / "slurm.conf").write_text(text)
         (slurm / "hosts").write_text(f"127.0.0.1 login {' '.join(NODES)}\n{Path('/etc/hosts').read_text()}")
         (slurm / "munge.key").write_bytes(os.urandom(128))
         (slurm / "munge.key").chmod(0o600)
@@ -278,11 +339,11 @@ def _free_ports(count: int) -> list[int]:
 
 
 @contextmanager
-def cluster_or_skip() -> Iterator[Cluster]:
+def cluster_or_skip(accounts: bool = False) -> Iterator[Cluster]:
     """Start a cluster on the checkout's file system; where there can be none, skip the tests, but fail them in CI."""
-    if reason := unavailable():
+    if reason := unavailable(accounts):
         (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
     results = Path(__file__).resolve().parent.parent / "results"
     results.mkdir(exist_ok=True)
-    with Cluster(results) as cluster:
+    with Cluster(results, accounts) as cluster:
         yield cluster

@@ -1,64 +1,28 @@
 """Runs on a real Slurm of two nodes: few jobs, timings alone, faults that lose nothing, results that stand apart."""
 
 import itertools
-import json
 import re
 import shutil
-import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import CHECKOUT, Workflow, copy_checkout
 
-from tests.slurm import Cluster, Job, cluster_or_skip
+from tests.on_cluster import OnCluster, on
+from tests.slurm import Cluster, cluster_or_skip
 
-PROFILE = ("--workflow-profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "1")
 SUMMARY = "results/summary.csv"
 AT_WORK = "results/stores/.timing/*"
 FIRST, SECOND = "hdf5/30/write", "hdf5/30/read-warm"
-
-
-@dataclass
-class OnCluster(Workflow):
-    """A checkout whose Snakemake is started on the login node, with the profile."""
-
-    cluster: Cluster
-    first_job: int = 0
-
-    def start(self, *arguments: str, prefix: Sequence[str] = (), **options: Any) -> subprocess.Popen[str]:
-        return super().start(*PROFILE, *arguments, prefix=[*self.cluster.prefix, *prefix], **options)
-
-    def record(self, cell: str) -> Path:
-        """The file of a cell's record."""
-        return self.directory / "results/records/cluster-ext4" / f"{cell}.json"
-
-    def records(self) -> list[dict]:
-        """The records of this run's machine, in the order they were begun."""
-        found = self.directory.glob("results/records/cluster-*/*/*/*.json")
-        return sorted((json.loads(path.read_text()) for path in found), key=lambda record: record["started"])
-
-    def new(self, cell: str) -> bool:
-        """Whether a cell's record is there and of this run, whose settings are not those of the one before."""
-        record = self.record(cell)
-        return record.exists() and json.loads(record.read_text())["settings"]["minimum_samples"] == 9
-
-    def jobs(self) -> list[Job]:
-        """The jobs of this checkout, in the order they were submitted."""
-        return sorted((job for job in self.cluster.jobs().values() if job.id > self.first_job), key=lambda job: job.id)
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
     with cluster_or_skip() as cluster:
         yield cluster
-
-
-def on(cluster: Cluster, directory: Path) -> OnCluster:
-    return OnCluster(directory, cluster, max(cluster.jobs(), default=0))
 
 
 @pytest.fixture
@@ -195,19 +159,23 @@ def test_a_node_that_goes_down_is_made_up_for_by_another(outdated: OnCluster) ->
 
 
 def test_jobs_of_a_killed_snakemake_end_undisturbed_and_count(outdated: OnCluster) -> None:
-    cells = ("hdf5/30/random-warm", "hdf5/30/batch-warm")
-    outdated.configure(operations=["random-warm", "batch-warm"])
-    process = outdated.start(SUMMARY)
-    outdated.cluster.wait_for(lambda: list(outdated.directory.glob(AT_WORK)), "the timing", 120)
-    outdated.cluster.run(["pkill", "-KILL", "-f", "--", "--workflow-profile profiles/slurm"])
-    process.wait()
-    job = outdated.jobs()[-1]
-    assert "--unlock" in outdated.run(SUMMARY).stdout
-    outdated.finish("--unlock")
-    beside = outdated.run(SUMMARY)
+    """Those of a cell that had an older record, and of one that had none."""
+    cells = (SECOND, "hdf5/30/random-warm")
+    outdated.configure(operations=["read-warm", "random-warm"], budget_seconds=0.1)
+    with outdated.cluster.timings_held():
+        process = outdated.start(SUMMARY)
+        outdated.cluster.wait_for(outdated.jobs, "the job")
+        (job,) = outdated.jobs()
+        outdated.cluster.job_started(job.id)
+        outdated.cluster.run(["pkill", "-KILL", "-f", "--", "--workflow-profile profiles/slurm"])
+        process.wait()
+        assert "--unlock" in outdated.run(SUMMARY).stdout
+        outdated.finish("--unlock")
+        beside = outdated.run(SUMMARY)
     assert beside.returncode != 0
     assert f"scancel {job.id}" in beside.stdout
     assert outdated.cluster.job_ended(job.id).state == "COMPLETED"
+    assert outdated.new(SECOND)
     kept = [outdated.record(cell).read_bytes() for cell in cells]
     outdated.finish(SUMMARY)
     assert [outdated.record(cell).read_bytes() for cell in cells] == kept
@@ -266,22 +234,3 @@ def test_touching_removes_nothing(outdated: OnCluster) -> None:
     outdated.finish("--touch", SUMMARY)
     assert outdated.record(FIRST).read_bytes() == before
     assert outdated.jobs() == []
-
-
-def test_what_a_site_asks_for_goes_to_its_jobs(outdated: OnCluster) -> None:
-    """With the remarks of the profile taken as settings."""
-    profile = outdated.directory / "profiles/slurm/config.yaml"
-    settings = re.sub(r"(?m)^#(?=default-resources:|set-resources:|  )", "", profile.read_text())
-    profile.write_text(settings)
-    output = outdated.finish("--dry-run", SUMMARY)
-    assert "localrule" not in output
-    timing = output[output.index("rule time_operation") :]
-    for asked in (
-        "slurm_partition=compute",
-        "slurm_account=my_project",
-        "constraint=skylake",
-        "runtime=20",
-        "mem_mb=8000",
-    ):
-        assert asked in timing
-    assert "cpus_per_task=16" in timing

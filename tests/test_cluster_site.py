@@ -1,0 +1,71 @@
+"""Runs on a cluster as sites have them: with accounts, partitions, nodes of several kinds, and jobs soon forgotten."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import copy_checkout
+
+from tests.on_cluster import OnCluster, on
+from tests.slurm import ACCOUNT, Cluster, cluster_or_skip
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    with cluster_or_skip(accounts=True) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def workflow(cluster: Cluster, disk: Path) -> OnCluster:
+    """A checkout on the login node in which nothing has run yet."""
+    workflow = on(cluster, copy_checkout(disk / "checkout").directory)
+    workflow.configure(backends=["hdf5"], cutoffs=[30])
+    return workflow
+
+
+def set_in_profile(workflow: OnCluster, *changes: tuple[str, str]) -> None:
+    """Replace patterns in the profile, each of which must be there."""
+    path = workflow.directory / "profiles/slurm/config.yaml"
+    text = path.read_text()
+    for pattern, replacement in changes:
+        text, count = re.subn(pattern, replacement, text)
+        assert count, pattern
+    path.write_text(text)
+
+
+def test_a_site_gets_jobs_as_it_asks_for_them(workflow: OnCluster) -> None:
+    """With the remarks of the profile taken as settings: every step is a job, on one kind of node, on an account."""
+    remarks = (r"(?m)^#(?=default-resources:|set-resources:|  )", "")
+    for_small_nodes = [("cpus_per_task: 16", "cpus_per_task: 2"), ("mem_mb: 8000", "mem_mb: 1234")]
+    set_in_profile(workflow, remarks, *for_small_nodes, ("status-command: squeue", "status-command: sacct"))
+    output = workflow.finish()
+    assert "localrule" not in output
+    assert (workflow.directory / "results/report.html").is_file()
+    columns = "JobID,Partition,Account,Constraints,NodeList,State,ReqMem,TimelimitRaw,Comment"
+    asked = workflow.cluster.run(["sacct", "--allocations", "--noheader", "--parsable2", f"--format={columns}"])
+    jobs = [line.split("|") for line in asked.stdout.splitlines()]
+    assert {tuple(job[1:6]) for job in jobs} == {("compute", ACCOUNT, "skylake", "n2", "COMPLETED")}
+    by_comment = {job[8]: job[6:8] for job in jobs}
+    # Two cells in one job, of twenty minutes each.
+    assert by_comment["rule_timings_30_time_operation"] == ["1234M", "40"]
+    assert len(jobs) == len(by_comment) == 4
+    assert {record["machine"]["node"] for record in workflow.records()} == {"n2"}
+
+
+def test_an_account_that_is_not_ones_own_is_refused_by_name(workflow: OnCluster) -> None:
+    set_in_profile(workflow, ("status-command: squeue", "status-command: sacct"))
+    done = workflow.run("--default-resources", "slurm_account=theirs", "--", "results/summary.csv")
+    assert done.returncode != 0
+    assert "theirs" in done.stdout
+    assert "Traceback" not in done.stdout
+    assert not workflow.records()
+
+
+def test_a_cluster_that_soon_forgets_jobs_is_not_waited_for(workflow: OnCluster) -> None:
+    done = workflow.run("results/summary.csv")
+    assert done.returncode != 0
+    assert "forgets a job 10 s after its end (MinJobAge)" in done.stdout
+    assert "--slurm-status-command sacct" in done.stdout
+    assert not workflow.records()
