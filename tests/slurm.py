@@ -87,7 +87,7 @@ mount -t proc proc /proc
 hostname "$2"
 mount --bind "$1/nodes/$2" "$1/private"
 cd /etc/slurm
-slurmd -D -N "$2" </dev/null &
+"${@:3}" slurmd -D -N "$2" </dev/null &
 read -r
 """
 UNSHARE = ("unshare", "--mount", "--uts", "--pid", "--fork", "--kill-child")
@@ -256,9 +256,9 @@ class Cluster:
         self._output(["scontrol", "update", f"nodename={name}", "state=down", "reason=killed"])
         self.wait_for(lambda: self.nodes()[name].startswith("down"), f"node {name} to be down")
 
-    def restore_node(self, name: str) -> None:
-        """Start a killed node again, and wait until it takes jobs."""
-        self._start_node(name)
+    def restore_node(self, name: str, before: Sequence[str] = ()) -> None:
+        """Start a killed node again, with a command before its slurmd, and wait until it takes jobs."""
+        self._start_node(name, before)
         self.wait_for(lambda: self.nodes()[name] in ("idle", "mixed", "allocated"), f"node {name} to be back")
 
     def wait_for(self, condition: Callable[[], bool], what: str, timeout: float = 60) -> None:
@@ -289,8 +289,8 @@ class Cluster:
         (slurm / "munge.key").write_bytes(os.urandom(128))
         (slurm / "munge.key").chmod(0o600)
 
-    def _start_node(self, name: str) -> None:
-        command = [*self.prefix, *UNSHARE, "bash", "-c", COMPUTE_NODE, name, str(self.directory), name]
+    def _start_node(self, name: str, before: Sequence[str] = ()) -> None:
+        command = [*self.prefix, *UNSHARE, "bash", "-c", COMPUTE_NODE, name, str(self.directory), name, *before]
         self._nodes[name] = self._first_process(command)
 
     def _first_process(self, command: Sequence[str]) -> subprocess.Popen[str]:

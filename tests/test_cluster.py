@@ -1,6 +1,8 @@
 """Runs on a real Slurm of two nodes: few jobs, timings alone, faults that lose nothing, results that stand apart."""
 
+import csv
 import itertools
+import json
 import re
 import shutil
 import tempfile
@@ -203,13 +205,20 @@ def test_without_what_keeps_timings_alone_nothing_starts(
 
 
 def test_a_copy_on_the_nodes_own_scratch_is_timed_on_both_at_once(workflow: OnCluster) -> None:
+    """And as the nodes have kernels of different versions, their records are kept apart."""
     scratch = workflow.cluster.private / "scratch"
     workflow.configure(scratch_dir=f"{workflow.cluster.private}/$NAME_OF_SCRATCH", budget_seconds=1, backends=["hdf5"])
     missing = workflow.run(SUMMARY)
     assert missing.returncode != 0
     assert "not every variable in it is set on node" in missing.stdout
     workflow.configure(scratch_dir=str(scratch))
-    workflow.finish(SUMMARY)
+    workflow.cluster.kill_node("n2")
+    workflow.cluster.restore_node("n2", before=("setarch", "--uname-2.6"))
+    try:
+        workflow.finish(SUMMARY)
+    finally:
+        workflow.cluster.kill_node("n2")
+        workflow.cluster.restore_node("n2")
     records = workflow.records()
     assert {record["cell"]["machine"] for record in records} == {"cluster-scratch"}
     assert {record["file_system"]["mount_point"] for record in records} == {str(workflow.cluster.private)}
@@ -219,6 +228,12 @@ def test_a_copy_on_the_nodes_own_scratch_is_timed_on_both_at_once(workflow: OnCl
     assert one.overlaps(other)
     for node in ("n1", "n2"):
         assert list((workflow.cluster.directory / "nodes" / node / "scratch").iterdir()) == []
+    with open(workflow.directory / SUMMARY, newline="") as file:
+        group_of = {row["record"]: row["comparison_group"] for row in csv.DictReader(file)}
+    records_of = {path: json.loads((workflow.directory / "results" / path).read_text()) for path in group_of}
+    groups = {(group_of[path], record["machine"]["node"]) for path, record in records_of.items()}
+    assert sorted(node for _, node in groups) == ["n1", "n2"]
+    assert len({group for group, _ in groups}) == 2
 
 
 def test_an_edit_redoes_its_own_cells_alone(timed_once: Path, outdated: OnCluster) -> None:
