@@ -16,6 +16,7 @@ PLAN = plan.read(
     config,
     with_conda=DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method,
     on_cluster=workflow.remote_exec or cluster.FILE_SYSTEM in workflow.global_resources,
+    in_job=workflow.remote_exec,
 )
 STEP = plan.untracked(PLAN.step_command())
 DATASET = PLAN.dataset

@@ -9,8 +9,8 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,9 @@ QUICK_BUDGET_FACTOR = 0.05
 QUICK_OPERATIONS = ("write-durable", "read-warm", "batch-warm")
 """Of the operations asked for, these alone are in a quick run, if any of them is."""
 
+FOUND_VARIABLE = "IMAGE_STORAGE_BENCHMARK_FOUND"
+"""Hands what the start of a run has found to its jobs on a cluster, which read the plan anew, each on its node."""
+
 Config = dict[str, Any]
 
 
@@ -53,6 +56,8 @@ class Plan:
     config: Config
     with_conda: bool
     on_cluster: bool
+    found: Mapping[str, str] = field(default_factory=dict)
+    """What the start of the run has found, in a job on a node, which may see other mounts and permissions; by name."""
 
     @cached_property
     def choices(self) -> dict[str, store.Choice]:
@@ -85,8 +90,8 @@ class Plan:
     @cached_property
     def machine(self) -> str:
         """The name of this kind of machine; where jobs run elsewhere, only what is timed on can be told from here."""
-        if self.config["machine"]:
-            return self.config["machine"]
+        if known := self.config["machine"] or self.found.get("machine"):
+            return known
         scratch = self.config["scratch_dir"]
         if self.on_cluster:
             return f"cluster-{'scratch' if scratch else file_system.type_of(Path(self.stores))}"
@@ -102,6 +107,8 @@ class Plan:
         """Where the image set is: with the archive where that is shared, by the images' name, unless it isn't there and
         nothing may be added."""
         own = "results/dataset"
+        if "dataset" in self.found:
+            return self.found["dataset"]
         if not self.config["download_dir"]:
             return own
         images = self.config["images"]
@@ -122,7 +129,13 @@ class Plan:
     @cached_property
     def writes(self) -> str:
         """Where timings write, on the file system of the stores: beside them, unless they may only be read."""
+        if "writes" in self.found:
+            return self.found["writes"]
         return self.stores if writable(nearest_directory(self.stores)) else "results"
+
+    def found_text(self) -> str:
+        """What is for the environment variable that hands it to jobs."""
+        return json.dumps({"machine": self.machine, "dataset": self.dataset, "writes": self.writes})
 
     @property
     def file_system_uses(self) -> int:
@@ -234,17 +247,16 @@ class Plan:
         return f"The page is {page}" if os.path.exists(page) else f"Done; the page {page} was not asked for"
 
 
-def read(config: Config, *, with_conda: bool, on_cluster: bool) -> Plan:
-    """Return the plan of a config, or end the process with one line that says what is wrong with it and the remedy."""
+def read(config: Config, *, with_conda: bool, on_cluster: bool, in_job: bool = False) -> Plan:
+    """Return the plan of a config, or end the process with one line that says what is wrong with it and the remedy.
+
+    In a job, which another process with this plan has started, nothing is looked at again.
+    """
     try:
+        if in_job:
+            return Plan(complete(config), with_conda, on_cluster, json.loads(os.environ.get(FOUND_VARIABLE, "{}")))
         plan = Plan(complete(config), with_conda, on_cluster)
-        if _is_path(plan.config["images"]) and not Path(plan.config["images"]).is_file():
-            raise UserError(
-                f"config key images: there is no archive {plan.config['images']}; "
-                "give cifar10, synthetic, or the path of a file"
-            )
-        if _is_path(plan.config["images"]) and not os.access(plan.config["images"], os.R_OK):
-            raise UserError(f"config key images: no permission to read {plan.config['images']}; make it readable")
+        _check_images(plan.config["images"])
         if not plan.cutoffs:
             raise UserError(
                 f"config key cutoffs: quick leaves out what is above {QUICK_LARGEST_CUTOFF:,} images, and that leaves "
@@ -255,8 +267,8 @@ def read(config: Config, *, with_conda: bool, on_cluster: bool) -> Plan:
         if not with_conda:
             _check_packages(plan.choices)
         sharing.check_what_may_only_be_read(plan)
-        # Both are asked of the system, and what goes wrong with that is said here.
-        _ = plan.machine, plan.dataset
+        # They are asked of the system, and what goes wrong with that is said here.
+        _ = plan.found_text()
     except PermissionError as error:
         sys.exit(f"error: no permission to read {error.filename}; ask its owner, or set store_dir to one of your own")
     except UserError as error:
@@ -316,6 +328,15 @@ def _choice(config: Config, name: str) -> store.Choice:
     options = dict(config["variants"].get(name, {"backend": name}))
     module = options.pop("backend")
     return store.Choice(module, backends.resolve(module, options))
+
+
+def _check_images(images: str) -> None:
+    if _is_path(images) and not Path(images).is_file():
+        raise UserError(
+            f"config key images: there is no archive {images}; give cifar10, synthetic, or the path of a file"
+        )
+    if _is_path(images) and not os.access(images, os.R_OK):
+        raise UserError(f"config key images: no permission to read {images}; make it readable")
 
 
 def _check_names(config: Config) -> None:

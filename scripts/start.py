@@ -6,6 +6,7 @@ Snakemake says which files it is going to make; their paths say which stores are
 import os
 import shutil
 import sys
+import time
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from scripts import cluster, forecast, sharing
 from scripts.errors import UserError
 from scripts.files import nearest_directory, writable
 from scripts.measure.settings import Settings
-from scripts.plan import TABLES, Plan
+from scripts.plan import FOUND_VARIABLE, TABLES, Plan
 from scripts.progress import duration
 
 SECONDS_BESIDE = 15
@@ -35,6 +36,8 @@ def start(plan: Plan, workflow: Any) -> None:
     if workflow.touch:
         return
     jobs = list(workflow.dag.needrun_jobs())
+    known = os.path.exists(f"{plan.dataset}/provenance.json")
+    forgotten = [job for job in workflow.dag.jobs if known and _is_forgotten(job, workflow)]
     to_make, to_use = [path for job in jobs for path in job.output], [path for job in jobs for path in job.input]
     try:
         if not workflow.local_exec:
@@ -42,9 +45,13 @@ def start(plan: Plan, workflow: Any) -> None:
             status_command = getattr(workflow.executor_settings, "status_command", None)
             cluster.check(workflow.global_resources, extras, status_command)
         check(plan, to_make, to_use)
+        _refuse_others(plan, [path for job in forgotten for path in job.output])
     except UserError as error:
         sys.exit(f"error: {error}")
+    for job in forgotten:
+        workflow.async_run(workflow.persistence.finished(job))
     if not workflow.local_exec:
+        os.environ[FOUND_VARIABLE] = plan.found_text()
         _forget_outdated(plan, jobs, workflow.persistence)
     print(_opening(plan, _normal(to_make)), file=sys.stderr)
 
@@ -81,21 +88,57 @@ def _opening(plan: Plan, to_make: Collection[str]) -> str:
     )
 
 
+def _is_forgotten(job: Any, workflow: Any) -> bool:
+    """Whether a record is there that Snakemake takes for made and has no memory of: of another checkout, or of a job on
+    a cluster that ended when nobody waited for it."""
+    made = job.rule.name == TIMING and not workflow.dag.needrun(job) and os.path.exists(job.output[0])
+    return made and not workflow.persistence.has_metadata(job)
+
+
+def _refuse_others(plan: Plan, records: list[str]) -> None:
+    """Put aside those records that aren't of this plan, and raise UserError, as Snakemake won't make them in this run;
+    what Snakemake knows of the others from now on lets it see what changes later."""
+    others = [path for path in records if not sharing.is_of(Path(path), plan)]
+    if others:
+        place = _put_aside(plan, others)
+        raise UserError(
+            f"{len(others)} record{'' if len(others) == 1 else 's'} of other images, code or settings that Snakemake "
+            f"had no memory of, the first of them {others[0]}; now in {place}; run again, and the cells are timed anew"
+        )
+
+
 def _forget_outdated(plan: Plan, jobs: Iterable[Any], persistence: Any) -> None:
-    """Remove the records and manifests that this run makes anew, what Snakemake remembers of them, and with any of them
-    the tables.
+    """Put aside the records, and remove the manifests, that this run makes anew, what Snakemake remembers of them, and
+    with any of them the tables.
 
     On a cluster a failed job keeps what it has finished (`keep-incomplete` in profiles/slurm), and jobs go on where
     Snakemake is killed. The next run then takes all that is there for made: nothing old may be among it, nothing new be
     taken for old by what is remembered, and without the tables it asks for what isn't there.
     """
-    ours = _normal([*plan.manifests(), *plan.records()])
-    outdated = [job for job in jobs if not ours.isdisjoint(_normal(job.output))]
+    manifests, records = _normal(plan.manifests()), _normal(plan.records())
+    outdated = [job for job in jobs if not (manifests | records).isdisjoint(_normal(job.output))]
     for job in outdated:
         persistence.cleanup(job)
+    paths = [os.path.normpath(path) for job in outdated for path in job.output]
+    old = [path for path in paths if path in records and os.path.exists(path)]
+    if old:
+        print(
+            f"{len(old)} outdated record{'' if len(old) == 1 else 's'} put into {_put_aside(plan, old)}",
+            file=sys.stderr,
+        )
     tables = [f"{plan.results}/{table}.csv" for table in TABLES]
-    for path in [*(path for job in outdated for path in job.output), *tables] if outdated else []:
+    for path in [*(path for path in paths if path in manifests), *tables] if outdated else []:
         Path(path).unlink(missing_ok=True)
+
+
+def _put_aside(plan: Plan, records: Iterable[str]) -> Path:
+    """Move records to a place of this moment, and return it; copied back, they count where they are of the plan."""
+    place = Path(plan.results, "outdated", time.strftime("%Y-%m-%dT%H-%M-%S"))
+    for path in records:
+        moved = place.joinpath(*Path(path).parts[-4:])
+        moved.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(path, moved)
+    return place
 
 
 def _check_places(plan: Plan, to_make: Collection[str]) -> None:

@@ -184,6 +184,9 @@ def test_jobs_of_a_killed_snakemake_end_undisturbed_and_count(outdated: OnCluste
     assert outdated.jobs()[-1].id == job.id
     assert (outdated.directory / SUMMARY).is_file()
     assert hidden(outdated) == []
+    outdated.configure(minimum_samples=8)
+    timings = {("time_operation", *cell.split("/")) for cell in cells}
+    assert outdated.planned(SUMMARY) == {("summarise",), *timings}
 
 
 @pytest.mark.parametrize(

@@ -172,3 +172,30 @@ def test_a_redone_step_gives_the_same_bytes(finished: Workflow) -> None:
     before = finished.results()
     finished.finish("--forcerun", "summarise")
     assert finished.results() == before
+
+
+def forget(workflow: Workflow) -> None:
+    """Take Snakemake's memory, and the tables, so that it has something to do."""
+    shutil.rmtree(workflow.directory / ".snakemake/metadata")
+    for table in (workflow.directory / "results").glob("*.csv"):
+        table.unlink()
+
+
+def test_records_that_snakemake_has_forgotten_are_known_again(finished: Workflow) -> None:
+    forget(finished)
+    finished.finish("results/summary.csv")
+    finished.configure(minimum_samples=7)
+    assert finished.planned("results/summary.csv") == {*timings(), ("summarise",)}
+
+
+def test_forgotten_records_of_other_settings_are_not_taken_for_this_runs(finished: Workflow) -> None:
+    before = {path.parts[-3:]: path.read_bytes() for path in finished.directory.glob("results/records/*/*/*/*.json")}
+    forget(finished)
+    finished.configure(minimum_samples=7)
+    done = finished.run("results/summary.csv")
+    assert done.returncode != 0
+    assert "8 records of other images, code or settings that Snakemake had no memory of" in done.stdout
+    assert "Traceback" not in done.stdout
+    aside = list(finished.directory.glob("results/outdated/*/*/*/*/*.json"))
+    assert {path.parts[-3:]: path.read_bytes() for path in aside} == before
+    assert finished.planned("results/summary.csv") == {*timings(), ("summarise",)}
