@@ -9,7 +9,10 @@ import os
 import re
 import shutil
 import subprocess
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from scripts import forecast
@@ -33,6 +36,26 @@ LEAST_SECONDS_REMEMBERED = 190
 """The Slurm plugin asks for the state of jobs every three minutes at least, and waits for ever for a job that the
 scheduler has forgotten by then (MinJobAge in slurm.conf(5))."""
 IMAGE_BYTES = 32 * 32 * 3
+CHOOSING = ("--constraint", "-C", "--nodelist", "-w", "--exclude", "-x")
+"""Options of Slurm that choose among the nodes of a partition: sbatch(1)."""
+NAMED = {"slurm_partition": "--partition", "slurm_account": "--account", "constraint": "--constraint"}
+"""What a site has names for, by resource, and the option of Slurm."""
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """Nodes of one partition that Slurm takes for alike; memory in GiB, the partition's time limit in minutes, None
+    where it has none."""
+
+    names: str
+    cpus: int
+    memory: int
+    partition: str
+    is_default: bool
+    minutes: int | None
+
+    def __str__(self) -> str:
+        return f"{self.names} with {self.cpus} CPUs and {self.memory} GiB"
 
 
 def megabytes(wildcards: Any) -> int:
@@ -53,30 +76,41 @@ def minutes_to_time(wildcards: Any, budget_seconds: float) -> int:
     return _minutes(cutoff, forecast.seconds_to_time(cutoff, budget_seconds))
 
 
-def check(limits: Mapping[str, Any], asked: Iterable[str], status_command: str | None) -> None:
-    """Raise UserError where timings on a cluster wouldn't be alone, where Snakemake would wait for ever, or where jobs
-    of an earlier run go on.
+def check(
+    limits: Mapping[str, Any],
+    timings: Iterable[Mapping[str, Any]],
+    jobs: Iterable[Mapping[str, Any]],
+    status_command: str | None,
+) -> None:
+    """Raise UserError where timings on a cluster wouldn't be alone or would go to nodes of several kinds, where
+    Snakemake would wait for ever, and where the cluster doesn't know a name.
 
-    `limits` are the resources that the run as a whole has, `asked` what each timing asks of Slurm besides its
-    resources, `status_command` what is asked for the state of jobs.
+    `limits` are the resources that the run as a whole has, `timings` those of each cell, `jobs` those of each job that
+    is going to be submitted, `status_command` what is asked for the state of jobs.
     """
     for name in (FILE_SYSTEM, AT_A_TIME):
-        if name not in limits:
+        if limits.get(name) != 1:
             raise UserError(
-                f"the resource {name} has no limit, so timings would disturb each other; use --workflow-profile "
-                f"profiles/slurm, or pass --resources {FILE_SYSTEM}=1 {AT_A_TIME}=1"
+                f"the resource {name} has {'no limit' if name not in limits else 'another limit than 1'}, so timings "
+                f"would disturb each other; use --workflow-profile profiles/slurm, or pass --resources {FILE_SYSTEM}=1 "
+                f"{AT_A_TIME}=1 (timings_at_once in config.yaml says whether nodes time at the same moment)"
             )
-    if not all(ALONE in extra.split() for extra in asked):
-        raise UserError(
-            f"slurm_extra of time_operation lacks {ALONE}, so timings wouldn't have a node to themselves; add it to "
-            "what you set there"
-        )
+    nodes = _nodes()
+    for asked in timings:
+        _check_alone_on_one_kind(asked, nodes)
+    for asked in jobs:
+        _check_time(asked, nodes)
+        _check_names(asked)
     remembered = _seconds_remembered()
     if status_command == "squeue" and remembered is not None and remembered < LEAST_SECONDS_REMEMBERED:
         raise UserError(
             f"this cluster forgets a job {remembered} s after its end (MinJobAge), so Snakemake might wait for it for "
             "ever; pass --slurm-status-command sacct, where the cluster keeps accounts"
         )
+
+
+def refuse_beside_others() -> None:
+    """Raise UserError where jobs of an earlier run in this directory go on, also where this run is on one machine."""
     left = _jobs_of_this_directory()
     if left:
         ids = " ".join(left)
@@ -88,6 +122,90 @@ def check(limits: Mapping[str, Any], asked: Iterable[str], status_command: str |
 
 def _minutes(cutoff: int, seconds: float) -> int:
     return 1 + math.ceil((PATIENCE * seconds + SECONDS_PER_FILE * cutoff) / 60)
+
+
+def _check_alone_on_one_kind(asked: Mapping[str, Any], nodes: list[Nodes]) -> None:
+    extra = asked.get("slurm_extra", "").split()
+    if ALONE not in extra:
+        raise UserError(
+            f"slurm_extra of time_operation lacks {ALONE}, so timings wouldn't have a node to themselves; add it to "
+            "what you set there"
+        )
+    kinds = defaultdict(list)
+    for each in _of_partition(asked, nodes):
+        kinds[each.cpus, each.memory].append(each)
+    chosen = asked.get("constraint") or any(option.split("=")[0] in CHOOSING for option in extra)
+    if len(kinds) > 1 and not chosen:
+        *others, (largest, *_) = sorted(kinds.values(), key=len)
+        raise UserError(
+            f"partition {largest.partition} has nodes of several kinds "
+            f"({'; '.join(str(each) for kind in kinds.values() for each in kind)}), and timings must go to one; in "
+            "profiles/slurm/config.yaml set constraint or slurm_partition, or slurm_extra of time_operation to "
+            f"'{ALONE} --exclude={','.join(each.names for kind in others for each in kind)}'"
+        )
+
+
+def _check_time(asked: Mapping[str, Any], nodes: list[Nodes]) -> None:
+    """Slurm may keep a job for ever that asks for more time than its partition gives (EnforcePartLimits)."""
+    for each in _of_partition(asked, nodes):
+        minutes = asked.get("runtime") or 0
+        if each.minutes is not None and minutes > each.minutes:
+            raise UserError(
+                f"a job asks for {minutes} minutes, and partition {each.partition} gives {each.minutes} at most; in "
+                "profiles/slurm/config.yaml set slurm_partition to another one, runtime to less, or fewer cells to a "
+                "job with group-components"
+            )
+
+
+def _check_names(asked: Mapping[str, Any]) -> None:
+    """Snakemake's plugin for Slurm waits for ever where an account isn't the user's (2.8.0, seen)."""
+    named = [f"{option}={asked[name]}" for name, option in NAMED.items() if asked.get(name)]
+    said = _asked_slurm(*named) if named else ""
+    if re.search(r"\binvalid\b", said, re.IGNORECASE):
+        raise UserError(
+            f"Slurm wouldn't take a job with {' '.join(named)} ({said.splitlines()[-1]}); mend that in "
+            "profiles/slurm/config.yaml, or where it is set"
+        )
+
+
+@cache
+def _asked_slurm(*options: str) -> str:
+    """What Slurm says to a job with such options, which isn't submitted; where its nodes are down, it says other things
+    than whether it knows the names."""
+    return _output("sbatch", "--test-only", *options, "--wrap", "true", stream="stderr")
+
+
+def _of_partition(asked: Mapping[str, Any], nodes: list[Nodes]) -> list[Nodes]:
+    """The nodes of the partition that a job goes to; none where that is more than one, or not known."""
+    partition = asked.get("slurm_partition")
+    return [each for each in nodes if (each.partition == partition if partition else each.is_default)]
+
+
+def _nodes() -> list[Nodes]:
+    """All nodes, in as few groups as are alike: sinfo(1)."""
+    found = []
+    for line in _output("sinfo", "--noheader", "--exact", "--format", "%P|%l|%c|%m|%N").splitlines():
+        partition, limit, cpus, megabytes, names = line.split("|")
+        found.append(
+            Nodes(
+                names=names,
+                cpus=int(cpus),
+                memory=round(int(megabytes) / 1024),
+                partition=partition.rstrip("*"),
+                is_default=partition.endswith("*"),
+                minutes=_minutes_of(limit),
+            )
+        )
+    return found
+
+
+def _minutes_of(limit: str) -> int | None:
+    """Minutes of a time limit as sinfo prints it: [[days-]hours:]minutes:seconds, or a word where there is none."""
+    found = re.fullmatch(r"(?:(?:(\d+)-)?(\d+):)?(\d+):\d+", limit)
+    if not found:
+        return None
+    days, hours, minutes = (int(part or 0) for part in found.groups())
+    return (days * 24 + hours) * 60 + minutes
 
 
 def _seconds_remembered() -> int | None:
@@ -103,9 +221,9 @@ def _jobs_of_this_directory() -> list[str]:
     return [number for number, comment, directory in jobs if comment.startswith("rule_") and _is_here(directory)]
 
 
-def _output(*command: str) -> str:
+def _output(*command: str, stream: str = "stdout") -> str:
     """What a command of Slurm's says; nothing where there is no Slurm."""
-    return subprocess.run(command, capture_output=True, text=True).stdout if shutil.which(command[0]) else ""
+    return getattr(subprocess.run(command, capture_output=True, text=True), stream) if shutil.which(command[0]) else ""
 
 
 def _is_here(directory: str) -> bool:

@@ -40,10 +40,12 @@ def start(plan: Plan, workflow: Any) -> None:
     forgotten = [job for job in workflow.dag.jobs if known and _is_forgotten(job, workflow)]
     to_make, to_use = [path for job in jobs for path in job.output], [path for job in jobs for path in job.input]
     try:
+        cluster.refuse_beside_others()
         if not workflow.local_exec:
-            extras = [job.resources.slurm_extra for job in jobs if job.rule.name == TIMING]
+            cells = [job.resources for job in jobs if job.rule.name == TIMING]
+            submitted = [job.resources for job in workflow.dag.get_jobs_or_groups() if not job.is_local]
             status_command = getattr(workflow.executor_settings, "status_command", None)
-            cluster.check(workflow.global_resources, extras, status_command)
+            cluster.check(workflow.global_resources, cells, submitted, status_command)
         check(plan, to_make, to_use)
         _refuse_others(plan, [path for job in forgotten for path in job.output])
     except UserError as error:

@@ -24,6 +24,9 @@ from scripts.measure import lock
 CHECKOUT = Path(__file__).resolve().parent.parent
 SNAKEMAKE = Path(sys.executable).with_name("snakemake")
 PARTS = ("Snakefile", "config.yaml", "scripts", "envs", "profiles")
+FIGURES = Path("scripts/report/figures")
+FEW_FIGURES = ("latency", "read_time_log")
+"""Those in copies of the checkout: each is a job of its own, of two seconds."""
 SMALL = {
     "images": "archive.tar.gz",
     "backends": ["hdf5", "lmdb"],
@@ -145,6 +148,10 @@ class Workflow:
             jobs.add((rule, *values.values()))
         return jobs - {("all",)}
 
+    def add_all_figures(self) -> None:
+        """Copy the figures that are left out otherwise."""
+        shutil.copytree(CHECKOUT / FIGURES, self.directory / FIGURES, dirs_exist_ok=True)
+
     def edit(self, path: str, addition: str = "\n") -> None:
         """Append to a file."""
         with open(self.directory / path, "a") as file:
@@ -163,13 +170,16 @@ class Workflow:
 
 
 def copy_checkout(directory: Path) -> Workflow:
-    """Copy what a run needs into `directory`, with a small archive and a small config."""
+    """Copy what a run needs into `directory`, with few figures, a small archive and a small config."""
     for part in PARTS:
         if (CHECKOUT / part).is_dir():
             shutil.copytree(CHECKOUT / part, directory / part, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             directory.mkdir(parents=True, exist_ok=True)
             shutil.copy(CHECKOUT / part, directory / part)
+    for figure in (directory / FIGURES).glob("*.py"):
+        if figure.stem not in FEW_FIGURES:
+            figure.unlink()
     write_small_archive(directory / "archive.tar.gz")
     workflow = Workflow(directory)
     workflow.configure(**SMALL)

@@ -54,6 +54,7 @@ AccountingStorageHost=127.0.0.1
 AccountingStoragePort={database}
 AccountingStoragePass=/etc/slurm/munge.socket
 AccountingStorageEnforce=associations
+AccountingStoreFlags=job_comment
 MinJobAge=10
 """
 """In the place of what the configuration says of accounts."""
@@ -159,8 +160,8 @@ class Cluster:
     All share this host's files but `private`, which on each is another directory: outside, `nodes/<name>`. It ends with
     its `with`, or with the process that made it, and takes everything that was started in it along.
 
-    With `accounts` it has an accounting database, refuses jobs of other accounts than ACCOUNT, and forgets jobs after
-    ten seconds.
+    With `accounts` it has an accounting database, refuses jobs of other accounts than ACCOUNT, forgets jobs after ten
+    seconds, and says that its second node has twice the memory.
     """
 
     def __init__(self, parent: Path, accounts: bool = False) -> None:
@@ -282,6 +283,7 @@ class Cluster:
         text = CONFIGURATION.read_text().format(**ports)
         if self.accounts:
             text = text.replace("AccountingStorageType=accounting_storage/none", ACCOUNTING.format(**ports))
+            text = text.replace("RealMemory=4000 Feature=skylake", "RealMemory=8000 Feature=skylake")
             (slurm / "slurmdbd.conf").write_text(DATABASE.format(**ports))
             (slurm / "slurmdbd.conf").chmod(0o600)
         (slurm / "slurm.conf").write_text(text)

@@ -10,6 +10,9 @@ from conftest import copy_checkout
 from tests.on_cluster import OnCluster, on
 from tests.slurm import ACCOUNT, Cluster, cluster_or_skip
 
+SUMMARY = "results/summary.csv"
+SKYLAKE = ("--default-resources", "constraint=skylake")
+
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
@@ -41,7 +44,7 @@ def test_a_site_gets_jobs_as_it_asks_for_them(workflow: OnCluster) -> None:
     for_small_nodes = [("cpus_per_task: 16", "cpus_per_task: 2"), ("mem_mb: 8000", "mem_mb: 1234")]
     set_in_profile(workflow, remarks, *for_small_nodes, ("status-command: squeue", "status-command: sacct"))
     output = workflow.finish()
-    assert "localrule" not in output
+    assert set(re.findall(r"localrule (\w+)", output)) == {"all"}
     assert (workflow.directory / "results/report.html").is_file()
     columns = "JobID,Partition,Account,Constraints,NodeList,State,ReqMem,TimelimitRaw,Comment"
     asked = workflow.cluster.run(["sacct", "--allocations", "--noheader", "--parsable2", f"--format={columns}"])
@@ -54,18 +57,24 @@ def test_a_site_gets_jobs_as_it_asks_for_them(workflow: OnCluster) -> None:
     assert {record["machine"]["node"] for record in workflow.records()} == {"n2"}
 
 
-def test_an_account_that_is_not_ones_own_is_refused_by_name(workflow: OnCluster) -> None:
-    set_in_profile(workflow, ("status-command: squeue", "status-command: sacct"))
-    done = workflow.run("--default-resources", "slurm_account=theirs", "--", "results/summary.csv")
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ((), "partition main has nodes of several kinds (n1 with 2 CPUs and 4 GiB; n2 with 2 CPUs and 8 GiB)"),
+        (("--set-resources", "time_operation:slurm_partition=compute"), "partition compute has nodes of several kinds"),
+        (SKYLAKE, "forgets a job 10 s after its end (MinJobAge)"),
+        (
+            (*SKYLAKE, "--set-resources", "time_operation:runtime=31"),
+            "asks for 62 minutes, and partition main gives 60",
+        ),
+    ],
+)
+def test_what_would_mix_machines_wait_for_ever_or_be_refused_by_slurm_is_one_line_with_the_remedy(
+    workflow: OnCluster, options: tuple[str, ...], said: str
+) -> None:
+    done = workflow.run(*options, "--", SUMMARY)
     assert done.returncode != 0
-    assert "theirs" in done.stdout
-    assert "Traceback" not in done.stdout
-    assert not workflow.records()
-
-
-def test_a_cluster_that_soon_forgets_jobs_is_not_waited_for(workflow: OnCluster) -> None:
-    done = workflow.run("results/summary.csv")
-    assert done.returncode != 0
-    assert "forgets a job 10 s after its end (MinJobAge)" in done.stdout
-    assert "--slurm-status-command sacct" in done.stdout
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("error: ")]
+    assert said in line
+    assert re.search("--exclude=n[12]|--slurm-status-command sacct|group-components|mend that in profiles", line)
     assert not workflow.records()

@@ -7,12 +7,10 @@ from itertools import product
 from pathlib import Path
 
 import pytest
-from conftest import SMALL, Workflow, write_small_archive
-
-from scripts.report import captions
+from conftest import FEW_FIGURES, SMALL, Workflow, write_small_archive
 
 BACKENDS, CUTOFFS, OPERATIONS = SMALL["backends"], [str(cutoff) for cutoff in SMALL["cutoffs"]], SMALL["operations"]
-FIGURES = {("figure", name) for name in captions.names()}
+FIGURES = {("figure", name) for name in FEW_FIGURES}
 PAGE = {("page",)}
 SUMMARY = {("summarise",), *FIGURES, *PAGE}
 
@@ -139,7 +137,7 @@ def test_the_measuring_code(finished: Workflow) -> None:
     assert finished.planned() == timings() | SUMMARY
 
 
-@pytest.mark.parametrize("figure", captions.names()[:2])
+@pytest.mark.parametrize("figure", FEW_FIGURES)
 def test_one_figures_code(finished: Workflow, figure: str) -> None:
     finished.edit(f"scripts/report/figures/{figure}.py")
     assert finished.planned() == {("figure", figure)} | PAGE

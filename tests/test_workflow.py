@@ -37,6 +37,7 @@ def test_a_run_ends_in_tables_figures_and_a_page(finished_once: Workflow) -> Non
 
 def test_every_operation_in_one_run(workflow: Workflow) -> None:
     """Also those that the default leaves out, through to figures and page."""
+    workflow.add_all_figures()
     workflow.configure(operations=list(OPERATIONS), backends=["png", "memmap"], cutoffs=[30], random_images=20)
     workflow.finish()
     summary = rows(workflow, "summary")

@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import combinations
 from pathlib import Path
 
-from scripts.measure.file_system import NETWORK
+from scripts.measure.file_system import NETWORK, UNKNOWN
 from scripts.measure.sampling import median
 from scripts.report import wording
 from scripts.report.comparability import Records
@@ -64,11 +64,12 @@ def _typical(records: list[dict]) -> dict[str, float]:
 
 
 def _beside(records: Records) -> dict[Path, set[str]]:
-    """The nodes that were timing something on the same network file system while a record was taken on another."""
+    """The nodes that were timing something on the same file system, which a network's or an unknown one is, while a
+    record was taken on another."""
     by_file_system = defaultdict(list)
     for path, record in records.items():
         file_system = record["file_system"]
-        if file_system["kind"] == NETWORK:
+        if file_system["kind"] in (NETWORK, UNKNOWN):
             span = (datetime.fromisoformat(record["started"]), datetime.fromisoformat(record["ended"]))
             place = (file_system["type"], file_system["mount_point"])
             by_file_system[place].append((*span, record["machine"]["node"], path))
