@@ -22,6 +22,16 @@ def owned_name() -> str:
     return f"{owner()}-{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
 
 
+def is_of_this_host(name: str) -> bool:
+    """Say whether a process of this host has made a name of `owned_name`."""
+    return _parts(name)[1:2] == (socket.gethostname(),)
+
+
+def is_of_this_run(name: str) -> bool:
+    """Say whether a name of `owned_name` was made in this working directory, on whatever host."""
+    return _parts(name)[:1] == (owner(),)
+
+
 @contextmanager
 def neighbour(path: Path, *, one_writer: bool = True) -> Iterator[Path]:
     """Yield an unused name beside `path`, and remove what is under it afterwards: rename what is to stay.
@@ -68,13 +78,18 @@ def _remove(path: Path) -> None:
 
 def _is_abandoned(name: str, *, one_writer: bool) -> bool:
     """Whether nobody will come back to what has a name of `owned_name`."""
+    if not (parts := _parts(name)):
+        return False
+    if is_of_this_host(name):
+        return not _is_running(parts[2])
+    return one_writer and is_of_this_run(name)
+
+
+def _parts(name: str) -> tuple[str, str, int] | tuple[()]:
+    """What `owned_name` has put together: the run, the host and the process; nothing where it's no such name."""
     run, _, rest = name.partition("-")
     host, *numbers = rest.rsplit("-", 2)
-    if len(numbers) != 2 or not numbers[0].isdigit():
-        return False
-    if host == socket.gethostname():
-        return not _is_running(int(numbers[0]))
-    return one_writer and run == owner()
+    return (run, host, int(numbers[0])) if len(numbers) == 2 and numbers[0].isdigit() else ()
 
 
 def _is_running(process: int) -> bool:

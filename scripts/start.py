@@ -43,7 +43,9 @@ def start(plan: Plan, workflow: Any) -> None:
         cluster.refuse_beside_others()
         if not workflow.local_exec:
             cells = [job.resources for job in jobs if job.rule.name == TIMING]
-            submitted = [job.resources for job in workflow.dag.get_jobs_or_groups() if not job.is_local]
+            # Snakemake's own list of groups, get_jobs_or_groups, fails where a job that isn't needed has one.
+            groups = {workflow.dag._group.get(job, job) for job in jobs if not job.is_local}
+            submitted = [job.resources for job in groups]
             status_command = getattr(workflow.executor_settings, "status_command", None)
             cluster.check(workflow.global_resources, cells, submitted, status_command)
         check(plan, to_make, to_use)

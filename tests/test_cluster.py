@@ -3,6 +3,7 @@
 import csv
 import itertools
 import json
+import os
 import re
 import shutil
 import tempfile
@@ -17,7 +18,7 @@ from tests.on_cluster import OnCluster, on
 from tests.slurm import Cluster, cluster_or_skip
 
 SUMMARY = "results/summary.csv"
-AT_WORK = "results/stores/.timing/*"
+AT_WORK = "results/stores/.timing-*/*"
 FIRST, SECOND = "hdf5/30/write", "hdf5/30/read-warm"
 
 
@@ -160,6 +161,18 @@ def test_a_node_that_goes_down_is_made_up_for_by_another(outdated: OnCluster) ->
     assert {record["machine"]["node"] for record in outdated.records()} == {"n1", "n2"} - {node}
 
 
+def test_a_controller_that_is_away_for_a_while_is_waited_for(outdated: OnCluster) -> None:
+    outdated.configure(budget_seconds=0.1)
+    with outdated.cluster.timings_held():
+        process = outdated.start(SUMMARY)
+        outdated.cluster.wait_for(outdated.jobs, "the job")
+        outdated.cluster.job_started(outdated.jobs()[-1].id)
+        outdated.cluster.restart_controller(30)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, output
+    assert_whole(outdated)
+
+
 def test_jobs_of_a_killed_snakemake_end_undisturbed_and_count(outdated: OnCluster) -> None:
     """Those of a cell that had an older record, and of one that had none."""
     cells = (SECOND, "hdf5/30/random-warm")
@@ -210,8 +223,12 @@ def test_without_what_keeps_timings_alone_nothing_starts(
 def test_a_copy_on_the_nodes_own_scratch_is_timed_on_both_at_once(workflow: OnCluster) -> None:
     """And as the nodes have kernels of different versions, their records are kept apart."""
     scratch = workflow.cluster.private / "scratch"
-    workflow.configure(scratch_dir=f"{workflow.cluster.private}/$NAME_OF_SCRATCH", budget_seconds=1, backends=["hdf5"])
-    missing = workflow.run(SUMMARY)
+    workflow.configure(budget_seconds=1, backends=["hdf5"])
+    # Only where Snakemake is started is the archive there, and the variable is set nowhere.
+    archive = workflow.cluster.directory / "nodes/login/archive.tar.gz"
+    os.rename(workflow.directory / "archive.tar.gz", archive)
+    workflow.configure(images=str(workflow.cluster.private / archive.name))
+    missing = workflow.run(SUMMARY, "--config", f"scratch_dir={workflow.cluster.private}/$NAME_OF_SCRATCH")
     assert missing.returncode != 0
     assert "not every variable in it is set on node" in missing.stdout
     workflow.configure(scratch_dir=str(scratch))

@@ -21,7 +21,7 @@ TABLES = "results/summary.csv"
 MOMENTS = {
     "unpack": "results/dataset/archive.json",
     "build": f"results/stores/png/.{CUTOFF}-*",
-    "timing": "results/stores/.timing/*",
+    "timing": "results/stores/.timing-*/*",
 }
 
 
@@ -194,7 +194,7 @@ def test_nothing_is_timed_on_after_its_step_was_killed(disk: Path) -> None:
     command += ["--image-set", disk / "dataset", "--store", disk / "stores/png/100", "--record", disk / "record.json"]
     command += ["--settings", json.dumps({"budget_seconds": 60, "interval_width": 1e-9, "maximum_samples": 10**6})]
     step = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while not list(disk.glob("stores/.timing/*/job/backend-2")):
+    while not list(disk.glob("stores/.timing-*/*/job/backend-2")):
         assert step.poll() is None
         time.sleep(0.01)
     below = children_of(step.pid)

@@ -7,6 +7,7 @@ import platform
 import resource
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -22,6 +23,7 @@ from conftest import CHECKOUT, write_image_set
 from scripts import backends
 from scripts.dataset.image_set import ImageSet
 from scripts.errors import UserError
+from scripts.files import owned_name
 from scripts.measure import (
     costs,
     disk_usage,
@@ -353,7 +355,12 @@ def test_what_a_job_wrote_goes_at_the_end_of_the_run_and_its_space_at_once(store
     assert [(path.name, path.stat().st_size) for path in sorted(place.iterdir())] == [("large", 0), ("small", 1)]
     for operation in ("write", "read-warm", "batch-cold", "workers-warm"):
         time_cell(stores, "png", operation)
+    *_, number, token = owned_name().split("-")
+    elsewhere = place.parent.parent / f"0123abcd-{socket.gethostname()}-2-{number}-{token}"
+    elsewhere.mkdir()
     scratch.remove_all(stores / "stores")
+    assert elsewhere.exists(), "it's of another host, whose name begins alike"
+    shutil.rmtree(elsewhere.parent)
     assert sorted(path.name for path in (stores / "stores").iterdir()) == backends.names()
 
 

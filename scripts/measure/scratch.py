@@ -12,7 +12,6 @@ import array
 import fcntl
 import os
 import shutil
-import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,11 +20,12 @@ from functools import partial
 from pathlib import Path
 
 from scripts.durability import sync_file_system
-from scripts.files import owned_name, owner
+from scripts.files import is_of_this_host, is_of_this_run, owned_name
 from scripts.measure.page_cache import files_of
 from scripts.progress import report
 
-PLACE = ".timing"
+PLACE = ".timing-{user}"
+"""Among the stores, which a group may share: nobody else may write where one of them writes."""
 LARGE_FILE_BYTES = 1 << 14
 PLACES_TRIED = 4
 FILES_TRIED = 20
@@ -75,8 +75,8 @@ def remove_all(stores: Path) -> None:
 
     The caller sees to it that no timing of theirs goes on (`scripts.measure.lock`; a run ends after its jobs).
     """
-    place = stores / PLACE
-    made = [*{*place.glob(f"*-{socket.gethostname()}-*"), *place.glob(f"{owner()}-*")}]
+    place = _place(stores)
+    made = [each for each in place.glob("*") if is_of_this_host(each.name) or is_of_this_run(each.name)]
     if made:
         report("removing what the timings wrote, which takes a minute where it is many files")
         with ThreadPoolExecutor() as pool:
@@ -97,9 +97,13 @@ def _seconds_to_make(candidate: Path) -> float:
     return time.perf_counter() - start
 
 
+def _place(stores: Path) -> Path:
+    return stores / PLACE.format(user=os.getuid())
+
+
 def _new_name(stores: Path) -> Path:
     """A name for a new directory of this process, in a place that is there."""
-    place = stores / PLACE
+    place = _place(stores)
     place.mkdir(parents=True, exist_ok=True)
     _spread(place)
     return place / owned_name()
