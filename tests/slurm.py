@@ -233,13 +233,6 @@ class Cluster:
         """Cancel a job."""
         self._output(["scancel", str(number)])
 
-    def restart_controller(self, seconds: float) -> None:
-        """End slurmctld, and start it again after a time in which nothing can be asked of it."""
-        self._output(["pkill", "-x", "slurmctld"])
-        time.sleep(seconds)
-        self.start(["slurmctld", "-D"], cwd="/etc/slurm", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.wait_for(lambda: "idle" in " ".join(self.nodes().values()), "the controller to be back")
-
     @contextmanager
     def timings_held(self) -> Iterator[None]:
         """Let timings on all nodes wait: what a host's lock is for, each node has its own."""

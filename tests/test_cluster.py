@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -161,16 +162,19 @@ def test_a_node_that_goes_down_is_made_up_for_by_another(outdated: OnCluster) ->
     assert {record["machine"]["node"] for record in outdated.records()} == {"n1", "n2"} - {node}
 
 
-def test_a_controller_that_is_away_for_a_while_is_waited_for(outdated: OnCluster) -> None:
-    outdated.configure(budget_seconds=0.1)
-    with outdated.cluster.timings_held():
-        process = outdated.start(SUMMARY)
-        outdated.cluster.wait_for(outdated.jobs, "the job")
-        outdated.cluster.job_started(outdated.jobs()[-1].id)
-        outdated.cluster.restart_controller(30)
-    output, _ = process.communicate(timeout=120)
-    assert process.returncode == 0, output
+def test_after_an_interrupt_no_job_goes_on_and_what_was_finished_counts(outdated: OnCluster) -> None:
+    process = outdated.start(SUMMARY)
+    outdated.cluster.wait_for(lambda: outdated.new(FIRST), "the first record", 120)
+    outdated.cluster.signal(process, signal.SIGINT)
+    process.communicate(timeout=120)
+    assert process.returncode != 0
+    assert outdated.cluster.job_ended(outdated.jobs()[-1].id).state == "CANCELLED"
+    finished = outdated.record(FIRST).read_bytes()
+    outdated.finish(SUMMARY)
+    assert outdated.record(FIRST).read_bytes() == finished
     assert_whole(outdated)
+    outdated.configure(minimum_samples=8)
+    assert ("time_operation", *FIRST.split("/")) in outdated.planned(SUMMARY)
 
 
 def test_jobs_of_a_killed_snakemake_end_undisturbed_and_count(outdated: OnCluster) -> None:
