@@ -183,19 +183,11 @@ def _of_partition(asked: Mapping[str, Any], nodes: list[Nodes]) -> list[Nodes]:
 
 def _nodes() -> list[Nodes]:
     """All nodes, in as few groups as are alike: sinfo(1)."""
+    listed = _output("sinfo", "--noheader", "--exact", "--format", "%P|%l|%c|%m|%N")
     found = []
-    for line in _output("sinfo", "--noheader", "--exact", "--format", "%P|%l|%c|%m|%N").splitlines():
-        partition, limit, cpus, megabytes, names = line.split("|")
-        found.append(
-            Nodes(
-                names=names,
-                cpus=int(cpus),
-                memory=round(int(megabytes) / 1024),
-                partition=partition.rstrip("*"),
-                is_default=partition.endswith("*"),
-                minutes=_minutes_of(limit),
-            )
-        )
+    for partition, limit, cpus, megabytes, names in re.findall(r"(?m)^(.+)\|(.+)\|(\d+)\|(\d+)\|(.+)$", listed):
+        alike = int(cpus), round(int(megabytes) / 1024), partition.rstrip("*"), partition.endswith("*")
+        found.append(Nodes(names, *alike, _minutes_of(limit)))
     return found
 
 

@@ -2,7 +2,9 @@
 another one."""
 
 import json
-from collections.abc import Collection, Iterator
+import os
+import time
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +36,32 @@ def check_what_may_only_be_read(plan: Any) -> None:
     check(plan, fixed)
 
 
-def is_of(record: Path, plan: Any) -> bool:
-    """Say whether a record, at its place, is what timing its cell with the plan's images, code and settings gives."""
+def refuse_other_records(plan: Any, records: list[str]) -> None:
+    """Put aside those records that aren't of the plan, and raise UserError, as this run won't make them anew.
+
+    `records` are those that are there, and that Snakemake takes for made without any memory of how.
+    """
+    others = [path for path in records if not _is_of(Path(path), plan)]
+    if others:
+        place = put_aside(plan, others)
+        raise UserError(
+            f"{len(others)} record{'' if len(others) == 1 else 's'} of other images, code or settings that Snakemake "
+            f"had no memory of, the first of them {others[0]}; now in {place}; run again, and the cells are timed anew"
+        )
+
+
+def put_aside(plan: Any, records: Iterable[str]) -> Path:
+    """Move records to a place of this moment, and return it; copied back, they count where they are of the plan."""
+    place = Path(plan.results, "outdated", time.strftime("%Y-%m-%dT%H-%M-%S"))
+    for path in records:
+        moved = place.joinpath(*Path(path).parts[-4:])
+        moved.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(path, moved)
+    return place
+
+
+def _is_of(record: Path, plan: Any) -> bool:
+    """Whether a record, at its place, is what timing its cell with the plan's images, code and settings gives."""
     name, operation = record.parts[-3], record.stem
     choice = plan.choices[name]
     try:

@@ -6,7 +6,6 @@ Snakemake says which files it is going to make; their paths say which stores are
 import os
 import shutil
 import sys
-import time
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
@@ -42,14 +41,9 @@ def start(plan: Plan, workflow: Any) -> None:
     try:
         cluster.refuse_beside_others()
         if not workflow.local_exec:
-            cells = [job.resources for job in jobs if job.rule.name == TIMING]
-            # Snakemake's own list of groups, get_jobs_or_groups, fails where a job that isn't needed has one.
-            groups = {workflow.dag._group.get(job, job) for job in jobs if not job.is_local}
-            submitted = [job.resources for job in groups]
-            status_command = getattr(workflow.executor_settings, "status_command", None)
-            cluster.check(workflow.global_resources, cells, submitted, status_command)
+            _check_cluster(workflow, jobs)
         check(plan, to_make, to_use)
-        _refuse_others(plan, [path for job in forgotten for path in job.output])
+        sharing.refuse_other_records(plan, [path for job in forgotten for path in job.output])
     except UserError as error:
         sys.exit(f"error: {error}")
     for job in forgotten:
@@ -58,6 +52,15 @@ def start(plan: Plan, workflow: Any) -> None:
         os.environ[FOUND_VARIABLE] = plan.found_text()
         _forget_outdated(plan, jobs, workflow.persistence)
     print(_opening(plan, _normal(to_make)), file=sys.stderr)
+
+
+def _check_cluster(workflow: Any, jobs: Iterable[Any]) -> None:
+    """Raise UserError where what this run asks of its cluster wouldn't go well."""
+    cells = [job.resources for job in jobs if job.rule.name == TIMING]
+    # Snakemake's own list of groups, get_jobs_or_groups, fails where a job that isn't needed has one.
+    submitted = {workflow.dag._group.get(job, job) for job in jobs if not job.is_local}
+    status_command = getattr(workflow.executor_settings, "status_command", None)
+    cluster.check(workflow.global_resources, cells, [job.resources for job in submitted], status_command)
 
 
 def check(plan: Plan, to_make: Iterable[str], to_use: Iterable[str]) -> None:
@@ -99,18 +102,6 @@ def _is_forgotten(job: Any, workflow: Any) -> bool:
     return made and not workflow.persistence.has_metadata(job)
 
 
-def _refuse_others(plan: Plan, records: list[str]) -> None:
-    """Put aside those records that aren't of this plan, and raise UserError, as Snakemake won't make them in this run;
-    what Snakemake knows of the others from now on lets it see what changes later."""
-    others = [path for path in records if not sharing.is_of(Path(path), plan)]
-    if others:
-        place = _put_aside(plan, others)
-        raise UserError(
-            f"{len(others)} record{'' if len(others) == 1 else 's'} of other images, code or settings that Snakemake "
-            f"had no memory of, the first of them {others[0]}; now in {place}; run again, and the cells are timed anew"
-        )
-
-
 def _forget_outdated(plan: Plan, jobs: Iterable[Any], persistence: Any) -> None:
     """Put aside the records, and remove the manifests, that this run makes anew, what Snakemake remembers of them, and
     with any of them the tables.
@@ -127,22 +118,12 @@ def _forget_outdated(plan: Plan, jobs: Iterable[Any], persistence: Any) -> None:
     old = [path for path in paths if path in records and os.path.exists(path)]
     if old:
         print(
-            f"{len(old)} outdated record{'' if len(old) == 1 else 's'} put into {_put_aside(plan, old)}",
+            f"{len(old)} outdated record{'' if len(old) == 1 else 's'} put into {sharing.put_aside(plan, old)}",
             file=sys.stderr,
         )
     tables = [f"{plan.results}/{table}.csv" for table in TABLES]
     for path in [*(path for path in paths if path in manifests), *tables] if outdated else []:
         Path(path).unlink(missing_ok=True)
-
-
-def _put_aside(plan: Plan, records: Iterable[str]) -> Path:
-    """Move records to a place of this moment, and return it; copied back, they count where they are of the plan."""
-    place = Path(plan.results, "outdated", time.strftime("%Y-%m-%dT%H-%M-%S"))
-    for path in records:
-        moved = place.joinpath(*Path(path).parts[-4:])
-        moved.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(path, moved)
-    return place
 
 
 def _check_places(plan: Plan, to_make: Collection[str]) -> None:
