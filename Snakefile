@@ -1,5 +1,7 @@
 """How to store many images: from the archive to a page that says which store to use for what."""
 
+import re
+
 from scripts import cluster, plan
 from scripts.report import captions
 from scripts.start import start
@@ -24,10 +26,11 @@ STORES = PLAN.stores
 RESULTS = PLAN.results
 
 
+# Records of other machines, which the page shows as well, can't be made here.
 wildcard_constraints:
     backend="[A-Za-z0-9_-]+",
     cutoff="[0-9]+",
-    machine="[A-Za-z0-9._-]+",
+    machine=re.escape(PLAN.machine),
     operation="[a-z-]+",
     figure="[a-z0-9_]+",
 

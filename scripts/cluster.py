@@ -9,7 +9,6 @@ import os
 import re
 import shutil
 import subprocess
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -36,10 +35,15 @@ LEAST_SECONDS_REMEMBERED = 190
 """The Slurm plugin asks for the state of jobs every three minutes at least, and waits for ever for a job that the
 scheduler has forgotten by then (MinJobAge in slurm.conf(5))."""
 IMAGE_BYTES = 32 * 32 * 3
-CHOOSING = ("--constraint", "-C", "--nodelist", "-w", "--exclude", "-x")
+CHOOSING = ("--constraint", "-C", "--nodelist", "-w", "--nodefile", "-F", "--exclude", "-x", "--reservation")
 """Options of Slurm that choose among the nodes of a partition: sbatch(1)."""
 NAMED = {"slurm_partition": "--partition", "slurm_account": "--account", "constraint": "--constraint"}
 """What a site has names for, by resource, and the option of Slurm."""
+OTHER_CLUSTERS = ("cluster", "clusters", "slurm_cluster")
+"""Resources by which Snakemake's plugin for Slurm sends jobs to a cluster that can't be asked about here."""
+SAME_MEMORY = 1.05
+"""The ratio of the memory of two nodes up to which they may be of one kind: firmware keeps some."""
+SECONDS_TO_ANSWER = 30
 
 
 @dataclass(frozen=True)
@@ -81,12 +85,14 @@ def check(
     timings: Iterable[Mapping[str, Any]],
     jobs: Iterable[Mapping[str, Any]],
     status_command: str | None,
+    partition_config: bool,
 ) -> None:
     """Raise UserError where timings on a cluster wouldn't be alone or would go to nodes of several kinds, where
     Snakemake would wait for ever, and where the cluster doesn't know a name.
 
     `limits` are the resources that the run as a whole has, `timings` those of each cell, `jobs` those of each job that
-    is going to be submitted, `status_command` what is asked for the state of jobs.
+    is going to be submitted, `status_command` what is asked for the state of jobs. With `partition_config` the plugin
+    chooses a partition for each job, and nothing is known of its nodes.
     """
     for name in (FILE_SYSTEM, AT_A_TIME):
         if limits.get(name) != 1:
@@ -95,12 +101,13 @@ def check(
                 f"would disturb each other; use --workflow-profile profiles/slurm, or pass --resources {FILE_SYSTEM}=1 "
                 f"{AT_A_TIME}=1 (timings_at_once in config.yaml says whether nodes time at the same moment)"
             )
-    nodes = _nodes()
+    nodes = [] if partition_config else _nodes()
     for asked in timings:
         _check_alone_on_one_kind(asked, nodes)
     for asked in jobs:
         _check_time(asked, nodes)
-        _check_names(asked)
+        if not any(asked.get(name) for name in OTHER_CLUSTERS):
+            _check_names(asked)
     remembered = _seconds_remembered()
     if status_command == "squeue" and remembered is not None and remembered < LEAST_SECONDS_REMEMBERED:
         raise UserError(
@@ -131,18 +138,27 @@ def _check_alone_on_one_kind(asked: Mapping[str, Any], nodes: list[Nodes]) -> No
             f"slurm_extra of time_operation lacks {ALONE}, so timings wouldn't have a node to themselves; add it to "
             "what you set there"
         )
-    kinds = defaultdict(list)
-    for each in _of_partition(asked, nodes):
-        kinds[each.cpus, each.memory].append(each)
-    chosen = asked.get("constraint") or any(option.split("=")[0] in CHOOSING for option in extra)
-    if len(kinds) > 1 and not chosen:
-        *others, (largest, *_) = sorted(kinds.values(), key=len)
+    first, *others = _kinds(_of_partition(asked, nodes)) or [[]]
+    chosen = asked.get("constraint") or any(option.startswith(CHOOSING) for option in extra)
+    if others and not chosen:
         raise UserError(
-            f"partition {largest.partition} has nodes of several kinds "
-            f"({'; '.join(str(each) for kind in kinds.values() for each in kind)}), and timings must go to one; in "
+            f"partition {first[0].partition} has nodes of several kinds "
+            f"({'; '.join(str(each) for kind in (first, *others) for each in kind)}), and timings must go to one; in "
             "profiles/slurm/config.yaml set constraint or slurm_partition, or slurm_extra of time_operation to "
             f"'{ALONE} --exclude={','.join(each.names for kind in others for each in kind)}'"
         )
+
+
+def _kinds(nodes: list[Nodes]) -> list[list[Nodes]]:
+    """The nodes by CPUs and, roughly, memory."""
+    kinds: list[list[Nodes]] = []
+    for each in sorted(nodes, key=lambda node: (node.cpus, node.memory)):
+        like = kinds and kinds[-1][0].cpus == each.cpus and each.memory <= SAME_MEMORY * kinds[-1][0].memory
+        if like:
+            kinds[-1].append(each)
+        else:
+            kinds.append([each])
+    return kinds
 
 
 def _check_time(asked: Mapping[str, Any], nodes: list[Nodes]) -> None:
@@ -159,13 +175,16 @@ def _check_time(asked: Mapping[str, Any], nodes: list[Nodes]) -> None:
 
 def _check_names(asked: Mapping[str, Any]) -> None:
     """Snakemake's plugin for Slurm waits for ever where an account isn't the user's (2.8.0, seen)."""
-    named = [f"{option}={asked[name]}" for name, option in NAMED.items() if asked.get(name)]
-    said = _asked_slurm(*named) if named else ""
-    if re.search(r"\binvalid\b", said, re.IGNORECASE):
-        raise UserError(
-            f"Slurm wouldn't take a job with {' '.join(named)} ({said.splitlines()[-1]}); mend that in "
-            "profiles/slurm/config.yaml, or where it is set"
-        )
+    # Of several accounts, the plugin submits to each.
+    for account in re.split(r"[,\s]+", asked.get("slurm_account") or ""):
+        names = {**asked, "slurm_account": account}
+        named = [f"{option}={names[name]}" for name, option in NAMED.items() if names.get(name)]
+        said = _asked_slurm(*named) if named else ""
+        if re.search("invalid (account|partition|feature)", said, re.IGNORECASE):
+            raise UserError(
+                f"Slurm wouldn't take a job with {' '.join(named)} ({said.splitlines()[-1]}); mend that in "
+                "profiles/slurm/config.yaml, or where it is set"
+            )
 
 
 @cache
@@ -176,7 +195,9 @@ def _asked_slurm(*options: str) -> str:
 
 
 def _of_partition(asked: Mapping[str, Any], nodes: list[Nodes]) -> list[Nodes]:
-    """The nodes of the partition that a job goes to; none where that is more than one, or not known."""
+    """The nodes of the partition that a job goes to; none where that is more than one, or not known here."""
+    if any(asked.get(name) for name in OTHER_CLUSTERS):
+        return []
     partition = asked.get("slurm_partition")
     return [each for each in nodes if (each.partition == partition if partition else each.is_default)]
 
@@ -214,8 +235,13 @@ def _jobs_of_this_directory() -> list[str]:
 
 
 def _output(*command: str, stream: str = "stdout") -> str:
-    """What a command of Slurm's says; nothing where there is no Slurm."""
-    return getattr(subprocess.run(command, capture_output=True, text=True), stream) if shutil.which(command[0]) else ""
+    """What a command of Slurm's says; nothing where there is no Slurm, or none that answers."""
+    if not shutil.which(command[0]):
+        return ""
+    try:
+        return getattr(subprocess.run(command, capture_output=True, text=True, timeout=SECONDS_TO_ANSWER), stream)
+    except subprocess.TimeoutExpired:
+        return ""
 
 
 def _is_here(directory: str) -> bool:

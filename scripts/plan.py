@@ -135,7 +135,8 @@ class Plan:
 
     def found_text(self) -> str:
         """What is for the environment variable that hands it to jobs."""
-        return json.dumps({"machine": self.machine, "dataset": self.dataset, "writes": self.writes})
+        archive = self.archive_digest()
+        return json.dumps({"machine": self.machine, "dataset": self.dataset, "writes": self.writes, "archive": archive})
 
     @property
     def file_system_uses(self) -> int:
@@ -219,6 +220,8 @@ class Plan:
         images = self.config["images"]
         if not _is_path(images):
             return images
+        if "archive" in self.found:
+            return self.found["archive"]
         with open(images, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 

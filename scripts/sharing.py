@@ -36,6 +36,16 @@ def check_what_may_only_be_read(plan: Any) -> None:
     check(plan, fixed)
 
 
+def is_of_plan(manifest: Path, plan: Any) -> bool:
+    """Say whether a manifest, at its place, is of the store that the plan's images, code and options make."""
+    *_, name, cutoff, _ = manifest.parts
+    try:
+        store.check_key(manifest.parent, store.key(_image_set_digest(plan), int(cutoff), plan.choices[name]))
+    except (UserError, KeyError):
+        return False
+    return True
+
+
 def refuse_other_records(plan: Any, records: list[str]) -> None:
     """Put aside those records that aren't of the plan, and raise UserError, as this run won't make them anew.
 
@@ -51,7 +61,7 @@ def refuse_other_records(plan: Any, records: list[str]) -> None:
 
 
 def put_aside(plan: Any, records: Iterable[str]) -> Path:
-    """Move records to a place of this moment, and return it; copied back, they count where they are of the plan."""
+    """Move records to a place of this moment, and return it."""
     place = Path(plan.results, "outdated", time.strftime("%Y-%m-%dT%H-%M-%S"))
     for path in records:
         moved = place.joinpath(*Path(path).parts[-4:])
@@ -62,18 +72,15 @@ def put_aside(plan: Any, records: Iterable[str]) -> Path:
 
 def _is_of(record: Path, plan: Any) -> bool:
     """Whether a record, at its place, is what timing its cell with the plan's images, code and settings gives."""
-    name, operation = record.parts[-3], record.stem
-    choice = plan.choices[name]
+    *_, name, cutoff, _ = record.parts
     try:
         found = json.loads(record.read_text(encoding="utf-8"))
-        asked = json.loads(plan.settings_of(operation))
         return (
-            found["image_set"]["digest"] == _image_set_digest(plan)
+            found["store"]["key"] == store.key(_image_set_digest(plan), int(cutoff), plan.choices[name])
             and found["measuring_digest"] == digests.code_digest([digests.step_file("time_operation")])
-            and (found["backend"]["digest"], found["backend"]["options"]) == (choice.digest(), choice.options)
-            and found["settings"] == found["settings"] | asked
+            and found["settings"] == found["settings"] | json.loads(plan.settings_of(record.stem))
         )
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, TypeError):
         return False
 
 

@@ -20,7 +20,7 @@ from scripts.progress import duration
 SECONDS_BESIDE = 15
 """For everything but stores and timings."""
 
-TIMING = "time_operation"
+BUILD, TIMING = "build", "time_operation"
 LEFT_SAMPLES = 6
 """Samples of small files, of earlier jobs, that stay on the disk until the run ends."""
 DISK_BYTES_PER_SECOND = 3e9
@@ -35,15 +35,14 @@ def start(plan: Plan, workflow: Any) -> None:
     if workflow.touch:
         return
     jobs = list(workflow.dag.needrun_jobs())
-    known = os.path.exists(f"{plan.dataset}/provenance.json")
-    forgotten = [job for job in workflow.dag.jobs if known and _is_forgotten(job, workflow)]
+    forgotten = _forgotten(plan, workflow)
     to_make, to_use = [path for job in jobs for path in job.output], [path for job in jobs for path in job.input]
     try:
         cluster.refuse_beside_others()
         if not workflow.local_exec:
             _check_cluster(workflow, jobs)
         check(plan, to_make, to_use)
-        sharing.refuse_other_records(plan, [path for job in forgotten for path in job.output])
+        sharing.refuse_other_records(plan, [job.output[0] for job in forgotten if job.rule.name == TIMING])
     except UserError as error:
         sys.exit(f"error: {error}")
     for job in forgotten:
@@ -59,8 +58,14 @@ def _check_cluster(workflow: Any, jobs: Iterable[Any]) -> None:
     cells = [job.resources for job in jobs if job.rule.name == TIMING]
     # Snakemake's own list of groups, get_jobs_or_groups, fails where a job that isn't needed has one.
     submitted = {workflow.dag._group.get(job, job) for job in jobs if not job.is_local}
-    status_command = getattr(workflow.executor_settings, "status_command", None)
-    cluster.check(workflow.global_resources, cells, [job.resources for job in submitted], status_command)
+    settings = workflow.executor_settings
+    cluster.check(
+        workflow.global_resources,
+        cells,
+        [job.resources for job in submitted],
+        getattr(settings, "status_command", None),
+        bool(getattr(settings, "partition_config", None) or os.environ.get("SNAKEMAKE_SLURM_PARTITIONS")),
+    )
 
 
 def check(plan: Plan, to_make: Iterable[str], to_use: Iterable[str]) -> None:
@@ -95,11 +100,21 @@ def _opening(plan: Plan, to_make: Collection[str]) -> str:
     )
 
 
-def _is_forgotten(job: Any, workflow: Any) -> bool:
-    """Whether a record is there that Snakemake takes for made and has no memory of: of another checkout, or of a job on
-    a cluster that ended when nobody waited for it."""
-    made = job.rule.name == TIMING and not workflow.dag.needrun(job) and os.path.exists(job.output[0])
-    return made and not workflow.persistence.has_metadata(job)
+def _forgotten(plan: Plan, workflow: Any) -> list[Any]:
+    """The jobs whose record or manifest is there, that Snakemake takes for made and has no memory of: of another
+    checkout, or of a cluster, where they ended when nobody waited for them. Manifests of other stores are left out.
+
+    With conda the versions of libraries, which decide, are those of another environment: nothing is said of them.
+    """
+    if plan.with_conda or not os.path.exists(f"{plan.dataset}/provenance.json"):
+        return []
+    found = []
+    for job in workflow.dag.jobs:
+        made = job.rule.name in (BUILD, TIMING) and not workflow.dag.needrun(job) and os.path.exists(job.output[0])
+        if made and not workflow.persistence.has_metadata(job):
+            of_plan = job.rule.name == TIMING or sharing.is_of_plan(Path(job.output[0]), plan)
+            found += [job] if of_plan else []
+    return found
 
 
 def _forget_outdated(plan: Plan, jobs: Iterable[Any], persistence: Any) -> None:

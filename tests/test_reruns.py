@@ -172,6 +172,15 @@ def test_a_redone_step_gives_the_same_bytes(finished: Workflow) -> None:
     assert finished.results() == before
 
 
+def test_records_of_another_machine_are_not_this_ones_to_redo(finished: Workflow) -> None:
+    """The page shows them, but here they could only be timed on this machine."""
+    (name,) = (path.name for path in finished.directory.glob("results/records/*"))
+    finished.configure(machine="another", minimum_samples=7)
+    output = finished.finish("--dry-run")
+    assert "machine=another," in output
+    assert f"machine={name}," not in output
+
+
 def forget(workflow: Workflow) -> None:
     """Take Snakemake's memory, and the tables, so that it has something to do."""
     shutil.rmtree(workflow.directory / ".snakemake/metadata")
@@ -197,3 +206,10 @@ def test_forgotten_records_of_other_settings_are_not_taken_for_this_runs(finishe
     aside = list(finished.directory.glob("results/outdated/*/*/*/*/*.json"))
     assert {path.parts[-3:]: path.read_bytes() for path in aside} == before
     assert finished.planned("results/summary.csv") == {*timings(), ("summarise",)}
+
+
+def test_stores_that_snakemake_has_forgotten_are_known_again(finished: Workflow) -> None:
+    forget(finished)
+    finished.finish("results/summary.csv")
+    finished.edit("scripts/backends/lmdb.py")
+    assert finished.planned("results/summary.csv") == {*builds(["lmdb"]), *timings(["lmdb"]), ("summarise",)}
