@@ -36,7 +36,7 @@ SMALL = {
 }
 
 
-LONGEST = ("test_cluster", "test_readme", "test_workflow", "test_reruns")
+LONGEST = ("test_cluster", "test_cluster_site", "test_readme", "test_workflow", "test_reruns")
 """Started first: a file is one worker's, and a long one that starts last keeps the others waiting. What takes long in
 it is at its top: a worker that has two tests left takes another file along."""
 
