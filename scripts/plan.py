@@ -271,7 +271,7 @@ def read(config: Config, *, with_conda: bool, on_cluster: bool, in_job: bool = F
             _check_packages(plan.choices)
         sharing.check_what_may_only_be_read(plan)
         # They are asked of the system, and what goes wrong with that is said here.
-        _ = plan.found_text()
+        _ = plan.machine, plan.dataset, plan.writes
     except PermissionError as error:
         sys.exit(f"error: no permission to read {error.filename}; ask its owner, or set store_dir to one of your own")
     except UserError as error:
