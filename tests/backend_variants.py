@@ -2,7 +2,6 @@
 
 import contextlib
 import importlib.util
-import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -43,8 +42,13 @@ class Variant(NamedTuple):
         return self.backend.open(path, self.options)
 
 
-def values_to_try(option: base.Option) -> set[Any]:
-    """Every value of a short list of choices, both ends of a range of numbers, and an odd number where any will do."""
+def values_to_try(name: str, option: base.Option) -> set[Any]:
+    """Every value of a short list of choices, both ends of a range of numbers, and an odd number where any will do.
+
+    Of codecs one that is the pixels themselves and one that isn't: the others take the same way (`scripts/values.py`).
+    """
+    if name == "codec":
+        return {option.default, "png"}
     if option.choices:
         ends = (option.choices[0], option.choices[-1])
         return {option.default, *(ends if isinstance(option.default, int) else option.choices)}
@@ -54,12 +58,29 @@ def values_to_try(option: base.Option) -> set[Any]:
 
 
 def variants() -> Iterator[Variant]:
-    """Every combination of values of every backend's options that the backend accepts."""
+    """Every backend with its defaults, with each other value of one option, and with each pair of such values that the
+    backend doesn't accept one without the other."""
     for name in backends.names():
         options = backends.load(name).options
-        for values in itertools.product(*(sorted(values_to_try(option), key=str) for option in options.values())):
-            with contextlib.suppress(UserError):
-                yield Variant(name, backends.resolve(name, dict(zip(options, values, strict=True))))
+        others = [
+            {key: value}
+            for key, option in options.items()
+            for value in sorted(values_to_try(key, option) - {option.default}, key=str)
+        ]
+        yield Variant(name, backends.resolve(name, {}))
+        alone, together = [], []
+        for one in others:
+            (alone if _accepted(name, one) else together).append(one)
+        for changes in [*alone, *(one | other for one in together for other in alone if one.keys() != other.keys())]:
+            if _accepted(name, changes):
+                yield Variant(name, backends.resolve(name, changes))
+
+
+def _accepted(name: str, changes: dict[str, Any]) -> bool:
+    with contextlib.suppress(UserError):
+        backends.resolve(name, changes)
+        return True
+    return False
 
 
 def installed(variant: Variant) -> Variant:

@@ -32,6 +32,7 @@ __all__ = [
     "sync_directory",
     "sync_file",
     "sync_file_system",
+    "threads",
     "write_all",
 ]
 
@@ -58,6 +59,20 @@ class Source(Protocol):
 
     def __getitem__(self, rows: slice, /) -> np.ndarray:
         """Those rows, as an array."""
+
+
+@dataclass(frozen=True)
+class Native:
+    """A library that backends need and that is built from sources in this repository, before their first store."""
+
+    directory: str
+    """Of the sources, in `scripts`; every file in it counts."""
+    tool: str
+    """The program that builds it, which must be on the PATH."""
+    command: tuple[str, ...]
+    """What builds it, run in that directory; `{output}` stands for the file that it must write."""
+    remedy: str
+    """What to do where the tool is missing, as in `install Go 1.25 or newer`."""
 
 
 @dataclass(frozen=True)
@@ -173,6 +188,8 @@ class Backend(ABC):
 
     packages: ClassVar[dict[str, str]] = {}
     """The libraries that it needs: import name to distribution name, as in {"PIL": "pillow"}."""
+    native: ClassVar[Native | None] = None
+    """The library that must be built for it first, if any."""
     options: ClassVar[dict[str, Option]] = {}
     fork_safe: ClassVar[bool]
     """Whether a reader opened before a fork may be used after it, in the child."""
@@ -262,6 +279,11 @@ def announce(descriptor: int, places: Iterable[int], size: int) -> None:
     if hasattr(os, "posix_fadvise"):
         for place in places:
             os.posix_fadvise(descriptor, place, size, os.POSIX_FADV_WILLNEED)
+
+
+def threads() -> int:
+    """How many threads a library may use that must be told so: as many as OpenMP may, which a timing pins."""
+    return int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
 
 
 def rows_per_block(shape: Sequence[int]) -> int:

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scripts import codecs
+from scripts import codecs, values
 from scripts.backends import base
 from scripts.errors import UserError
 
@@ -77,11 +77,11 @@ class Backend(base.Backend):
         try:
             with lmdb.open(str(path), map_size=FIRST_MAP_BYTES, lock=False, sync=False) as environment:
                 for start, image_block, label_block in base.blocks(images, labels, rows):
-                    if codec.is_identity:
-                        values = _pack(image_block, label_block, per_value)
+                    if per_value > 1:
+                        packed = _pack(image_block, label_block, per_value)
                     else:
-                        values = _encode(image_block, label_block, codec)
-                    _append(environment, [(_key(n), value) for n, value in enumerate(values, start // per_value)])
+                        packed = values.join(image_block, label_block, codec)
+                    _append(environment, [(_key(n), value) for n, value in enumerate(packed, start // per_value)])
                 _append(environment, [(METADATA, json.dumps({"count": count, "image_shape": image_shape}).encode())])
                 if durable:
                     environment.sync(True)
@@ -140,16 +140,14 @@ class Reader(base.Reader):
                 value = b"".join((value[label : label + base.LABEL_BYTES], value[image : image + self._image_bytes]))
             yield value
 
-    def _fill(self, values: Iterator[bytes | memoryview], images: np.ndarray, labels: np.ndarray) -> None:
-        """Fill the arrays from `values` in their order."""
-        label_bytes, image_bytes = memoryview(labels).cast("B"), memoryview(images).cast("B")
-        if not self._codec.is_identity:
-            for row, value in enumerate(values):
-                label_bytes[row * base.LABEL_BYTES : (row + 1) * base.LABEL_BYTES] = value[: base.LABEL_BYTES]
-                self._codec.decode(value[base.LABEL_BYTES :], images[row])
+    def _fill(self, stored: Iterator[bytes | memoryview], images: np.ndarray, labels: np.ndarray) -> None:
+        """Fill the arrays from values in their order."""
+        if self._per_value == 1:
+            values.split(stored, images, labels, self._codec)
             return
+        label_bytes, image_bytes = memoryview(labels).cast("B"), memoryview(images).cast("B")
         label = image = 0
-        for value in values:
+        for value in stored:
             split = self._all_labels(value)
             label_bytes[label : label + split] = value[:split]
             image_bytes[image : image + len(value) - split] = value[split:]
@@ -166,7 +164,7 @@ def _key(number: int) -> bytes:
 
 
 def _pack(images: np.ndarray, labels: np.ndarray, per_value: int) -> list[bytes]:
-    """The values of codec raw: of every `per_value` images, the labels and then the pixels."""
+    """Values of several images with codec raw: of every `per_value` images, the labels and then the pixels."""
     label_bytes, image_bytes = memoryview(labels).cast("B"), memoryview(images).cast("B")
     label_step, image_step = per_value * base.LABEL_BYTES, per_value * math.prod(images.shape[1:])
     return [
@@ -174,14 +172,6 @@ def _pack(images: np.ndarray, labels: np.ndarray, per_value: int) -> list[bytes]
         for label, image in zip(
             range(0, len(label_bytes), label_step), range(0, len(image_bytes), image_step), strict=True
         )
-    ]
-
-
-def _encode(images: np.ndarray, labels: np.ndarray, codec: codecs.Codec) -> list[bytes]:
-    """The values of any other codec: one label and one encoded image."""
-    return [
-        b"".join((label.data.cast("B"), codec.encode(image)))
-        for label, image in zip(labels[:, None], images, strict=True)
     ]
 
 
