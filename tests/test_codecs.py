@@ -1,6 +1,7 @@
 """Codecs: every image comes back as it was, and bytes that aren't an image of that shape are refused."""
 
 import io
+import itertools
 import os
 import pickle
 from pathlib import Path
@@ -78,12 +79,16 @@ def test_png_is_what_pillow_saves(tmp_path: Path) -> None:
     assert bytes(codecs.load("png").encode(image)) == (tmp_path / "image.png").read_bytes()
 
 
-@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "1", "I;16"])
-def test_png_of_another_kind_is_refused(mode: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    # png_fast makes RGB of a palette's colours, which are what was meant.
+    [*itertools.product(["png", "png_fast"], ["L", "RGBA", "1", "I;16"]), ("png", "P"), ("webp", "RGBA")],
+)
+def test_a_picture_of_another_kind_is_refused(name: str, mode: str) -> None:
     file = io.BytesIO()
-    Image.new(mode, (4, 6)).save(file, "PNG")
-    with pytest.raises(ValueError, match="not of"):
-        codecs.load("png").decode(file.getvalue(), np.zeros((6, 4, 3), np.uint8))
+    Image.new(mode, (4, 6)).save(file, "WEBP" if name == "webp" else "PNG", lossless=True)
+    with pytest.raises(ValueError, match=r"not of|not a whole RGB PNG"):
+        codecs.load(name).decode(file.getvalue(), np.zeros((6, 4, 3), np.uint8))
 
 
 class Malicious:

@@ -41,14 +41,3 @@ def decode(value: bytes | memoryview, out: np.ndarray) -> None:
     if found != ("RGB", (width, height)):
         raise ValueError(f"a PNG of {found}, not of {('RGB', (width, height))}")
     memoryview(out).cast("B")[:] = pixels
-
-
-def image_shape(value: bytes | memoryview) -> tuple[int, int, int]:
-    """Return (height, width, 3) as the header says. Raises ValueError where `value` doesn't start like a PNG."""
-    from PIL.PngImagePlugin import PngImageFile
-
-    try:
-        width, height = PngImageFile(io.BytesIO(value)).size
-    except _DAMAGE as error:
-        raise ValueError(f"not a PNG: {error}") from error
-    return height, width, 3

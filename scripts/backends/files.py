@@ -1,0 +1,113 @@
+"""Backend files: one file per image by any codec, and one file of labels.
+
+    00000000.raw, 00000001.raw, ...    the images, numbered in order; the ending is the codec's name
+    labels.bin                         height, width and channels of every image, then the labels, int64, little-endian
+
+Settings and where they come from, measured on 10,000 CIFAR-10 images of 32x32 as PNG:
+
+- Each image is encoded in memory and written at once, and read at once and decoded into the caller's array: reading
+  takes 0.8 of the time of `np.array(Image.open(path))`, which tries formats and reads in pieces.
+- Files are opened 64 at a time and announced to the kernel before the first is read, so that it fetches them at a time
+  and not one after the other: from a cold cache that takes less than half of the time.
+- Durable by one syncfs(2) after all writes; an fsync per file would add 170 to 900 microseconds to each image.
+- Labels are bare numbers because parsing the header of an .npy file takes twice as long as decoding a small image.
+"""
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scripts import codecs, values
+from scripts.backends import base
+
+LABELS = "labels.bin"
+LABEL = np.dtype("<i8")
+SHAPE_NUMBERS = 3
+FILES_OPEN = 64
+
+
+class Backend(base.Backend):
+    """Files on a file system, which needs no library but the codec's."""
+
+    options = {"codec": base.Option("raw", "how one image becomes bytes", tuple(codecs.names()))}
+    fork_safe = True
+    several_readers = True
+    opens_without_writing = True
+
+    def open(self, path: Path, options: dict[str, Any]) -> "Reader":
+        """Find the number of labels and the image shape; `options` say how a file is made."""
+        return Reader(path, codecs.load(options["codec"]), options["codec"])
+
+    def _write(
+        self, path: Path, images: base.Source, labels: base.Source, durable: bool, options: dict[str, Any]
+    ) -> None:
+        write_files(path, images, labels, durable, codecs.load(options["codec"]), options["codec"])
+
+
+def write_files(
+    path: Path, images: base.Source, labels: base.Source, durable: bool, codec: codecs.Codec, ending: str
+) -> None:
+    """Write a store into the existing directory `path`, as `Backend.write` does, with files of that ending."""
+    with open(path / LABELS, "xb") as label_file:
+        label_file.write(np.array(images.shape[1:], LABEL))
+        for start, image_block, label_block in base.blocks(images, labels):
+            for number, value in enumerate(values.encode(image_block, codec), start):
+                with open(_file_name(path, number, ending), "xb", buffering=0) as file:
+                    file.write(value)
+            label_file.write(label_block.astype(LABEL, copy=False))
+    if durable:
+        base.sync_file_system(path)
+
+
+class Reader(base.Reader):
+    """Opens each image's file when it is asked for, and keeps all labels in memory once more than one was."""
+
+    def __init__(self, path: Path, codec: codecs.Codec, ending: str) -> None:
+        self._path = path
+        self._codec = codec
+        self._ending = ending
+        self._labels: np.ndarray | None = None
+        self._has_read = False
+        with open(path / LABELS, "rb", buffering=0) as file:
+            shape = np.frombuffer(file.read(SHAPE_NUMBERS * LABEL.itemsize), LABEL)
+            count = (path / LABELS).stat().st_size // LABEL.itemsize - SHAPE_NUMBERS
+        super().__init__(count, shape.tolist())
+
+    def _read_all(self, images: np.ndarray, labels: np.ndarray) -> None:
+        self._read(np.arange(len(self)), images, labels)
+
+    def _read(self, ids: np.ndarray, images: np.ndarray, labels: np.ndarray) -> None:
+        for start in range(0, len(ids), FILES_OPEN):
+            self._read_some(ids[start : start + FILES_OPEN], images[start : start + FILES_OPEN])
+        if len(ids) == 1 and not self._has_read:
+            labels[:] = self._stored_labels(int(ids[0]), 1)
+        else:
+            if self._labels is None:
+                self._labels = self._stored_labels(0, len(self))
+            labels[:] = self._labels[ids]
+        self._has_read = True
+
+    def _close(self) -> None:
+        pass
+
+    def _stored_labels(self, first: int, count: int) -> np.ndarray:
+        return np.fromfile(self._path / LABELS, LABEL, count, offset=(SHAPE_NUMBERS + first) * LABEL.itemsize)
+
+    def _read_some(self, ids: np.ndarray, images: np.ndarray) -> None:
+        with ExitStack() as opened:
+            names = [_file_name(self._path, number, self._ending) for number in ids.tolist()]
+            files = [opened.enter_context(open(name, "rb", buffering=0)) for name in names]
+            if len(files) > 1:
+                for file in files:
+                    base.announce(file.fileno(), [0], 0)
+            for file, image in zip(files, images, strict=True):
+                if self._codec.is_identity:
+                    base.read_into(file, image)
+                else:
+                    self._codec.decode(file.read(), image)
+
+
+def _file_name(path: Path, number: int, ending: str) -> str:
+    return f"{path}/{number:08d}.{ending}"

@@ -1,0 +1,53 @@
+"""Codec zstd: the pixels compressed by Zstandard, which knows nothing of images, at its default level.
+
+Level 3 is the library's own default. Measured on 1,500 CIFAR-10 images of 32x32: level 1 takes 0.86 of the time to
+compress and level 9 4.6 times as long, for sizes within 0.3 % of each other; all decompress alike. No checksum is
+added: PNG's and WebP's are not of the pixels either, and whoever reads a store compares what comes back.
+"""
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import zstandard
+
+packages = {"zstandard": "zstandard"}
+is_identity = False
+
+LEVEL = 3
+
+
+def encode(image: np.ndarray) -> bytes:
+    """Return the pixels of `image` as one Zstandard frame, which says how many bytes it holds."""
+    return _compressor().compress(memoryview(image).cast("B"))
+
+
+def decode(value: bytes | memoryview, out: np.ndarray) -> None:
+    """Decompress into `out`. Raises ValueError where `value` isn't a whole frame of as many bytes."""
+    import zstandard
+
+    try:
+        # Asked first, as the frame alone says how much memory it takes.
+        size = zstandard.frame_content_size(value)
+        if size != out.nbytes:
+            raise ValueError(f"a frame of {size} bytes, not of {out.nbytes}")
+        pixels = _decompressor().decompress(value)
+    except zstandard.ZstdError as error:
+        raise ValueError(f"not a whole Zstandard frame: {error}") from error
+    memoryview(out).cast("B")[:] = pixels
+
+
+@cache
+def _compressor() -> "zstandard.ZstdCompressor":
+    import zstandard
+
+    return zstandard.ZstdCompressor(level=LEVEL, write_content_size=True, write_checksum=False)
+
+
+@cache
+def _decompressor() -> "zstandard.ZstdDecompressor":
+    import zstandard
+
+    return zstandard.ZstdDecompressor()
