@@ -30,6 +30,7 @@ RESULTS = PLAN.results
 wildcard_constraints:
     backend="[A-Za-z0-9_-]+",
     cutoff="[0-9]+",
+    library="[a-z0-9_-]+",
     machine=re.escape(PLAN.machine),
     operation="[a-z-]+",
     figure="[a-z0-9_]+",
@@ -40,6 +41,7 @@ localrules:
     all,
     download,
     unpack,
+    compile,
     summarise,
     figure,
     page,
@@ -112,18 +114,35 @@ rule unpack:
         "{params.step} unpack --archive {input:q} --directory {params.directory:q} 2> {log:q}"
 
 
+rule compile:
+    """A library that a backend needs, built from sources in this repository, whose digest is in its name."""
+    output:
+        "results/libraries/{library}.so",
+    log:
+        "results/logs/compile/{library}.log",
+    conda:
+        "envs/compile.yaml"
+    params:
+        step=STEP,
+        module=lambda wildcards, output: PLAN.built_for(output[0]),
+        code=PLAN.code("compile"),
+    shell:
+        "{params.step} compile --backend {params.module} --output {output:q} 2> {log:q}"
+
+
 rule build:
     """One backend's store of one cutoff, read back; the files lie beside the manifest."""
     input:
         provenance=f"{DATASET}/provenance.json",
         arrays=ancient(multiext(f"{DATASET}/", "images.npy", "labels.npy")),
+        libraries=ancient(lambda wildcards: PLAN.libraries(wildcards.backend)),
     output:
         f"{STORES}/{{backend}}/{{cutoff}}/manifest.json",
     log:
         "results/logs/build/{backend}/{cutoff}.log",
     priority: PLAN.build_priority
     conda:
-        "envs/stores.yaml"
+        lambda wildcards: PLAN.stores_environment(wildcards.backend)
     resources:
         mem_mb=cluster.megabytes,
         runtime=cluster.minutes_to_build,
@@ -149,13 +168,14 @@ rule time_operation:
         provenance=f"{DATASET}/provenance.json",
         manifest=f"{STORES}/{{backend}}/{{cutoff}}/manifest.json",
         arrays=ancient(multiext(f"{DATASET}/", "images.npy", "labels.npy")),
+        libraries=ancient(lambda wildcards: PLAN.libraries(wildcards.backend)),
     output:
         f"{RESULTS}/records/{{machine}}/{{backend}}/{{cutoff}}/{{operation}}.json",
     log:
         f"{RESULTS}/logs/time_operation/{{machine}}/{{backend}}/{{cutoff}}/{{operation}}.log",
     priority: PLAN.priority
     conda:
-        "envs/stores.yaml"
+        lambda wildcards: PLAN.stores_environment(wildcards.backend)
     threads: plan.WHOLE_MACHINE
     resources:
         mem_mb=cluster.megabytes,
@@ -270,7 +290,9 @@ rule page:
         records=plan.untracked(f"{RESULTS}/records/{PLAN.machine}"),
         tables=subpath(output[0], parent=True),
         settings=plan.untracked(PLAN.settings_text()),
+        missing=PLAN.missing_text(),
         code=PLAN.code("page"),
     shell:
         "{params.step} page --provenance {input.provenance:q} --records {params.records:q}"
-        " --tables {params.tables:q} --figures {input.figures:q} --settings {params.settings:q} --output {output:q} 2> {log:q}"
+        " --tables {params.tables:q} --figures {input.figures:q} --settings {params.settings:q}"
+        " --missing {params.missing:q} --output {output:q} 2> {log:q}"

@@ -4,7 +4,6 @@ Pure: it reads files, changes and measures nothing. The Snakefile imports it and
 """
 
 import hashlib
-import importlib.util
 import json
 import os
 import shlex
@@ -18,7 +17,7 @@ from typing import Any
 import yaml
 from jsonschema import Draft202012Validator
 
-from scripts import backends, digests, sharing
+from scripts import backends, digests, native, sharing
 from scripts.errors import UserError, did_you_mean
 from scripts.files import nearest_directory, writable
 from scripts.measure import copies, file_system, machine, store
@@ -29,6 +28,11 @@ WHOLE_MACHINE = 10_000
 """Threads that a timing job asks for: Snakemake scales it down to all there are, so that nothing runs beside it."""
 
 ARRAYS = ("images.npy", "labels.npy", "test_images.npy", "test_labels.npy")
+
+ALL = "all"
+"""The config's word for every backend and variant that can run here."""
+
+CORE_ENVIRONMENT, LARGE_ENVIRONMENT = "envs/stores.yaml", "envs/all_stores.yaml"
 
 TABLES = ("timings", "summary", "latencies", "disk_usage")
 
@@ -56,13 +60,30 @@ class Plan:
     config: Config
     with_conda: bool
     on_cluster: bool
-    found: Mapping[str, str] = field(default_factory=dict)
+    found: Mapping[str, Any] = field(default_factory=dict)
     """What the start of the run has found, in a job on a node, which may see other mounts and permissions; by name."""
 
     @cached_property
+    def asked(self) -> dict[str, store.Choice]:
+        """The backends and variants asked for, by name, in the config's order; `all` is each that there is."""
+        names = self.config["backends"]
+        if names == ALL:
+            names = [*backends.names(), *self.config["variants"]]
+        return {name: _choice(self.config, name) for name in names}
+
+    @cached_property
+    def missing(self) -> dict[str, str]:
+        """Those of `asked` that can't run here: why not, and the remedy. What conda will install isn't looked for."""
+        if "missing" in self.found:
+            return self.found["missing"]
+        if self.with_conda:
+            return {}
+        return {name: reason for name, choice in self.asked.items() if (reason := choice.why_not())}
+
+    @cached_property
     def choices(self) -> dict[str, store.Choice]:
-        """The backends and variants asked for, by name, in the config's order."""
-        return {name: _choice(self.config, name) for name in self.config["backends"]}
+        """Those of `asked` that can run here."""
+        return {name: choice for name, choice in self.asked.items() if name not in self.missing}
 
     @cached_property
     def cutoffs(self) -> list[int]:
@@ -136,7 +157,8 @@ class Plan:
     def found_text(self) -> str:
         """What is for the environment variable that hands it to jobs."""
         archive = self.archive_digest()
-        return json.dumps({"machine": self.machine, "dataset": self.dataset, "writes": self.writes, "archive": archive})
+        found = {"machine": self.machine, "dataset": self.dataset, "writes": self.writes, "archive": archive}
+        return json.dumps(found | {"missing": self.missing})
 
     @property
     def file_system_uses(self) -> int:
@@ -188,6 +210,23 @@ class Plan:
     def options_text(self, name: str) -> str:
         """The complete options of a backend or variant, as canonical JSON."""
         return json.dumps(self.choices[name].options, sort_keys=True)
+
+    def libraries(self, name: str) -> list[str]:
+        """The library that must be built before a store of this backend or variant is, if it needs one."""
+        needed = self.choices[name].backend.native
+        return [str(native.path(needed))] if needed else []
+
+    def built_for(self, library: str) -> str:
+        """A backend, by its module's name, that needs the library of that path."""
+        return next(choice.module for name, choice in self.choices.items() if library in self.libraries(name))
+
+    def stores_environment(self, name: str) -> str:
+        """The conda environment for building and timing a backend or variant, as the Snakefile names it."""
+        return CORE_ENVIRONMENT if self.choices[name].needs_only_core() else LARGE_ENVIRONMENT
+
+    def missing_text(self) -> str:
+        """What can't run here, as JSON."""
+        return json.dumps(self.missing)
 
     def places_text(self) -> str:
         """The options of a timing that say where it works, for a shell."""
@@ -268,7 +307,7 @@ def read(config: Config, *, with_conda: bool, on_cluster: bool, in_job: bool = F
         _check_names(plan.config)
         _check_memory_of_snakemake()
         if not with_conda:
-            _check_packages(plan.choices)
+            _check_what_can_run(plan)
         sharing.check_what_may_only_be_read(plan)
         # They are asked of the system, and what goes wrong with that is said here.
         _ = plan.machine, plan.dataset, plan.writes
@@ -298,7 +337,7 @@ def complete(config: Config) -> Config:
         if error.validator == "enum":
             nearest = did_you_mean(error.instance, error.validator_value)
             raise UserError(f"{place}: {error.instance!r} is unknown; {nearest}")
-        hint = "; write a list, such as [a,b]" if known[name]["type"] == "array" and not inside else ""
+        hint = "; write a list, such as [a,b]" if "array" in known[name]["type"] and not inside else ""
         raise UserError(f"{place}: {error.message}{hint}; it means: {known[name]['description']}")
     return completed
 
@@ -351,22 +390,20 @@ def _check_names(config: Config) -> None:
             nearest = did_you_mean(variant["backend"], known)
             raise UserError(f"variant {name}: there is no backend {variant['backend']}; {nearest}")
         _choice(config, name)
-    for name in config["backends"]:
+    for name in [] if config["backends"] == ALL else config["backends"]:
         if name not in known and name not in config["variants"]:
             raise UserError(
                 f"config key backends: {name} is unknown; {did_you_mean(name, [*known, *config['variants']])}"
             )
 
 
-def _check_packages(choices: dict[str, store.Choice]) -> None:
-    for name, choice in choices.items():
-        for module, distribution in choice.packages().items():
-            if importlib.util.find_spec(module) is None:
-                raise UserError(
-                    f"backend {name} needs the Python package {distribution}, which is not installed in {sys.prefix}; "
-                    f"run `{sys.executable} -m pip install --require-hashes -r requirements/run.txt`, "
-                    "or leave it out of `backends`"
-                )
+def _check_what_can_run(plan: Plan) -> None:
+    if plan.config["backends"] != ALL:
+        for name, choice in plan.asked.items():
+            if reason := choice.lacks_package():
+                raise UserError(f"backend {name} can't run in {sys.prefix}: {reason}, or leave it out of `backends`")
+    if not plan.choices:
+        raise UserError(f"none of the backends asked for can run here: {'; '.join(plan.missing.values())}")
 
 
 def _check_memory_of_snakemake() -> None:

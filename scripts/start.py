@@ -50,6 +50,8 @@ def start(plan: Plan, workflow: Any) -> None:
     if not workflow.local_exec:
         os.environ[FOUND_VARIABLE] = plan.found_text()
         _forget_outdated(plan, jobs, workflow.persistence)
+    for name, reason in plan.missing.items():
+        print(f"backend {name} is left out: {reason}", file=sys.stderr)
     print(_opening(plan, _normal(to_make)), file=sys.stderr)
 
 

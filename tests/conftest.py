@@ -23,7 +23,7 @@ from scripts.measure import lock
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 SNAKEMAKE = Path(sys.executable).with_name("snakemake")
-PARTS = ("Snakefile", "config.yaml", "scripts", "envs", "profiles")
+PARTS = ("Snakefile", "config.yaml", "scripts", "envs", "profiles", "requirements")
 FIGURES = Path("scripts/report/figures")
 FEW_FIGURES = ("latency", "read_time_log")
 """Those in copies of the checkout: each is a job of its own, of two seconds."""

@@ -134,7 +134,7 @@ def test_arrays_belong_to_the_caller(variant: Variant, written: tuple[Path, np.n
                 array[:] = 0
         assert_same(reader.load([3, 1]), images[[3, 1]], labels[[3, 1]])
         found = reader.load_all()
-    for file in path.iterdir():
+    for file in filter(Path.is_file, path.rglob("*")):
         file.write_bytes(b"\x55" * file.stat().st_size)
     assert_same(found, images, labels)
 

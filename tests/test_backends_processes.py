@@ -43,7 +43,8 @@ def test_readers_after_a_fork(variant: Variant, written: tuple[Path, np.ndarray,
         with variant.open(path) as reader:
             assert_same(reader.load_all(), images, labels)
 
-    assert exit_code_of_fork(child_opens) == 0
+    # A library that has threads of its own may refuse to work after a fork; it may not hang or crash.
+    assert exit_code_of_fork(child_opens) in ([0] if variant.backend.fork_safe else [0, 1])
     if variant.backend.fork_safe:
         with variant.open(path) as reader:
             assert exit_code_of_fork(lambda: assert_same(reader.load([2, 1]), images[[2, 1]], labels[[2, 1]])) == 0

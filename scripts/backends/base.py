@@ -192,7 +192,8 @@ class Backend(ABC):
     """The library that must be built for it first, if any."""
     options: ClassVar[dict[str, Option]] = {}
     fork_safe: ClassVar[bool]
-    """Whether a reader opened before a fork may be used after it, in the child."""
+    """Whether a reader opened before a fork may be used after it, in the child. Where it isn't, the library may refuse
+    to work there at all."""
     several_readers: ClassVar[bool]
     """Whether several processes may read one store at a time."""
     opens_without_writing: ClassVar[bool]

@@ -1,8 +1,9 @@
 """Which files a timing job works on: the built store where it lies, or a copy, and where the job writes.
 
-A copy is read where the node's own scratch is to be measured, and of a store that belongs to somebody else, of which
-the kernel won't say what is in the page cache. On a node's scratch a job leaves nothing, as nobody would come back for
-it; what its deletions do to the next job there (`scripts.measure.scratch`) the probe of creating files tells.
+A copy is read where the node's own scratch is to be measured, of a store that opening changes, and of one that belongs
+to somebody else, of which the kernel won't say what is in the page cache. On a node's scratch a job leaves nothing, as
+nobody would come back for it; what its deletions do to the next job there (`scripts.measure.scratch`) the probe of
+creating files tells.
 """
 
 import os
@@ -29,19 +30,22 @@ class Ground:
 
 
 @contextmanager
-def ground(store: Path, writes: Path | None, node_scratch: str | None, *, reads: bool) -> Iterator[Ground]:
+def ground(
+    store: Path, writes: Path | None, node_scratch: str | None, *, reads: bool, opens_without_writing: bool
+) -> Iterator[Ground]:
     """Yield what a timing job works on.
 
     `store` is the directory of the built store; `writes` one on the same file system to write in, None for that of all
-    stores; `reads` says whether the store is read at all. With `node_scratch`, whose variables are expanded here and
-    now, both are on the node's own disk, and gone afterwards. Raises UserError where a variable isn't set.
+    stores; `reads` says whether the store is read at all, `opens_without_writing` what its backend says of itself. With
+    `node_scratch`, whose variables are expanded here and now, both are on the node's own disk, and gone afterwards.
+    Raises UserError where a variable isn't set.
     """
     writes = writes or scratch.stores_of(store)
     if node_scratch:
         with neighbour(expanded(node_scratch) / NAME, one_writer=False) as own:
             own.mkdir()
             yield Ground(_copy(store, own), own, True) if reads else Ground(store, own, False)
-    elif reads and not page_cache.tells(store):
+    elif reads and not (opens_without_writing and page_cache.tells(store)):
         with scratch.directory(writes) as own:
             yield Ground(_copy(store, own), writes, True)
     else:

@@ -7,16 +7,20 @@ that building the same store again gives the same manifest.
 
 import errno
 import fcntl
+import importlib.util
 import json
 import os
+import shutil
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from scripts import backends, codecs, digests
+from scripts import backends, codecs, digests, native
 from scripts.backends import base
 from scripts.dataset.image_set import ImageSet, content_digest
 from scripts.errors import UserError
@@ -28,6 +32,7 @@ MANIFEST_VERSION = 1
 IMAGE_SET_FACTS = ("name", "label", "synthetic", "note", "digest", "image_shape")
 MANIFEST = "manifest.json"
 DATA = "data"
+RUN_PINS, STORES_PINS = "requirements/run.txt", "requirements/stores.txt"
 
 
 @dataclass(frozen=True)
@@ -37,9 +42,16 @@ class Choice:
     module: str
     options: dict[str, Any]
 
+    @property
+    def backend(self) -> base.Backend:
+        """The backend itself."""
+        return backends.load(self.module)
+
     def files(self) -> list[Path]:
         """Return the files of code that make this backend what it is, imports apart."""
         files = [digests.CHECKOUT / digests.PACKAGE / "backends" / f"{self.module}.py"]
+        if self.backend.native:
+            files += native.sources(self.backend.native)
         if "codec" in self.options:
             files.append(digests.CHECKOUT / digests.PACKAGE / "codecs" / f"{self.options['codec']}.py")
         return files
@@ -50,10 +62,34 @@ class Choice:
 
     def packages(self) -> dict[str, str]:
         """Return the libraries that it needs: import name to distribution."""
-        needed = dict(backends.load(self.module).packages)
+        needed = dict(self.backend.packages)
         if "codec" in self.options:
             needed |= codecs.load(self.options["codec"]).packages
         return needed
+
+    def versions(self) -> dict[str, str]:
+        """Return the versions of its libraries, by distribution or module of another language."""
+        built = native.versions(self.backend.native) if self.backend.native else {}
+        return digests.library_versions(digests.code_files(self.files())) | built
+
+    def needs_only_core(self) -> bool:
+        """Say whether the packages of a plain run are all that it needs."""
+        pins = map(_pins_with, self.packages().values())
+        return not self.backend.native and all(path == RUN_PINS for path in pins)
+
+    def lacks_package(self) -> str | None:
+        """Return which Python package is missing here and the command that installs it, or None."""
+        for module, distribution in self.packages().items():
+            if importlib.util.find_spec(module) is None:
+                return (
+                    f"the Python package {distribution} is not installed; run `{sys.executable} -m pip install "
+                    f"--require-hashes -r {_pins_with(distribution)}`"
+                )
+        return None
+
+    def why_not(self) -> str | None:
+        """Return why it can't run here, and the remedy, or None where it can."""
+        return self.lacks_package() or (native.missing(self.backend.native) if self.backend.native else None)
 
 
 def key(image_set_digest: str, cutoff: int, choice: Choice) -> str:
@@ -68,14 +104,14 @@ def build(name: str, choice: Choice, cutoff: int, image_set: ImageSet, directory
     UserError is raised. Of two builds of the same store, the first complete one stays.
     """
     images, labels = image_set.first(cutoff)
-    backend = backends.load(choice.module)
+    backend = choice.backend
     with neighbour(directory) as unpublished:
         unpublished.mkdir()
         with Progress(f"build {name} {cutoff}: written", cutoff) as progress:
             watched = _Watched(images, progress)
             backend.write(unpublished / DATA, watched, labels, durable=True, options=choice.options)
             progress.update(cutoff)
-        with backend.open(unpublished / DATA, choice.options) as reader:
+        with _unchanged(unpublished / DATA, backend) as data, backend.open(data, choice.options) as reader:
             count = len(reader)
             digest = content_digest(_read_back(reader, name)) if count == cutoff else None
         if digest != content_digest(base.blocks(images, labels)):
@@ -90,7 +126,7 @@ def build(name: str, choice: Choice, cutoff: int, image_set: ImageSet, directory
             "cutoff": cutoff,
             "key": key(provenance["digest"], cutoff, choice),
             "backend_digest": choice.digest(),
-            "versions": digests.library_versions(digests.code_files(choice.files())),
+            "versions": choice.versions(),
             "image_set": {
                 **{fact: provenance[fact] for fact in IMAGE_SET_FACTS},
                 "distinct_images": min(cutoff, len(image_set.images)),
@@ -152,6 +188,24 @@ class _Watched:
     def __getitem__(self, rows: slice) -> np.ndarray:
         self._progress.update(rows.indices(self.shape[0])[0])
         return self._images[rows]
+
+
+@contextmanager
+def _unchanged(data: Path, backend: base.Backend) -> Iterator[Path]:
+    """Yield what may be opened so that `data` stays as it was written: itself, or a copy where opening writes."""
+    if backend.opens_without_writing:
+        yield data
+    else:
+        copy = data.with_name("copy")
+        shutil.copytree(data, copy)
+        yield copy
+        shutil.rmtree(copy)
+
+
+def _pins_with(distribution: str) -> str:
+    """The pins that hold a distribution: those of a plain run, or those of all stores."""
+    run = (digests.CHECKOUT / RUN_PINS).read_text().splitlines()
+    return RUN_PINS if any(line.startswith(f"{distribution}==") for line in run) else STORES_PINS
 
 
 def _read_back(reader: base.Reader, name: str) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:

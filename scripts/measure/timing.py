@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from scripts import digests
+from scripts import backends, digests
 from scripts.measure import copies, file_system, machine, process, scratch
 from scripts.measure.noise import Watch
 from scripts.measure.settings import SAMPLING, Settings
@@ -45,7 +45,8 @@ def time_cell(
     """
     settings = Settings(**given)
     reads = not cell.operation.startswith("write")
-    with copies.ground(store_directory, writes, node_scratch, reads=reads) as ground:
+    unchanged = backends.load(module).opens_without_writing
+    with copies.ground(store_directory, writes, node_scratch, reads=reads, opens_without_writing=unchanged) as ground:
         started = _now()
         with scratch.directory(ground.writes) as place:
             watch = Watch(place.parent)
