@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 from jsonschema import Draft202012Validator
 
-from scripts import backends, digests, native, sharing
+from scripts import backends, codecs, digests, native, sharing
 from scripts.errors import UserError, did_you_mean
 from scripts.files import nearest_directory, writable
 from scripts.measure import copies, file_system, machine, store
@@ -31,6 +31,8 @@ ARRAYS = ("images.npy", "labels.npy", "test_images.npy", "test_labels.npy")
 
 ALL = "all"
 """The config's word for every backend and variant that can run here."""
+CODEC = "codec"
+"""The option of every backend that keeps one value per image."""
 
 CORE_ENVIRONMENT, LARGE_ENVIRONMENT = "envs/stores.yaml", "envs/all_stores.yaml"
 
@@ -65,11 +67,12 @@ class Plan:
 
     @cached_property
     def asked(self) -> dict[str, store.Choice]:
-        """The backends and variants asked for, by name, in the config's order; `all` is each that there is."""
+        """The backends and variants asked for, by name, in the config's order; backends with each codec asked for."""
         names = self.config["backends"]
         if names == ALL:
             names = [*backends.names(), *self.config["variants"]]
-        return {name: _choice(self.config, name) for name in names}
+        every = [each for name in names for each in _with_codecs(self.config, name)]
+        return {name: _choice(self.config, name) for name in dict.fromkeys(every)}
 
     @cached_property
     def missing(self) -> dict[str, str]:
@@ -367,9 +370,25 @@ def _typed(value: Any, *, from_text: bool) -> Any:
 
 
 def _choice(config: Config, name: str) -> store.Choice:
-    options = dict(config["variants"].get(name, {"backend": name}))
+    options = dict(_described(config, name) or {"backend": name})
     module = options.pop("backend")
     return store.Choice(module, backends.resolve(module, options))
+
+
+def _described(config: Config, name: str) -> dict[str, Any] | None:
+    """What a variant is, as the config says or as its name does: lmdb-png is backend lmdb with codec png."""
+    if name in config["variants"]:
+        return config["variants"][name]
+    backend, _, codec = name.rpartition("-")
+    known = backend in backends.names() and CODEC in backends.load(backend).options and codec in codecs.names()
+    return {"backend": backend, CODEC: codec} if known else None
+
+
+def _with_codecs(config: Config, name: str) -> list[str]:
+    """The names of a backend with each of the codecs asked for; of anything else its own."""
+    if name in backends.names() and (option := backends.load(name).options.get(CODEC)):
+        return [name if codec == option.default else f"{name}-{codec}" for codec in config["codecs"]]
+    return [name]
 
 
 def _check_images(images: str) -> None:
@@ -383,6 +402,9 @@ def _check_images(images: str) -> None:
 
 def _check_names(config: Config) -> None:
     known = backends.names()
+    for codec in config["codecs"]:
+        if codec not in codecs.names():
+            raise UserError(f"config key codecs: {codec} is unknown; {did_you_mean(codec, codecs.names())}")
     for name, variant in config["variants"].items():
         if name in known:
             raise UserError(f"config key variants: {name} is a backend already; give the variant a name of its own")
@@ -391,7 +413,7 @@ def _check_names(config: Config) -> None:
             raise UserError(f"variant {name}: there is no backend {variant['backend']}; {nearest}")
         _choice(config, name)
     for name in [] if config["backends"] == ALL else config["backends"]:
-        if name not in known and name not in config["variants"]:
+        if name not in known and not _described(config, name):
             raise UserError(
                 f"config key backends: {name} is unknown; {did_you_mean(name, [*known, *config['variants']])}"
             )

@@ -1,8 +1,11 @@
 """The list of backends, their options, and what single backends promise beyond the contract."""
 
 import os
+import sqlite3
 import subprocess
 import sys
+import tarfile
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -92,3 +95,194 @@ def test_hdf5_settings(tmp_path: Path) -> None:
         with h5py.File(path / "images.h5") as file:
             assert (file["images"].chunks, file["images"].compression) == expected
             assert (file["labels"].dtype, file["labels"].chunks) == (np.int64, None)
+
+
+def test_feather_settings(tmp_path: Path) -> None:
+    import pyarrow as pa
+
+    for options, rows, image_type in [
+        ({}, [COUNT], pa.binary(3072)),
+        ({"images_per_batch": 15}, [15, 15, 10], pa.binary(3072)),
+        ({"images_per_batch": 15, "compression": "zstd"}, [15, 15, 10], pa.binary(3072)),
+        ({"images_per_batch": 15, "codec": "png"}, [15, 15, 10], pa.binary()),
+    ]:
+        path = tmp_path / str(len(os.listdir(tmp_path)))
+        images, labels = make()
+        Variant("feather", backends.resolve("feather", options)).write(path, images // 64, labels)
+        with pa.OSFile(str(path / "images.arrow")) as file, pa.ipc.open_file(file) as reader:
+            assert [reader.get_batch(number).num_rows for number in range(reader.num_record_batches)] == rows
+            assert (reader.schema.field("image").type, reader.schema.field("label").type) == (image_type, pa.int64())
+            assert reader.read_all()["label"].to_pylist() == labels.tolist()
+            is_smaller = (path / "images.arrow").stat().st_size < images.nbytes
+            assert is_smaller == (options.keys() > {"images_per_batch"})
+
+
+def test_parquet_settings(tmp_path: Path) -> None:
+    from pyarrow import parquet
+
+    for options, rows, compression, kind in [
+        ({}, [COUNT], "UNCOMPRESSED", "FIXED_LEN_BYTE_ARRAY"),
+        ({"images_per_row_group": 15}, [15, 15, 10], "UNCOMPRESSED", "FIXED_LEN_BYTE_ARRAY"),
+        ({"compression": "zstd"}, [COUNT], "ZSTD", "FIXED_LEN_BYTE_ARRAY"),
+        ({"codec": "png"}, [COUNT], "UNCOMPRESSED", "BYTE_ARRAY"),
+    ]:
+        path = tmp_path / str(len(os.listdir(tmp_path)))
+        Variant("parquet", backends.resolve("parquet", options)).write(path, *make())
+        metadata = parquet.read_metadata(path / "images.parquet")
+        groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+        assert [group.num_rows for group in groups] == rows
+        for column in (group.column(0) for group in groups):
+            assert (column.compression, column.physical_type) == (compression, kind)
+            assert not column.has_dictionary_page
+            assert column.statistics is None
+
+
+def test_sqlite_settings(tmp_path: Path) -> None:
+    images, labels = make(COUNT, 5, 7)
+    for options, page_bytes in [({}, 16384), ({"page_bytes": 512}, 512)]:
+        path = tmp_path / str(page_bytes)
+        Variant("sqlite", backends.resolve("sqlite", options)).write(path, images, labels)
+        assert os.listdir(path) == ["images.sqlite"]
+        with closing(sqlite3.connect(path / "images.sqlite")) as connection:
+            assert connection.execute("PRAGMA page_size").fetchone() == (page_bytes,)
+            assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            expected = [
+                (n, int(label), image.tobytes()) for n, (label, image) in enumerate(zip(labels, images, strict=True))
+            ]
+            assert connection.execute("SELECT number, label, image FROM images").fetchall() == expected
+
+
+def test_tar_members_as_others_read_them(tmp_path: Path) -> None:
+    images, labels = make(COUNT, 5, 7)
+    options = backends.resolve("tar", {"images_per_shard": 15})
+    Variant("tar", options).write(tmp_path / "store", images, labels)
+    shards = sorted((tmp_path / "store").glob("*.tar"))
+    assert [shard.name for shard in shards] == [f"shard-{number:06d}.tar" for number in range(3)]
+    found = []
+    for shard in shards:
+        assert shard.stat().st_size % tarfile.RECORDSIZE == 0
+        with tarfile.open(shard) as archive:
+            found += [(member.name, archive.extractfile(member).read()) for member in archive]
+    expected = [
+        member
+        for number, (image, label) in enumerate(zip(images, labels, strict=True))
+        for member in ((f"{number:08d}.cls", str(label).encode()), (f"{number:08d}.raw", image.tobytes()))
+    ]
+    assert found == expected
+
+
+def test_leveldb_settings(tmp_path: Path) -> None:
+    for options, has_tables, is_compressed in [
+        ({}, True, False),
+        ({"finish": "none"}, False, False),
+        ({"finish": "compact"}, True, False),
+        ({"compression": "snappy"}, True, True),
+    ]:
+        path = tmp_path / str(len(os.listdir(tmp_path)))
+        images, labels = make()
+        Variant("leveldb", backends.resolve("leveldb", options)).write(path, images * 0, labels)
+        tables, logs = (sum(file.stat().st_size for file in path.glob(pattern)) for pattern in ("*.ldb", "*.log"))
+        assert (tables > 0, logs > 0) == (has_tables, not has_tables)
+        assert (tables + logs < images.nbytes) == is_compressed
+
+
+def test_rocksdb_settings(tmp_path: Path) -> None:
+    import rocksdict
+
+    for options, is_compressed in [
+        ({}, False),
+        ({"bulk_load": False}, False),
+        ({"compression": "lz4"}, True),
+        ({"compression": "zstd", "bulk_load": False}, True),
+    ]:
+        path = tmp_path / str(len(os.listdir(tmp_path)))
+        images, labels = make()
+        Variant("rocksdb", backends.resolve("rocksdb", options)).write(path, images * 0, labels)
+        assert (sum(file.stat().st_size for file in path.glob("*.sst")) < images.nbytes) == is_compressed
+        assert [file.stat().st_size for file in path.glob("*.log")] == [0]
+        with rocksdict.Rdict(str(path)) as database:
+            assert database.property_value("rocksdb.num-files-at-level6") == "1"
+
+
+def test_rocksdb_of_several_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scripts.backends.rocksdb.TABLE_BYTES", 1 << 20)
+    images, labels = make(2000, 33, 31)
+    variant = Variant("rocksdb", backends.resolve("rocksdb", {}))
+    variant.write(tmp_path / "store", images, labels)
+    assert len(list((tmp_path / "store").glob("*.sst"))) == 6
+    with variant.open(tmp_path / "store") as reader:
+        assert_same(reader.load_all(), images, labels)
+        assert_same(reader.load([1999, 0]), images[[1999, 0]], labels[[1999, 0]])
+
+
+def test_arrayrecord_announces_where_records_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    announced: list[tuple[int, int]] = []
+
+    def keep(_: int, places: list[int], size: int) -> None:
+        announced.extend((place, size) for place in places)
+
+    monkeypatch.setattr("scripts.backends.base.announce", keep)
+    images, labels = make(100)
+    for number, (options, group_count) in enumerate([({}, 100), ({"images_per_group": 7}, 15)]):
+        variant = Variant("arrayrecord", backends.resolve("arrayrecord", options))
+        variant.write(tmp_path / str(number), images, labels)
+        announced.clear()
+        with variant.open(tmp_path / str(number)) as reader:
+            reader.load(range(100))
+        content = (tmp_path / str(number) / "images.array_record").read_bytes()
+        assert len(announced) == group_count
+        for image, (place, size) in zip(images[:: options.get("images_per_group", 1)], announced, strict=True):
+            assert place < content.index(image[0, :4].tobytes()) < place + size
+
+
+def test_lance_keeps_one_fragment_and_doesnt_compress(tmp_path: Path) -> None:
+    import lance
+
+    for options, is_smaller in [({}, False), ({"file_version": "2.0"}, False), ({"compression": "zstd"}, True)]:
+        path = tmp_path / str(len(os.listdir(tmp_path)))
+        images, labels = make()
+        Variant("lance", backends.resolve("lance", options)).write(path, images // 64, labels)
+        dataset = lance.dataset(str(path / "images.lance"))
+        assert [fragment.count_rows() for fragment in dataset.get_fragments()] == [COUNT]
+        assert dataset.data_storage_version == options.get("file_version", "2.2")
+        size = sum(file.stat().st_size for file in path.rglob("*.lance") if file.is_file())
+        assert (size < images.nbytes) == is_smaller
+
+
+def test_tiledb_settings(tmp_path: Path) -> None:
+    import tiledb
+
+    for options, tile, filters in [
+        ({}, 21, []),
+        ({"images_per_tile": 7}, 7, []),
+        ({"compression": "zstd"}, 21, ["Zstd"]),
+    ]:
+        path = tmp_path / str(len(os.listdir(tmp_path)))
+        Variant("tiledb", backends.resolve("tiledb", options)).write(path, *make())
+        assert len(os.listdir(path / "__fragments")) == 1
+        with tiledb.open(str(path)) as array:
+            assert (array.dim(0).tile, array.dim(0).domain) == (tile, (0, 41))
+            assert [type(found).__name__ for found in array.attr("image").filters] == [
+                f"{name}Filter" for name in filters
+            ]
+            assert not len(array.attr("label").filters)
+
+
+def test_zarr_settings(tmp_path: Path) -> None:
+    import zarr
+
+    for options, chunk, shard, compressors in [
+        ({}, 21, 42, []),
+        ({"images_per_chunk": 1}, 1, COUNT, []),
+        ({"images_per_chunk": 7, "chunks_per_shard": 2}, 7, 14, []),
+        ({"chunks_per_shard": 1}, 21, None, []),
+        ({"compression": "blosc"}, 21, 42, ["Blosc"]),
+    ]:
+        path = tmp_path / str(len(os.listdir(tmp_path)))
+        images, labels = make()
+        Variant("zarr", backends.resolve("zarr", options)).write(path, np.zeros_like(images), labels)
+        array = zarr.open_group(str(path), mode="r")["images"]
+        assert (array.chunks[0], array.shards and array.shards[0]) == (chunk, shard)
+        assert [type(found).__name__ for found in array.compressors] == [f"{name}Codec" for name in compressors]
+        size = sum(file.stat().st_size for file in (path / "images").rglob("*") if file.is_file())
+        assert (size > images.nbytes) == (not compressors)

@@ -51,6 +51,29 @@ def test_readers_after_a_fork(variant: Variant, written: tuple[Path, np.ndarray,
             assert_same(reader.load_all(), images, labels)
 
 
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork here")
+def test_processes_share_a_reader_after_a_fork(variant: Variant, tmp_path: Path) -> None:
+    """All at the same moment: what forked processes have in common, as a file's position, mustn't matter."""
+    if not variant.backend.fork_safe:
+        pytest.skip("declared: not for use after a fork")
+    images, labels = make(1000)
+    variant.write(tmp_path / "store", images, labels)
+    with variant.open(tmp_path / "store") as reader:
+
+        def read_repeatedly() -> None:
+            for _ in range(20):
+                assert_same(reader.load_all(), images, labels)
+
+        children = [multiprocessing.get_context("fork").Process(target=read_repeatedly) for _ in range(2)]
+        for child in children:
+            child.start()
+        read_repeatedly()
+        for child in children:
+            child.join(LONGEST_WAIT_SECONDS)
+            child.kill()
+    assert [child.exitcode for child in children] == [0, 0]
+
+
 def exit_code_of_fork(work: Callable[[], None]) -> int | None:
     process = multiprocessing.get_context("fork").Process(target=work)
     process.start()

@@ -81,8 +81,8 @@ def test_png_is_what_pillow_saves(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "mode"),
-    # png_fast makes RGB of a palette's colours, which are what was meant.
-    [*itertools.product(["png", "png_fast"], ["L", "RGBA", "1", "I;16"]), ("png", "P"), ("webp", "RGBA")],
+    # fastpng makes RGB of a palette's colours, which are what was meant.
+    [*itertools.product(["png", "fastpng"], ["L", "RGBA", "1", "I;16"]), ("png", "P"), ("webp", "RGBA")],
 )
 def test_a_picture_of_another_kind_is_refused(name: str, mode: str) -> None:
     file = io.BytesIO()

@@ -21,8 +21,7 @@ def commands() -> list[str]:
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     workflow = copy_checkout(tmp_path_factory.mktemp("readme") / "checkout")
     workflow.add_all_figures()
-    for part in ("requirements", "tests"):
-        shutil.copytree(CHECKOUT / part, workflow.directory / part, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(CHECKOUT / "tests", workflow.directory / "tests", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(CHECKOUT / "pyproject.toml", workflow.directory)
     return workflow.directory
 

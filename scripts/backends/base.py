@@ -43,7 +43,7 @@ BLOCK_BYTES = 4 << 20
 any machine."""
 
 READ_BYTES = 256 << 10
-"""How much one call of read(2) asks for: from a cold cache, 30 MB in one call took 1.6 times as long (measured)."""
+"""How much one call of pread(2) asks for: from a cold cache, 30 MB in one call took 1.6 times as long (measured)."""
 
 
 class Source(Protocol):
@@ -254,14 +254,17 @@ def blocks(images: Source, labels: Source, rows: int | None = None) -> Iterator[
         yield start, image_block, label_block
 
 
-def read_into(file: RawIOBase, array: np.ndarray) -> None:
-    """Fill a C-contiguous array from an unbuffered file, from where it stands. Raises EOFError where it ends early."""
-    view = memoryview(array).cast("B")
+def read_into(file: RawIOBase, array: np.ndarray, offset: int) -> None:
+    """Fill a C-contiguous array from an unbuffered file, from the byte `offset` on.
+
+    The file's own position, which forked processes share, is left alone. Raises EOFError where the file ends early.
+    """
+    descriptor, view = file.fileno(), memoryview(array).cast("B")
     while len(view):
-        read = file.readinto(view[:READ_BYTES])
+        read = os.preadv(descriptor, [view[:READ_BYTES]], offset)
         if not read:
             raise EOFError(f"{file.name} is too short")
-        view = view[read:]
+        view, offset = view[read:], offset + read
 
 
 def write_all(file: RawIOBase, array: np.ndarray) -> None:

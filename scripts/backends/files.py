@@ -104,7 +104,7 @@ class Reader(base.Reader):
                     base.announce(file.fileno(), [0], 0)
             for file, image in zip(files, images, strict=True):
                 if self._codec.is_identity:
-                    base.read_into(file, image)
+                    base.read_into(file, image, 0)
                 else:
                     self._codec.decode(file.read(), image)
 

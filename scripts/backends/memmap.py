@@ -69,8 +69,7 @@ class Reader(base.Reader):
         super().__init__(count, image_shape)
 
     def _read_all(self, images: np.ndarray, labels: np.ndarray) -> None:
-        self._file.seek(self._first_pixel)
-        base.read_into(self._file, images)
+        base.read_into(self._file, images, self._first_pixel)
         labels[:] = self._labels
 
     def _read(self, ids: np.ndarray, images: np.ndarray, labels: np.ndarray) -> None:

@@ -39,7 +39,7 @@ class Baseline:
 
 
 class BaselineReader:
-    """Reads the file of a baseline with read(2) and pread(2), straight into the caller's arrays."""
+    """Reads the file of a baseline with pread(2), straight into the caller's arrays."""
 
     def __init__(self, path: Path, image_shape: Sequence[int]) -> None:
         self._file = open(path, "rb", buffering=0)  # noqa: SIM115
@@ -55,8 +55,8 @@ class BaselineReader:
 
     def read_all(self, images: np.ndarray, labels: np.ndarray) -> None:
         """Fill images (n, height, width, 3) uint8 and labels (n,) int64. Raises EOFError where the file ends early."""
-        base.read_into(self._file, images)
-        base.read_into(self._file, labels)
+        base.read_into(self._file, images, 0)
+        base.read_into(self._file, labels, images.nbytes)
 
     def read(self, ids: np.ndarray, images: np.ndarray, labels: np.ndarray) -> None:
         """Fill images and labels of `ids`, in that order, as in the contract of a backend.

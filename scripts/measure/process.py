@@ -16,9 +16,10 @@ from scripts.errors import UserError
 THREAD_VARIABLES = (
     *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS"),
     *("BLOSC_NTHREADS", "RAYON_NUM_THREADS", "ARROW_IO_THREADS", "GOMAXPROCS"),
+    *("LANCE_CPU_THREADS", "LANCE_IO_THREADS", "TOKIO_WORKER_THREADS"),
 )
 """Where libraries look for the size of their pools of threads when they are loaded: OpenMP (Arrow's own pool too), BLAS
-libraries, NumExpr, Blosc, Rayon, Arrow's input and output, Go."""
+libraries, NumExpr, Blosc, Rayon, Arrow's input and output, Go, Lance's computing, its input and output, and Tokio."""
 KEEPS_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(64 << 20)}
 """Lets glibc keep freed memory at hand, with the largest thresholds that it comes to by itself (mallopt(3)). Left to
 itself it gives memory back or doesn't by how the heap happens to lie: with the checkout in another directory, PNG's
