@@ -235,6 +235,7 @@ class TakesMemory:
     TAKEN = 30_000_000
     fork_safe = False
     several_readers = True
+    native = None
     options: ClassVar[dict[str, Any]] = {}
 
     def __init__(self, backend: Any) -> None:

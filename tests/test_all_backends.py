@@ -1,0 +1,185 @@
+"""Whole runs over every backend, codecs as an axis, and what happens to those that can't run here."""
+
+import csv
+import json
+import os
+from pathlib import Path
+
+import pytest
+from conftest import Workflow, copy_checkout
+
+from scripts import backends, codecs, plan
+from scripts.errors import UserError
+from scripts.report.records import read
+
+ABSENT = '''"""Backend absent: one whose library nobody has."""
+
+from scripts.backends import hdf5
+
+
+class Backend(hdf5.Backend):
+    """HDF5 that also wants something else."""
+
+    packages = {"no_such_library": "no-such-library"}
+'''
+
+
+def rows(workflow: Workflow, table: str) -> list[dict[str, str]]:
+    with open(workflow.directory / "results" / f"{table}.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def page(workflow: Workflow) -> str:
+    return (workflow.directory / "results/report.html").read_text()
+
+
+def add_absent(workflow: Workflow) -> None:
+    (workflow.directory / "scripts/backends/absent.py").write_text(ABSENT)
+
+
+@pytest.fixture
+def without_go(workflow: Workflow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workflow:
+    """A copy of the checkout, to be run where there is no Go."""
+    directories = []
+    for place in map(Path, os.environ["PATH"].split(os.pathsep)):
+        if (place / "go").exists():
+            without = tmp_path / str(len(directories))
+            without.mkdir()
+            for program in place.iterdir():
+                if program.name != "go":
+                    (without / program.name).symlink_to(program)
+            place = without
+        directories.append(str(place))
+    monkeypatch.setenv("PATH", os.pathsep.join(directories))
+    return workflow
+
+
+def test_every_backend_in_one_run(disk: Path) -> None:
+    """All that can run here, each with a codec too where it takes one, with every figure, and what can't run named."""
+    workflow = copy_checkout(disk / "checkout")
+    add_absent(workflow)
+    workflow.add_all_figures()
+    operations = ["write-durable", "read-cold", "batch-warm"]
+    workflow.configure(backends="all", cutoffs=[30], operations=operations, budget_seconds=0.02)
+    output = workflow.finish()
+    assert "backend absent is left out: the Python package no-such-library is not installed" in output
+    expected = set(plan.Plan(plan.complete({"backends": plan.ALL}), with_conda=False, on_cluster=False).choices)
+    summary = rows(workflow, "summary")
+    assert {row["backend"] for row in summary} == expected
+    if "CI" in os.environ:
+        assert expected == set(backends.names())
+    gaps = {(row["backend"], row["operation"], row["gap_reason"]) for row in summary if row["status"] != "measured"}
+    assert not gaps
+    assert "no-such-library" in page(workflow)
+    assert all(f">{name}<" in page(workflow) for name in expected)
+    assert workflow.planned() == set()
+
+
+def test_a_store_that_opening_changes_is_read_from_a_copy(workflow: Workflow) -> None:
+    changed = [name for name in backends.names() if not backends.load(name).opens_without_writing]
+    assert changed
+    workflow.configure(backends=changed, cutoffs=[30], operations=["read-warm", "random-cold"])
+    workflow.finish("--until", "build")
+    stores = workflow.directory / "results/stores"
+    before = {path: path.stat().st_mtime_ns for path in stores.rglob("*") if "timing" not in str(path)}
+    workflow.finish("results/summary.csv")
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    kept = [read(path) for path in (workflow.directory / "results/records").rglob("*.json")]
+    assert {record["store"]["copied"] for record in kept} == {True}
+    assert {record["status"] for record in kept} == {"measured"}
+
+
+def test_codecs_are_an_axis(workflow: Workflow) -> None:
+    workflow.configure(backends=["lmdb", "hdf5", "files"], codecs=["raw", "zstd", "png"], cutoffs=[2])
+    stores = {name for rule, name, _ in filter(lambda job: job[0] == "build", workflow.planned()) if rule}
+    assert stores == {"lmdb", "lmdb-zstd", "lmdb-png", "hdf5", "files", "files-zstd", "files-png"}
+    workflow.configure(codecs=["webp"])
+    workflow.finish("results/disk_usage.csv")
+    assert {(row["backend"], row["files"]) for row in rows(workflow, "disk_usage")} >= {("files-webp", "3")}
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("lmdb-png", {"codec": "png"}), ("files-zstd", {"codec": "zstd"}), ("lmdb-raw", {"codec": "raw"})],
+)
+def test_a_codec_in_the_name_of_a_backend_needs_no_variant(name: str, options: dict[str, str]) -> None:
+    choice = plan.Plan(plan.complete({"backends": [name]}), with_conda=False, on_cluster=False).choices[name]
+    assert choice.module == name.partition("-")[0]
+    assert options.items() <= choice.options.items()
+
+
+@pytest.mark.parametrize(
+    ("config", "help_in_it"),
+    [
+        ({"backends": ["hdf5-png"]}, "hdf5-png is unknown"),
+        ({"backends": ["lmdb-pgn"]}, "lmdb-pgn is unknown"),
+        ({"codecs": ["pgn"]}, "codecs: pgn is unknown; did you mean png?"),
+        ({"backends": "every"}, "write a list"),
+    ],
+)
+def test_a_mistake_is_one_line(config: dict[str, object], help_in_it: str) -> None:
+    with pytest.raises((SystemExit, UserError)) as stop:
+        plan.read(config, with_conda=False, on_cluster=False)
+    assert help_in_it in str(stop.value)
+    assert "\n" not in str(stop.value)
+
+
+def test_a_missing_package_is_named_with_its_command_before_any_work(workflow: Workflow) -> None:
+    add_absent(workflow)
+    workflow.configure(backends=["hdf5", "absent"])
+    done = workflow.run()
+    assert done.returncode != 0
+    errors = [line for line in done.stdout.splitlines() if line.startswith("error")]
+    assert len(errors) == 1
+    assert "backend absent" in errors[0]
+    assert "-m pip install --require-hashes -r requirements/stores.txt" in errors[0]
+    assert not (workflow.directory / "results").exists()
+
+
+def native_backends() -> list[str]:
+    return [name for name in backends.names() if backends.load(name).native]
+
+
+def test_without_the_tool_that_builds_its_library_a_backend_is_a_gap(without_go: Workflow) -> None:
+    native = native_backends()
+    assert native
+    without_go.configure(backends=["hdf5", *native], cutoffs=[1], operations=["read-warm"])
+    output = without_go.finish()
+    for name in native:
+        assert f"backend {name} is left out: there is no `go` on the PATH; install Go" in output
+        assert name in page(without_go)
+    assert "there is no `go` on the PATH" in page(without_go)
+    assert {row["backend"] for row in rows(without_go, "summary")} == {"hdf5"}
+
+
+def test_with_nothing_left_the_run_ends_with_a_line(without_go: Workflow) -> None:
+    without_go.configure(backends=native_backends())
+    done = without_go.run()
+    assert done.returncode != 0
+    assert "error: none of the backends asked for can run here: there is no `go`" in done.stdout
+
+
+def test_a_library_is_built_only_where_it_is_asked_for_and_anew_when_its_sources_change(workflow: Workflow) -> None:
+    workflow.configure(cutoffs=[1])
+    assert "compile" not in {job[0] for job in workflow.planned()}
+    native = native_backends()
+    workflow.configure(backends=["hdf5", *native])
+    workflow.finish("results/summary.csv")
+    assert len([job for job in workflow.planned() if job[0] == "compile"]) == 0
+    directory = backends.load(native[0]).native.directory
+    source = next((workflow.directory / "scripts" / directory).glob("*.go")).relative_to(workflow.directory)
+    workflow.edit(str(source), "\n// edited\n")
+    planned = workflow.planned("results/summary.csv")
+    assert len([job for job in planned if job[0] == "compile"]) == 1
+    assert {job[1] for job in planned if job[0] in ("build", "time_operation")} == set(native)
+
+
+def test_a_codecs_file_is_part_of_what_uses_it_and_of_nothing_else(workflow: Workflow) -> None:
+    workflow.configure(backends=["lmdb"], codecs=["raw", "zstd"], cutoffs=[1], operations=["read-warm"])
+    workflow.finish("results/summary.csv")
+    workflow.edit("scripts/codecs/zstd.py")
+    built = {job[1] for job in workflow.planned("results/summary.csv") if job[0] == "build"}
+    assert built == {"lmdb-zstd"}
+    assert json.loads((workflow.directory / "results/stores/lmdb-zstd/1/manifest.json").read_text())["options"][
+        "codec"
+    ] in set(codecs.names())
