@@ -291,7 +291,7 @@ rule page:
         tables=subpath(output[0], parent=True),
         settings=plan.untracked(PLAN.settings_text()),
         missing=PLAN.missing_text(),
-        code=PLAN.code("page"),
+        code=PLAN.page_code(),
     shell:
         "{params.step} page --provenance {input.provenance:q} --records {params.records:q}"
         " --tables {params.tables:q} --figures {input.figures:q} --settings {params.settings:q}"

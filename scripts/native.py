@@ -39,11 +39,10 @@ def sources(native: Native) -> list[Path]:
 
 
 def versions(native: Native) -> dict[str, str]:
-    """Return the versions of the modules that the sources require themselves, and of the language."""
+    """Return the versions of the modules that the backend uses, and of the language."""
     text = (_directory(native) / MODULE_FILE).read_text()
-    lines = [line.split() for line in text.splitlines() if line and not line.endswith("// indirect")]
-    found = {words[-2]: words[-1] for words in lines if words[-1].startswith("v") and len(words) in (2, 3)}
-    return dict(sorted((found | {"go": _language(native)}).items()))
+    required = dict(re.findall(r"^(?:require)?\s+(\S+) (v\S+)", text, re.MULTILINE))
+    return {**{module: required[module] for module in native.modules}, "go": _language(native)}
 
 
 def missing(native: Native) -> str | None:

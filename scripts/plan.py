@@ -257,6 +257,11 @@ class Plan:
         """The digest of the code and libraries that one figure depends on."""
         return digests.code_digest([digests.step_file("figure"), _figure_file(figure)])
 
+    def page_code(self) -> str:
+        """The digest of the page's code, and of the backends' files, which the page describes."""
+        files = {file for choice in self.choices.values() for file in choice.files()}
+        return digests.code_digest([digests.step_file("page"), *files])
+
     def archive_digest(self) -> str:
         """What decides whether the archive must be looked at anew: its name, or a file's SHA-256."""
         images = self.config["images"]

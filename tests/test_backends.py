@@ -286,3 +286,46 @@ def test_zarr_settings(tmp_path: Path) -> None:
         assert [type(found).__name__ for found in array.compressors] == [f"{name}Codec" for name in compressors]
         size = sum(file.stat().st_size for file in (path / "images").rglob("*") if file.is_file())
         assert (size > images.nbytes) == (not compressors)
+
+
+def test_tensorstore_and_zarr_read_each_other(tmp_path: Path) -> None:
+    images, labels = make()
+    images[21:] = 0
+    for number, options in enumerate(
+        [
+            {},
+            {"images_per_chunk": 7, "chunks_per_shard": 2},
+            {"chunks_per_shard": 1},
+            *({"compression": name} for name in ("zstd", "blosc", "gzip")),
+        ]
+    ):
+        both = [Variant(name, backends.resolve(name, options)) for name in ("tensorstore", "zarr")]
+        chunks = []
+        for writer in both:
+            path = tmp_path / f"{writer.name}{number}"
+            writer.write(path, images, labels)
+            for reader in both:
+                with reader.open(path) as opened:
+                    assert_same(opened.load_all(), images, labels)
+                    assert_same(opened.load([39, 3, 3]), images[[39, 3, 3]], labels[[39, 3, 3]])
+            chunks.append(
+                {file.relative_to(path): file.read_bytes() for file in path.glob("*/c/**/*") if file.is_file()}
+            )
+        assert chunks[0].keys() == chunks[1].keys()
+        assert "compression" in options or chunks[0] == chunks[1]
+
+
+def test_tensorstore_announces_where_chunks_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    announced: list[bytes] = []
+
+    def keep(descriptor: int, places: list[int], size: int) -> None:
+        announced.extend(os.pread(descriptor, size or 1 << 20, place) for place in places)
+
+    monkeypatch.setattr("scripts.backends.base.announce", keep)
+    images, labels = make(100)
+    variant = Variant("tensorstore", backends.resolve("tensorstore", {"images_per_chunk": 7, "chunks_per_shard": 3}))
+    variant.write(tmp_path / "store", images, labels)
+    with variant.open(tmp_path / "store") as reader:
+        reader.load([50, 0, 23, 50])
+    assert [len(places) for places in announced[::2]] == [3 * 16 + 4] * 3
+    assert announced[1::2] == [images[start : start + 7].tobytes() for start in (0, 21, 49)]

@@ -29,6 +29,7 @@ Settings and where they come from, measured on 10,000 CIFAR-10 images of 32x32 u
 """
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ MANIFEST = "MANIFEST"
 class Backend(base.Backend):
     """A log-structured merge tree in Go, with values apart from keys."""
 
-    native = go_stores.NATIVE
+    native = replace(go_stores.NATIVE, modules=("github.com/dgraph-io/badger/v4",))
     options = {"codec": base.Option("raw", "how one image becomes bytes", tuple(codecs.names()))}
     fork_safe = False
     several_readers = True

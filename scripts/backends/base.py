@@ -73,6 +73,8 @@ class Native:
     """What builds it, run in that directory; `{output}` stands for the file that it must write."""
     remedy: str
     """What to do where the tool is missing, as in `install Go 1.25 or newer`."""
+    modules: tuple[str, ...] = ()
+    """Of the modules that the sources require, those that this backend uses."""
 
 
 @dataclass(frozen=True)

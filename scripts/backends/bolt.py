@@ -26,6 +26,7 @@ Settings and where they come from, measured on 10,000 CIFAR-10 images of 32x32 u
 """
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ FILE = "images.bolt"
 class Backend(base.Backend):
     """A memory-mapped B+ tree in Go."""
 
-    native = go_stores.NATIVE
+    native = replace(go_stores.NATIVE, modules=("go.etcd.io/bbolt",))
     options = {
         "codec": base.Option("raw", "how one image becomes bytes", tuple(codecs.names())),
         "page_size": base.Option(4096, "how many bytes a page of the tree has", (4096, 8192, 16384, 32768, 65536)),
