@@ -17,6 +17,12 @@ def main(arguments: list[str]) -> None:
     )
     parser.add_argument("--figures", type=Path, nargs="+", required=True, help="SVG files, in the order to show them")
     parser.add_argument("--settings", type=json.loads, required=True, help="what the config changes, as JSON")
+    parser.add_argument(
+        "--missing",
+        type=json.loads,
+        default={},
+        help="backends that can't run here, as JSON: name to reason and remedy",
+    )
     parser.add_argument("--output", type=Path, required=True, help="the page to write")
     given = parser.parse_args(arguments)
     write_page(
@@ -26,4 +32,5 @@ def main(arguments: list[str]) -> None:
         given.figures,
         given.settings,
         given.output,
+        given.missing,
     )

@@ -51,6 +51,18 @@ COSTS = {
 """Microseconds for the store and for each image."""
 SIZES = {"png": (4200, 2264, 4097), "lmdb": (20480, 4120, 4120), "hdf5": (2048, 3080, 3081)}
 """Bytes of an empty store, then apparent and allocated bytes for each image."""
+CONTAINERS = {"lmdb": (60, 1.7), "sqlite": (150, 5.1), "rocksdb": (2500, 3.9), "leveldb": (900, 4.4), "tar": (400, 9.0)}
+"""Made-up containers of any codec: microseconds to open one, and to find an image in it."""
+CODECS = {"raw": (0.3, 0.3, 3072), "png": (210, 58, 2264), "webp": (900, 72, 1800), "zstd": (24, 6.5, 2700)}
+"""Made-up codecs: microseconds to encode and to decode an image, and its bytes then."""
+UNMADE = ("leveldb-webp", "tar-zstd")
+OTHERS = {
+    "png": ("png", {"compression": 6}, (90, 82)),
+    "hdf5": ("hdf5", {"chunk_images": 0}, (520, 0.35)),
+    "memmap": ("memmap", {}, (35, 0.29)),
+    "hdf5-chunks-of-64-gz": ("hdf5", {"chunk_images": 64, "compression": "gzip"}, (600, 21)),
+}
+"""Made-up stores without a choice of codec: module, options, and microseconds to open one and to read an image."""
 
 PROBES = {
     **{"load_average": 0.4, "megahertz": 2200.0, "cpu_seconds": 0.002},
@@ -75,6 +87,52 @@ def seconds(backend: str, cutoff: int, operation: str) -> float:
     fixed, each = COSTS.get(backend, {}).get(operation, (200 + 900 * seed, 0.4 * 60**seed))
     images = images_of(cutoff, operation)
     return (fixed + each * images) / 1e6
+
+
+def named(container: str, codec: str) -> str:
+    """The name of a variant: the container's alone with the first codec."""
+    return container if codec == next(iter(CODECS)) else f"{container}-{codec}"
+
+
+COMBINED = {
+    name: (container, codec)
+    for container in CONTAINERS
+    for codec in CODECS
+    if (name := named(container, codec)) not in UNMADE
+}
+MANY = (*COMBINED, *OTHERS)
+"""22 names, of which the longest has twenty letters: containers with several codecs, and others."""
+KINDS = {name: (module, options) for name, (module, options, _) in OTHERS.items()} | {
+    name: (container, {"codec": codec, "level": 3}) for name, (container, codec) in COMBINED.items()
+}
+"""Module and options of each of them."""
+MANY_SIZES = SIZES | {
+    name: (4096 * place, CODECS[codec][2] + 60 + 4 * place, 1.1 * CODECS[codec][2] + 90 + 30 * place)
+    for place, (name, (_, codec)) in enumerate(COMBINED.items(), start=1)
+}
+PEAKS = {name: 1 + place * 5 % 7 for place, name in enumerate(MANY)}
+"""How many times as much memory each takes as the first."""
+WRITES = {"write": 1.5, "write-durable": 1.8}
+READS = {"read": 1.0, "random": 2.4, "batch": 1.7, "workers": 1.8, "first": 3.0}
+"""How many times as long an operation takes the container as reading everything in order does."""
+COLD = 11.0
+"""Microseconds more for an image that isn't in the page cache."""
+
+
+def many_seconds(name: str, cutoff: int, operation: str) -> float:
+    """A plausible time (s) of one of `MANY`: the container's, and the codec's, which is the same in each."""
+    if name == "baseline":
+        return seconds(name, cutoff, operation)
+    if name in COMBINED:
+        container, codec = COMBINED[name]
+        (fixed, each), (encode, decode, _) = CONTAINERS[container], CODECS[codec]
+    else:
+        (fixed, each), encode, decode = OTHERS[name][2], 0, 0
+    images = images_of(cutoff, operation)
+    if operation in WRITES:
+        return WRITES[operation] * (3 * fixed + 2 * each * images) / 1e6 + encode * images / 1e6
+    cold = COLD if operation.endswith("cold") else 0
+    return READS[operation.split("-")[0]] * (fixed + each * images) / 1e6 + (decode + cold) * images / 1e6
 
 
 def images_of(cutoff: int, operation: str) -> int:
@@ -103,6 +161,25 @@ class Run:
     file_system: dict = field(default_factory=lambda: dict(EXT4))
     gaps: dict[tuple[str, int, str], str] = field(default_factory=dict)
     settings: dict = field(default_factory=lambda: {"budget_seconds": 1})
+    kinds: dict[str, tuple[str, dict]] = field(default_factory=dict)
+    sizes: dict[str, tuple[float, float, float]] = field(default_factory=lambda: dict(SIZES))
+    peaks: dict[str, int] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of_many(cls, directory: Path, **changes: object) -> "Run":
+        """A run of `MANY` backends, or of what else `changes` says."""
+        return cls(
+            directory,
+            **{
+                "backends": MANY,
+                "kinds": KINDS,
+                "sizes": MANY_SIZES,
+                "seconds": many_seconds,
+                "peaks": PEAKS,
+                **changes,
+            },
+        )
 
     @property
     def records(self) -> Path:
@@ -173,7 +250,7 @@ class Run:
                 *self.tables,
                 *("--provenance", str(self.directory / "dataset" / "provenance.json")),
                 *("--records", str(self.records), "--figures", *figures, "--output", str(output)),
-                *("--settings", json.dumps(self.settings)),
+                *("--settings", json.dumps(self.settings), "--missing", json.dumps(self.missing)),
             ]
         )
         return output.read_text(encoding="utf-8")
@@ -255,7 +332,8 @@ class Run:
                 time = slower * typical / processes**0.9
                 time *= math.exp(self.noise * chance.gauss(0, 1) ** 2 + self.noise * chance.gauss(0, 1))
                 sample = self._sample(subject, len(taken), processes, method, time, cutoff, operation)
-                taken.append({**sample, "started_seconds": started})
+                memory = self.peaks.get(backend, 1) * sample["peak_memory_bytes"]
+                taken.append({**sample, "peak_memory_bytes": memory, "started_seconds": started})
         return taken
 
     def _sample(
@@ -279,26 +357,27 @@ class Run:
         }
 
     def _manifest(self, backend: str, cutoff: int) -> dict:
-        fixed, apparent, allocated = SIZES.get(backend, (4096, 3072 + 40 * len(backend), 3100 + 90 * len(backend)))
+        usual = (4096, 3072 + 40 * len(backend), 3100 + 90 * len(backend))
+        fixed, apparent, allocated = self.sizes.get(backend, usual)
         about = self._backend(backend)
         return {
             "manifest_version": 1,
             **{"backend": backend, "module": about["module"], "options": about["options"], "cutoff": cutoff},
             **{"key": "0123456789abcdef", "backend_digest": about["digest"], "versions": about["versions"]},
             **{"image_set": self._image_set(cutoff), "digest": "cd34" * 16},
-            "apparent_bytes": fixed + apparent * cutoff,
-            "allocated_bytes": (fixed + allocated * cutoff + 4095) // 4096 * 4096,
+            "apparent_bytes": int(fixed + apparent * cutoff),
+            "allocated_bytes": int(fixed + allocated * cutoff + 4095) // 4096 * 4096,
             "files": cutoff + 1 if backend == "png" else 2,
             "file_system": self.file_system,
         }
 
-    @staticmethod
-    def _backend(backend: str) -> dict:
+    def _backend(self, backend: str) -> dict:
         versions = {"png": {"pillow": "13.0.0"}, "lmdb": {"lmdb": "3.0.0"}, "hdf5": {"h5py": "3.16.0"}}
         options = {"lmdb": {"codec": "raw"}, "png": {"compression": 6}}
+        module, chosen = self.kinds.get(backend, (backend, options.get(backend, {})))
         return {
-            **{"module": backend, "options": options.get(backend, {}), "digest": f"{backend:0<16.16}"},
-            "versions": {**versions.get(backend, {}), "numpy": "2.4.6"},
+            **{"module": module, "options": chosen, "digest": f"{backend:0<16.16}"},
+            "versions": {**versions.get(module, {}), "numpy": "2.4.6"},
         }
 
 

@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import groupby, permutations
+from itertools import combinations, groupby
 
 from scripts.report import wording
 from scripts.report.comparison import Results
-from scripts.report.statistics import RATIOS, Ratio
+from scripts.report.statistics import EXACT, RATIOS, Ratio
 from scripts.report.tables import Row
 
 MEASURES = {"apparent_bytes": "Least disk, apparent", "allocated_bytes": "Least disk, allocated"}
@@ -21,7 +21,8 @@ class Answer:
     """The best at one cutoff: one backend or several that tie, the runner-up, and how far behind the leader it is.
 
     `leader` stands for those that tie; `value` and `to_baseline` are the leader's. `ties` says how many times as long
-    or large the others of the best are as the leader. `behind.by` says what runner-up and leader were compared by.
+    or large the others of the best are as the leader, `ratios` says it of everybody. `behind.by` says what runner-up
+    and leader were compared by.
     """
 
     cutoff: int
@@ -32,6 +33,12 @@ class Answer:
     value: str = ""
     to_baseline: Ratio | None = None
     ties: dict[str, Ratio] = field(default_factory=dict)
+    ratios: dict[str, Ratio] = field(default_factory=dict)
+
+    @property
+    def nearest(self) -> list[str]:
+        """The best, the leader first and then by how near they come to it."""
+        return sorted(self.best, key=lambda name: self.ties[name].value if name in self.ties else 0.0)
 
     @property
     def named(self) -> tuple[str, ...]:
@@ -54,7 +61,7 @@ def questions(results: Results) -> list[Question]:
     asked = [Question(name, wording.operation(name), "fastest") for name in results.tables.operations]
     asked += [Question(name, title, "smallest") for name, title in MEASURES.items()]
     for question in asked:
-        answer_at = _smallest if question.name in MEASURES else _fastest
+        answer_at = _smallest if question.name in MEASURES else fastest
         answers = (answer_at(results, question.name, cutoff) for cutoff in results.tables.cutoffs)
         question.answers.extend(answer for answer in answers if answer)
     return asked
@@ -70,11 +77,12 @@ def lead_sentence(question: Question) -> str:
         if len(runs) == 1 and len(answers) > 1:
             where = "at every size"
         verb = f"is {question.better}" if len(best) == 1 else "tie"
-        parts.append(f"{wording.join(best)} {verb} {where}")
+        parts.append(f"{wording.all_of(best)} {verb} {where}")
     return "; ".join(parts)
 
 
-def _fastest(results: Results, operation: str, cutoff: int) -> Answer | None:
+def fastest(results: Results, operation: str, cutoff: int) -> Answer | None:
+    """The fastest at an operation and cutoff, None where nobody was measured."""
     values = {name: results.seconds(name, cutoff, operation) for name in results.tables.backends}
 
     def says(leader: str) -> tuple[str, Ratio | None]:
@@ -115,11 +123,16 @@ def _best(
     measured = {name: value for name, value in values.items() if value is not None}
     if not measured:
         return None
-    ratios = {(one, other): compare(one, other) for one, other in permutations(measured, 2)}
-    beaten = Counter(one for (one, _), ratio in ratios.items() if not ratio.tie and ratio.value > 1)
+    beaten: Counter[str] = Counter()
+    for one, other in combinations(measured, 2):
+        ratio = compare(one, other)
+        if not ratio.tie:
+            beaten[one if ratio.value > 1 else other] += 1
     leader, *others = sorted(measured, key=lambda name: (beaten[name], measured[name]))
-    behind = {name: ratios[name, leader] for name in others}
+    behind = {name: compare(name, leader) for name in others}
     ties = {name: behind[name] for name in others if behind[name].tie or behind[name].value < 1}
     runner_up = next((name for name in others if name not in ties), None)
     best = tuple(name for name in measured if name in (leader, *ties))
-    return Answer(cutoff, best, leader, runner_up, behind.get(runner_up), *says(leader), ties)
+    itself = Ratio(1.0, 1.0, 1.0, EXACT)
+    ratios = {leader: itself, **behind}
+    return Answer(cutoff, best, leader, runner_up, behind.get(runner_up), *says(leader), ties, ratios)

@@ -5,6 +5,10 @@ lightness, in greyscale.
 """
 
 COLOURS = ("#16387c", "#f08a1d", "#0a9a86", "#86307f", "#93c9ee", "#111111", "#e0607e", "#a59f28")
+MOST_LINES = 7
+"""With more stores than these, a figure has a panel or a row for each, and no colour stands for a store."""
+HIGHLIGHT = COLOURS[0]
+"""The one colour of a store's own lines and bars, where each has a panel or row."""
 TEXT_CONTRAST = 4.55
 TITLE_INCHES = 0.45
 """The band at the top of each figure that holds its title; the page cuts it off and sets its own heading."""

@@ -10,6 +10,8 @@ from scripts.report import links, style
 
 BAR = 0.3
 """Inches that a row takes."""
+SMALL = 0.22
+"""Inches that a row takes where there are many."""
 ROOM = 0.045
 """Room on the right for each letter of the text beside a bar, as a part of the longest bar."""
 

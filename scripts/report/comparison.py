@@ -213,12 +213,17 @@ class Results:
                     found.append(Growth(backend, operation, grown.value, grown.low, grown.high, cutoffs))
         return found
 
-    def break_evens(self) -> list[BreakEven]:
+    def break_evens(self, most_targets: int | None = None) -> list[BreakEven]:
         """After how many epochs converting pays, for each cutoff and pair of backends for which all that it needs was
-        measured; see `scripts.report.statistics.break_even`."""
+        measured; into the `most_targets` with the shortest epochs alone, if given. See
+        `scripts.report.statistics.break_even`."""
         found = []
         for cutoff in self.tables.cutoffs:
+            measured = (self.tables.by_time(operation, cutoff) for operation in EPOCHS)
+            shortest = next(filter(None, measured), [])[:most_targets]
             for source, target in permutations(self.tables.backends, 2):
+                if most_targets is not None and target not in shortest:
+                    continue
                 epoch = self._first_of(EPOCHS, cutoff, source, target)
                 write = self._first_of(WRITE_NEW, cutoff, target)
                 read = self._first_of((READ_OLD,), cutoff, source)

@@ -1,4 +1,4 @@
-"""Lines over the number of images: one panel per operation, a line per backend, labelled where the lines end."""
+"""Lines of backends and of the baseline: their points, how they are drawn, scaled, and labelled where they end."""
 
 import statistics
 from collections.abc import Sequence
@@ -9,20 +9,15 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from scripts.report import article, links, style, wording
+from scripts.report import links, style, wording
 from scripts.report.appearance import ink
 from scripts.report.tables import Row, Tables
 
-DIRECT_LABELS = 8
-"""With more backends than this, a legend replaces the labels at the lines' ends."""
 LABEL_HEIGHT = 0.15
 LABEL_LETTER = 0.07
 """Inches that a letter of these labels takes."""
 FEW_DECADES = 100
 """A logarithmic axis that spans less than this factor has ticks within its decades."""
-CLOSER = 4
-"""Where the slowest backend takes more than so many times as long as the next, linear axes get a second row."""
-COLUMNS = 2
 BASELINE = "plain file"
 GREY_NOTE = f"Grey: {BASELINE}, the same bytes in one file, timed in turn with each backend."
 
@@ -43,52 +38,12 @@ class Point:
     disturbed: bool = False
 
 
-def draw(tables: Tables, title: str, operations: Sequence[str], *, log: bool, per_image: bool = False) -> Figure:
-    """Time (s) against number of images, intervals as bars, baseline in grey, the article's curves faint."""
-    looks = style.looks(tables.backends)
-    drawn = [operation for operation in operations if any(points(tables, name, operation) for name in looks)]
-    gaps = style.gaps(tables, operations)
-    if not drawn:
-        return style.empty(title, ["Nothing was measured for this figure.", *gaps], tables)
-    published = any(_published(operation, name, tables.cutoffs) for operation in drawn for name in looks)
-    notes = [
-        *style.source(tables),
-        f"{bars_note(tables, drawn)} {GREY_NOTE} {disturbed_note(tables, drawn)}",
-        f"Faint dots: published times of the article ({article.NAME}), from another machine." if published else "",
-        *gaps,
-    ]
-    closer = 0 if log else _closer_limit(tables, drawn)
-    shown = [*drawn, *drawn] if closer else drawn
-    figure, panels = canvas(title, len(shown), min(COLUMNS, len(drawn)), looks, notes)
-    fast = {name: look for name, look in looks.items() if _longest(tables, drawn, name) <= closer}
-    in_panel = [*[looks] * len(drawn), *[fast] * len(drawn)]
-    ends = []
-    for axes, operation, some in zip(panels, shown, in_panel[: len(shown)], strict=True):
-        axes.set_title(wording.operation(operation))
-        scale(axes, tables.cutoffs, log=log, unit="Time per image" if per_image else "Time")
-        for name, look in some.items():
-            _in_faint(axes, _published(operation, name, tables.cutoffs), look)
-        measured = {name: points(tables, name, operation, per_image=per_image) for name in some}
-        ends.append(lines(axes, measured, some, baseline(tables, operation, per_image=per_image)))
-    same_limits(panels[: len(drawn)], bottom=None if log else 0)
-    for axes in panels[len(drawn) :]:
-        axes.set_ylim(0, closer)
-        axes.set_title(f"{axes.get_title(loc='left')}, closer")
-    label_panels(panels, ends, looks)
-    return figure
-
-
 def canvas(
     title: str, panels: int, columns: int, looks: dict[str, style.Look], notes: Sequence[str], height: float = 3.2
 ) -> tuple[Figure, list[Axes]]:
-    """A figure of panels with room for the backends' names at their lines' ends, or with a legend of many."""
-    direct = len(looks) <= DIRECT_LABELS
-    right = 0.2 + (LABEL_LETTER * max(map(len, (*looks, BASELINE))) if direct else 0)
-    legend_rows = 0 if direct else style.legend_rows(looks)
-    figure, axes = style.canvas(title, panels, columns, height, notes, right=right, legend_rows=legend_rows)
-    if not direct:
-        style.legend(figure, looks)
-    return figure, axes
+    """A figure of panels with room for the backends' names at their lines' ends."""
+    right = 0.2 + LABEL_LETTER * max(map(len, (*looks, BASELINE)))
+    return style.canvas(title, panels, columns, height, notes, right=right)
 
 
 def lines(axes: Axes, measured: dict[str, list[Point]], looks: dict[str, style.Look], plain: list[Point]) -> list[End]:
@@ -104,11 +59,10 @@ def lines(axes: Axes, measured: dict[str, list[Point]], looks: dict[str, style.L
     return ends
 
 
-def label_panels(panels: Sequence[Axes], ends: Sequence[list[End]], looks: dict[str, style.Look]) -> None:
-    """Name the lines of all panels at their ends, unless there are so many that a legend does it."""
-    if len(looks) <= DIRECT_LABELS:
-        for axes, of_panel in zip(panels, ends, strict=True):
-            label_ends(axes, of_panel)
+def label_panels(panels: Sequence[Axes], ends: Sequence[list[End]]) -> None:
+    """Name the lines of all panels at their ends."""
+    for axes, of_panel in zip(panels, ends, strict=True):
+        label_ends(axes, of_panel)
 
 
 def in_grey(axes: Axes, plain: list[Point], marker: str = ".", linestyle: str | tuple = "-") -> None:
@@ -134,12 +88,12 @@ def with_bars(axes: Axes, points: list[Point], look: style.Look) -> None:
     marks(axes, points, look)
 
 
-def marks(axes: Axes, points: list[Point], look: style.Look) -> None:
+def marks(axes: Axes, points: list[Point], look: style.Look, area: float = style.MARK_AREA) -> None:
     """Draw the marks of points, hollow where a job was disturbed, each a link where it has one."""
     axes.scatter(
         [point.x for point in points],
         [point.y for point in points],
-        s=style.MARK_AREA,
+        s=area,
         facecolors=["white" if point.disturbed else look.color for point in points],
         edgecolors=[look.color if point.disturbed else "white" for point in points],
         linewidths=[1.2 if point.disturbed else 0.5 for point in points],
@@ -268,38 +222,8 @@ def plain_time(rows: Sequence[Row], *, per_image: bool = False) -> float | None:
     return statistics.median(times) if times else None
 
 
-def _published(operation: str, name: str, cutoffs: list[int]) -> dict[int, float]:
-    """The article's times (s) at the cutoffs of this run."""
-    return {cutoff: time for cutoff, time in article.seconds(operation, name).items() if cutoff in cutoffs}
-
-
-def _in_faint(axes: Axes, times: dict[int, float], look: style.Look) -> None:
-    """Draw the article's times behind all else."""
-    axes.plot(
-        *(list(times), list(times.values())),
-        color=look.color,
-        alpha=0.4,
-        linestyle=":",
-        linewidth=1.2,
-        marker=look.marker,
-        markersize=2.5,
-        zorder=1,
-    )
-
-
 def _share(row: Row, per_image: bool) -> int:
     return row["images"] if per_image else 1
-
-
-def _closer_limit(tables: Tables, operations: Sequence[str]) -> float:
-    """Upper limit (s) of a second row that leaves the slowest backend out; 0 where one row shows all of them well."""
-    *_, second, slowest = sorted([0, *(_longest(tables, operations, name) for name in tables.backends)])
-    return 1.1 * second if second and slowest > CLOSER * second else 0
-
-
-def _longest(tables: Tables, operations: Sequence[str], name: str) -> float:
-    """The longest time (s) of a backend in these operations, its interval included."""
-    return max((point.high for operation in operations for point in points(tables, name, operation)), default=0)
 
 
 def _start(group: list[float], distance: float) -> float:

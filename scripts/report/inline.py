@@ -59,11 +59,17 @@ def read(path: Path, places: Mapping[str, str]) -> Inlined:
 
 
 def _smaller(svg: str) -> str:
-    """The same drawing in fewer letters: no metadata, fonts, ids of groups; a style once for all markers of a line."""
+    """The same drawing in fewer letters: no metadata, fonts, ids of groups, what is so by default; a style once for all
+    markers of a line."""
     svg = re.sub(r"\s*<(title|metadata)>.*?</\1>", "", svg, flags=re.DOTALL)
     svg = re.sub(r" font-family: [^;\"]*;| transform=\"rotate\(-?0 [^)]*\)\"", "", svg)
     svg = re.sub(r'<g id="[^"]*">', "<g>", svg).replace("xlink:href", "href")
-    svg = re.sub(r"(\d\.\d\d)\d+", r"\1", svg)
+    # Within tags alone: what is written stays as it is.
+    svg = re.sub(r"<[^>]+>", lambda tag: re.sub(r"(\d\.\d\d)\d+", r"\1", tag[0]), svg)
+    svg = re.sub(
+        r"stroke-linejoin: miter; |; stroke-linejoin: miter|stroke-dashoffset: 0; |text-anchor: start; ", "", svg
+    )
+    svg = re.sub(r"<g>\s*(<text\b[^>]*>[^<]*</text>)\s*</g>", r"\1", svg)
     svg = SHAPES.sub(_style_once, svg)
     return re.sub(r"\s*\n\s*", "\n", svg)
 

@@ -1,13 +1,15 @@
 """The page: gathers what its template shows, from the tables, the records, the provenance and the figures."""
 
 import json
+import re
 import shlex
 from collections.abc import Iterable
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from scripts.errors import UserError
 from scripts.files import replacing
@@ -16,23 +18,28 @@ from scripts.report import (
     appearance,
     claims,
     comparability,
+    decomposition,
     inline,
     links,
     machines,
     nodes,
     purposes,
     rows,
+    stores_table,
     tables,
     wording,
 )
 from scripts.report.comparability import Pools, Records
-from scripts.report.comparison import BreakEven, Results
+from scripts.report.comparison import BreakEven, Crossover, Results
 from scripts.report.statistics import RATIOS, TIMES
 from scripts.report.tables import MAIN_GROUP, Row, Tables
 
 TEMPLATES = Path(__file__).parent
 MANY_DISTURBED = 0.25
 """Where more than this part of the cells was disturbed, the page says so at its top."""
+TOP = 5
+"""Of many stores, so many are in sight where all are listed, the others below a line that opens."""
+CODE = re.compile("`([^`]+)`")
 KINDS = {"local": "local", "memory": "in memory", "network": "network", "unknown": "of an unknown kind"}
 """Kinds of file systems, in words."""
 
@@ -44,12 +51,13 @@ def write_page(
     figures: list[Path],
     settings: dict[str, Any],
     output: Path,
+    missing: dict[str, str] | None = None,
 ) -> None:
     """Write the page; the same inputs give the same bytes. Raises UserError for inputs that don't fit together.
 
     `directory` is that of the tables; `records` is that of the machine's records, and other machines' are beside it,
     which never stop the page; `settings` are those keys of the config, with their values, that don't have their
-    defaults.
+    defaults; `missing` are backends that were asked for but can't run here, with reason and remedy.
     """
     read = Tables.load(directory)
     results = Results(read, tables.read("timings", tables.path(directory, "timings")))
@@ -72,7 +80,10 @@ def write_page(
         keep_trailing_newline=True,
     )
     environment.globals |= {"say": wording, "links": links, "BY_TIMES": TIMES, "BY_RATIOS": RATIOS}
-    text = environment.get_template("page.html.j2").render(context(results, kept, others, images, drawn, settings))
+    environment.globals["default"] = stores_table.default
+    environment.filters["code"] = _code
+    shown = context(results, kept, others, images, drawn, settings, missing or {})
+    text = environment.get_template("page.html.j2").render(shown)
     with replacing(output) as file:
         file.write(text.encode())
 
@@ -84,9 +95,11 @@ def context(
     provenance: dict,
     figures: list[inline.Inlined],
     settings: dict[str, Any],
+    missing: dict[str, str],
 ) -> dict[str, Any]:
     """Everything that the template names."""
     read = results.tables
+    many = len(read.backends) > appearance.MOST_LINES
     group_of = {row["record"]: row["comparison_group"] for row in read.summary}
     groups = {path: group_of[rows.record_path(record)] for path, record in records.items()}
     main = {path: record for path, record in records.items() if groups[path] == MAIN_GROUP}
@@ -104,8 +117,18 @@ def context(
         "usually_by": _usually_by(questions),
         "in_short": purposes.in_short(asked),
         "growths": {(growth.operation, growth.backend): growth for growth in results.growths()},
-        "break_evens": _break_evens(results),
-        "crossovers": results.crossovers(),
+        "break_evens": _break_evens(results, TOP if many else None),
+        "crossovers": _crossovers(results, questions, many=many),
+        "many": many,
+        "rows_of": {
+            operation: _in_sight(_ranked(read, operation)) if many else (read.backends, [])
+            for operation in read.operations
+        },
+        "rows_of_disk": _in_sight(_by_disk(read)) if many else (read.backends, []),
+        "missing": missing,
+        "stores": _stores(main),
+        "codecs": stores_table.codecs_of(codec for _, codec in read.kinds.values() if codec),
+        "costs": decomposition.of(results),
         "figures": [(figure, Markup(figure.svg)) for figure in figures],
         "claims": claims.judge(results),
         "gaps": _gaps(read),
@@ -177,10 +200,57 @@ def _own(read: Tables) -> list[Row]:
     return list(cells.values())
 
 
-def _break_evens(results: Results) -> dict[int, dict[tuple[str, str], BreakEven]]:
+def _crossovers(results: Results, questions: list[answers.Question], *, many: bool) -> list[Crossover]:
+    """Who overtakes whom; of many, only those among the leaders of an operation."""
+    if not many:
+        return results.crossovers()
+    return [
+        crossover
+        for question in questions
+        if question.name not in answers.MEASURES
+        for pair in combinations(dict.fromkeys(answer.leader for answer in question.answers), 2)
+        for crossover in results.crossovers_of(question.name, *pair)
+    ]
+
+
+def _ranked(read: Tables, operation: str) -> list[str]:
+    """All backends by their time at the largest cutoff that they were measured at."""
+    found = (name for cutoff in reversed(read.cutoffs) for name in read.by_time(operation, cutoff))
+    return list(dict.fromkeys([*found, *read.backends]))
+
+
+def _by_disk(read: Tables) -> list[str]:
+    """All backends by the bytes allocated at the largest cutoff."""
+    sizes = {name: read.store(name, read.cutoffs[-1]) for name in read.backends}
+    known = {name: row["allocated_bytes"] for name, row in sizes.items() if row and row["allocated_bytes"]}
+    return list(dict.fromkeys([*sorted(known, key=known.__getitem__), *read.backends]))
+
+
+def _in_sight(ranked: list[str]) -> tuple[list[str], list[str]]:
+    """Which of many rows of a table are in sight, and which aren't."""
+    return ranked[:TOP], ranked[TOP:]
+
+
+def _stores(records: Records) -> list[dict[str, Any]]:
+    """Each backend of the run as its code describes it, with the variants of it and the versions of their libraries."""
+    used = _backends(records)
+    found = []
+    for store in stores_table.stores(about["module"] for about in used.values()):
+        own = {name: about for name, about in used.items() if about["module"] == store.name}
+        versions = {library: version for about in own.values() for library, version in about["versions"].items()}
+        found.append({"store": store, "names": list(own), "versions": versions})
+    return found
+
+
+def _code(text: str) -> Markup:
+    """Text in which what stands between backquotes is code."""
+    return Markup(CODE.sub(r"<code>\1</code>", str(escape(text))))
+
+
+def _break_evens(results: Results, most_targets: int | None) -> dict[int, dict[tuple[str, str], BreakEven]]:
     """After how many epochs converting pays, by cutoff, the largest first, and by source and target."""
     found: dict[int, dict[tuple[str, str], BreakEven]] = {}
-    for pair in results.break_evens():
+    for pair in results.break_evens(most_targets):
         found.setdefault(pair.cutoff, {})[pair.source, pair.target] = pair
     return dict(sorted(found.items(), reverse=True))
 

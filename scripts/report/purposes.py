@@ -78,6 +78,7 @@ def in_short(asked: Sequence[Line]) -> str:
     best = {line.purpose: answer.named for line in answered if (answer := line.at(cutoff))}
     if not best:
         return ""
+    nearest = {answer.named: answer.nearest for line in answered if (answer := line.at(cutoff))}
     said: dict[tuple[str, ...], list[str]] = {}
     for purpose, names in best.items():
         others = [other for other in best if other.title == purpose.title]
@@ -85,5 +86,11 @@ def in_short(asked: Sequence[Line]) -> str:
         phrase = purpose.phrase if alike or not purpose.state else f"{purpose.phrase} ({purpose.state})"
         if phrase not in said.setdefault(names, []):
             said[names].append(phrase)
-    parts = [f"{wording.join(names, 'or')} {wording.join(phrases)}" for names, phrases in said.items()]
+    parts = [f"{_choice(names, nearest[names])} {wording.join(phrases)}" for names, phrases in said.items()]
     return f"At {wording.images(cutoff)} take {'; '.join(parts)}."
+
+
+def _choice(names: tuple[str, ...], nearest: list[str]) -> str:
+    """The names in words, where only some are said those that come nearest to the best."""
+    ordered = names if len(names) <= wording.MOST_NAMES else [name for name in nearest if name in names]
+    return wording.any_of(ordered)

@@ -9,11 +9,11 @@ from scripts.backends import base
 from scripts.errors import UserError
 from scripts.measure.operations.base import QUANTILES
 from scripts.measure.sampling import block, median
-from scripts.report import comparability, disturbances, nodes, statistics, tables
+from scripts.report import answers, comparability, disturbances, nodes, statistics, tables
 from scripts.report.comparability import Records
-from scripts.report.comparison import SUBJECTS, Job
+from scripts.report.comparison import SUBJECTS, Job, Results
 from scripts.report.records import read as read_record
-from scripts.report.tables import Row
+from scripts.report.tables import Row, Tables
 
 RECORDS = "records"
 COPIED = ("started_seconds", "block", "processes", "start_method", "images", "seconds", "open_seconds")
@@ -48,6 +48,7 @@ def write_tables(
         "latencies": latency_rows(loaded, groups),
         "disk_usage": disk_usage_rows(stores_directory, stores, loaded),
     }
+    add_best(rows["summary"], rows["timings"])
     for table, content in rows.items():
         tables.write(table, content, tables.path(directory, table))
 
@@ -77,6 +78,18 @@ def summary_rows(records: Records, groups: dict[Path, int]) -> list[Row]:
     """A row per record and way of sharing the work; a record without a verified sample is a gap that says so."""
     disturbed = disturbances.judge(records)
     return [row for path, record in records.items() for row in _summaries_of(record, groups[path], disturbed.get(path))]
+
+
+def add_best(summary: list[Row], timings: list[Row]) -> None:
+    """Write into the summary how far each cell of the main group is from the best one at its operation and cutoff."""
+    results = Results(Tables(summary, [], []), timings)
+    for operation in results.tables.operations:
+        for cutoff in results.tables.cutoffs:
+            best = answers.fastest(results, operation, cutoff)
+            for name in results.tables.backends if best else ():
+                row, ratio = results.tables.cell(name, cutoff, operation), best.ratios.get(name)
+                if row and ratio:
+                    row |= {"ratio_to_best": ratio.value, "ties_with_best": name in best.best}
 
 
 def latency_rows(records: Records, groups: dict[Path, int]) -> list[Row]:
@@ -117,8 +130,9 @@ def disk_usage_rows(directory: Path, stores: list[tuple[str, int]], records: Rec
         cells = [record for record in records.values() if _store_of(record) == (backend, cutoff)]
         if not cells or any(record["status"] == "measured" for record in cells):
             raise UserError(f"the manifest {path} is missing; run the workflow again to build this store")
-        empty = dict.fromkeys(tables.columns("disk_usage"))
-        rows.append({**empty, "backend": backend, "cutoff_images": cutoff, **_image_set(cells[0])})
+        row = dict.fromkeys(tables.columns("disk_usage"))
+        row |= {"backend": backend, **_kind(cells[0]["backend"]), "cutoff_images": cutoff, **_image_set(cells[0])}
+        rows.append(row)
     return rows
 
 
@@ -185,6 +199,7 @@ def _summary_of(
     row = dict.fromkeys(tables.columns("summary"))
     row |= {
         **_cell(record),
+        **_kind(record["backend"]),
         "status": "measured" if taken else "gap",
         "gap_reason": reason,
         **_image_set(record),
@@ -287,6 +302,7 @@ def _disk_usage_of(path: Path) -> Row:
         apparent, allocated = manifest["apparent_bytes"], manifest["allocated_bytes"]
         return {
             "backend": manifest["backend"],
+            **_kind(manifest),
             "cutoff_images": images,
             **_image_set(manifest),
             "apparent_bytes": apparent,
@@ -300,6 +316,11 @@ def _disk_usage_of(path: Path) -> Row:
         }
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} is not a manifest of this version ({error!r}); remove it and run again") from None
+
+
+def _kind(source: dict) -> Row:
+    """Module and codec of a backend or variant, from a manifest or from what a record says of the backend."""
+    return {"module": source["module"], "codec": source["options"].get("codec")}
 
 
 def _image_set(source: dict) -> Row:

@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 
 from scripts.files import replacing
 from scripts.report import wording
-from scripts.report.appearance import COLOURS, TITLE_INCHES, colour
+from scripts.report.appearance import COLOURS, HIGHLIGHT, MOST_LINES, TITLE_INCHES, colour
 from scripts.report.tables import Tables
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "h")
@@ -32,6 +32,12 @@ WIDTH = 10.0
 LINE = 0.165
 LINE_LETTERS = 165
 LEGEND_COLUMNS = 6
+MOST_GAPS = 5
+"""With more reasons for gaps than these, those of one reason share a note."""
+GAP_LETTERS = 300
+"""At most so many letters of a note on gaps are in a figure; the page has all of them."""
+ABOVE = 0.28
+"""Inches above a panel, for its title."""
 SETTINGS = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
@@ -87,6 +93,17 @@ def looks(names: Sequence[str], first: int = 0) -> dict[str, Look]:
     }
 
 
+def many(tables: Tables) -> bool:
+    """Whether there are too many backends for a line or colour of each: see `appearance.MOST_LINES`."""
+    return len(tables.backends) > MOST_LINES
+
+
+def bar_colours(tables: Tables) -> dict[str, str]:
+    """The colour of each backend's bars: one for all where there are many."""
+    found = {name: look.color for name, look in looks(tables.backends).items()}
+    return dict.fromkeys(found, HIGHLIGHT) if many(tables) else found
+
+
 @contextmanager
 def applied() -> Iterator[None]:
     """The project's settings of matplotlib, whatever the user's own are."""
@@ -105,25 +122,20 @@ def canvas(
     *,
     left: float = 0.8,
     right: float = 0.2,
+    above: float = ABOVE,
     below: float = 0.55,
     legend_rows: int = 0,
 ) -> tuple[Figure, list[Axes]]:
     """A figure with its title on top, room for a legend, `panels` axes of `height` inches, and notes at the bottom.
 
-    `left`, `right` and `below` are the inches around each panel for tick labels, direct labels and the x axis.
+    `left`, `right`, `above` and `below` are the inches around each panel for tick labels, direct labels, titles and the
+    x axis.
     """
     columns = max(1, min(columns, panels))
     rows = -(-panels // columns)
-    lines = [line for note in notes if note for line in textwrap.wrap(note, LINE_LETTERS)]
-    above, top = 0.28, TITLE_INCHES + 0.22 * legend_rows
-    bottom = 0.15 + LINE * len(lines)
-    total = top + rows * (above + height + below) + bottom
-    figure = Figure(figsize=(WIDTH, total))
-    figure.text(0.12 / WIDTH, 1 - 0.12 / total, title, size=13, weight="bold", va="top")
-    for number, line in enumerate(lines):
-        emphasis = {"weight": "bold", "color": TEXT} if line.startswith("synthetic") else {"color": "#555555"}
-        y = (bottom - 0.05 - LINE * number) / total
-        figure.text(0.12 / WIDTH, y, line, size=8, va="top", **emphasis)
+    top = TITLE_INCHES + 0.22 * legend_rows
+    figure = sheet(title, top + rows * (above + height + below), notes)
+    total = figure.get_figheight()
     width = WIDTH / columns - left - right
     axes = []
     for panel in range(panels):
@@ -132,6 +144,20 @@ def canvas(
         y = total - top - row * (above + height + below) - above - height
         axes.append(figure.add_axes((x / WIDTH, y / total, width / WIDTH, height / total)))
     return figure, axes
+
+
+def sheet(title: str, height: float, notes: Sequence[str]) -> Figure:
+    """A figure with its title on top and notes at the bottom, below the `height` inches for title and panels."""
+    lines = [line for note in notes if note for line in textwrap.wrap(note, LINE_LETTERS)]
+    bottom = 0.15 + LINE * len(lines)
+    total = height + bottom
+    figure = Figure(figsize=(WIDTH, total))
+    figure.text(0.12 / WIDTH, 1 - 0.12 / total, title, size=13, weight="bold", va="top")
+    for number, line in enumerate(lines):
+        emphasis = {"weight": "bold", "color": TEXT} if line.startswith("synthetic") else {"color": "#555555"}
+        y = (bottom - 0.05 - LINE * number) / total
+        figure.text(0.12 / WIDTH, y, line, size=8, va="top", **emphasis)
+    return figure
 
 
 def empty(title: str, reasons: list[str], tables: Tables) -> Figure:
@@ -156,17 +182,26 @@ def source(tables: Tables) -> list[str]:
 
 
 def gaps(tables: Tables, operations: Sequence[str], cutoff: int | None = None) -> list[str]:
-    """A note for each reason why cells of these operations (at one cutoff, if given) have no number."""
+    """A note for each reason why cells of these operations (at one cutoff, if given) have no number; where there are
+    many, one for those of one reason."""
     found: dict[tuple[str, str, str], list[int]] = {}
     for row in tables.main:
         asked = row["operation"] in operations and cutoff in (None, row["cutoff_images"])
         if asked and row["status"] == "gap":
             key = (row["backend"], row["operation"], row["gap_reason"] or "no reason recorded")
             found.setdefault(key, []).append(row["cutoff_images"])
-    return [
-        f"No value: {backend}, {wording.operation(operation).lower()}, {_at(cutoffs)}: {reason}."
-        for (backend, operation, reason), cutoffs in found.items()
-    ]
+    if len(found) <= MOST_GAPS:
+        return [
+            f"No value: {backend}, {wording.operation(operation).lower()}, {_at(cutoffs)}: {reason}."
+            for (backend, operation, reason), cutoffs in found.items()
+        ]
+    shared: dict[str, dict[str, None]] = {}
+    for backend, _, reason in found:
+        shared.setdefault(reason, {})[backend] = None
+    notes = [f"No value in some cells of {wording.join(names)}: {reason}." for reason, names in shared.items()]
+    left = len(notes) - MOST_GAPS
+    more = [f"{left} more reason{'' if left == 1 else 's'} for gaps: see the page."] if left > 0 else []
+    return [textwrap.shorten(note, GAP_LETTERS, placeholder=" ...") for note in notes[:MOST_GAPS]] + more
 
 
 def legend_rows(names: Sequence[str]) -> int:

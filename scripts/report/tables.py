@@ -123,6 +123,18 @@ class Tables:
         """Whether any number comes from synthetic images."""
         return any(row["synthetic"] for row in [*self.summary, *self.disk_usage])
 
+    @cached_property
+    def kinds(self) -> dict[str, tuple[str, str | None]]:
+        """Module and codec (None without such an option) of each backend, by its comparable cells where it has any."""
+        known = [*self.disk_usage, *self.apart, *self.main]
+        return {row["backend"]: (row["module"], row["codec"]) for row in known if row["module"]}
+
+    def by_time(self, operation: str, cutoff: int) -> list[str]:
+        """The backends that were measured in an operation at a cutoff, the shortest median time first."""
+        rows = {name: self.cell(name, cutoff, operation) for name in self.backends}
+        measured = {name: row["median_seconds"] for name, row in rows.items() if row}
+        return sorted(measured, key=measured.__getitem__)
+
     def cell(self, backend: str, cutoff: int, operation: str) -> Row | None:
         """The measured row of a cell of the main group, or None."""
         row = self._cells.get((backend, cutoff, operation))

@@ -57,6 +57,9 @@ COSTS = {
 }
 """How long the timing jobs of such an operation take, where that isn't decided by the budget."""
 STARTS = {"fork": "forked", "spawn": "spawned"}
+NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+FEW_NAMES, MOST_NAMES = 3, 5
+"""Up to so many names are simply listed; with more than the second, only some are said."""
 TIMES = "\N{MULTIPLICATION SIGN}"
 TIME_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 BYTE_UNITS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "B"))
@@ -70,6 +73,11 @@ def operation(name: str) -> str:
 def kind(name: str) -> str:
     """A heading for operations that differ in the state of the page cache alone: `first-image` is `First image`."""
     return operation(f"{name}-cold").removesuffix(", cold")
+
+
+def state(name: str) -> str:
+    """What sets an operation apart from others of its kind: `read-warm` is `warm`, `write` is `write`."""
+    return operation(name).partition(", ")[2] or operation(name).lower()
 
 
 def way(processes: int, start_method: str | None) -> str:
@@ -96,6 +104,11 @@ def significant(value: float, digits: int = 3) -> str:
 def seconds(value: float) -> str:
     """A time (s) with three significant digits in the unit that fits: `1.92 ms`."""
     return " ".join(_scaled(value, TIME_UNITS))
+
+
+def unit(value: float) -> tuple[float, str]:
+    """The unit that fits a time (s): its seconds, and its name."""
+    return _unit(value, TIME_UNITS)
 
 
 def tick(value: float) -> str:
@@ -154,6 +167,27 @@ def join(items: Iterable[str], last: str = "and") -> str:
     """A list in words: `a, b and c`."""
     *first, final = list(items) or [""]
     return f"{', '.join(first)} {last} {final}" if first else final
+
+
+def any_of(names: Sequence[str]) -> str:
+    """A choice in words: `a, b or c`; of more `any of five: a, b, c, d or e`; of many `any of nine, such as a or b`."""
+    if len(names) <= FEW_NAMES:
+        return join(names, "or")
+    if len(names) <= MOST_NAMES:
+        return f"any of {number(len(names))}: {join(names, 'or')}"
+    return f"any of {number(len(names))}, such as {join(names[:FEW_NAMES], 'or')}"
+
+
+def all_of(names: Sequence[str]) -> str:
+    """A list in words, of many the first and how many more: `a, b, c and six others`."""
+    if len(names) <= MOST_NAMES:
+        return join(names)
+    return f"{', '.join(names[:FEW_NAMES])} and {number(len(names) - FEW_NAMES)} others"
+
+
+def number(count: int) -> str:
+    """A number in letters, from 13 on in digits."""
+    return NUMBERS[count] if count < len(NUMBERS) else f"{count:,}"
 
 
 def bars(kinds: Iterable[str]) -> str:

@@ -83,7 +83,8 @@ class CacheState:
         return device_read_bytes >= max(1, self._bytes(path) * share * FEWEST_DEVICE_BYTES - SLACK_BYTES)
 
     def _bytes(self, path: Path) -> int:
-        """The bytes of the store's files, asked for once."""
+        """The bytes of the store's files that can come from the device, asked for once: holes in files can't."""
         if path not in self._sizes:
-            self._sizes[path] = disk_usage.measure(path).apparent_bytes if path.is_dir() else path.stat().st_size
+            usage = disk_usage.measure(path)
+            self._sizes[path] = min(usage.apparent_bytes, usage.allocated_bytes)
         return self._sizes[path]

@@ -1,23 +1,24 @@
 """How much slower is a cold read?
 
 How many times as long an operation takes when the store was evicted from the page cache before as when it is in it, a
-panel for each way of reading, both axes logarithmic. At the line of 1 the disk doesn't matter. Cold includes opening
-the store, which weighs where images are few; warm does only where all are read.
+panel for each way of reading or, with many stores, for each of them, both axes logarithmic. At the line of 1 the disk
+doesn't matter. Cold includes opening the store, which weighs where images are few; warm does only where all are read.
 """
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from scripts.report import captions, curves, links, style, wording
+from scripts.report import captions, curves, links, multiples, style, wording
 from scripts.report.curves import Point
 from scripts.report.tables import Tables
 
-POSITION = 6
+POSITION = 8
 COLUMNS = 3
 
 
 def draw(tables: Tables) -> Figure:
-    """A panel per kind of reading that was measured both cold and warm, a line per backend."""
+    """A panel per kind of reading that was measured both cold and warm, a line per backend; with many, the reverse."""
     title = captions.title("cold_and_warm")
     kinds = [name.removesuffix("-cold") for name in tables.operations if name.endswith("-cold")]
     looks = style.looks(tables.backends)
@@ -27,12 +28,18 @@ def draw(tables: Tables) -> Figure:
     gaps = style.gaps(tables, operations)
     if not drawn:
         return style.empty(title, ["No way of reading was measured both cold and warm.", *gaps], tables)
+    many = style.many(tables)
     notes = [
         *style.source(tables),
+        "Panels by the factor of the first way of reading at the largest number of images, the least first."
+        if many
+        else "",
         f"Bars: between the farthest ends of the two intervals, so wider than 95 %. {curves.GREY_NOTE}",
         curves.disturbed_note(tables, operations),
         *gaps,
     ]
+    if many:
+        return _multiples(tables, title, drawn, notes)
     columns = 2 if len(drawn) in (2, 4) else COLUMNS
     named = {**looks, curves.BASELINE: style.PLAIN}
     legend_rows = style.legend_rows(named)
@@ -40,12 +47,28 @@ def draw(tables: Tables) -> Figure:
     style.legend(figure, named)
     for axes, (kind, measured) in zip(panels, drawn.items(), strict=True):
         axes.set_title(wording.kind(kind))
-        curves.scale(axes, tables.cutoffs, log=True, unit="Cold over warm")
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.3g} {wording.TIMES}"))
-        axes.axhline(1, color=style.TEXT, linewidth=0.9, linestyle=(0, (4, 2)), zorder=1)
+        _scale(axes, tables)
         curves.lines(axes, measured, looks, _plain(tables, kind))
     curves.same_limits(panels)
     return figure
+
+
+def _multiples(tables: Tables, title: str, drawn: dict[str, dict[str, list[Point]]], notes: list[str]) -> Figure:
+    """A panel per backend, a line for each way of reading."""
+    looks = style.looks(list(drawn))
+    series = {
+        wording.kind(kind): multiples.Series(looks[kind], measured, _plain(tables, kind))
+        for kind, measured in drawn.items()
+    }
+    order = dict.fromkeys(name for measured in drawn.values() for name in multiples.by_last(measured))
+    grid = multiples.Grid("", list(order), series)
+    return multiples.draw(title, [grid], lambda axes: _scale(axes, tables), notes, others=False)
+
+
+def _scale(axes: Axes, tables: Tables) -> None:
+    curves.scale(axes, tables.cutoffs, log=True, unit="Cold over warm")
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.3g} {wording.TIMES}"))
+    axes.axhline(1, color=style.TEXT, linewidth=0.9, linestyle=(0, (4, 2)), zorder=1)
 
 
 def _points(tables: Tables, name: str, kind: str) -> list[Point]:

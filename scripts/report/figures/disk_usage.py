@@ -1,24 +1,30 @@
 """How much disk does an image take?
 
-Bytes per image of each store, a panel per number of images, each with its own scale. Filled: apparent size, the sum of
-the files' lengths. Hatched: the space that the file system allocates for them, in whole blocks. The line marks the raw
-pixels of one image.
+Bytes per image of each store, by the number of images. Apparent size is the sum of the files' lengths, allocated the
+space that the file system takes for them, in whole blocks. Bars are filled for the one and hatched for the other, each
+panel has its own scale, and a line marks the raw pixels of one image; with many stores there is a table for each.
 """
+
+import math
 
 from matplotlib.figure import Figure
 
-from scripts.report import article, bars, captions, links, style, wording
+from scripts.report import article, bars, captions, heat, links, style, wording
+from scripts.report.statistics import EXACT, TIES_WITHIN
 from scripts.report.tables import Tables
 
-POSITION = 7
+POSITION = 9
+MEASURES = ("apparent", "allocated")
 
 
 def draw(tables: Tables) -> Figure:
-    """A panel per cutoff, two bars per backend."""
+    """A panel per cutoff, two bars per backend; with many, a table for each way of counting, the least first."""
     title = captions.title("disk_usage")
     cutoffs = [cutoff for cutoff in tables.cutoffs if any(tables.store(name, cutoff) for name in tables.backends)]
     if not cutoffs:
         return style.empty(title, ["No store was built."], tables)
+    if style.many(tables):
+        return _heat(tables, title, cutoffs)
     published = any(article.bytes_per_image(name, cutoff) for name in tables.backends for cutoff in cutoffs)
     notes = [
         *style.source(tables),
@@ -29,11 +35,52 @@ def draw(tables: Tables) -> Figure:
     columns = 3 if len(cutoffs) > 2 else len(cutoffs)
     figure, panels = style.canvas(title, len(cutoffs), columns, height, notes, left=bars.name_width(tables.backends))
     for axes, cutoff in zip(panels, cutoffs, strict=True):
-        raw = next(row["apparent_bytes_per_image"] / row["apparent_ratio_to_raw"] for row in _stores(tables, cutoff))
         axes.set_title(wording.images(cutoff))
         bars.draw(axes, [_bars(tables, name, cutoff) for name in tables.backends], ",.0f", "bytes per image")
-        axes.axvline(raw, color=style.TEXT, linewidth=0.9, linestyle=(0, (4, 2)), zorder=4)
+        axes.axvline(_raw(tables, cutoff), color=style.TEXT, linewidth=0.9, linestyle=(0, (4, 2)), zorder=4)
     return figure
+
+
+def _heat(tables: Tables, title: str, cutoffs: list[int]) -> Figure:
+    """Rows by the size at the largest cutoff."""
+    names = [name for name in tables.backends if any(tables.store(name, cutoff) for cutoff in cutoffs)]
+    raw = f"{_raw(tables, cutoffs[-1]):,.0f}"
+    notes = [
+        *style.source(tables),
+        f"Bytes per image, by the number of images; the raw pixels of one are {raw} bytes. Rows by allocated bytes at "
+        "the largest number, the least first. Green: the least, and what is within 1 % of it. The darker, the more, "
+        f"up to {heat.DARKEST:.0f} times the least.",
+    ]
+    left = bars.name_width(names)
+    figure, panels = style.canvas(title, 2, 2, heat.ROW * len(names), notes, left=left, above=0.55, below=0.15)
+    order = sorted(names, key=lambda name: _size(tables, name, cutoffs[-1], "allocated") or math.inf)
+    for axes, measure, words in zip(panels, MEASURES, ("Apparent size", "Allocated by the file system"), strict=True):
+        least = {}
+        for cutoff in cutoffs:
+            sizes = [_size(tables, name, cutoff, measure) for name in names]
+            least[cutoff] = min((size for size in sizes if size), default=1.0)
+        fields = [[_field(tables, name, cutoff, measure, least[cutoff]) for cutoff in cutoffs] for name in order]
+        heat.draw(axes, order, [wording.short_count(cutoff) for cutoff in cutoffs], fields)
+        axes.set_title(words, pad=8)
+    return figure
+
+
+def _field(tables: Tables, name: str, cutoff: int, measure: str, least: float) -> heat.Field:
+    size = _size(tables, name, cutoff, measure)
+    if not size:
+        return heat.GAP
+    link = links.store(tables.store(name, cutoff))
+    return heat.Field(f"{size:,.0f}", size / least, size <= TIES_WITHIN[EXACT] * least, link)
+
+
+def _size(tables: Tables, name: str, cutoff: int, measure: str) -> float | None:
+    row = tables.store(name, cutoff)
+    return row[f"{measure}_bytes_per_image"] if row else None
+
+
+def _raw(tables: Tables, cutoff: int) -> float:
+    """Bytes of the raw pixels of one image."""
+    return next(row["apparent_bytes_per_image"] / row["apparent_ratio_to_raw"] for row in _stores(tables, cutoff))
 
 
 def _stores(tables: Tables, cutoff: int) -> list[dict]:

@@ -11,13 +11,13 @@ from math import log10
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-from scripts.report import captions, curves, links, style, wording
+from scripts.report import captions, curves, links, multiples, style, wording
 from scripts.report.curves import Point
 from scripts.report.tables import Row, Tables
 
-POSITION = 3
+POSITION = 5
 MARKED = {0.5: "half", 0.9: "90 %", 0.99: "99 %", 0.999: "99.9 %"}
 ALL = "all"
 MOST_LABELS = 6
@@ -27,7 +27,7 @@ ABOVE = 0.5
 
 
 def draw(tables: Tables) -> Figure:
-    """A panel per cache state, a curve per backend and one of the baseline."""
+    """A panel per cache state, a curve per backend and one of the baseline; with many, a panel per backend."""
     title = captions.title("latency")
     operations = tables.operations_like("random")
     cutoffs = [n for n in tables.cutoffs if any(_measured(tables, n, operation) for operation in operations)]
@@ -36,6 +36,8 @@ def draw(tables: Tables) -> Figure:
         return style.empty(title, ["No single random image was read in this run.", *gaps], tables)
     cutoff = cutoffs[-1]
     drawn = [operation for operation in operations if _measured(tables, cutoff, operation)]
+    if style.many(tables):
+        return _multiples(tables, title, drawn, cutoff, gaps)
     looks = {**style.looks(tables.backends), curves.BASELINE: style.PLAIN}
     notes = [
         *style.source(tables),
@@ -51,10 +53,52 @@ def draw(tables: Tables) -> Figure:
     return figure
 
 
+def _multiples(tables: Tables, title: str, operations: list[str], cutoff: int, gaps: list[str]) -> Figure:
+    """A panel per backend, a curve for each cache state."""
+    parts: set[float] = set()
+    series = {}
+    for operation, look in zip(operations, multiples.LOOKS, strict=False):
+        measured = _measured(tables, cutoff, operation)
+        parts |= {row["probability"] for rows in measured.values() for row in rows}
+        top = _top(measured)
+        marks = {}
+        for name, rows in measured.items():
+            link = links.cell(tables.cell(name, cutoff, operation))
+            marks[name] = [_mark(row, link) for row in rows if row["probability"] in MARKED]
+        series[wording.operation(operation)] = multiples.Series(
+            look,
+            {
+                name: _points({row["probability"]: row["seconds"] for row in rows}, top)
+                for name, rows in measured.items()
+            },
+            _points(_plain(tables, operation, cutoff), top),
+            marks,
+        )
+    first = _measured(tables, cutoff, operations[0])
+    ranked = [name for operation in operations for name in tables.by_time(operation, cutoff)]
+    order = list(dict.fromkeys([*(name for name in ranked if name in first), *ranked]))
+    notes = [
+        *style.source(tables),
+        f"Of {wording.images(cutoff)}. Panels by the time of {wording.operation(operations[0]).lower()}, the shortest "
+        f"first. {curves.GREY_NOTE}",
+        *gaps,
+    ]
+    top = _height(max(part for part in parts if part < 1)) + ABOVE
+
+    def scale(axes: Axes) -> None:
+        axes.set_xscale("log")
+        _heights(axes, parts, top)
+        axes.xaxis.set_major_locator(LogLocator(numticks=5))
+        axes.xaxis.set_minor_locator(NullLocator())
+
+    grid = multiples.Grid("", order, series)
+    return multiples.draw(title, [grid], scale, notes, same_x=True)
+
+
 def _panel(axes: Axes, tables: Tables, operation: str, cutoff: int, looks: dict[str, style.Look]) -> None:
     curves_of = _measured(tables, cutoff, operation)
-    parts = sorted({row["probability"] for rows in curves_of.values() for row in rows if row["probability"] < 1})
-    top = _height(parts[-1]) + ABOVE
+    parts = {row["probability"] for rows in curves_of.values() for row in rows}
+    top = _top(curves_of)
     axes.set_xscale("log")
     plain = _plain(tables, operation, cutoff)
     if plain:
@@ -64,12 +108,7 @@ def _panel(axes: Axes, tables: Tables, operation: str, cutoff: int, looks: dict[
         link = links.cell(tables.cell(name, cutoff, operation))
         marked = [row for row in rows if row["probability"] in MARKED]
         curves.marks(axes, [_mark(row, link) for row in marked], looks[name])
-    places = {_height(part): words for part, words in MARKED.items() if part in parts} | {top: ALL}
-    axes.yaxis.set_major_locator(FixedLocator(list(places)))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: places.get(value, "")))
-    axes.set_ylim(0, top + 0.1)
-    axes.set(xlabel="Time of one call", ylabel="Part of the images")
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: wording.tick(value)))
+    _heights(axes, parts, top)
     axes.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
     few = len(axes.xaxis.get_minorticklocs()) <= MOST_LABELS
     axes.xaxis.set_minor_formatter(axes.xaxis.get_major_formatter() if few else NullFormatter())
@@ -77,9 +116,33 @@ def _panel(axes: Axes, tables: Tables, operation: str, cutoff: int, looks: dict[
     axes.grid(which="minor", axis="x")
 
 
+def _heights(axes: Axes, parts: set[float], top: float) -> None:
+    """Labels of both axes, and the ticks of the parts of images."""
+    places = {_height(part): words for part, words in MARKED.items() if part in parts} | {top: ALL}
+    axes.yaxis.set_major_locator(FixedLocator(list(places)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: places.get(value, "")))
+    axes.set_ylim(0, top + 0.1)
+    axes.set(xlabel="Time of one call", ylabel="Part of the images")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: wording.tick(value)))
+
+
+def _top(measured: dict[str, list[Row]]) -> float:
+    """Where the slowest of all images is drawn."""
+    return (
+        _height(max(row["probability"] for rows in measured.values() for row in rows if row["probability"] < 1)) + ABOVE
+    )
+
+
 def _curve(axes: Axes, times: dict[float, float], look: style.Look, top: float, zorder: int) -> None:
+    points = _points(times, top)
+    x, y = [point.x for point in points], [point.y for point in points]
+    axes.plot(x, y, color=look.color, linestyle=look.linestyle, zorder=zorder)
+
+
+def _points(times: dict[float, float], top: float) -> list[Point]:
+    """The curve of some times by the part of the images that take at most so long."""
     heights = [top if part == 1 else _height(part) for part in times]
-    axes.plot(list(times.values()), heights, color=look.color, linestyle=look.linestyle, zorder=zorder)
+    return [Point(time, height, height, height) for time, height in zip(times.values(), heights, strict=True)]
 
 
 def _plain(tables: Tables, operation: str, cutoff: int) -> dict[float, float]:

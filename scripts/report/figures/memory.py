@@ -1,23 +1,25 @@
 """How much memory does it take?
 
 The peak of resident memory while an operation runs on the largest store that was measured, beyond the interpreter, its
-libraries and the arrays of pixels and labels, a panel per operation, each with its own scale. Pages of files that a
-backend maps count as well, though the system takes them back when it needs them.
+libraries and the arrays of pixels and labels, a panel per operation, each with its own scale or, with many stores, a
+column. Pages of files that a backend maps count as well, though the system takes them back when it needs them.
 """
+
+import statistics
 
 from matplotlib.figure import Figure
 
-from scripts.report import bars, captions, links, style, wording
+from scripts.report import bars, captions, heat, links, style, wording
 from scripts.report.tables import Tables
 
-POSITION = 8
+POSITION = 10
 COLUMNS = 3
 BAR = 0.22
 """Inches that a row takes: less than elsewhere, for there may be a dozen panels."""
 
 
 def draw(tables: Tables) -> Figure:
-    """A panel per operation, a bar per backend."""
+    """A panel per operation, a bar per backend; with many, a table with the least first."""
     title = captions.title("memory")
     cutoffs = [cutoff for cutoff in tables.cutoffs if any(_known(tables, cutoff, name) for name in tables.operations)]
     if not cutoffs:
@@ -30,6 +32,8 @@ def draw(tables: Tables) -> Figure:
         f"Of {wording.images(cutoff)}; the pixels of all of them are {wording.size(pixels)}, which don't count.",
         *style.gaps(tables, operations, cutoff),
     ]
+    if style.many(tables):
+        return _heat(tables, title, operations, cutoff, notes)
     height = BAR * len(tables.backends)
     left = bars.name_width(tables.backends)
     figure, panels = style.canvas(title, len(operations), COLUMNS, height, notes, left=left)
@@ -37,6 +41,42 @@ def draw(tables: Tables) -> Figure:
         axes.set_title(wording.operation(operation))
         bars.draw(axes, [[bar] for bar in _bars(tables, cutoff, operation)], "g", "MB")
     return figure
+
+
+def _heat(tables: Tables, title: str, operations: list[str], cutoff: int, notes: list[str]) -> Figure:
+    """A row per backend, by the median of what its operations take."""
+    peaks = {name: {} for name in tables.backends}
+    links_of = {}
+    for name in tables.backends:
+        for operation in operations:
+            row = tables.cell(name, cutoff, operation)
+            if row and row["peak_memory_bytes"] is not None:
+                peaks[name][operation] = row["peak_memory_bytes"]
+                links_of[name, operation] = links.cell(row)
+    known = [name for name in tables.backends if peaks[name]]
+    order = sorted(known, key=lambda name: statistics.median(peaks[name].values()))
+    least = {name: max(1, min(peak[name] for peak in peaks.values() if name in peak)) for name in operations}
+
+    def field(name: str, operation: str) -> heat.Field:
+        if operation not in peaks[name]:
+            return heat.GAP
+        peak = peaks[name][operation]
+        return heat.Field(
+            wording.significant(peak / 1e6),
+            peak / least[operation],
+            peak == least[operation],
+            links_of[name, operation],
+        )
+
+    notes = [
+        *notes,
+        "In MB. Rows by the median of all operations, the least first. Green: the least of an operation. The darker, "
+        f"the more, up to {heat.DARKEST:.0f} times.",
+    ]
+    columns = [heat.head(operation) for operation in operations]
+    return heat.figure(
+        title, order, columns, [[field(name, operation) for operation in operations] for name in order], notes
+    )
 
 
 def _bars(tables: Tables, cutoff: int, operation: str) -> list[bars.Bar]:

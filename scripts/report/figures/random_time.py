@@ -7,13 +7,13 @@ open already, and in the page cache. Cold: it was evicted, the eviction was veri
 
 from matplotlib.figure import Figure
 
-from scripts.report import captions, curves
+from scripts.report import captions, times
 from scripts.report.tables import Tables
 
-POSITION = 2
+POSITION = 4
 
 
 def draw(tables: Tables) -> Figure:
     """A panel per operation on shuffled images."""
     operations = [*tables.operations_like("random"), *tables.operations_like("batch")]
-    return curves.draw(tables, captions.title("random_time"), operations, log=True, per_image=True)
+    return times.draw(tables, captions.title("random_time"), operations, log=True, per_image=True)

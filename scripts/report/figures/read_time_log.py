@@ -6,12 +6,12 @@ Warm: the store is in the page cache. Cold: it was evicted before each sample, a
 
 from matplotlib.figure import Figure
 
-from scripts.report import captions, curves
+from scripts.report import captions, times
 from scripts.report.tables import Tables
 
-POSITION = 1
+POSITION = 3
 
 
 def draw(tables: Tables) -> Figure:
     """A panel per reading operation."""
-    return curves.draw(tables, captions.title("read_time_log"), tables.operations_like("read"), log=True)
+    return times.draw(tables, captions.title("read_time_log"), tables.operations_like("read"), log=True)

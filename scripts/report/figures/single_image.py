@@ -1,56 +1,71 @@
 """What does a single image cost?
 
-Time to write a store of one image and to open it and read that image, a panel per operation, each with its own scale.
-At this size the fixed cost of creating and opening a store is nearly all there is. First image, where it was measured,
-does so in a process that was just started.
+Time to write a store of one image and to open it and read that image, a panel per operation, each with its own scale
+or, with many stores, a column. At this size the fixed cost of creating and opening a store is nearly all there is.
+First image, where it was measured, does so in a process that was just started.
 """
+
+import statistics
 
 from matplotlib.figure import Figure
 
-from scripts.report import article, bars, captions, curves, links, style, wording
-from scripts.report.tables import Tables
+from scripts.report import article, bars, captions, curves, heat, style, times, wording
+from scripts.report.tables import Row, Tables
 
-POSITION = 12
+POSITION = 14
 KINDS = ("write", "read", "first")
 """Operations that a store of one image says something about; drawing from it at random does not."""
 
 
 def draw(tables: Tables) -> Figure:
-    """A panel per operation, a bar per backend, and one for the baseline."""
+    """A panel per operation, a bar per backend, and one for the baseline; with many, a table with the fastest first."""
     title = captions.title("single_image")
     operations = [name for kind in KINDS for name in tables.operations_like(kind)]
     if 1 not in tables.cutoffs or not operations:
         return style.empty(title, ["The cutoffs of this run do not include a single image."], tables)
     published = any(article.seconds(operation, name) for operation in operations for name in tables.backends)
+    many = style.many(tables)
+    intervals = "" if many else curves.bars_note(tables, operations, 1)
     notes = [
         *style.source(tables),
-        f"{curves.bars_note(tables, operations, 1)} {curves.BASELINE.capitalize()}: the same bytes in one file.",
+        f"{intervals} {curves.BASELINE.capitalize()}: the same bytes in one file.".strip(),
         f"In brackets: published times of the article ({article.NAME}), from another machine." if published else "",
         curves.disturbed_note(tables, operations, 1, sign="†"),
         *style.gaps(tables, operations, 1),
     ]
+    if many:
+        return _heat(tables, title, operations, notes)
     height = bars.BAR * (len(tables.backends) + 1)
     left = bars.name_width([*tables.backends, curves.BASELINE])
     figure, panels = style.canvas(title, len(operations), 2, height, notes, left=left)
     for axes, operation in zip(panels, operations, strict=True):
         axes.set_title(wording.operation(operation))
-        bars.draw(axes, [[bar] for bar in _bars(tables, operation)], "g", "ms")
+        bars.draw(axes, [[bar] for bar in times.time_bars(tables, operation, 1, 1e3)], "g", "ms")
     return figure
 
 
-def _bars(tables: Tables, operation: str) -> list[bars.Bar]:
-    found = []
-    for name, look in style.looks(tables.backends).items():
-        row = tables.cell(name, 1, operation)
-        published = article.seconds(operation, name).get(1)
-        bracket = f"  ({wording.seconds(published)})" if published else ""
-        if not row:
-            found.append(bars.Bar(name, None, f"no value{bracket}", look.color))
-            continue
-        low, high = row["interval_low_seconds"] * 1e3, row["interval_high_seconds"] * 1e3
-        text = wording.seconds(row["median_seconds"]) + (" †" if row["disturbances"] else "") + bracket
-        found.append(bars.Bar(name, row["median_seconds"] * 1e3, text, look.color, low, high, link=links.cell(row)))
-    baseline = next((point.y for point in curves.baseline(tables, operation) if point.x == 1), None)
-    if baseline is not None:
-        found.append(bars.Bar(curves.BASELINE, baseline * 1e3, wording.seconds(baseline), style.BASELINE))
-    return found
+def _heat(tables: Tables, title: str, operations: list[str], notes: list[str]) -> Figure:
+    """A row per backend, by the geometric mean of its factors to the best of each operation."""
+    fields, means = {}, {}
+    for name in tables.backends:
+        rows = [tables.cell(name, 1, operation) for operation in operations]
+        fields[name] = [heat.of_cell(row, _said(row, name)) if row else heat.GAP for row in rows]
+        factors = [row["ratio_to_best"] for row in rows if row and row["ratio_to_best"]]
+        if factors:
+            means[name] = statistics.geometric_mean(factors)
+    order = sorted(means, key=means.__getitem__)
+    plain = [times.plain_seconds(tables, operation, 1) for operation in operations]
+    shown = [
+        *(fields[name] for name in order),
+        [heat.Field(heat.NO_VALUE if time is None else wording.seconds(time)) for time in plain],
+    ]
+    columns = [heat.head(operation) for operation in operations]
+    notes = [f"{heat.LEGEND} Rows by the geometric mean of the factors, the least first.", *notes]
+    return heat.figure(title, [*order, curves.BASELINE], columns, shown, notes)
+
+
+def _said(row: Row, name: str) -> str:
+    """The time of a cell, with a mark where something disturbed it, and the article's."""
+    published = article.seconds(row["operation"], name).get(1)
+    bracket = f" ({wording.seconds(published)})" if published else ""
+    return wording.seconds(row["median_seconds"]) + (" †" if row["disturbances"] else "") + bracket

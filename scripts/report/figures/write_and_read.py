@@ -5,20 +5,22 @@ line falls, the fixed cost of a store is shared among more images; where it is l
 number. Grey: the same operations on a plain file.
 """
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from scripts.report import captions, curves, style, wording
+from scripts.report import captions, curves, multiples, style, wording
 from scripts.report.tables import Tables
 
-POSITION = 11
+POSITION = 13
 COLUMNS = 3
 
 
 def draw(tables: Tables) -> Figure:
-    """A panel per backend, a line per operation, one legend."""
+    """A panel per backend, a line per operation, one legend; with many, smaller panels."""
     title = captions.title("write_and_read")
     operations = [*tables.operations_like("write"), *tables.operations_like("read")]
-    looks = style.looks(operations, first=len(tables.backends))
+    many = style.many(tables)
+    looks = style.looks(operations, first=0 if many else len(tables.backends))
     measured = [
         backend
         for backend in tables.backends
@@ -33,6 +35,8 @@ def draw(tables: Tables) -> Figure:
         curves.disturbed_note(tables, operations),
         *gaps,
     ]
+    if many:
+        return _multiples(tables, title, looks, notes)
     legend_rows = style.legend_rows(operations)
     columns = 2 if len(measured) in (2, 4) else COLUMNS
     figure, panels = style.canvas(title, len(measured), columns, 2.8, notes, legend_rows=legend_rows)
@@ -47,3 +51,23 @@ def draw(tables: Tables) -> Figure:
                 curves.with_bars(axes, points, look)
     curves.same_limits(panels)
     return figure
+
+
+def _multiples(tables: Tables, title: str, looks: dict[str, style.Look], notes: list[str]) -> Figure:
+    """Panels by the time of the operation that was asked for first, at the largest cutoff."""
+    series = {
+        wording.operation(operation): multiples.Series(
+            look,
+            {name: curves.points(tables, name, operation, per_image=True) for name in tables.backends},
+            curves.baseline(tables, operation, per_image=True),
+        )
+        for operation, look in looks.items()
+    }
+    order = dict.fromkeys(name for each in series.values() for name in multiples.by_last(each.measured))
+    notes = [f"Panels by the time of {next(iter(series)).lower()} at the largest number of images.", *notes]
+    grid = multiples.Grid("", list(order), series)
+
+    def scale(axes: Axes) -> None:
+        curves.scale(axes, tables.cutoffs, log=True, unit="Time per image")
+
+    return multiples.draw(title, [grid], scale, notes, others=False)

@@ -2,17 +2,17 @@
 
 Time to write a new store on linear axes, as the article draws them: the largest stores are what one sees, and
 differences are in seconds that one would wait. Where one store is much slower than all others, a second row looks
-closer at those.
+closer at those. With many stores, bars show the largest number of images, the shortest first.
 """
 
 from matplotlib.figure import Figure
 
-from scripts.report import captions, curves
+from scripts.report import captions, times
 from scripts.report.tables import Tables
 
-POSITION = 10
+POSITION = 12
 
 
 def draw(tables: Tables) -> Figure:
     """A panel per writing operation."""
-    return curves.draw(tables, captions.title("write_time_linear"), tables.operations_like("write"), log=False)
+    return times.draw(tables, captions.title("write_time_linear"), tables.operations_like("write"), log=False)

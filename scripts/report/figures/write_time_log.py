@@ -7,12 +7,12 @@ a durable one everything is on the disk.
 
 from matplotlib.figure import Figure
 
-from scripts.report import captions, curves
+from scripts.report import captions, times
 from scripts.report.tables import Tables
 
-POSITION = 4
+POSITION = 6
 
 
 def draw(tables: Tables) -> Figure:
     """A panel per writing operation."""
-    return curves.draw(tables, captions.title("write_time_log"), tables.operations_like("write"), log=True)
+    return times.draw(tables, captions.title("write_time_log"), tables.operations_like("write"), log=True)

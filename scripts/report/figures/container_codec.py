@@ -1,0 +1,99 @@
+"""What does the container cost, and what the codec?
+
+The same bytes in different containers, at the largest number of images that was measured: a row per container, a column
+per codec, that is how an image becomes bytes. Along a row the container stays and the codec's cost shows; along a
+column the codec stays and the container's shows. Green: the least of a panel; a dash: not measured.
+"""
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from scripts.report import bars, captions, combinations, heat, links, style, wording
+from scripts.report.combinations import Combinations
+from scripts.report.statistics import EXACT, TIES_WITHIN
+from scripts.report.tables import Tables
+
+POSITION = 2
+DISK = "Disk, allocated"
+FEW_CODECS = 6
+"""With more codecs than these, each panel takes the whole width."""
+
+
+def draw(tables: Tables) -> Figure:
+    """A panel per operation that matters, and one for disk."""
+    title = captions.title("container_codec")
+    found = combinations.of(tables)
+    reason = combinations.missing(found)
+    if reason:
+        return style.empty(title, [reason], tables)
+    cutoff = combinations.cutoff(tables, found)
+    if cutoff is None:
+        return style.empty(
+            title, ["Nothing was measured for this figure.", *style.gaps(tables, tables.operations)], tables
+        )
+    operations = combinations.operations(tables, found, cutoff)
+    sizes = {name: row["allocated_bytes_per_image"] for name in found.names if (row := tables.store(name, cutoff))}
+    panels = len(operations) + bool(sizes)
+    notes = [
+        *style.source(tables),
+        f"Of {wording.images(cutoff)}. {heat.SHADES}",
+        _others(tables, found),
+        *style.gaps(tables, operations, cutoff),
+    ]
+    columns = 2 if len(found.codecs) <= FEW_CODECS else 1
+    height = heat.ROW * len(found.containers)
+    room = {"left": bars.name_width(found.containers), "above": 0.55, "below": 0.15}
+    figure, drawn = style.canvas(title, panels, columns, height, notes, **room)
+    for axes, operation in zip(drawn, operations, strict=False):
+        _times(axes, tables, found, operation, cutoff)
+    if sizes:
+        _panel(drawn[-1], found, f"{DISK}: bytes per image", _sizes(tables, found, sizes, cutoff))
+    return figure
+
+
+def _times(axes: Axes, tables: Tables, found: Combinations, operation: str, cutoff: int) -> None:
+    rows = {name: row for name in found.names if (row := tables.cell(name, cutoff, operation))}
+    each = {name: row["median_seconds"] / row["images"] for name, row in rows.items()}
+    scale, unit = wording.unit(min(each.values()))
+    least = min(each.values())
+    fields = {
+        name: heat.Field(
+            wording.significant(each[name] / scale) + (" †" if row["disturbances"] else ""),
+            each[name] / least,
+            each[name] == least,
+            links.cell(row),
+        )
+        for name, row in rows.items()
+    }
+    _panel(axes, found, f"{wording.operation(operation)}: {unit} per image", fields)
+
+
+def _sizes(tables: Tables, found: Combinations, sizes: dict[str, float], cutoff: int) -> dict[str, heat.Field]:
+    least = min(sizes.values())
+    return {
+        name: heat.Field(
+            f"{size:,.0f}", size / least, size <= TIES_WITHIN[EXACT] * least, links.store(tables.store(name, cutoff))
+        )
+        for name, size in sizes.items()
+    }
+
+
+def _panel(axes: Axes, found: Combinations, title: str, fields: dict[str, heat.Field]) -> None:
+    rows = [
+        [fields.get(found.name.get((container, codec), ""), heat.GAP) for codec in found.codecs]
+        for container in found.containers
+    ]
+    heat.draw(axes, found.containers, found.codecs, rows)
+    axes.set_title(title, pad=8)
+
+
+def _others(tables: Tables, found: Combinations) -> str:
+    """What else was measured and isn't here."""
+    fixed = [name for name in tables.backends if tables.kinds.get(name, ("", None))[1] is None]
+    twice = [name for name in tables.backends if name not in found.names and name not in fixed]
+    said = []
+    if fixed:
+        said.append(f"Not here, as they have no choice of codec: {wording.join(fixed)}.")
+    if twice:
+        said.append(f"Not here, as another variant has the same container and codec: {wording.join(twice)}.")
+    return " ".join(said)
