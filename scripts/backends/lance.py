@@ -7,6 +7,8 @@
 
 Settings and where they come from, measured on 10,000 CIFAR-10 images of 32x32 unless said otherwise:
 
+- No dictionary, which Lance makes of values that repeat within a page of 8 MB: 3,000 images of which ten are distinct
+  took 37 bytes each. No other backend looks for repeated images.
 - A dataset, as its users write it, not the file format alone: reading is as fast. All rows are in one fragment, however
   many they are, so that one session of it serves every read.
 - file_version is what pylance 14 writes of itself, 2.2. With 2.0 writing takes 0.5 to 0.7 of the time, reading
@@ -47,7 +49,10 @@ if TYPE_CHECKING:
 
 DATASET = "images.lance"
 IMAGE, LABEL = "image", "label"
-IMAGE_SHAPE, COMPRESSION = b"image_shape", b"lance-encoding:compression"
+IMAGE_SHAPE = b"image_shape"
+COMPRESSION, DICTIONARY = b"lance-encoding:compression", b"lance-encoding:dict-size-ratio"
+NO_DICTIONARY = b"0.0001"
+"""The part of the plain size that a dictionary must stay below to be used."""
 INDEX_CACHE_BYTES, METADATA_CACHE_BYTES = 0, 64 << 20
 UNLIMITED_BYTES = 1 << 60
 
@@ -81,9 +86,10 @@ class Backend(base.Backend):
         import lance
         import pyarrow
 
+        encoding = {COMPRESSION: options["compression"], DICTIONARY: NO_DICTIONARY}
         schema = pyarrow.schema(
             [
-                pyarrow.field(IMAGE, pyarrow.large_binary(), False, {COMPRESSION: options["compression"]}),
+                pyarrow.field(IMAGE, pyarrow.large_binary(), False, encoding),
                 pyarrow.field(LABEL, pyarrow.int64(), False),
             ],
             {IMAGE_SHAPE: json.dumps(images.shape[1:])},
