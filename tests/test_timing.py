@@ -118,7 +118,8 @@ def test_every_cell_is_measured_in_its_state_in_turn_with_the_baseline(stores: P
 @pytest.mark.parametrize("operation", ["read-cold", "batch-cold"])
 @pytest.mark.parametrize("name", backends.names())
 def test_a_cold_read_comes_from_the_device(stores: Path, name: str, operation: str) -> None:
-    size = disk_usage.measure(stores / "stores" / name / str(COUNT) / store.DATA).apparent_bytes
+    usage = disk_usage.measure(stores / "stores" / name / str(COUNT) / store.DATA)
+    size = min(usage.apparent_bytes, usage.allocated_bytes)  # without the holes in files
     for sample in take(stores, name, operation)["samples"]:
         if sample["subject"] == "backend":
             assert sample["device_read_bytes"] >= 0.8 * size * sample["images"] / COUNT

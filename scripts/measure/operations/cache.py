@@ -85,6 +85,6 @@ class CacheState:
     def _bytes(self, path: Path) -> int:
         """The bytes of the store's files that can come from the device, asked for once: holes in files can't."""
         if path not in self._sizes:
-            usage = disk_usage.measure(path)
-            self._sizes[path] = min(usage.apparent_bytes, usage.allocated_bytes)
+            usage = disk_usage.measure(path) if path.is_dir() else None
+            self._sizes[path] = min(usage.apparent_bytes, usage.allocated_bytes) if usage else path.stat().st_size
         return self._sizes[path]
