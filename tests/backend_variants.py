@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from conftest import build_library
 
 from scripts import backends, codecs, native
 from scripts.backends import base
@@ -91,17 +92,11 @@ def installed(variant: Variant) -> Variant:
     missing = [name for name in packages if importlib.util.find_spec(name) is None]
     if missing:
         pytest.skip(f"{', '.join(missing)} is not installed")
-    if variant.backend.native is not None:
-        _have_built(variant.backend.native)
-    return variant
-
-
-def _have_built(library: base.Native) -> None:
-    """Build a library where tests look for it, unless it's there; two processes that do put the same in its place."""
-    if not native.path(library).is_file():
-        if reason := native.missing(library):
+    if needed := variant.backend.native:
+        if reason := native.missing(needed):
             pytest.skip(reason)
-        native.build(library, native.path(library))
+        build_library(needed)
+    return variant
 
 
 def make(count: int = COUNT, height: int = 32, width: int = 32) -> tuple[np.ndarray, np.ndarray]:

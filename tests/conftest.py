@@ -17,9 +17,12 @@ import numpy as np
 import pytest
 import yaml
 
+from scripts import backends, native
+from scripts.backends.base import Native
 from scripts.dataset import archive, synthetic
 from scripts.dataset.image_set import ImageSet, content_digest
 from scripts.measure import lock
+from scripts.measure.store import Choice
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 SNAKEMAKE = Path(sys.executable).with_name("snakemake")
@@ -27,6 +30,8 @@ PARTS = ("Snakefile", "config.yaml", "scripts", "envs", "profiles", "requirement
 FIGURES = Path("scripts/report/figures")
 FEW_FIGURES = ("latency", "read_time_log")
 """Those in copies of the checkout: each is a job of its own, of two seconds."""
+RUNNABLE = [name for name in backends.names() if not Choice(name, backends.resolve(name, {})).why_not()]
+"""The backends that can run here."""
 SMALL = {
     "images": "archive.tar.gz",
     "backends": ["hdf5", "lmdb"],
@@ -61,6 +66,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def own_lock(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Keep steps that tests start from waiting for a run on this host, and such a run from waiting for them."""
     os.environ[lock.ENVIRONMENT_VARIABLE] = str(tmp_path_factory.mktemp("lock") / "lock")
+
+
+@pytest.fixture(scope="session")
+def libraries() -> None:
+    """Have built what backends need built, where steps that tests start look for it; for `usefixtures`."""
+    for name in RUNNABLE:
+        if needed := backends.load(name).native:
+            build_library(needed)
+
+
+def build_library(needed: Native) -> None:
+    """Build a library, unless it's there; two processes that do put the same in its place."""
+    if not native.path(needed).is_file():
+        native.build(needed, native.path(needed))
 
 
 @pytest.fixture

@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import RUNNABLE
 
 from scripts import backends
 from scripts.errors import UserError
+from scripts.measure import disk_usage
 from tests.backend_variants import COUNT, Variant, assert_same, make
 
 CHECKOUT = Path(__file__).parent.parent
@@ -58,6 +60,17 @@ def test_mistakes_in_options(name: str, options: dict[str, Any], message: str) -
         backends.resolve(name, options)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", [name for name in RUNNABLE if name != "png"])
+@pytest.mark.usefixtures("libraries")
+def test_without_compression_pixels_take_what_they_take_even_where_images_repeat(name: str, tmp_path: Path) -> None:
+    """Larger cutoffs repeat the image set: a backend that noticed would be measured on fewer images."""
+    images, labels = make(10)
+    Variant(name, backends.resolve(name, {})).write(
+        tmp_path / "store", np.tile(images, (200, 1, 1, 1)), np.tile(labels, 200)
+    )
+    assert disk_usage.measure(tmp_path / "store").apparent_bytes > 200 * images.nbytes
 
 
 def test_lmdb_map_grows_several_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,11 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import CHECKOUT
+from conftest import CHECKOUT, RUNNABLE
 
 from scripts import backends, digests, plan
 from scripts.measure.store import Choice
 
+pytestmark = pytest.mark.usefixtures("libraries")
 STEPS = sorted(path.stem for path in (CHECKOUT / "scripts").glob("*.py") if "\ndef main(" in path.read_text())
 STEPS.remove("__main__")
 NEVER_IN_A_TIMING = {"pandas", "matplotlib", "jinja2", "jsonschema", "yaml", "requests", "snakemake"}
@@ -35,7 +36,7 @@ def test_a_step_imports_nothing_outside_its_digest(step: str) -> None:
     assert files <= set(map(str, digests.code_files([digests.step_file(step)])))
 
 
-@pytest.mark.parametrize("name", backends.names())
+@pytest.mark.parametrize("name", RUNNABLE)
 def test_writing_and_reading_a_store_runs_nothing_outside_its_digest(name: str, tmp_path: Path) -> None:
     choice = Choice(name, backends.resolve(name, {}))
     files, modules = imported_by(f"""

@@ -11,11 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import CHECKOUT, Workflow, write_image_set
+from conftest import CHECKOUT, RUNNABLE, Workflow, write_image_set
 
 from scripts import backends
 from scripts.measure import lock, store
 
+pytestmark = pytest.mark.usefixtures("libraries")
 CUTOFF = 1000
 TABLES = "results/summary.csv"
 MOMENTS = {
@@ -145,7 +146,7 @@ def test_too_small_a_disk_is_one_line_before_anything_starts(
     assert not (workflow.directory / "results/dataset").exists()
 
 
-@pytest.mark.parametrize("name", backends.names())
+@pytest.mark.parametrize("name", RUNNABLE)
 def test_a_disk_that_fills_up_is_one_line_and_leaves_nothing(
     name: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

@@ -159,15 +159,6 @@ def test_the_command_that_measures_the_same_again_is_understood(finished: Workfl
     assert finished.planned(*arguments) == set()
 
 
-def test_a_missing_library_is_one_line_before_any_work(workflow: Workflow) -> None:
-    backends = workflow.directory / "scripts/backends"
-    source = (backends / "hdf5.py").read_text()
-    (backends / "imaginary.py").write_text(source.replace('{"h5py": "h5py"}', '{"no_such_library": "no-such-library"}'))
-    line = last_line(workflow, "backends=[lmdb,imaginary]")
-    assert "backend imaginary needs the Python package no-such-library" in line
-    assert "pip install" in line
-
-
 def test_a_new_backend_is_one_file(workflow: Workflow) -> None:
     shutil.copy(
         workflow.directory / "scripts/backends/hdf5.py", workflow.directory / "scripts/backends/another_array.py"

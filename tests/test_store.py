@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import CHECKOUT, write_image_set
+from conftest import CHECKOUT, RUNNABLE, write_image_set
 
 from scripts import backends
 from scripts.backends import base
@@ -19,7 +19,7 @@ from scripts.dataset.image_set import ImageSet
 from scripts.errors import UserError
 from scripts.measure import store
 
-NAMES = backends.names()
+pytestmark = pytest.mark.usefixtures("libraries")
 
 
 def choose(name: str, **options: object) -> store.Choice:
@@ -31,7 +31,7 @@ def image_set(tmp_path: Path) -> ImageSet:
     return write_image_set(tmp_path / "dataset", 40)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", RUNNABLE)
 def test_a_built_store_matches_its_manifest(name: str, image_set: ImageSet, disk: Path) -> None:
     choice = choose(name)
     store.build(name, choice, 100, image_set, disk / "100")
@@ -45,7 +45,7 @@ def test_a_built_store_matches_its_manifest(name: str, image_set: ImageSet, disk
     assert np.array_equal(labels, np.resize(image_set.labels, labels.shape))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", RUNNABLE)
 def test_building_again_gives_the_same_manifest(name: str, image_set: ImageSet, disk: Path) -> None:
     for place in ("one", "two"):
         (disk / place).mkdir()
@@ -54,7 +54,7 @@ def test_building_again_gives_the_same_manifest(name: str, image_set: ImageSet, 
 
 
 def test_another_key_is_refused_in_one_line(image_set: ImageSet, disk: Path) -> None:
-    name = NAMES[0]
+    name = RUNNABLE[0]
     store.build(name, choose(name), 5, image_set, disk / "5")
     with pytest.raises(UserError, match=r"other images, code, options or versions; delete .*5 and run again") as error:
         store.check(disk / "5", store.key("another image set", 5, choose(name)))
@@ -124,7 +124,7 @@ def test_a_backend_that_gives_back_other_images_publishes_nothing(
 
 
 def test_the_first_complete_store_stays(image_set: ImageSet, disk: Path) -> None:
-    name = NAMES[0]
+    name = RUNNABLE[0]
     store.build(name, choose(name), 5, image_set, disk / "5")
     first = os.stat(disk / "5" / store.MANIFEST).st_ino
     store.build(name, choose(name), 5, image_set, disk / "5")
@@ -147,7 +147,7 @@ def build_command(name: str, cutoff: int, image_set: Path, directory: Path) -> l
     ]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", RUNNABLE)
 def test_a_killed_build_leaves_nothing_in_the_final_place_and_the_next_one_cleans_up(
     name: str, image_set: ImageSet, disk: Path, tmp_path: Path
 ) -> None:
@@ -171,7 +171,7 @@ def test_builders_at_the_same_time_publish_one_store(image_set: ImageSet, disk: 
     store.check(disk / "500", store.key(image_set.provenance["digest"], 500, choose("lmdb")))
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if choose(name).needs_only_core()])
+@pytest.mark.parametrize("name", [name for name in RUNNABLE if choose(name).needs_only_core()])
 def test_building_100_000_images_takes_less_memory_than_they_do(
     name: str, image_set: ImageSet, disk: Path, tmp_path: Path
 ) -> None:

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -18,7 +19,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from conftest import CHECKOUT, write_image_set
+from conftest import CHECKOUT, RUNNABLE, write_image_set
 
 from scripts import backends
 from scripts.dataset.image_set import ImageSet
@@ -49,12 +50,20 @@ STARTS_MANY_PROCESSES = "first-image"
 PLAIN_FILE_FIRST = ["baseline", "backend"]
 
 
+@pytest.fixture(scope="module")
+def stores_once(libraries: None) -> Iterator[Path]:
+    """An image set in `dataset` and a store of it for every backend, on a real disk; shared, so not to be changed."""
+    with tempfile.TemporaryDirectory(prefix=".test-", dir=CHECKOUT / "results") as directory:
+        image_set = write_image_set(Path(directory) / "dataset", 40)
+        for name in RUNNABLE:
+            store.build(name, choose(name), COUNT, image_set, Path(directory) / "stores" / name / str(COUNT))
+        yield Path(directory)
+
+
 @pytest.fixture
-def stores(disk: Path) -> Path:
-    """An image set in `dataset` and a store of it for every backend, on a real disk."""
-    image_set = write_image_set(disk / "dataset", 40)
-    for name in backends.names():
-        store.build(name, choose(name), COUNT, image_set, disk / "stores" / name / str(COUNT))
+def stores(stores_once: Path, disk: Path) -> Path:
+    """A copy of them, holes in files included, free to be changed."""
+    subprocess.run(["cp", "-R", f"{stores_once}/.", disk], check=True)
     return disk
 
 
@@ -81,7 +90,7 @@ def job(stores: Path, name: str, operation: str, settings: Settings = FAST) -> s
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-@pytest.mark.parametrize("name", backends.names())
+@pytest.mark.parametrize("name", RUNNABLE)
 def test_every_cell_is_measured_in_its_state_in_turn_with_the_baseline(stores: Path, name: str, operation: str) -> None:
     if operation.startswith(STARTS_MANY_PROCESSES) and name not in ("lmdb", "png"):
         return
@@ -116,7 +125,7 @@ def test_every_cell_is_measured_in_its_state_in_turn_with_the_baseline(stores: P
 
 
 @pytest.mark.parametrize("operation", ["read-cold", "batch-cold"])
-@pytest.mark.parametrize("name", backends.names())
+@pytest.mark.parametrize("name", RUNNABLE)
 def test_a_cold_read_comes_from_the_device(stores: Path, name: str, operation: str) -> None:
     usage = disk_usage.measure(stores / "stores" / name / str(COUNT) / store.DATA)
     size = min(usage.apparent_bytes, usage.allocated_bytes)  # without the holes in files
@@ -168,7 +177,7 @@ def test_workers_share_a_run_in_every_way(stores: Path) -> None:
 
 
 def test_a_durable_write_leaves_nothing_unsynced(stores: Path) -> None:
-    for name in backends.names():
+    for name in RUNNABLE:
         taken = take(stores, name, "write-durable")["samples"]
         assert {sample["unsynced_fraction"] for sample in taken} == {0.0}
     assert {sample["unsynced_fraction"] for sample in take(stores, "png", "write")["samples"]} == {None}
@@ -366,7 +375,7 @@ def test_what_a_job_wrote_goes_at_the_end_of_the_run_and_its_space_at_once(store
     scratch.remove_all(stores / "stores")
     assert elsewhere.exists(), "it's of another host, whose name begins alike"
     shutil.rmtree(elsewhere.parent)
-    assert sorted(path.name for path in (stores / "stores").iterdir()) == backends.names()
+    assert sorted(path.name for path in (stores / "stores").iterdir()) == RUNNABLE
 
 
 @pytest.mark.parametrize("operation", ["write", "write-durable"])
