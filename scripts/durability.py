@@ -16,6 +16,14 @@ def sync_directory(path: Path) -> None:
     _fsync(path)
 
 
+def sync_tree(path: Path) -> None:
+    """Return once the directory `path` and everything in it are on the disk, by an fsync of each: for few files."""
+    for directory, _, names in os.walk(path):
+        for name in names:
+            sync_file(Path(directory, name))
+        sync_directory(Path(directory))
+
+
 def sync_file_system(path: Path) -> None:
     """Return once everything under the directory `path` is on the disk, in one call where the system has syncfs(2).
 
@@ -25,10 +33,7 @@ def sync_file_system(path: Path) -> None:
     try:
         syncfs = ctypes.CDLL(None, use_errno=True).syncfs
     except AttributeError:
-        for directory, _, file_names in os.walk(path):
-            for name in file_names:
-                sync_file(Path(directory, name))
-            sync_directory(Path(directory))
+        sync_tree(path)
         return
     descriptor = os.open(path, os.O_RDONLY)
     try:

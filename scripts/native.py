@@ -17,7 +17,6 @@ from scripts.errors import UserError
 
 LIBRARIES = Path("results/libraries")
 """In the directory that every step runs in."""
-SUFFIXES = (".go", ".mod", ".sum")
 COMPILER = "CC"
 """The environment variable that names another C compiler than these."""
 COMPILERS = ("gcc", "clang")
@@ -35,7 +34,7 @@ def path(native: Native) -> Path:
 
 def sources(native: Native) -> list[Path]:
     """Return every file that the library is built from, sorted."""
-    return sorted(file for file in _directory(native).iterdir() if file.suffix in SUFFIXES)
+    return sorted(file for file in _directory(native).iterdir() if file.suffix in native.suffixes)
 
 
 def versions(native: Native) -> dict[str, str]:

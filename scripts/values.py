@@ -5,13 +5,33 @@ A value of `join` is the label (int64 of the machine), then the image's bytes by
 of their own for labels use `encode` and `decode`, for images alone.
 """
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from scripts import codecs
 
 LABEL_BYTES = np.dtype(np.int64).itemsize
+METADATA = b"\xffmetadata"
+"""The key after all numbers of images, in stores of keys and values; its value is that of `metadata`."""
+
+
+def key(number: int) -> bytes:
+    """Return the key of an image: 8 bytes, big-endian, so that an order of bytes is that of numbers."""
+    return number.to_bytes(8, "big")
+
+
+def metadata(shape: Sequence[int]) -> bytes:
+    """Return what a store holds, of images of `shape`, (n, height, width, 3): {"count", "image_shape"} as JSON."""
+    count, *image_shape = shape
+    return json.dumps({"count": count, "image_shape": image_shape}).encode()
+
+
+def described(value: bytes | memoryview) -> tuple[int, list[int]]:
+    """Return the number of images and [height, width, 3], from what `metadata` made."""
+    found = json.loads(bytes(value))
+    return found["count"], found["image_shape"]
 
 
 def encode(images: np.ndarray, codec: codecs.Codec) -> list[bytes | memoryview]:
@@ -24,7 +44,7 @@ def encode(images: np.ndarray, codec: codecs.Codec) -> list[bytes | memoryview]:
 def decode(values: Iterable[bytes | memoryview], images: np.ndarray, codec: codecs.Codec) -> None:
     """Fill `images`, (n, height, width, 3) uint8, C-contiguous, from n values in their order.
 
-    Raises ValueError where a value isn't an image of that shape.
+    Raises ValueError where a value isn't an image of that shape, or there are fewer.
     """
     if codec.is_identity:
         image_bytes, size = memoryview(images).cast("B"), images[:1].nbytes
@@ -32,9 +52,14 @@ def decode(values: Iterable[bytes | memoryview], images: np.ndarray, codec: code
         for value in values:
             image_bytes[start : start + size] = value
             start += size
+        found = start // size
     else:
-        for row, value in enumerate(values):
-            codec.decode(value, images[row])
+        found = 0
+        for value in values:
+            codec.decode(value, images[found])
+            found += 1
+    if found != len(images):
+        raise ValueError(f"{found} values, not {len(images)}")
 
 
 def join(images: np.ndarray, labels: np.ndarray, codec: codecs.Codec) -> list[bytes]:
@@ -45,7 +70,7 @@ def join(images: np.ndarray, labels: np.ndarray, codec: codecs.Codec) -> list[by
 def split(values: Iterable[bytes | memoryview], images: np.ndarray, labels: np.ndarray, codec: codecs.Codec) -> None:
     """Fill `images` and `labels`, (n,) int64, C-contiguous, from n values of `join` in their order.
 
-    Raises ValueError where a value isn't an image of that shape.
+    Raises ValueError where a value isn't an image of that shape, or there are fewer.
     """
     label_bytes, image_bytes, size = memoryview(labels).cast("B"), memoryview(images).cast("B"), images[:1].nbytes
     label = image = 0
@@ -56,9 +81,12 @@ def split(values: Iterable[bytes | memoryview], images: np.ndarray, labels: np.n
             label += LABEL_BYTES
             image += size
     else:
-        for row, value in enumerate(values):
-            label_bytes[row * LABEL_BYTES : (row + 1) * LABEL_BYTES] = value[:LABEL_BYTES]
-            codec.decode(value[LABEL_BYTES:], images[row])
+        for value in values:
+            codec.decode(value[LABEL_BYTES:], images[label // LABEL_BYTES])
+            label_bytes[label : label + LABEL_BYTES] = value[:LABEL_BYTES]
+            label += LABEL_BYTES
+    if label != len(label_bytes):
+        raise ValueError(f"{label // LABEL_BYTES} values, not {len(labels)}")
 
 
 def _slices(array: np.ndarray) -> list[memoryview]:

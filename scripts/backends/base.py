@@ -1,13 +1,16 @@
 """The contract of every backend: what writing and reading a store mean, the checks that all share, and durability.
 
-A backend is one file beside this one that defines `class Backend(base.Backend)`. It imports this module, codecs and the
-standard library at its top, and its own library only inside the functions that need it.
+A backend is one file beside this one that defines `class Backend(base.Backend)`. At its top it imports the standard
+library, NumPy and what this project has for backends: this module, codecs, `scripts.values`. Its own library it imports
+only inside the functions that need it.
 """
 
+import errno
 import os
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import RawIOBase
 from pathlib import Path
@@ -16,22 +19,28 @@ from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 
-from scripts.durability import sync_directory, sync_file, sync_file_system
+from scripts import codecs
+from scripts.durability import sync_directory, sync_file, sync_file_system, sync_tree
 
 __all__ = [
     "BLOCK_BYTES",
+    "CODEC",
     "LABEL_BYTES",
+    "READ_BYTES",
     "Backend",
+    "Native",
     "Option",
     "Reader",
     "Source",
     "announce",
     "blocks",
+    "closing_on_error",
     "read_into",
     "rows_per_block",
     "sync_directory",
     "sync_file",
     "sync_file_system",
+    "sync_tree",
     "threads",
     "write_all",
 ]
@@ -66,7 +75,9 @@ class Native:
     """A library that backends need and that is built from sources in this repository, before their first store."""
 
     directory: str
-    """Of the sources, in `scripts`; every file in it counts."""
+    """Of the sources, in `scripts`."""
+    suffixes: tuple[str, ...]
+    """The endings of the files in it that are sources."""
     tool: str
     """The program that builds it, which must be on the PATH."""
     command: tuple[str, ...]
@@ -88,6 +99,10 @@ class Option:
     """The values allowed; empty: any value of the default's type."""
     minimum: int = 0
     """The smallest value allowed, where the default is a number."""
+
+
+CODEC = Option("raw", "how one image becomes bytes", tuple(codecs.names()))
+"""The option `codec` of every backend that keeps one value per image."""
 
 
 class Reader(ABC):
@@ -193,6 +208,9 @@ class Backend(ABC):
     native: ClassVar[Native | None] = None
     """The library that must be built for it first, if any."""
     options: ClassVar[dict[str, Option]] = {}
+    thread_variables: ClassVar[tuple[str, ...]] = ()
+    """The environment variables, beside those of `scripts.measure.process`, in which its libraries look for the number
+    of threads that they compute with."""
     fork_safe: ClassVar[bool]
     """Whether a reader opened before a fork may be used after it, in the child. Where it isn't, the library may refuse
     to work there at all."""
@@ -208,7 +226,8 @@ class Backend(ABC):
         at a time, so they may be larger than memory. `options` is complete, as `backends.resolve` returns it.
         With `durable`, returns once data, metadata and directory entries are on the disk, the entry of `path` in its
         parent included; without, bytes may be left in the page cache. Raises FileExistsError if `path` is there, and
-        ValueError for other shapes and types. Whatever stops it, it leaves no open file and no `path` behind.
+        ValueError for other shapes and types. A full disk is an OSError, whatever the library makes of it. Whatever stops
+        it, it leaves no open file and no `path` behind.
         """
         count, *image_shape = images.shape if len(images.shape) == 4 else (0, 0, 0, 3)
         if min(count, *image_shape) < 1 or image_shape[2] != 3:
@@ -225,6 +244,9 @@ class Backend(ABC):
             shutil.rmtree(path, ignore_errors=True)
             if isinstance(error, OSError) and error.filename is None:
                 error.filename = str(path)
+            if not isinstance(error, OSError) and os.strerror(errno.ENOSPC) in str(error):
+                # Libraries have errors of their own; in most, the system's words for a full disk are left.
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
             raise
 
     def check(self, options: dict[str, Any]) -> None:  # noqa: B027
@@ -269,9 +291,10 @@ def read_into(file: RawIOBase, array: np.ndarray, offset: int) -> None:
         view, offset = view[read:], offset + read
 
 
-def write_all(file: RawIOBase, array: np.ndarray) -> None:
-    """Write a C-contiguous array to an unbuffered file: one call of write(2) takes at most 2 GiB."""
-    view = memoryview(array).cast("B")
+def write_all(file: RawIOBase, content: np.ndarray | bytes | memoryview) -> None:
+    """Write bytes or a C-contiguous array to an unbuffered file: one call of write(2) may take only a part, and does
+    where the disk gets full, and takes 2 GiB at most."""
+    view = memoryview(content).cast("B")
     while len(view):
         view = view[file.write(view) :]
 
@@ -287,9 +310,21 @@ def announce(descriptor: int, places: Iterable[int], size: int) -> None:
             os.posix_fadvise(descriptor, place, size, os.POSIX_FADV_WILLNEED)
 
 
+@contextmanager
+def closing_on_error(close: Callable[[], None]) -> Iterator[None]:
+    """Call `close` where the block raises: for what is open already when a reader can't be made."""
+    try:
+        yield
+    except BaseException:
+        with suppress(Exception):
+            close()
+        raise
+
+
 def threads() -> int:
-    """How many threads a library may use that must be told so: as many as OpenMP may, which a timing pins."""
-    return int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
+    """The number of threads for a library that is told how many it may use: as many as OpenMP may, which a timing
+    pins, and otherwise as there are cores."""
+    return int(os.environ.get("OMP_NUM_THREADS", "").split(",")[0] or os.cpu_count() or 1)
 
 
 def rows_per_block(shape: Sequence[int]) -> int:

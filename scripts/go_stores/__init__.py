@@ -22,6 +22,7 @@ from scripts.errors import UserError
 
 NATIVE = base.Native(
     directory="go_stores",
+    suffixes=(".go", ".mod", ".sum"),
     tool="go",
     command=("go", "build", "-buildmode=c-shared", "-trimpath", "-ldflags=-s -w", "-o", "{output}", "."),
     remedy="install Go 1.25 or newer (https://go.dev/dl)",
