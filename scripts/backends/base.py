@@ -226,8 +226,8 @@ class Backend(ABC):
         at a time, so they may be larger than memory. `options` is complete, as `backends.resolve` returns it.
         With `durable`, returns once data, metadata and directory entries are on the disk, the entry of `path` in its
         parent included; without, bytes may be left in the page cache. Raises FileExistsError if `path` is there, and
-        ValueError for other shapes and types. A full disk is an OSError, whatever the library makes of it. Whatever stops
-        it, it leaves no open file and no `path` behind.
+        ValueError for other shapes and types. A full disk is an OSError, whatever the library makes of it. Whatever
+        stops it, it leaves no open file and no `path` behind.
         """
         count, *image_shape = images.shape if len(images.shape) == 4 else (0, 0, 0, 3)
         if min(count, *image_shape) < 1 or image_shape[2] != 3:
