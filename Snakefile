@@ -71,6 +71,7 @@ rule all:
         f"{RESULTS}/report.html",
         expand(f"{RESULTS}/figures/{{figure}}.{{suffix}}", figure=PLAN.figures, suffix=["svg", "png"]),
         expand(f"{RESULTS}/{{table}}.csv", table=plan.TABLES),
+        ancient(PLAN.libraries()),
 
 
 rule download:
@@ -115,19 +116,22 @@ rule unpack:
 
 
 rule compile:
-    """A library that a backend needs, built from sources in this repository, whose digest is in its name."""
+    """A library that a backend needs, built from sources in this repository, whose digest is in its name.
+
+    No input of others, or one that is lost would have stores made again: a step that finds none builds it.
+    """
     output:
         "results/libraries/{library}.so",
     log:
         "results/logs/compile/{library}.log",
+    priority: PLAN.build_priority + 1
     conda:
         "envs/compile.yaml"
     params:
         step=STEP,
         module=lambda wildcards, output: PLAN.built_for(output[0]),
-        code=PLAN.code("compile"),
     shell:
-        "{params.step} compile --backend {params.module} --output {output:q} 2> {log:q}"
+        "{params.step} compile --backend {params.module} 2> {log:q}"
 
 
 rule build:
@@ -135,7 +139,6 @@ rule build:
     input:
         provenance=f"{DATASET}/provenance.json",
         arrays=ancient(multiext(f"{DATASET}/", "images.npy", "labels.npy")),
-        libraries=ancient(lambda wildcards: PLAN.libraries(wildcards.backend)),
     output:
         f"{STORES}/{{backend}}/{{cutoff}}/manifest.json",
     log:
@@ -168,7 +171,6 @@ rule time_operation:
         provenance=f"{DATASET}/provenance.json",
         manifest=f"{STORES}/{{backend}}/{{cutoff}}/manifest.json",
         arrays=ancient(multiext(f"{DATASET}/", "images.npy", "labels.npy")),
-        libraries=ancient(lambda wildcards: PLAN.libraries(wildcards.backend)),
     output:
         f"{RESULTS}/records/{{machine}}/{{backend}}/{{cutoff}}/{{operation}}.json",
     log:
@@ -290,7 +292,8 @@ rule page:
         records=plan.untracked(f"{RESULTS}/records/{PLAN.machine}"),
         tables=subpath(output[0], parent=True),
         settings=plan.untracked(PLAN.settings_text()),
-        missing=PLAN.missing_text(),
+        missing=plan.untracked(PLAN.missing_text()),
+        left_out=sorted(PLAN.missing),
         code=PLAN.page_code(),
     shell:
         "{params.step} page --provenance {input.provenance:q} --records {params.records:q}"

@@ -48,7 +48,8 @@ def main(arguments: list[str]) -> int:
             raise
         print(
             f"error in {step}: the Python package that provides `{error.name}` is not installed in {sys.prefix}; "
-            "install the pins: python -m pip install --require-hashes -r requirements/run.txt",
+            "install the pins: python -m pip install --require-hashes -r requirements/run.txt (for all backends "
+            "requirements/stores.txt)",
             file=sys.stderr,
         )
         return 1

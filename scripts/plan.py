@@ -1,6 +1,6 @@
 """The plan of a run, from the config: which cells there are, where their files go, and which code each rule depends on.
 
-Pure: it reads files, changes and measures nothing. The Snakefile imports it and holds the rules.
+It reads files and asks what is installed; it changes and measures nothing. The Snakefile imports it, for its rules.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 from jsonschema import Draft202012Validator
 
-from scripts import backends, codecs, digests, native, sharing
+from scripts import available, backends, codecs, digests, native, sharing
 from scripts.errors import UserError, did_you_mean
 from scripts.files import nearest_directory, writable
 from scripts.measure import copies, file_system, machine, store
@@ -31,8 +31,6 @@ ARRAYS = ("images.npy", "labels.npy", "test_images.npy", "test_labels.npy")
 
 ALL = "all"
 """The config's word for every backend and variant that can run here."""
-CODEC = "codec"
-"""The option of every backend that keeps one value per image."""
 
 CORE_ENVIRONMENT, LARGE_ENVIRONMENT = "envs/stores.yaml", "envs/all_stores.yaml"
 
@@ -81,7 +79,7 @@ class Plan:
             return self.found["missing"]
         if self.with_conda:
             return {}
-        return {name: reason for name, choice in self.asked.items() if (reason := choice.why_not())}
+        return {name: reason for name, choice in self.asked.items() if (reason := available.why_not(choice))}
 
     @cached_property
     def choices(self) -> dict[str, store.Choice]:
@@ -192,7 +190,7 @@ class Plan:
         found = [
             path
             for path in Path(self.results, "records").glob("*/*/*/*.json")
-            if path.parts[-4] != self.machine and path.parts[-3] in self.choices and path.stem in self.operations
+            if path.parts[-4] != self.machine and path.parts[-3] in self.asked and path.stem in self.operations
         ]
         return sorted(map(str, found))
 
@@ -214,21 +212,25 @@ class Plan:
         """The complete options of a backend or variant, as canonical JSON."""
         return json.dumps(self.choices[name].options, sort_keys=True)
 
-    def libraries(self, name: str) -> list[str]:
-        """The library that must be built before a store of this backend or variant is, if it needs one."""
-        needed = self.choices[name].backend.native
-        return [str(native.path(needed))] if needed else []
+    def libraries(self) -> list[str]:
+        """The libraries that must be built for the backends that are run."""
+        needed = [choice.backend.native for choice in self.choices.values()]
+        return sorted({str(native.path(each)) for each in needed if each})
 
     def built_for(self, library: str) -> str:
         """A backend, by its module's name, that needs the library of that path."""
-        return next(choice.module for name, choice in self.choices.items() if library in self.libraries(name))
+        return next(
+            choice.module
+            for choice in self.asked.values()
+            if choice.backend.native and str(native.path(choice.backend.native)) == library
+        )
 
     def stores_environment(self, name: str) -> str:
         """The conda environment for building and timing a backend or variant, as the Snakefile names it."""
-        return CORE_ENVIRONMENT if self.choices[name].needs_only_core() else LARGE_ENVIRONMENT
+        return CORE_ENVIRONMENT if available.needs_only_core(self.choices[name]) else LARGE_ENVIRONMENT
 
     def missing_text(self) -> str:
-        """What can't run here, as JSON."""
+        """What was asked for and can't run here, with the reasons, as JSON."""
         return json.dumps(self.missing)
 
     def places_text(self) -> str:
@@ -250,8 +252,13 @@ class Plan:
         return shlex.join(step)
 
     def code(self, step: str, name: str | None = None) -> str:
-        """The digest of the code and libraries that a step depends on; with `name`, that of the backend's file too."""
-        return digests.code_digest([digests.step_file(step), *(self.choices[name].files() if name else [])])
+        """The digest of the code and libraries that a step depends on; with `name`, that of the backend's too."""
+        if not name:
+            return digests.code_digest([digests.step_file(step)])
+        choice = self.choices[name]
+        return digests.digest(
+            [digests.code_digest([digests.step_file(step), *choice.files()]), choice.backend.versions()]
+        )
 
     def figure_code(self, figure: str) -> str:
         """The digest of the code and libraries that one figure depends on."""
@@ -385,13 +392,13 @@ def _described(config: Config, name: str) -> dict[str, Any] | None:
     if name in config["variants"]:
         return config["variants"][name]
     backend, _, codec = name.rpartition("-")
-    known = backend in backends.names() and CODEC in backends.load(backend).options and codec in codecs.names()
-    return {"backend": backend, CODEC: codec} if known else None
+    known = backend in backends.names() and store.CODEC in backends.load(backend).options and codec in codecs.names()
+    return {"backend": backend, store.CODEC: codec} if known else None
 
 
 def _with_codecs(config: Config, name: str) -> list[str]:
     """The names of a backend with each of the codecs asked for; of anything else its own."""
-    if name in backends.names() and (option := backends.load(name).options.get(CODEC)):
+    if name in backends.names() and (option := backends.load(name).options.get(store.CODEC)):
         return [name if codec == option.default else f"{name}-{codec}" for codec in config["codecs"]]
     return [name]
 
@@ -417,6 +424,9 @@ def _check_names(config: Config) -> None:
             nearest = did_you_mean(variant["backend"], known)
             raise UserError(f"variant {name}: there is no backend {variant['backend']}; {nearest}")
         _choice(config, name)
+        meant = _described({"variants": {}}, name)
+        if meant and _choice({"variants": {name: meant}}, name) != _choice(config, name):
+            raise UserError(f"config key variants: {name} means {meant} already; give the variant a name of its own")
     for name in [] if config["backends"] == ALL else config["backends"]:
         if name not in known and not _described(config, name):
             raise UserError(
@@ -427,8 +437,8 @@ def _check_names(config: Config) -> None:
 def _check_what_can_run(plan: Plan) -> None:
     if plan.config["backends"] != ALL:
         for name, choice in plan.asked.items():
-            if reason := choice.lacks_package():
-                raise UserError(f"backend {name} can't run in {sys.prefix}: {reason}, or leave it out of `backends`")
+            if reason := available.lacks_package(choice):
+                raise UserError(f"backend {name} can't run in {sys.prefix}: {reason}, or leave it out of the config")
     if not plan.choices:
         raise UserError(f"none of the backends asked for can run here: {'; '.join(plan.missing.values())}")
 

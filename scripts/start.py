@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
-from scripts import cluster, forecast, sharing
+from scripts import cluster, compiler, forecast, sharing
 from scripts.errors import UserError
 from scripts.files import nearest_directory, writable
 from scripts.measure.settings import Settings
@@ -48,10 +48,12 @@ def start(plan: Plan, workflow: Any) -> None:
     for job in forgotten:
         workflow.async_run(workflow.persistence.finished(job))
     if not workflow.local_exec:
+        _build_libraries(plan, jobs)
         os.environ[FOUND_VARIABLE] = plan.found_text()
         _forget_outdated(plan, jobs, workflow.persistence)
-    for name, reason in plan.missing.items():
-        print(f"backend {name} is left out: {reason}", file=sys.stderr)
+    for reason in dict.fromkeys(plan.missing.values()):
+        names = [name for name, why in plan.missing.items() if why == reason]
+        print(f"left out: {', '.join(names)}: {reason}", file=sys.stderr)
     print(_opening(plan, _normal(to_make)), file=sys.stderr)
 
 
@@ -68,6 +70,16 @@ def _check_cluster(workflow: Any, jobs: Iterable[Any]) -> None:
         getattr(settings, "status_command", None),
         bool(getattr(settings, "partition_config", None) or os.environ.get("SNAKEMAKE_SLURM_PARTITIONS")),
     )
+
+
+def _build_libraries(plan: Plan, jobs: Iterable[Any]) -> None:
+    """Build what jobs of a cluster need built, before any is submitted: nodes may lack the tools."""
+    names = {job.wildcards.backend for job in jobs if job.rule.name in (BUILD, TIMING)}
+    try:
+        for needed in {plan.choices[name].backend.native for name in names} - {None}:
+            compiler.built(needed)
+    except UserError as error:
+        sys.exit(f"error: {error}")
 
 
 def check(plan: Plan, to_make: Iterable[str], to_use: Iterable[str]) -> None:
@@ -180,12 +192,12 @@ def _bytes_written(plan: Plan, to_make: Collection[str]) -> float:
     """What the timing of the largest cutoff and what was left before it take at most.
 
     A job that writes leaves two first runs and, for each sample, an untimed and a timed one of both subjects; one that
-    reads writes the baseline's file.
+    reads writes the baseline's file, and a copy of a store that opening changes.
     """
     to_time = _made(plan.records(), to_make)
     written = [path for path in to_time if Path(path).stem.startswith("write")]
     if not written:
-        return max(_cutoffs(to_time, to_make), default=0) * forecast.BYTES_PER_IMAGE
+        return 2 * max(_cutoffs(to_time, to_make), default=0) * forecast.BYTES_PER_IMAGE
     store_bytes = max(_cutoffs(written, to_make)) * forecast.BYTES_PER_IMAGE
     least = plan.config["minimum_samples"]
     within_budget = plan.budget_seconds * DISK_BYTES_PER_SECOND / max(1, 4 * store_bytes)

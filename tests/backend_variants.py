@@ -8,9 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from conftest import build_library
 
-from scripts import backends, codecs, native
+from scripts import backends, codecs, compiler
 from scripts.backends import base
 from scripts.errors import UserError
 
@@ -93,9 +92,9 @@ def installed(variant: Variant) -> Variant:
     if missing:
         pytest.skip(f"{', '.join(missing)} is not installed")
     if needed := variant.backend.native:
-        if reason := native.missing(needed):
+        if reason := compiler.missing(needed):
             pytest.skip(reason)
-        build_library(needed)
+        compiler.built(needed)
     return variant
 
 

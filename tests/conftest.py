@@ -17,8 +17,7 @@ import numpy as np
 import pytest
 import yaml
 
-from scripts import backends, native
-from scripts.backends.base import Native
+from scripts import available, backends, compiler
 from scripts.dataset import archive, synthetic
 from scripts.dataset.image_set import ImageSet, content_digest
 from scripts.measure import lock
@@ -30,7 +29,7 @@ PARTS = ("Snakefile", "config.yaml", "scripts", "envs", "profiles", "requirement
 FIGURES = Path("scripts/report/figures")
 FEW_FIGURES = ("latency", "read_time_log")
 """Those in copies of the checkout: each is a job of its own, of two seconds."""
-RUNNABLE = [name for name in backends.names() if not Choice(name, backends.resolve(name, {})).why_not()]
+RUNNABLE = [name for name in backends.names() if not available.why_not(Choice(name, backends.resolve(name, {})))]
 """The backends that can run here."""
 SMALL = {
     "images": "archive.tar.gz",
@@ -73,13 +72,7 @@ def libraries() -> None:
     """Have built what backends need built, where steps that tests start look for it; for `usefixtures`."""
     for name in RUNNABLE:
         if needed := backends.load(name).native:
-            build_library(needed)
-
-
-def build_library(needed: Native) -> None:
-    """Build a library, unless it's there; two processes that do put the same in its place."""
-    if not native.path(needed).is_file():
-        native.build(needed, native.path(needed))
+            compiler.built(needed)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from conftest import CHECKOUT
 
-from scripts import backends, digests, plan
+from scripts import available, backends, digests, plan
 from scripts.measure import store
 
 CONDA_NAMES = {"python-lmdb": "lmdb", "matplotlib-base": "matplotlib"}
@@ -53,8 +53,10 @@ def test_what_backends_and_codecs_need_is_pinned_and_a_plain_run_needs_only_the_
     files = [*(CHECKOUT / "scripts/backends").glob("*.py"), *(CHECKOUT / "scripts/codecs").glob("*.py")]
     assert as_pip_names(digests.library_versions(files)) <= pip_pins("stores.txt").keys()
     default = plan.Plan(plan.complete({}), with_conda=False, on_cluster=False)
-    assert all(choice.needs_only_core() for choice in default.choices.values())
-    assert not all(store.Choice(name, backends.resolve(name, {})).needs_only_core() for name in backends.names())
+    assert all(available.needs_only_core(choice) for choice in default.choices.values())
+    assert not all(
+        available.needs_only_core(store.Choice(name, backends.resolve(name, {}))) for name in backends.names()
+    )
 
 
 @pytest.mark.parametrize("name", ["run.txt", "stores.txt", "slurm.txt", "test.txt"])

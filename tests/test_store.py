@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from conftest import CHECKOUT, RUNNABLE, write_image_set
 
-from scripts import backends
+from scripts import available, backends
 from scripts.backends import base
 from scripts.dataset.image_set import ImageSet
 from scripts.errors import UserError
@@ -171,7 +171,7 @@ def test_builders_at_the_same_time_publish_one_store(image_set: ImageSet, disk: 
     store.check(disk / "500", store.key(image_set.provenance["digest"], 500, choose("lmdb")))
 
 
-@pytest.mark.parametrize("name", [name for name in RUNNABLE if choose(name).needs_only_core()])
+@pytest.mark.parametrize("name", [name for name in RUNNABLE if available.needs_only_core(choose(name))])
 def test_building_100_000_images_takes_less_memory_than_they_do(
     name: str, image_set: ImageSet, disk: Path, tmp_path: Path
 ) -> None:

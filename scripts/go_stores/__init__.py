@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from scripts import codecs, native, values
+from scripts import codecs, compiler, values
 from scripts.backends import base
 from scripts.errors import UserError
 
@@ -24,12 +24,17 @@ NATIVE = base.Native(
     directory="go_stores",
     suffixes=(".go", ".mod", ".sum"),
     tool="go",
-    command=("go", "build", "-buildmode=c-shared", "-trimpath", "-ldflags=-s -w", "-o", "{output}", "."),
+    command=(
+        *("go", "build", "-buildmode=c-shared", "-trimpath", "-buildvcs=false", "-ldflags=-s -w"),
+        *("-o", "{output}", "."),
+    ),
     remedy="install Go 1.25 or newer (https://go.dev/dl)",
 )
 IMAGES_PER_CALL = 1024
 METADATA = 2**64 - 1
 """The number of the value that says what the store holds, after all images."""
+FIRST_BUFFER_BYTES = 4096
+"""What a reader starts with: enough for that value, and for an image of 32x32 by most codecs."""
 HANDLE, NUMBER, COUNT, POINTER = ctypes.c_size_t, ctypes.c_uint64, ctypes.c_int64, ctypes.c_void_p
 TEXT, OUTPUT = ctypes.c_char_p, ctypes.POINTER(ctypes.c_size_t)
 CALLS = {
@@ -42,10 +47,41 @@ CALLS = {
     "store_close": (HANDLE,),
 }
 """The library's functions and the types of what they take; all return None or a text that is to be freed."""
+TOOLCHAIN = "store_toolchain"
+"""The one that takes nothing and always returns a text."""
 
 
 class GoError(Exception):
     """What a Go library says went wrong, where it isn't an error of the system."""
+
+
+class Backend(base.Backend):
+    """A backend whose store is of a kind that the library knows."""
+
+    kind: ClassVar[str]
+    file: ClassVar[str]
+    """A file that every such store has."""
+    thread_variables = ("GOMAXPROCS",)
+    fork_safe = False
+    several_readers = True
+    opens_without_writing = True
+
+    def open(self, path: Path, options: dict[str, Any]) -> "Reader":
+        """Open the database read-only, with a lock that readers share."""
+        os.stat(path / self.file)  # the libraries' own errors for a missing store differ
+        return Reader(self.kind, path, options)
+
+    def _write(
+        self, path: Path, images: base.Source, labels: base.Source, durable: bool, options: dict[str, Any]
+    ) -> None:
+        write(self.kind, path, images, labels, codecs.load(options["codec"]), options)
+        if durable:
+            base.sync_tree(path)
+
+
+def toolchain() -> str:
+    """Return the version of Go that the library was built with, as in `go1.25.3`."""
+    return _library()[TOOLCHAIN]()
 
 
 def write(
@@ -59,8 +95,7 @@ def write(
         for start, image_block, label_block in base.blocks(images, labels, rows):
             packed, lengths = _packed(image_block, label_block, codec)
             call["store_put"](handle, start, len(lengths), packed.ctypes.data, lengths.ctypes.data)
-        count, *image_shape = images.shape
-        metadata = json.dumps({"count": count, "image_shape": image_shape}).encode()
+        metadata = values.metadata(images.shape)
         packed, lengths = np.frombuffer(metadata, np.uint8), np.array([len(metadata)])
         call["store_put"](handle, METADATA, 1, packed.ctypes.data, lengths.ctypes.data)
     except BaseException:
@@ -77,20 +112,11 @@ class Reader(base.Reader):
         self._codec = codecs.load(options["codec"])
         self._call = _library()
         self._handle = _handle(self._call["store_open"], kind, path, options)
-        self._buffer = np.empty(0, np.uint8)
-        try:
+        self._buffer = np.empty(FIRST_BUFFER_BYTES, np.uint8)
+        with base.closing_on_error(self._close):
             [value] = self._values_of(None, METADATA, 1)
-            metadata = json.loads(bytes(value))
-            super().__init__(metadata["count"], metadata["image_shape"])
+            super().__init__(*values.described(value))
             self._image_bytes = math.prod(self.image_shape)
-        except BaseException:
-            self._close()
-            raise
-
-    def read_nothing(self) -> None:
-        """Read from a store that does nothing, from now on: what a call takes then is the crossing into Go alone."""
-        self._close()
-        self._handle = _handle(self._call["store_open"], "nothing", Path(), {})
 
     def _read_all(self, images: np.ndarray, labels: np.ndarray) -> None:
         self._fill(None, 0, images, labels)
@@ -126,31 +152,36 @@ class Reader(base.Reader):
                 *(self._handle, numbers, first + read, count - read),
                 *(self._buffer.ctypes.data, room, places, ctypes.addressof(done)),
             )
-            if not done.value:
-                self._buffer = np.empty(max(base.BLOCK_BYTES, int(lengths[read])), np.uint8)
-            view, start = memoryview(self._buffer), 0
-            for length in lengths[read : read + done.value].tolist():
+            view, start, stop = memoryview(self._buffer), 0, read + done.value
+            if stop < count and room < (wanted := max(base.BLOCK_BYTES, int(lengths[stop]))):
+                self._buffer = np.empty(wanted, np.uint8)
+            for length in lengths[read:stop].tolist():
                 yield view[start : start + length]
                 start += length
-            read += done.value
+            read = stop
 
 
 @cache
-def _library() -> dict[str, Callable[..., None]]:
+def _library() -> dict[str, Callable[..., Any]]:
     """The library's functions by name, which raise what they return as a text."""
-    library = ctypes.CDLL(str(native.built(NATIVE).resolve()))
+    library = ctypes.CDLL(str(compiler.built(NATIVE).resolve()))
     free = library.store_free
     free.argtypes, free.restype = [POINTER], None
 
-    def checked(text: int | None, function: Any, arguments: tuple) -> None:
-        if text:
-            number, _, message = ctypes.string_at(text).decode(errors="replace").partition(" ")
-            free(text)
+    def told(address: int, *_: Any) -> str:
+        text = ctypes.string_at(address).decode(errors="replace")
+        free(address)
+        return text
+
+    def checked(address: int | None, *_: Any) -> None:
+        if address:
+            number, _, message = told(address).partition(" ")
             raise OSError(int(number), os.strerror(int(number))) if int(number) else GoError(message)
 
-    functions = {name: getattr(library, name) for name in CALLS}
+    functions = {name: getattr(library, name) for name in (*CALLS, TOOLCHAIN)}
     for name, function in functions.items():
-        function.argtypes, function.restype, function.errcheck = CALLS[name], POINTER, checked
+        function.argtypes, function.restype, function.errcheck = CALLS.get(name, ()), POINTER, checked
+    functions[TOOLCHAIN].errcheck = told
     os.register_at_fork(after_in_child=lambda: functions.update(dict.fromkeys(functions, _refuse)))
     return functions
 

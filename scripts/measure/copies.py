@@ -31,12 +31,12 @@ class Ground:
 
 @contextmanager
 def ground(
-    store: Path, writes: Path | None, node_scratch: str | None, *, reads: bool, opens_without_writing: bool
+    store: Path, writes: Path | None, node_scratch: str | None, *, reads: bool, on_a_copy: bool
 ) -> Iterator[Ground]:
     """Yield what a timing job works on.
 
     `store` is the directory of the built store; `writes` one on the same file system to write in, None for that of all
-    stores; `reads` says whether the store is read at all, `opens_without_writing` what its backend says of itself. With
+    stores; `reads` says whether the store is read at all, `on_a_copy` whether it mustn't be opened itself. With
     `node_scratch`, whose variables are expanded here and now, both are on the node's own disk, and gone afterwards.
     Raises UserError where a variable isn't set.
     """
@@ -45,7 +45,7 @@ def ground(
         with neighbour(expanded(node_scratch) / NAME, one_writer=False) as own:
             own.mkdir()
             yield Ground(_copy(store, own), own, True) if reads else Ground(store, own, False)
-    elif reads and not (opens_without_writing and page_cache.tells(store)):
+    elif on_a_copy or (reads and not page_cache.tells(store)):
         with scratch.directory(writes) as own:
             yield Ground(_copy(store, own), writes, True)
     else:

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -15,11 +15,10 @@ from scripts.errors import UserError
 
 THREAD_VARIABLES = (
     *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS"),
-    *("BLOSC_NTHREADS", "RAYON_NUM_THREADS", "ARROW_IO_THREADS", "GOMAXPROCS"),
-    *("LANCE_CPU_THREADS", "LANCE_IO_THREADS", "TOKIO_WORKER_THREADS"),
+    *("BLOSC_NTHREADS", "RAYON_NUM_THREADS"),
 )
-"""Where libraries look for the size of their pools of threads when they are loaded: OpenMP (Arrow's own pool too), BLAS
-libraries, NumExpr, Blosc, Rayon, Arrow's input and output, Go, Lance's computing, its input and output, and Tokio."""
+"""Where many libraries look for the size of their pools of threads when they are loaded: OpenMP, BLAS libraries,
+NumExpr, Blosc, Rayon. A backend names those of its own."""
 KEEPS_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(64 << 20)}
 """Lets glibc keep freed memory at hand, with the largest thresholds that it comes to by itself (mallopt(3)). Left to
 itself it gives memory back or doesn't by how the heap happens to lie: with the checkout in another directory, PNG's
@@ -29,15 +28,17 @@ PR_SET_PDEATHSIG = 1
 """Linux, include/uapi/linux/prctl.h."""
 
 
-def call(function: Callable[..., Any], *arguments: Any, threads: int) -> Any:
+def call(function: Callable[..., Any], *arguments: Any, threads: int, thread_variables: Iterable[str] = ()) -> Any:
     """Call a module's function in a new interpreter that ends afterwards; return what it returns.
+
+    It finds the number of threads in THREAD_VARIABLES and in `thread_variables`.
 
     Raises what the function raises, and UserError where the process is killed. It dies with this one.
     """
     context = get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_answer, args=(sender, os.getpid(), function, arguments))
-    with pinned(threads):
+    with pinned(threads, thread_variables):
         process.start()
     sender.close()
     try:
@@ -64,9 +65,9 @@ def call(function: Callable[..., Any], *arguments: Any, threads: int) -> Any:
 
 
 @contextmanager
-def pinned(threads: int) -> Iterator[None]:
+def pinned(threads: int, thread_variables: Iterable[str] = ()) -> Iterator[None]:
     """Let processes that are started meanwhile load their libraries with that many threads each, and keep memory."""
-    variables = dict.fromkeys(THREAD_VARIABLES, str(threads)) | KEEPS_MEMORY
+    variables = dict.fromkeys([*THREAD_VARIABLES, *thread_variables], str(threads)) | KEEPS_MEMORY
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:

@@ -7,11 +7,9 @@ that building the same store again gives the same manifest.
 
 import errno
 import fcntl
-import importlib.util
 import json
 import os
 import shutil
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -32,7 +30,8 @@ MANIFEST_VERSION = 1
 IMAGE_SET_FACTS = ("name", "label", "synthetic", "note", "digest", "image_shape")
 MANIFEST = "manifest.json"
 DATA = "data"
-RUN_PINS, STORES_PINS = "requirements/run.txt", "requirements/stores.txt"
+CODEC = "codec"
+"""The option of every backend that keeps one value per image."""
 
 
 @dataclass(frozen=True)
@@ -52,44 +51,28 @@ class Choice:
         files = [digests.CHECKOUT / digests.PACKAGE / "backends" / f"{self.module}.py"]
         if self.backend.native:
             files += native.sources(self.backend.native)
-        if "codec" in self.options:
-            files.append(digests.CHECKOUT / digests.PACKAGE / "codecs" / f"{self.options['codec']}.py")
+        if CODEC in self.options:
+            files.append(digests.CHECKOUT / digests.PACKAGE / "codecs" / f"{self.options[CODEC]}.py")
         return files
 
     def digest(self) -> str:
         """Return the digest of the backend's code and of its libraries' versions."""
-        return digests.code_digest(self.files())
+        return digests.digest([digests.code_digest(self.files()), self.backend.versions()])
 
     def packages(self) -> dict[str, str]:
         """Return the libraries that it needs: import name to distribution."""
         needed = dict(self.backend.packages)
-        if "codec" in self.options:
-            needed |= codecs.load(self.options["codec"]).packages
+        if CODEC in self.options:
+            needed |= codecs.load(self.options[CODEC]).packages
         return needed
 
     def versions(self) -> dict[str, str]:
-        """Return the versions of its libraries, by distribution or module of another language."""
-        built = native.versions(self.backend.native) if self.backend.native else {}
-        return digests.library_versions(digests.code_files(self.files())) | built
-
-    def needs_only_core(self) -> bool:
-        """Say whether the packages of a plain run are all that it needs."""
-        pins = map(_pins_with, self.packages().values())
-        return not self.backend.native and all(path == RUN_PINS for path in pins)
-
-    def lacks_package(self) -> str | None:
-        """Return which Python package is missing here and the command that installs it, or None."""
-        for module, distribution in self.packages().items():
-            if importlib.util.find_spec(module) is None:
-                return (
-                    f"the Python package {distribution} is not installed; run `{sys.executable} -m pip install "
-                    f"--require-hashes -r {_pins_with(distribution)}`"
-                )
-        return None
-
-    def why_not(self) -> str | None:
-        """Return why it can't run here, and the remedy, or None where it can."""
-        return self.lacks_package() or (native.missing(self.backend.native) if self.backend.native else None)
+        """Return the versions of its libraries: by distribution, by module of another language, by the backend."""
+        return {
+            **digests.library_versions(digests.code_files(self.files())),
+            **(native.versions(self.backend.native) if self.backend.native else {}),
+            **self.backend.versions(),
+        }
 
 
 def key(image_set_digest: str, cutoff: int, choice: Choice) -> str:
@@ -126,7 +109,7 @@ def build(name: str, choice: Choice, cutoff: int, image_set: ImageSet, directory
             "cutoff": cutoff,
             "key": key(provenance["digest"], cutoff, choice),
             "backend_digest": choice.digest(),
-            "versions": choice.versions(),
+            "versions": choice.versions() | (native.toolchain(backend.native) if backend.native else {}),
             "image_set": {
                 **{fact: provenance[fact] for fact in IMAGE_SET_FACTS},
                 "distinct_images": min(cutoff, len(image_set.images)),
@@ -200,12 +183,6 @@ def _unchanged(data: Path, backend: base.Backend) -> Iterator[Path]:
         shutil.copytree(data, copy)
         yield copy
         shutil.rmtree(copy)
-
-
-def _pins_with(distribution: str) -> str:
-    """The pins that hold a distribution: those of a plain run, or those of all stores."""
-    run = (digests.CHECKOUT / RUN_PINS).read_text().splitlines()
-    return RUN_PINS if any(line.startswith(f"{distribution}==") for line in run) else STORES_PINS
 
 
 def _read_back(reader: base.Reader, name: str) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:

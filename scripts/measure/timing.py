@@ -45,13 +45,15 @@ def time_cell(
     """
     settings = Settings(**given)
     reads = not cell.operation.startswith("write")
-    unchanged = backends.load(module).opens_without_writing
-    with copies.ground(store_directory, writes, node_scratch, reads=reads, opens_without_writing=unchanged) as ground:
+    backend = backends.load(module)
+    on_a_copy = reads and not backend.opens_without_writing
+    with copies.ground(store_directory, writes, node_scratch, reads=reads, on_a_copy=on_a_copy) as ground:
         started = _now()
         with scratch.directory(ground.writes) as place:
             watch = Watch(place.parent)
             arguments = (cell.backend, module, options, cell.cutoff, cell.operation, image_set_directory, ground.store)
-            taken = process.call(_take, *arguments, settings, place, threads=settings.threads)
+            pools = {"threads": settings.threads, "thread_variables": backend.thread_variables}
+            taken = process.call(_take, *arguments, settings, place, **pools)
             noise = watch.finish()
         ended = _now()
         on = file_system.describe(ground.writes)
