@@ -249,6 +249,10 @@ class Backend(ABC):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
             raise
 
+    def versions(self) -> dict[str, str]:
+        """Return versions of what it uses that is neither a distribution nor in `native`, by name."""
+        return {}
+
     def check(self, options: dict[str, Any]) -> None:  # noqa: B027
         """Raise UserError where complete `options`, each good in itself, don't go together."""
 
