@@ -1,8 +1,9 @@
 """What crossing from Python into Go costs of the time that a Go store takes: `python benchmarks/border.py`.
 
-Each operation of a backend takes turns with the same calls to a store that keeps and reads nothing: the same arrays are
-checked, packed and handed over, and Go returns at once. Exits with 1 where the crossing takes more than its limit of
-the time: of calls that hand over many images, a fifth; of one image at a time the share is shown and has no limit.
+Each operation of a backend takes turns with the same calls to a store that keeps and reads nothing, which is in a
+library built here for this alone: the same arrays are checked, packed and handed over, and Go returns at once. Exits
+with 1 where the crossing takes more than its limit of the time: of calls that hand over many images, a fifth; of one
+image at a time the share is shown and has no limit.
 """
 
 import os
@@ -11,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -20,13 +22,13 @@ import numpy as np
 CHECKOUT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(CHECKOUT)]
 
-from scripts import backends, codecs, go_stores, native  # noqa: E402
+from scripts import backends, codecs, go_stores  # noqa: E402
 from scripts.dataset import synthetic  # noqa: E402
 from scripts.measure.process import pinned  # noqa: E402
 
 IMAGES, SHUFFLED_IMAGES, BATCH, ROUNDS = 10_000, 1920, 128, 9
 LIMIT = 0.2
-NAMES = ("bolt", "badger")
+NAMES, NOTHING = ("bolt", "badger"), "nothing"
 
 
 class Row(NamedTuple):
@@ -57,7 +59,7 @@ def rows(name: str, images: np.ndarray, labels: np.ndarray, directory: Path) -> 
     places = (directory / f"{name}-{number}" for number in range(2 * ROUNDS))
     found = turns(
         lambda: backend.write(next(places), images, labels, durable=False, options=options),
-        lambda: go_stores.write("nothing", directory, images, labels, codec, options),
+        lambda: go_stores.write(NOTHING, directory, images, labels, codec, options),
         len(labels),
     )
     taken = [Row(name, "write", *found, LIMIT)]
@@ -68,8 +70,7 @@ def rows(name: str, images: np.ndarray, labels: np.ndarray, directory: Path) -> 
         for start in range(0, len(ids), size):
             reader.read(ids[start : start + size], image_array[:size], label_array[:size])
 
-    with backend.open(directory / f"{name}-0", options) as reader, backend.open(directory / f"{name}-0", options) as no:
-        no.read_nothing()
+    with backend.open(directory / f"{name}-0", options) as reader, go_stores.Reader(NOTHING, directory, options) as no:
         for operation, read, count, limit in (
             ("read_all", lambda reader: reader.read_all(image_array, label_array), len(labels), LIMIT),
             (f"batch of {BATCH}", partial(shuffled, size=BATCH), len(ids), LIMIT),
@@ -82,13 +83,12 @@ def rows(name: str, images: np.ndarray, labels: np.ndarray, directory: Path) -> 
 
 def main() -> int:
     """Print a table; returns the exit code."""
-    os.chdir(CHECKOUT)
-    library = native.path(go_stores.NATIVE)
-    if not library.is_file():
-        native.build(go_stores.NATIVE, library)
+    command = go_stores.NATIVE.command
+    go_stores.NATIVE = replace(go_stores.NATIVE, command=(*command[:2], "-tags=border", *command[2:]))
     images = synthetic.generate(IMAGES, seed=0)
     labels = synthetic.generate_labels(IMAGES, seed=0)
-    with tempfile.TemporaryDirectory(dir=CHECKOUT / "results") as place, pinned(1):
+    with tempfile.TemporaryDirectory(dir=CHECKOUT / "results") as place, pinned(1, ["GOMAXPROCS"]):
+        os.chdir(place)  # libraries are built into a directory in this one
         table = [row for name in NAMES for row in rows(name, images, labels, Path(place))]
     print(f"{'':24}{'us per image':>14}{'crossing':>12}{'share':>8}{'limit':>8}")
     for row in table:

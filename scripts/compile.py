@@ -3,10 +3,15 @@
 import argparse
 
 from scripts import backends, compiler
+from scripts.errors import UserError
 
 
 def main(arguments: list[str]) -> None:
     """Read the arguments and build."""
     parser = argparse.ArgumentParser(prog="python scripts compile", description=__doc__)
     parser.add_argument("--backend", required=True, help="the backend's file in scripts/backends, without .py")
-    compiler.built(backends.load(parser.parse_args(arguments).backend).native)
+    name = parser.parse_args(arguments).backend
+    needed = backends.load(name).native
+    if needed is None:
+        raise UserError(f"backend {name} needs no library built")
+    compiler.built(needed)

@@ -43,9 +43,7 @@ def markdown() -> str:
 def _tables(every: list[Backend], kept: list[Codec]) -> list[str]:
     """One line for each backend and codec."""
     rows = ["| backend | library | what it is |", "|---|---|---|"]
-    rows += [
-        f"| [{one.name}](#{one.name}) | {_libraries_of(one)} | {_cell(one.described.sentence)} |" for one in every
-    ]
+    rows += [f"| [{one.name}](#{one.name}) | {_libraries_of(one)} | {_cell(one.described.sentence)} |" for one in every]
     coded = ["| codec | library | what it is |", "|---|---|---|"]
     coded += [
         f"| [{one.name}](#{_anchor(one.name, every)}) | {_libraries(one.packages)} | {_cell(one.described.sentence)} |"
@@ -62,7 +60,8 @@ def _of_backend(backend: Backend) -> list[str]:
     if backend.options:
         rows = ["| option | default | meaning |", "|---|---|---|"]
         rows += [
-            f"| `{name}` | `{described.default(one)}` | {_cell(one.meaning)} |" for name, one in backend.options.items()
+            f"| `{name}` | `{wording.setting(one.default)}` | {_cell(one.meaning)} |"
+            for name, one in backend.options.items()
         ]
         parts.append("\n".join(rows))
     return parts

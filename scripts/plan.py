@@ -251,14 +251,19 @@ class Plan:
         step = [sys.executable, str(digests.CHECKOUT / digests.PACKAGE), "discard", "--stores", self.writes]
         return shlex.join(step)
 
+    @cached_property
+    def _codes(self) -> dict[tuple[str, str | None], str]:
+        """Digests that are known already: Snakemake asks again for each job."""
+        return {}
+
     def code(self, step: str, name: str | None = None) -> str:
         """The digest of the code and libraries that a step depends on; with `name`, that of the backend's too."""
-        if not name:
-            return digests.code_digest([digests.step_file(step)])
-        choice = self.choices[name]
-        return digests.digest(
-            [digests.code_digest([digests.step_file(step), *choice.files()]), choice.backend.versions()]
-        )
+        if (step, name) not in self._codes:
+            choice = self.choices[name] if name else None
+            files = [digests.step_file(step), *(choice.files() if choice else [])]
+            versions = choice.backend.versions() if choice else {}
+            self._codes[step, name] = digests.digest([digests.code_digest(files), versions])
+        return self._codes[step, name]
 
     def figure_code(self, figure: str) -> str:
         """The digest of the code and libraries that one figure depends on."""

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import cycle
 from pathlib import Path
 
-from scripts import figure, page, summarise
+from scripts import backends, figure, page, summarise
 from scripts.dataset.image_set import SYNTHETIC_LABEL
 from scripts.report import captions
 
@@ -57,10 +57,10 @@ CODECS = {"raw": (0.3, 0.3, 3072), "png": (210, 58, 2264), "webp": (900, 72, 180
 """Made-up codecs: microseconds to encode and to decode an image, and its bytes then."""
 UNMADE = ("leveldb-webp", "tar-zstd")
 OTHERS = {
-    "png": ("png", {"compression": 6}, (90, 82)),
-    "hdf5": ("hdf5", {"chunk_images": 0}, (520, 0.35)),
+    "png": ("png", {"compress_level": 6}, (90, 82)),
+    "hdf5": ("hdf5", {"compression": "none"}, (520, 0.35)),
     "memmap": ("memmap", {}, (35, 0.29)),
-    "hdf5-chunks-of-64-gz": ("hdf5", {"chunk_images": 64, "compression": "gzip"}, (600, 21)),
+    "hdf5-chunks-of-64-gz": ("hdf5", {"images_per_chunk": 64, "compression": "gzip"}, (600, 21)),
 }
 """Made-up stores without a choice of codec: module, options, and microseconds to open one and to read an image."""
 
@@ -102,8 +102,12 @@ COMBINED = {
 }
 MANY = (*COMBINED, *OTHERS)
 """22 names, of which the longest has twenty letters: containers with several codecs, and others."""
+DEFAULTS = {
+    container: {name: option.default for name, option in backends.load(container).options.items()}
+    for container in CONTAINERS
+}
 KINDS = {name: (module, options) for name, (module, options, _) in OTHERS.items()} | {
-    name: (container, {"codec": codec, "level": 3}) for name, (container, codec) in COMBINED.items()
+    name: (container, {**DEFAULTS[container], "codec": codec}) for name, (container, codec) in COMBINED.items()
 }
 """Module and options of each of them."""
 MANY_SIZES = SIZES | {

@@ -1,12 +1,18 @@
 """The list of backends, their options, and what single backends promise beyond the contract."""
 
+import errno
+import io
+import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
 import tarfile
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -49,8 +55,8 @@ def test_importing_a_backend_imports_no_library() -> None:
         ("lmdb", {"codec": "png", "images_per_value": 2}, "leave images_per_value at 1"),
         ("lmdb", {"images_per_value": 0}, "at least 1"),
         ("lmdb", {"images_per_value": True}, "type int"),
-        ("hdf5", {"chunk_images": "64"}, "type int"),
-        ("hdf5", {"compression": "gzip"}, "set chunk_images"),
+        ("hdf5", {"images_per_chunk": "64"}, "type int"),
+        ("hdf5", {"compression": "gzip"}, "set images_per_chunk"),
         ("png", {"compress_level": 10}, "option compress_level of backend png can't be 10"),
         ("png", {"compress_level": True}, "option compress_level of backend png can't be True"),
     ],
@@ -71,6 +77,26 @@ def test_without_compression_pixels_take_what_they_take_even_where_images_repeat
         tmp_path / "store", np.tile(images, (200, 1, 1, 1)), np.tile(labels, 200)
     )
     assert disk_usage.measure(tmp_path / "store").apparent_bytes > 200 * images.nbytes
+
+
+@pytest.mark.parametrize("name", ["files", "png"])
+def test_files_are_written_whole_where_a_call_takes_only_a_part(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Short(io.FileIO):
+        def write(self, content: Any) -> int:
+            return super().write(memoryview(content)[:1000])
+
+    def short_open(file: str, mode: str, buffering: int = -1) -> Any:
+        return open(file, mode) if buffering else Short(file, mode)
+
+    images, labels = make()
+    variant = Variant(name, backends.resolve(name, {}))
+    with monkeypatch.context() as patch:
+        patch.setattr("scripts.backends.files.open", short_open, raising=False)
+        variant.write(tmp_path / "store", images, labels)
+    with variant.open(tmp_path / "store") as reader:
+        assert_same(reader.load_all(), images, labels)
 
 
 def test_lmdb_map_grows_several_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,20 +120,60 @@ def test_lmdb_keys_sort_as_numbers(tmp_path: Path) -> None:
     assert os.listdir(tmp_path / "store") == ["data.mdb"]
 
 
+def test_lmdb_errors_are_its_own_where_the_disk_is_nearly_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import lmdb
+
+    def fail(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr("scripts.backends.lmdb._append", fail)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(100, 99, 1))
+    variant = Variant("lmdb", backends.resolve("lmdb", {}))
+    error = lmdb.BadValsizeError("MDB_BAD_VALSIZE")
+    with pytest.raises(lmdb.BadValsizeError):
+        variant.write(tmp_path / "store", *make())
+    error = lmdb.Error(f"mdb_txn_commit: {os.strerror(errno.EIO)}")
+    with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
+        variant.write(tmp_path / "store", *make())
+
+
 def test_hdf5_settings(tmp_path: Path) -> None:
     import h5py
 
     for options, expected in [
         ({}, (None, None)),
-        ({"chunk_images": 7}, ((7, 32, 32, 3), None)),
-        ({"chunk_images": 64, "compression": "gzip"}, ((COUNT, 32, 32, 3), "gzip")),
-        ({"chunk_images": 7, "compression": "lzf"}, ((7, 32, 32, 3), "lzf")),
+        ({"images_per_chunk": 7}, ((7, 32, 32, 3), None)),
+        ({"images_per_chunk": 64, "compression": "gzip"}, ((COUNT, 32, 32, 3), "gzip")),
+        ({"images_per_chunk": 7, "compression": "lzf"}, ((7, 32, 32, 3), "lzf")),
     ]:
         path = tmp_path / str(len(os.listdir(tmp_path)))
         Variant("hdf5", backends.resolve("hdf5", options)).write(path, *make())
         with h5py.File(path / "images.h5") as file:
             assert (file["images"].chunks, file["images"].compression) == expected
             assert (file["labels"].dtype, file["labels"].chunks) == (np.int64, None)
+
+
+def test_hdf5_reads_each_compressed_chunk_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from scripts.backends import hdf5
+
+    images, labels = make()
+    variant = Variant("hdf5", backends.resolve("hdf5", {"images_per_chunk": 7, "compression": "gzip"}))
+    variant.write(tmp_path / "store", images, labels)
+    reads: list[str] = []
+
+    def counted(name: str, function: Callable[..., None]) -> Callable[..., None]:
+        return lambda *arguments: (reads.append(name), function(*arguments))[1]
+
+    monkeypatch.setattr(hdf5, "_read_rows", counted("rows", hdf5._read_rows))
+    monkeypatch.setattr(hdf5.Reader, "_read_one", counted("one", hdf5.Reader._read_one))
+    ids = [39, 0, 13, 6, 0, 7, 39]
+    with variant.open(tmp_path / "store") as reader:
+        assert_same(reader.load(ids), images[ids], labels[ids])
+    assert reads == ["rows"] * 3
+    reads.clear()
+    with variant.open(tmp_path / "store") as reader:
+        assert_same(reader.load([20, 0]), images[[20, 0]], labels[[20, 0]])
+    assert reads == ["one"] * 2
 
 
 def test_feather_settings(tmp_path: Path) -> None:
@@ -128,6 +194,48 @@ def test_feather_settings(tmp_path: Path) -> None:
             assert reader.read_all()["label"].to_pylist() == labels.tolist()
             is_smaller = (path / "images.arrow").stat().st_size < images.nbytes
             assert is_smaller == (options.keys() > {"images_per_batch"})
+
+
+def test_feather_announces_encoded_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    announced: list[tuple[list[int], int]] = []
+    images, labels = make()
+    variant = Variant("feather", backends.resolve("feather", {"codec": "png", "images_per_batch": 15}))
+    variant.write(tmp_path / "store", images // 64, labels)
+    with variant.open(tmp_path / "store") as reader:
+        reader.load(range(COUNT))
+        monkeypatch.setattr("scripts.backends.base.announce", lambda _, *found: announced.append(found))
+        reader.load([3, 39])
+    [(places, size)] = announced
+    content = (tmp_path / "store" / "images.arrow").read_bytes()
+    assert all(content[place:].startswith(b"\x89PNG") for place in places)
+    assert size == max(content.index(b"IEND", place) + 8 - place for place in places) < images[0].nbytes
+
+
+def test_arrow_refuses_more_than_its_offsets_can_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(np, "iinfo", lambda kind: SimpleNamespace(max=10_000))
+    for name, option in (("feather", "images_per_batch"), ("parquet", "images_per_row_group")):
+        options = backends.resolve(name, {"codec": "png", option: COUNT})
+        with pytest.raises(UserError, match=f"lower {option} of backend {name}"):
+            Variant(name, options).write(tmp_path / name, *make())
+
+
+def test_parquet_refuses_less_than_it_asked_for(tmp_path: Path) -> None:
+    import pyarrow as pa
+
+    variant = Variant("parquet", backends.resolve("parquet", {"images_per_row_group": 15}))
+    variant.write(tmp_path / "store", *make())
+    with variant.open(tmp_path / "store") as reader:
+        whole = reader._mapped
+
+        class Cutting:
+            metadata = whole.metadata
+
+            def iter_batches(self, rows: int, **settings: Any) -> Iterator[pa.RecordBatch]:
+                return whole.iter_batches(min(rows, 10), **settings)
+
+        reader._mapped = Cutting()
+        with pytest.raises(ValueError, match="10 images, not 25"):
+            reader.load([0, 39])
 
 
 def test_parquet_settings(tmp_path: Path) -> None:
@@ -165,6 +273,19 @@ def test_sqlite_settings(tmp_path: Path) -> None:
             assert connection.execute("SELECT number, label, image FROM images").fetchall() == expected
 
 
+def test_sqlite_misses_no_row(tmp_path: Path) -> None:
+    images, labels = make()
+    variant = Variant("sqlite", backends.resolve("sqlite", {}))
+    variant.write(tmp_path / "store", images, labels)
+    with closing(sqlite3.connect(tmp_path / "store" / "images.sqlite")) as connection, connection:
+        connection.execute("DELETE FROM images WHERE number > 0")
+    with variant.open(tmp_path / "store") as reader:
+        assert_same(reader.load([0]), images[:1], labels[:1])
+        for load in (reader.load_all, lambda: reader.load([0, 1]), lambda: reader.load([1])):
+            with pytest.raises(ValueError, match="value"):
+                load()
+
+
 def test_tar_members_as_others_read_them(tmp_path: Path) -> None:
     images, labels = make(COUNT, 5, 7)
     options = backends.resolve("tar", {"images_per_shard": 15})
@@ -182,6 +303,26 @@ def test_tar_members_as_others_read_them(tmp_path: Path) -> None:
         for member in ((f"{number:08d}.cls", str(label).encode()), (f"{number:08d}.raw", image.tobytes()))
     ]
     assert found == expected
+
+
+def test_tar_reads_on_where_a_call_gives_only_a_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def short(descriptor: int, pieces: list[Any], place: int) -> int:
+        most, some = 10_000, []
+        for piece in pieces:
+            some.append(memoryview(piece)[:most])
+            most -= len(some[-1])
+        return preadv(descriptor, some, place)
+
+    preadv = os.preadv
+    images, labels = make(COUNT, 31, 33)
+    variant = Variant("tar", backends.resolve("tar", {"images_per_shard": 15}))
+    variant.write(tmp_path / "store", images, labels)
+    monkeypatch.setattr(os, "preadv", short)
+    with variant.open(tmp_path / "store") as reader:
+        assert_same(reader.load_all(), images, labels)
+        os.truncate(tmp_path / "store" / "shard-000002.tar", 20_000)
+        with pytest.raises(EOFError, match=r"shard-000002\.tar is too short"):
+            reader.load_all()
 
 
 def test_leveldb_settings(tmp_path: Path) -> None:
@@ -325,10 +466,21 @@ def test_tensorstore_and_zarr_read_each_other(tmp_path: Path) -> None:
                 {file.relative_to(path): file.read_bytes() for file in path.glob("*/c/**/*") if file.is_file()}
             )
         assert chunks[0].keys() == chunks[1].keys()
-        assert "compression" in options or chunks[0] == chunks[1]
+        # The same settings, but compressors that were built with other versions of their libraries.
+        assert codecs_of(tmp_path / f"tensorstore{number}") == codecs_of(tmp_path / f"zarr{number}")
+        if "compression" not in options:
+            assert chunks[0] == chunks[1]
 
 
-def test_tensorstore_announces_where_chunks_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def codecs_of(store: Path) -> list[tuple[str, dict]]:
+    """The codecs of chunks of images, as the store says."""
+    [first, *others] = json.loads((store / "images" / "zarr.json").read_text())["codecs"]
+    chunk_codecs = first["configuration"]["codecs"] if first["name"] == "sharding_indexed" else [first, *others]
+    return [(codec["name"], codec.get("configuration", {})) for codec in chunk_codecs]
+
+
+@pytest.mark.parametrize("name", ["tensorstore", "zarr"])
+def test_chunks_are_announced_where_they_are(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     announced: list[bytes] = []
 
     def keep(descriptor: int, places: list[int], size: int) -> None:
@@ -336,7 +488,7 @@ def test_tensorstore_announces_where_chunks_are(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr("scripts.backends.base.announce", keep)
     images, labels = make(100)
-    variant = Variant("tensorstore", backends.resolve("tensorstore", {"images_per_chunk": 7, "chunks_per_shard": 3}))
+    variant = Variant(name, backends.resolve(name, {"images_per_chunk": 7, "chunks_per_shard": 3}))
     variant.write(tmp_path / "store", images, labels)
     with variant.open(tmp_path / "store") as reader:
         reader.load([50, 0, 23, 50])

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -222,7 +223,7 @@ def test_interrupted_write_leaves_nothing(variant: Variant, tmp_path: Path, slic
     with pytest.raises(InterruptedWrite):
         variant.write(tmp_path / "store", Lazy(images, slices), labels)
     assert not (tmp_path / "store").exists()
-    assert not open_files(tmp_path)
+    assert_nothing_is_open(tmp_path)
     variant.write(tmp_path / "store", images, labels)
     with variant.open(tmp_path / "store") as reader:
         assert_same(reader.load_all(), images, labels)
@@ -234,10 +235,31 @@ def test_closing(variant: Variant, written: tuple[Path, np.ndarray, np.ndarray])
     reader.load([1])
     reader.close()
     reader.close()
-    assert not open_files(path)
+    assert_nothing_is_open(path)
     for read in (reader.load_all, lambda: reader.load([0])):
         with pytest.raises(ValueError, match="closed"):
             read()
+
+
+@pytest.mark.parametrize("content", [b"", b"\x55"], ids=["emptied", "overwritten"])
+def test_opening_a_damaged_store_leaves_nothing_open(
+    variant: Variant, written: tuple[Path, np.ndarray, np.ndarray], content: bytes
+) -> None:
+    path, *_ = written
+    for file in filter(Path.is_file, path.rglob("*")):
+        file.write_bytes(content * file.stat().st_size)
+    with pytest.raises(Exception, match=r"."), variant.open(path) as reader:
+        reader.load_all()
+    assert_nothing_is_open(path)
+
+
+def assert_nothing_is_open(path: Path) -> None:
+    """Within a second: some libraries close a file in a thread of their own."""
+    for _ in range(20):
+        if not open_files(path):
+            return
+        time.sleep(0.05)
+    assert open_files(path) == []
 
 
 def open_files(path: Path) -> list[str]:

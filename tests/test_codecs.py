@@ -91,6 +91,18 @@ def test_a_picture_of_another_kind_is_refused(name: str, mode: str) -> None:
         codecs.load(name).decode(file.getvalue(), np.zeros((6, 4, 3), np.uint8))
 
 
+@pytest.mark.parametrize("name", ["png", "webp"])
+def test_nothing_of_another_size_is_decoded(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: Image.Image) -> None:
+        raise AssertionError
+
+    codec = codecs.load(name)
+    value = codec.encode(make((6, 4, 3)))
+    monkeypatch.setattr(Image.Image, "tobytes", fail)
+    with pytest.raises(ValueError, match=r"a (PNG|WEBP) of .* not of"):
+        codec.decode(value, np.zeros((6, 5, 3), np.uint8))
+
+
 class Malicious:
     """Pickles as a call of os.mkdir."""
 

@@ -7,14 +7,14 @@ import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import CHECKOUT
 
-from scripts import backends, go_stores, native
+from scripts import backends, codecs, compiler, go_stores, native, values
 from scripts.backends import base
 from scripts.errors import UserError
 from tests.backend_variants import Variant, assert_same, installed, make
@@ -28,12 +28,26 @@ def variant(request: pytest.FixtureRequest) -> Variant:
 
 
 @pytest.fixture
+def library() -> None:
+    """For what is the same for all kinds: a skip where the library can't be built."""
+    installed(Variant(KINDS[0], backends.resolve(KINDS[0], {})))
+
+
+@pytest.fixture
 def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the sources, free to be edited."""
     directory = tmp_path / "copy" / go_stores.NATIVE.directory
     shutil.copytree(CHECKOUT / "scripts" / go_stores.NATIVE.directory, directory)
-    monkeypatch.setattr(native, "_directory", lambda native: directory)
+    monkeypatch.setattr(native, "directory", lambda native: directory)
     return directory
+
+
+@pytest.fixture
+def forgotten() -> Iterator[None]:
+    """What has been found out about this machine, forgotten before and afterwards."""
+    compiler.missing.cache_clear()
+    yield
+    compiler.missing.cache_clear()
 
 
 def program(directory: Path, name: str, text: str) -> None:
@@ -62,30 +76,30 @@ def test_versions_are_those_that_the_sources_ask_for() -> None:
     bolt, badger = (native.versions(backends.load(name).native) for name in ("bolt", "badger"))
     assert bolt["go.etcd.io/bbolt"].startswith("v1.")
     assert badger["github.com/dgraph-io/badger/v4"].startswith("v4.")
-    assert bolt.keys() ^ badger.keys() == {"go.etcd.io/bbolt", "github.com/dgraph-io/badger/v4"}
-    assert bolt["go"] == badger["go"]
+    assert bolt.keys() == {"go.etcd.io/bbolt"}
+    assert badger.keys() == {"github.com/dgraph-io/badger/v4", "github.com/dgraph-io/ristretto/v2"}
 
 
+@pytest.mark.usefixtures("forgotten")
 @pytest.mark.parametrize(
-    ("go", "compiler", "reason"),
+    ("go", "has_compiler", "reason"),
     [
         (None, True, "no `go` on the PATH"),
-        ("echo go version go1.19.8 linux/amd64", True, "older than"),
+        ("echo go1.19.8; echo gcc", True, "older than"),
         ("echo broken >&2; exit 1", True, "broken"),
-        ("echo go version go1.99 linux/amd64", False, "C compiler"),
-        ("echo go version go1.99 linux/amd64", True, None),
+        ("echo go1.99; echo gcc -m64", False, "C compiler"),
+        ("echo go1.99; echo gcc -m64", True, None),
     ],
 )
 def test_what_is_missing_is_said_with_the_remedy(
-    go: str | None, compiler: bool, reason: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    go: str | None, has_compiler: bool, reason: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if go:
         program(tmp_path / "bin", "go", go)
-    if compiler:
+    if has_compiler:
         program(tmp_path / "bin", "gcc", "")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-    monkeypatch.delenv("CC", raising=False)
-    found = native.missing(go_stores.NATIVE)
+    found = compiler.missing(go_stores.NATIVE)
     if reason is None:
         assert found is None
     else:
@@ -94,67 +108,65 @@ def test_what_is_missing_is_said_with_the_remedy(
         assert "install" in found
         assert "\n" not in found
         with pytest.raises(UserError, match="can't be built"):
-            native.build(go_stores.NATIVE, tmp_path / "library.so")
+            compiler.build(go_stores.NATIVE, tmp_path / "library.so")
 
 
-def test_sources_that_do_not_compile_leave_nothing(variant: Variant, copied: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("library")
+def test_sources_that_do_not_compile_leave_nothing(copied: Path, tmp_path: Path) -> None:
     (copied / "main.go").write_text("package main\nfunc main() { this is no Go }\n")
     with pytest.raises(UserError, match="failed") as raised:
-        native.build(go_stores.NATIVE, tmp_path / "libraries" / "library.so")
+        compiler.build(go_stores.NATIVE, tmp_path / "libraries" / "library.so")
     assert "main.go:2" in str(raised.value)
     assert "\n" not in str(raised.value)
     assert os.listdir(tmp_path / "libraries") == []
 
 
-def test_the_step_builds_what_can_be_loaded(variant: Variant, tmp_path: Path) -> None:
-    output = tmp_path / "libraries" / "library.so"
-    step = [sys.executable, str(CHECKOUT / "scripts"), "compile", "--backend", variant.name, "--output", str(output)]
-    subprocess.run(step, check=True)
-    assert os.listdir(output.parent) == [output.name]
-    loads = f"import ctypes; ctypes.CDLL({str(output)!r}).store_open"
+@pytest.mark.usefixtures("library")
+def test_the_step_builds_what_can_be_loaded(tmp_path: Path) -> None:
+    step = [sys.executable, str(CHECKOUT / "scripts"), "compile", "--backend", KINDS[0]]
+    subprocess.run(step, cwd=tmp_path, check=True)
+    place = tmp_path / native.path(go_stores.NATIVE)
+    loads = f"import ctypes; ctypes.CDLL({str(place)!r}).store_open"
     subprocess.run([sys.executable, "-c", loads], check=True)
 
 
-def test_a_backend_without_a_library_has_nothing_to_build(tmp_path: Path) -> None:
-    step = [
-        sys.executable,
-        str(CHECKOUT / "scripts"),
-        "compile",
-        "--backend",
-        "png",
-        "--output",
-        str(tmp_path / "x.so"),
-    ]
-    run = subprocess.run(step, capture_output=True, text=True, check=False)
-    assert run.returncode == 1
-    assert "png" in run.stderr
-    assert run.stderr.count("\n") == 1
+@pytest.mark.usefixtures("library")
+def test_a_library_is_the_same_wherever_it_is_built(copied: Path, tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "--quiet", tmp_path / "copy"], check=True)
+    compiler.build(go_stores.NATIVE, tmp_path / "library.so")
+    assert (tmp_path / "library.so").read_bytes() == compiler.built(go_stores.NATIVE).read_bytes()
 
 
-def test_a_library_that_is_not_built_is_one_line_with_the_remedy(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match="python scripts compile"):
-        native.built(go_stores.NATIVE)
+@pytest.mark.usefixtures("library")
+def test_beside_the_library_is_written_what_has_built_it() -> None:
+    assert native.toolchain(go_stores.NATIVE)["go"].startswith("go1.")
 
 
 # Errors and values
 
 
-def test_errors_of_the_system_keep_their_number(variant: Variant, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("library")
+def test_errors_of_the_system_keep_their_number(tmp_path: Path) -> None:
     call = go_stores._library()
     with pytest.raises(OSError, match="directory") as raised:
         go_stores._handle(call["store_open"], "bolt", tmp_path / "nothing", {})
     assert raised.value.errno == errno.ENOENT
 
 
-def test_errors_of_the_libraries_are_texts(variant: Variant, tmp_path: Path) -> None:
-    call = go_stores._library()
-    with pytest.raises(go_stores.GoError, match="there is no store unheard-of"):
-        go_stores._handle(call["store_open"], "unheard-of", tmp_path, {})
+@pytest.mark.usefixtures("library")
+@pytest.mark.parametrize("kind", ["unheard-of", "nothing"])
+def test_a_store_that_is_not_in_the_library(kind: str, tmp_path: Path) -> None:
+    with pytest.raises(go_stores.GoError, match=f"there is no store {kind}"):
+        go_stores._handle(go_stores._library()["store_open"], kind, tmp_path, {})
+
+
+@pytest.mark.usefixtures("library")
+def test_a_panic_is_an_error() -> None:
     with pytest.raises(go_stores.GoError, match="panic"):
-        call["store_close"](12345)
+        go_stores._library()["store_close"](12345)
+
+
+def test_errors_of_the_libraries_are_texts(variant: Variant, tmp_path: Path) -> None:
     variant.write(tmp_path / "store", *make())
     for file in (tmp_path / "store").iterdir():
         file.write_bytes(b"\x55" * file.stat().st_size)
@@ -170,6 +182,33 @@ def test_a_file_that_is_cut_while_it_is_mapped_is_an_error(variant: Variant, tmp
         os.truncate(largest, 8192)
         with pytest.raises(go_stores.GoError):
             reader.load_all()
+
+
+@pytest.mark.parametrize("codec", ["raw", "pickle"])
+def test_a_number_without_a_value_is_an_error(variant: Variant, codec: str, tmp_path: Path) -> None:
+    images, labels = make(10)
+    options = backends.resolve(variant.name, {"codec": codec})
+    call = go_stores._library()
+    handle = go_stores._handle(call["store_create"], variant.name, tmp_path, options)
+    for start, stop in ((0, 4), (6, 10)):
+        packed, lengths = go_stores._packed(images[start:stop], labels[start:stop], codecs.load(codec))
+        call["store_put"](handle, start, stop - start, packed.ctypes.data, lengths.ctypes.data)
+    metadata = values.metadata(images.shape)
+    call["store_put"](handle, go_stores.METADATA, 1, metadata, np.array([len(metadata)]).ctypes.data)
+    call["store_finish"](handle, True)
+    with variant.backend.open(tmp_path, options) as reader:
+        assert_same(reader.load([9, 3]), images[[9, 3]], labels[[9, 3]])
+        for ids, missing in (([4], 4), ([9, 5, 3], 5)):
+            with pytest.raises(go_stores.GoError, match=f"no value of number {missing}"):
+                reader.load(ids)
+        with pytest.raises(go_stores.GoError, match="no value of number 4"):
+            reader.load_all()
+        reader._count = 20
+        for ids, missing in (([10], 10), ([9, 19], 19)):
+            with pytest.raises(go_stores.GoError, match=f"no value of number {missing}"):
+                reader.load(ids)
+        with pytest.raises(go_stores.GoError, match="no value of number 10"):
+            reader._fill(None, 8, *reader._new_arrays(5))
 
 
 @pytest.mark.parametrize("images_per_call", [1, 7, 1024])

@@ -84,7 +84,7 @@ def test_a_mistake_in_a_value_names_key_and_remedy(config: dict[str, Any], help_
         ({"backend": "lmbd"}, "did you mean lmdb?"),
         ({"backend": "lmdb", "codek": "png"}, "did you mean codec?"),
         ({"backend": "lmdb", "codec": "pgn"}, "did you mean png?"),
-        ({"backend": "hdf5", "compression": "gzip"}, "set chunk_images"),
+        ({"backend": "hdf5", "compression": "gzip"}, "set images_per_chunk"),
     ],
 )
 def test_a_mistake_in_a_variant_is_one_line(capsys: pytest.CaptureFixture, variant: dict, help_in_it: str) -> None:
@@ -171,11 +171,11 @@ def test_a_new_backend_is_one_file(workflow: Workflow) -> None:
 
 def test_numbers_and_truth_values_of_the_command_line_are_understood() -> None:
     """Snakemake hands over what is within brackets, and `true`, as text."""
-    given = {"cutoffs": ["10", "100"], "quick": "true", "variants": {"v": {"backend": "hdf5", "chunk_images": "8"}}}
+    given = {"cutoffs": ["10", "100"], "quick": "true", "variants": {"v": {"backend": "hdf5", "images_per_chunk": "8"}}}
     completed = plan.complete(given)
     assert completed["cutoffs"] == [10, 100]
     assert completed["quick"] is True
-    assert completed["variants"]["v"]["chunk_images"] == 8
+    assert completed["variants"]["v"]["images_per_chunk"] == 8
     assert plan.complete({"cutoffs": [10.0], "variants": None}) == plan.complete({"cutoffs": [10]})
 
 

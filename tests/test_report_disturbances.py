@@ -37,7 +37,7 @@ def test_the_stolen_share_is_that_of_all_cores_of_the_node(tmp_path):
     run.change(where, machine=machine, noise={**record["noise"], "stolen_seconds": 2.4})
     assert judged(run) == {}
     run.change(where, machine=machine, noise={**record["noise"], "stolen_seconds": 24})
-    assert judged(run) == {"hdf5/10/write.json": "a hypervisor took 9% of the cores' time"}
+    assert judged(run) == {"hdf5/10/write.json": "a hypervisor took 9 % of the cores' time"}
 
 
 def at_once(tmp_path, file_system: dict, other: dict, node: str) -> Run:

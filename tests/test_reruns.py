@@ -62,11 +62,11 @@ def test_a_codec_that_no_store_uses(finished: Workflow) -> None:
 
 
 def test_a_variants_options(finished: Workflow) -> None:
-    variants = {"smaller": {"backend": "hdf5", "chunk_images": 10}}
+    variants = {"smaller": {"backend": "hdf5", "images_per_chunk": 10}}
     finished.configure(backends=["lmdb", "smaller"], variants=variants)
     assert finished.planned() == builds(["smaller"]) | timings(["smaller"]) | SUMMARY
     finished.finish()
-    variants["smaller"]["chunk_images"] = 20
+    variants["smaller"]["images_per_chunk"] = 20
     finished.configure(variants=variants)
     assert finished.planned() == builds(["smaller"]) | timings(["smaller"]) | SUMMARY
 

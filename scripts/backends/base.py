@@ -242,11 +242,11 @@ class Backend(ABC):
                 sync_directory(path.parent)
         except BaseException as error:
             shutil.rmtree(path, ignore_errors=True)
+            # Libraries have errors of their own; in most, the system's words for a full disk are left.
+            if getattr(error, "errno", None) is None and os.strerror(errno.ENOSPC) in str(error):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
             if isinstance(error, OSError) and error.filename is None:
                 error.filename = str(path)
-            if not isinstance(error, OSError) and os.strerror(errno.ENOSPC) in str(error):
-                # Libraries have errors of their own; in most, the system's words for a full disk are left.
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
             raise
 
     def versions(self) -> dict[str, str]:

@@ -3,7 +3,7 @@
     images.arrow    record batches of two columns without nulls:
         image       fixed-size binary, the pixels; with a codec other than raw, binary, the image's bytes by the codec
         label       int64
-    the schema's key `METADATA`: {"count", "image_shape", "images_per_batch"} as JSON
+    metadata of the schema: `images`, {"count", "image_shape"} as JSON, and `images_per_batch`
 
 Settings and where they come from, measured on 10,000 CIFAR-10 images of 32x32 unless said otherwise:
 
@@ -18,16 +18,17 @@ Settings and where they come from, measured on 10,000 CIFAR-10 images of 32x32 u
 - Of a batch of images the kernel is told all places before the first is touched, and once for each record batch where
   its labels are: from a cold cache that takes 0.3 of the time (60,000 images), from a warm one 1.3 times. A single
   image isn't announced: it would take 1.2 times as long from a warm cache, and 0.8 to 0.9 of the time from a cold one.
-- `compression` is of whole record batches, of which one image needs one: it goes with few `images_per_batch`. Nothing
-  decompressed is kept from one call to the next. An image takes 3,080 bytes, with lz4 3,018 and with zstd 3,026.
+- `compression` is of whole record batches, of which one image needs one: it goes with few `images_per_batch`. An image
+  takes 3,080 bytes, with lz4 3,018 and with zstd 2,918. Arrow's own level of zstd is 1.
 - No threads of Arrow's: it would share out columns, and nearly everything is in one. With two threads and zstd,
   neither writing nor reading takes less time. Reading compressed batches, Arrow waits for a thread of its pool for
   input, which is held to the threads allowed.
 - No `pyarrow.array` for what NumPy holds: it imports pandas, where that is installed.
+- Between calls a reader keeps: the map, and of record batches that were read where their columns are in it; of
+  compressed ones nothing.
 - Arrow never syncs, so durable means an fsync(2) after closing.
 """
 
-import json
 import math
 import mmap
 from contextlib import suppress
@@ -36,14 +37,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scripts import codecs, values
+from scripts import arrow, codecs, values
 from scripts.backends import base
 
 if TYPE_CHECKING:
     import pyarrow
 
 FILE = "images.arrow"
-METADATA = b"image set"
+IMAGES_PER_BATCH = b"images_per_batch"
 
 
 class Backend(base.Backend):
@@ -51,10 +52,13 @@ class Backend(base.Backend):
 
     packages = {"pyarrow": "pyarrow"}
     options = {
-        "codec": base.Option("raw", "how one image becomes bytes", tuple(codecs.names())),
+        "codec": base.CODEC,
         "images_per_batch": base.Option(0, "how many images a record batch holds; 0: as many as take 4 MiB"),
-        "compression": base.Option("none", "how each column of a record batch is compressed", ("none", "lz4", "zstd")),
+        "compression": base.Option(
+            "none", "how columns of a record batch are compressed; zstd at level 3", ("none", "lz4", "zstd")
+        ),
     }
+    thread_variables = ("ARROW_IO_THREADS",)
     fork_safe = True
     several_readers = True
     opens_without_writing = True
@@ -69,24 +73,19 @@ class Backend(base.Backend):
         import pyarrow as pa
 
         codec = codecs.load(options["codec"])
-        count, *image_shape = images.shape
         block_rows = base.rows_per_block(images.shape)
         rows = options["images_per_batch"] or block_rows
-        image_type = pa.binary(math.prod(image_shape) if codec.is_identity else -1)
-        about = {"count": count, "image_shape": image_shape, "images_per_batch": rows}
-        schema = pa.schema(
-            [pa.field("image", image_type, nullable=False), pa.field("label", pa.int64(), nullable=False)],
-            {METADATA: json.dumps(about).encode()},
-        )
-        compression = None if options["compression"] == "none" else options["compression"]
+        metadata = {arrow.METADATA: values.metadata(images.shape), IMAGES_PER_BATCH: str(rows).encode()}
+        schema = arrow.schema(arrow.image_type(images.shape[1:], codec), metadata)
+        level = arrow.ZSTD_LEVEL if options["compression"] == "zstd" else None
+        compression = None if options["compression"] == "none" else pa.Codec(options["compression"], level)
         settings = pa.ipc.IpcWriteOptions(compression=compression, use_threads=False)
         with pa.OSFile(str(path / FILE), "wb") as file, pa.ipc.new_file(file, schema, options=settings) as writer:
             for _, image_block, label_block in base.blocks(images, labels, max(1, block_rows // rows) * rows):
-                columns = [_column(image_block, codec), _array(pa.int64(), len(label_block), label_block)]
-                writer.write_table(pa.Table.from_arrays(columns, schema=schema), rows)
+                batch = arrow.batch(schema, image_block, label_block, codec, "images_per_batch of backend feather")
+                writer.write_table(pa.Table.from_batches([batch]), rows)
         if durable:
-            base.sync_file(path / FILE)
-            base.sync_directory(path)
+            base.sync_tree(path)
 
 
 class Reader(base.Reader):
@@ -97,21 +96,23 @@ class Reader(base.Reader):
 
         self._codec = codecs.load(options["codec"])
         self._file = open(path / FILE, "rb", buffering=0)  # noqa: SIM115
-        self._map: mmap.mmap | None = None
+        self._map = self._source = self._batches = None
         self._address = 0
         self._advice: int | None = None
         self._known: dict[int, _Batch] = {}
-        if options["compression"] == "none":
-            self._map = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
-            self._source = pa.BufferReader(self._map)
-            self._address = pa.py_buffer(self._map).address
-        else:
-            pa.set_io_thread_count(base.threads())
-            self._source = pa.OSFile(str(path / FILE))
-        self._batches = pa.ipc.open_file(self._source, options=pa.ipc.IpcReadOptions(use_threads=False))
-        about = json.loads(self._batches.schema.metadata[METADATA])
-        super().__init__(about["count"], about["image_shape"])
-        self._images_per_batch = about["images_per_batch"]
+        with base.closing_on_error(self._close):
+            if options["compression"] == "none":
+                self._map = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
+                self._address = pa.py_buffer(self._map).address
+                # Arrow is told where the map is and doesn't hold it, so that closing ends it, whatever refers to Arrow.
+                self._source = pa.BufferReader(pa.foreign_buffer(self._address, len(self._map)))
+            else:
+                pa.set_io_thread_count(base.threads())
+                self._source = pa.OSFile(str(path / FILE))
+            self._batches = pa.ipc.open_file(self._source, options=pa.ipc.IpcReadOptions(use_threads=False))
+            metadata = self._batches.schema.metadata
+            super().__init__(*values.described(metadata[arrow.METADATA]))
+            self._images_per_batch = int(metadata[IMAGES_PER_BATCH])
 
     def _read_all(self, images: np.ndarray, labels: np.ndarray) -> None:
         self._advise(mmap.MADV_NORMAL)
@@ -120,7 +121,7 @@ class Reader(base.Reader):
             batch = self._batch(number)
             labels[rows] = batch.labels
             if self._codec.is_identity:
-                memoryview(images[rows]).cast("B")[:] = batch.pixels
+                memoryview(images[rows]).cast("B")[:] = batch.content[: batch.ends[-1]]
             else:
                 values.decode(map(batch.value, range(len(batch.labels))), images[rows], self._codec)
 
@@ -133,7 +134,10 @@ class Reader(base.Reader):
         wanted = [(self._batch(number), row) for number, row in places]
         if len(ids) > 1:
             starts = [batch.place + batch.ends[row] for batch, row in wanted]
-            base.announce(self._file.fileno(), starts, images[0].nbytes)
+            size = images[0].nbytes
+            if not self._codec.is_identity:
+                size = max(batch.ends[row + 1] - batch.ends[row] for batch, row in wanted)
+            base.announce(self._file.fileno(), starts, size)
         labels[:] = [batch.labels[row] for batch, row in wanted]
         values.decode((batch.value(row) for batch, row in wanted), images, self._codec)
 
@@ -147,10 +151,13 @@ class Reader(base.Reader):
                 values.decode([batch.value(places[row])], images[row : row + 1], self._codec)
 
     def _close(self) -> None:
-        self._source.close()
         self._file.close()
         self._known.clear()
-        del self._batches, self._source, self._map
+        if self._source is not None:
+            self._source.close()
+        self._batches = self._source = None
+        if self._map is not None:
+            self._map.close()
 
     def _batch(self, number: int) -> "_Batch":
         batch = self._known.get(number)
@@ -175,33 +182,11 @@ class _Batch:
 
     def __init__(self, batch: "pyarrow.RecordBatch", image_bytes: int, origin: int) -> None:
         images, labels = batch.columns
-        _, *ends, pixels = images.buffers()
-        self.place = pixels.address - origin
-        self.small = [(buffer.address - origin, buffer.size) for buffer in (*ends, labels.buffers()[1])]
-        # Arrow may pad what it stores, so a buffer's own size says nothing.
-        stops = range(0, (len(images) + 1) * image_bytes, image_bytes)
-        self.ends = memoryview(ends[0]).cast("i")[: len(images) + 1] if ends else stops
-        self.pixels = memoryview(pixels).cast("B")[: self.ends[-1]]
-        self.labels = memoryview(labels.buffers()[1]).cast("q")[: len(labels)]
+        _, *offsets, content = images.buffers()
+        self.place = content.address - origin
+        self.small = [(buffer.address - origin, buffer.size) for buffer in (*offsets, labels.buffers()[1])]
+        self.labels, self.content, self.ends = arrow.views(batch, image_bytes)
 
     def value(self, row: int) -> memoryview:
         """The bytes of one image."""
-        return self.pixels[self.ends[row] : self.ends[row + 1]]
-
-
-def _column(images: np.ndarray, codec: codecs.Codec) -> "pyarrow.Array":
-    """A column of images, without a copy where their bytes are the pixels."""
-    import pyarrow as pa
-
-    if codec.is_identity:
-        return _array(pa.binary(images[0].nbytes), len(images), images)
-    encoded = values.encode(images, codec)
-    ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
-    return _array(pa.binary(), len(images), ends, b"".join(encoded))
-
-
-def _array(kind: "pyarrow.DataType", length: int, *parts: np.ndarray | bytes) -> "pyarrow.Array":
-    """An array of Arrow's around what is in memory: `pyarrow.array` would import pandas."""
-    import pyarrow as pa
-
-    return pa.Array.from_buffers(kind, length, [None, *map(pa.py_buffer, parts)])
+        return self.content[self.ends[row] : self.ends[row + 1]]

@@ -1,25 +1,30 @@
-"""Backend lmdb: one LMDB environment, with one value per image, or several images to a value.
+r"""Backend lmdb: one LMDB environment, with one value per image, or several images to a value.
 
     key     number of the value, 8 bytes, big-endian, so that LMDB's order of bytes is the order of numbers
     value   the label (int64 of the machine), then the image's bytes by the codec; of several images, all labels first
-    the key `METADATA`, after all numbers: {"count", "image_shape"} as JSON
+    the key \xffmetadata, after all numbers: {"count", "image_shape"} as JSON
 
 Settings and where they come from, measured on 10,000 CIFAR-10 images of 32x32 unless said otherwise:
 
-- Writing: transactions of 1,024 images, keys in order with append=True (LMDB's own advice for bulk loads), sync=False,
-  and one sync at the end. One transaction for everything took 1.9 times as long; a write map is slower still.
+- Writing: transactions of at most 1,024 images and 4 MiB, keys in order with append=True (LMDB's own advice for bulk
+  loads), sync=False, and one sync at the end. One transaction for everything took 1.9 times as long; a write map is
+  slower still.
 - The map starts at 64 MiB and doubles on MapFullError, and that transaction is done again. The map is address space,
   not disk; growing costs less than can be measured, and a size guessed from the images can be wrong.
 - No lock file: nobody else knows the store while it is written, and nobody writes it while it is read.
 - Reading everything wants the kernel's readahead; reading at random doesn't: with it a cold store reads 27 times the
-  bytes that it needs. The reader opens the environment without, and once more, with it, to read everything (0.1 ms).
-- A batch isn't announced to the kernel, as in other backends: each lookup waits for a page of the tree, so that nothing
-  is gained from a cold cache (madvise on each value), and it takes half as long again from a warm one.
+  bytes that it needs. So the reader closes the environment and opens another when the other way of reading is asked
+  for. A store of at most 512 KiB is always read with readahead: to open it and read everything then takes 0.6 of the
+  time from a warm cache and 0.8 to 0.9 from a cold one, and a batch of 420 KiB from a cold one 0.4; but one image of
+  420 KiB from a cold cache takes 1.7 times as long.
+- Unlike in other backends, a batch isn't announced to the kernel: each lookup waits for a page of the tree, so that
+  nothing is gained from a cold cache (madvise on each value), and it takes half as long again from a warm one.
+- Between calls a reader keeps: the environment, hence the map, and its read transaction. The library refuses a second
+  environment of the same directory in one process, so a process can have one reader of a store at a time.
 """
 
 import errno
 import itertools
-import json
 import math
 import os
 import shutil
@@ -36,9 +41,11 @@ from scripts.errors import UserError
 if TYPE_CHECKING:
     import lmdb
 
+FILE = "data.mdb"
 FIRST_MAP_BYTES = 64 << 20
 IMAGES_PER_TRANSACTION = 1024
-METADATA = b"\xffmetadata"
+SMALL_BYTES = 512 << 10
+"""Of a store that is read with the kernel's readahead whatever is asked for."""
 
 
 class Backend(base.Backend):
@@ -46,7 +53,7 @@ class Backend(base.Backend):
 
     packages = {"lmdb": "lmdb"}
     options = {
-        "codec": base.Option("raw", "how one image becomes bytes", tuple(codecs.names())),
+        "codec": base.CODEC,
         "images_per_value": base.Option(1, "how many images share one value; above 1 only with codec raw", minimum=1),
     }
     fork_safe = False
@@ -62,7 +69,6 @@ class Backend(base.Backend):
 
     def open(self, path: Path, options: dict[str, Any]) -> "Reader":
         """Open the environment without a lock; `options` say how its values are made."""
-        os.stat(path / "data.mdb")  # LMDB's own error for a missing store is not an OSError
         return Reader(path, options)
 
     def _write(
@@ -73,7 +79,6 @@ class Backend(base.Backend):
         per_value = options["images_per_value"]
         rows = max(1, min(IMAGES_PER_TRANSACTION, base.rows_per_block(images.shape)) // per_value) * per_value
         codec = codecs.load(options["codec"])
-        count, *image_shape = images.shape
         try:
             with lmdb.open(str(path), map_size=FIRST_MAP_BYTES, lock=False, sync=False) as environment:
                 for start, image_block, label_block in base.blocks(images, labels, rows):
@@ -81,13 +86,13 @@ class Backend(base.Backend):
                         packed = _pack(image_block, label_block, per_value)
                     else:
                         packed = values.join(image_block, label_block, codec)
-                    _append(environment, [(_key(n), value) for n, value in enumerate(packed, start // per_value)])
-                _append(environment, [(METADATA, json.dumps({"count": count, "image_shape": image_shape}).encode())])
+                    _append(environment, [(values.key(n), value) for n, value in enumerate(packed, start // per_value)])
+                _append(environment, [(values.METADATA, values.metadata(images.shape))])
                 if durable:
                     environment.sync(True)
         except lmdb.Error as error:
-            # A full disk cuts a write short, which LMDB reports as EIO, or fails it, which is a DiskError.
-            if isinstance(error, lmdb.DiskError) or shutil.disk_usage(path).free < base.BLOCK_BYTES:
+            # A full disk cuts a write short, which LMDB reports as EIO.
+            if os.strerror(errno.EIO) in str(error) and shutil.disk_usage(path).free < base.BLOCK_BYTES:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
             raise
         if durable:
@@ -95,15 +100,22 @@ class Backend(base.Backend):
 
 
 class Reader(base.Reader):
-    """Holds one read transaction, in an environment opened with or without readahead as the last call wanted."""
+    """Holds one read transaction, in an environment opened with or without readahead as the last call wanted.
+
+    There can be one reader of a store at a time in a process.
+    """
 
     def __init__(self, path: Path, options: dict[str, Any]) -> None:
         self._path = str(path)
         self._codec = codecs.load(options["codec"])
         self._per_value = options["images_per_value"]
+        # LMDB's own error for a missing store is not an OSError, as this one is.
+        self._is_small = os.stat(path / FILE).st_size <= SMALL_BYTES
+        self._reads_ahead: bool | None = None
         self._environment: lmdb.Environment | None = None
-        metadata = json.loads(bytes(self._begin(readahead=False).get(METADATA)))
-        super().__init__(metadata["count"], metadata["image_shape"])
+        self._transaction: lmdb.Transaction | None = None
+        with base.closing_on_error(self._close):
+            super().__init__(*values.described(self._begin(readahead=False).get(values.METADATA)))
         self._image_bytes = math.prod(self.image_shape)
 
     def _read_all(self, images: np.ndarray, labels: np.ndarray) -> None:
@@ -115,17 +127,18 @@ class Reader(base.Reader):
 
     def _close(self) -> None:
         if self._environment is not None:
-            self._transaction.abort()
-            self._environment.close()
+            self._environment.close()  # ends its transaction as well
 
     def _begin(self, readahead: bool) -> "lmdb.Transaction":
-        if self._environment is None or self._readahead != readahead:
+        """The transaction, begun in another environment if the last one wasn't opened as wanted."""
+        readahead = readahead or self._is_small
+        if self._reads_ahead != readahead:
             import lmdb
 
             self._close()
             self._environment = lmdb.open(self._path, readonly=True, create=False, lock=False, readahead=readahead)
             self._transaction = self._environment.begin(buffers=True)
-            self._readahead = readahead
+            self._reads_ahead = readahead
         return self._transaction
 
     def _values_of(self, ids: list[int]) -> Iterator[bytes | memoryview]:
@@ -133,7 +146,7 @@ class Reader(base.Reader):
         get = self._begin(readahead=False).get
         for number in ids:
             value_number, place = divmod(number, self._per_value)
-            value = get(_key(value_number))
+            value = get(values.key(value_number))
             if self._per_value > 1:
                 label = place * base.LABEL_BYTES
                 image = self._all_labels(value) + place * self._image_bytes
@@ -157,10 +170,6 @@ class Reader(base.Reader):
     def _all_labels(self, value: bytes | memoryview) -> int:
         """The bytes of the labels in a value of codec raw; the pixels come after them."""
         return len(value) // (base.LABEL_BYTES + self._image_bytes) * base.LABEL_BYTES
-
-
-def _key(number: int) -> bytes:
-    return number.to_bytes(8, "big")
 
 
 def _pack(images: np.ndarray, labels: np.ndarray, per_value: int) -> list[bytes]:

@@ -12,17 +12,21 @@ Settings and where they come from, measured on 10,000 CIFAR-10 images of 32x32 u
 - A key that is SQLite's own row number: WITHOUT ROWID, writing takes 1.3 times as long and a random image 1.6 times.
 - Written without journal and syncs (journal_mode and synchronous OFF), since a store that isn't finished is deleted;
   with a write-ahead log it takes 1.8 times as long. A durable write syncs the file after SQLite has closed it.
-- Transactions of 1,024 images: of 256, or one for all, take as long. SQLite's own cache of 2 MB: with one of 64 MB
-  writing takes 1.5 times as long.
-- Opened as immutable, without locks and looking for changes before each read: else a random image takes 1.7 times as
-  long.
+- Transactions of at most 1,024 images and 4 MiB: of 256, or one for all, take as long. SQLite's own cache of 2 MB: with
+  one of 64 MB writing takes 1.5 times as long.
+- Opened as immutable: SQLite then takes no locks and doesn't look for changes before each read. Else a random image
+  takes 1.7 times as long.
 - A batch is one query that joins the ids, as JSON, with the table in their order, and takes 0.7 of the time of a query
-  for each id. WHERE number IN takes 1.1 to 1.4 times as long as the join and loses order and repeats. A BLOB handle for
-  each id (`blobopen`) takes 1.3 times as long as a query; Python's can neither move to another row nor fill an array.
+  for each id. The order of its rows is that of the ids since SQLite never reorders a CROSS JOIN ("The SQLite Query
+  Optimizer Overview"), whose outer loop is json_each, in the order of the array. WHERE number IN takes 1.1 to 1.4 times
+  as long as the join and loses order and repeats. A BLOB handle for each id (`blobopen`) takes 1.3 times as long as a
+  query; Python's can neither move to another row nor fill an array.
 - All images are read by a memory map, which takes 0.85 of the time. Random ones aren't, which is SQLite's default: with
   `memory_map`, single images from a warm cache take 0.8 of the time and batches 0.7, but from a cold one single images
   take 6 times as long, since the kernel reads 25 times the bytes; SQLite can't be told to advise it.
 - A batch isn't announced to the kernel: where a row is, only the pages above it tell.
+- Between calls a reader keeps: the connection, with SQLite's page cache of 2 MB, its default, and, where it was the
+  last to be used, the map.
 """
 
 import errno
@@ -38,7 +42,7 @@ import numpy as np
 from scripts import codecs, values
 from scripts.backends import base
 
-DATABASE = "images.sqlite"
+FILE = "images.sqlite"
 TABLES = (
     "CREATE TABLE images (number INTEGER PRIMARY KEY, label INTEGER NOT NULL, image BLOB NOT NULL)",
     "CREATE TABLE shape (images INTEGER NOT NULL, height INTEGER NOT NULL, width INTEGER NOT NULL)",
@@ -55,7 +59,7 @@ class Backend(base.Backend):
     """A database in the standard library."""
 
     options = {
-        "codec": base.Option("raw", "how one image becomes bytes", tuple(codecs.names())),
+        "codec": base.CODEC,
         "page_bytes": base.Option(
             16384, "the size of SQLite's pages, which it reads and writes whole", tuple(512 << n for n in range(8))
         ),
@@ -67,9 +71,15 @@ class Backend(base.Backend):
     several_readers = True
     opens_without_writing = True
 
+    def versions(self) -> dict[str, str]:
+        """SQLite's own, which comes with Python."""
+        import sqlite3
+
+        return {"sqlite": sqlite3.sqlite_version}
+
     def open(self, path: Path, options: dict[str, Any]) -> "Reader":
         """Open the database read-only; `options` say how its values are made and read."""
-        os.stat(path / DATABASE)  # SQLite's own error for a missing store is not an OSError
+        os.stat(path / FILE)  # SQLite's own error for a missing store is not an OSError
         return Reader(path, options)
 
     def _write(
@@ -79,7 +89,7 @@ class Backend(base.Backend):
         count, height, width, _ = images.shape
         rows_per_block = min(IMAGES_PER_TRANSACTION, base.rows_per_block(images.shape))
         try:
-            with closing(sqlite3.connect(path / DATABASE, isolation_level=None)) as connection:
+            with closing(sqlite3.connect(path / FILE, isolation_level=None)) as connection:
                 connection.execute(f"PRAGMA page_size = {options['page_bytes']}")
                 connection.execute("PRAGMA journal_mode = OFF")
                 connection.execute("PRAGMA synchronous = OFF")
@@ -97,8 +107,7 @@ class Backend(base.Backend):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
             raise
         if durable:
-            base.sync_file(path / DATABASE)
-            base.sync_directory(path)
+            base.sync_tree(path)
 
 
 class Reader(base.Reader):
@@ -108,16 +117,13 @@ class Reader(base.Reader):
         self._codec = codecs.load(options["codec"])
         self._maps_at_random = options["memory_map"]
         self._is_mapped = False
-        name = (path / DATABASE).absolute().as_uri()
+        name = (path / FILE).absolute().as_uri()
         self._connection = sqlite3.connect(
             f"{name}?mode=ro&immutable=1", uri=True, isolation_level=None, check_same_thread=False
         )
-        try:
-            count, height, width = self._connection.execute("SELECT images, height, width FROM shape").fetchone()
-        except BaseException:
-            self._close()
-            raise
-        super().__init__(count, (height, width, 3))
+        with base.closing_on_error(self._close):
+            ((count, height, width),) = self._connection.execute("SELECT images, height, width FROM shape")
+            super().__init__(count, (height, width, 3))
 
     def _read_all(self, images: np.ndarray, labels: np.ndarray) -> None:
         self._map(True)
@@ -127,7 +133,7 @@ class Reader(base.Reader):
         self._map(self._maps_at_random)
         numbers = ids.tolist()
         if len(numbers) == 1:
-            labels[0], blob = self._connection.execute(ONE, numbers).fetchone()
+            ((labels[0], blob),) = self._connection.execute(ONE, numbers)
             values.decode([blob], images, self._codec)
         else:
             self._fill(self._connection.execute(SEVERAL, (str(numbers),)), images, labels)

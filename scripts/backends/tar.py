@@ -24,6 +24,7 @@ Settings and where they come from, measured on 10,000 CIFAR-10 images of 32x32 u
   of the time with PNG.
 - Labels always come from their members; the index has only places, as that of NVIDIA's DALI. It is mapped, so that one
   image touches one page of it, where a text would have to be parsed whole.
+- Between calls a reader keeps: the map of the index, and the files and maps of the 64 shards opened last.
 """
 
 import itertools
@@ -43,6 +44,7 @@ from scripts import codecs, values
 from scripts.backends import base
 
 INDEX = "index.bin"
+NUMBER = np.dtype(np.int64)
 BLOCK = tarfile.BLOCKSIZE
 HEAD = 3 * BLOCK
 """What is before each image: the header of its label, the label in a block of its own, the header of the image."""
@@ -60,7 +62,7 @@ class Backend(base.Backend):
     """Tar archives, which the standard library and every system's tools read."""
 
     options = {
-        "codec": base.Option("raw", "how one image becomes bytes", tuple(codecs.names())),
+        "codec": base.CODEC,
         "images_per_shard": base.Option(100_000, "how many images share one archive", minimum=1),
     }
     fork_safe = True
@@ -79,7 +81,7 @@ class Backend(base.Backend):
         name_digits = max(NAME_DIGITS, len(str(count - 1)))
         parts = _parts(images, labels, per_shard)
         with open(path / INDEX, "xb", buffering=0) as index_file:
-            base.write_all(index_file, np.array([height, width], np.int64))
+            base.write_all(index_file, np.array([height, width], NUMBER))
             for shard, parts_of_shard in itertools.groupby(parts, lambda part: part[0] // per_shard):
                 with open(_shard_name(path, shard), "xb", buffering=0) as file:
                     end = 0
@@ -91,13 +93,11 @@ class Backend(base.Backend):
                         paddings = -sizes % BLOCK
                         _write_members(file, heads, stored, paddings.tolist())
                         ends = end + np.cumsum(HEAD + sizes + paddings)
-                        base.write_all(index_file, np.stack((ends - paddings - sizes, sizes), 1).astype(np.int64))
+                        base.write_all(index_file, np.stack((ends - paddings - sizes, sizes), 1).astype(NUMBER))
                         end = int(ends[-1])
                     base.write_all(file, np.zeros(END + -(end + END) % tarfile.RECORDSIZE, np.uint8))
         if durable:
-            for file_path in path.iterdir():
-                base.sync_file(file_path)
-            base.sync_directory(path)
+            base.sync_tree(path)
 
 
 class Reader(base.Reader):
@@ -109,9 +109,12 @@ class Reader(base.Reader):
         self._per_shard = options["images_per_shard"]
         self._shards: dict[int, _Shard] = {}
         with open(path / INDEX, "rb", buffering=0) as file:
-            numbers = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.int64)
-        self._index = memoryview(numbers[2:].reshape(-1, 2))  # one number of it costs less than one of an array
-        super().__init__(len(self._index), (*numbers[:2].tolist(), 3))
+            height, width, first_place = np.frombuffer(file.read(3 * NUMBER.itemsize), NUMBER).tolist()
+            if first_place != HEAD:
+                raise ValueError(f"{path / INDEX} has the first image at byte {first_place}, not {HEAD}")
+            places = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), NUMBER)[2:].reshape(-1, 2)
+        self._index = memoryview(places)  # one number of it costs less than one of an array
+        super().__init__(len(self._index), (height, width, 3))
 
     def _read_all(self, images: np.ndarray, labels: np.ndarray) -> None:
         rows = max(1, base.READ_BYTES // (HEAD + int(np.asarray(self._index)[:, 1].max()) + BLOCK))
@@ -123,18 +126,19 @@ class Reader(base.Reader):
                 continue
             for start in range(first, end, rows):
                 stop = min(start + rows, end)
-                base.announce(shard.file, [self._index[start, 0] - LABEL], 2 * base.READ_BYTES)
+                base.announce(shard.file.fileno(), [self._index[start, 0] - LABEL], 2 * base.READ_BYTES)
                 self._decode(range(start, stop), images[start:stop], labels[start:stop])
 
     def _read(self, ids: np.ndarray, images: np.ndarray, labels: np.ndarray) -> None:
         numbers = ids.tolist()
         for number in numbers:
-            base.announce(self._shard(number).file, [self._index[number, 0] - LABEL], LABEL + self._index[number, 1])
+            place, size = self._index[number, 0], self._index[number, 1]
+            base.announce(self._shard(number).file.fileno(), [place - LABEL], LABEL + size)
         self._decode(numbers, images, labels)
 
     def _close(self) -> None:
         while self._shards:
-            os.close(self._shards.popitem()[1].file)
+            self._shards.popitem()[1].file.close()
         del self._index
 
     def _shard(self, number: int) -> "_Shard":
@@ -143,9 +147,10 @@ class Reader(base.Reader):
         shard = self._shards.get(key)
         if shard is None:
             if len(self._shards) == SHARDS_OPEN:
-                os.close(self._shards.pop(next(iter(self._shards))).file)
-            file = os.open(_shard_name(self._path, key), os.O_RDONLY)
-            content = mmap.mmap(file, 0, access=mmap.ACCESS_READ)
+                self._shards.pop(next(iter(self._shards))).file.close()
+            file = open(_shard_name(self._path, key), "rb", buffering=0)  # noqa: SIM115
+            with base.closing_on_error(file.close):
+                content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             with suppress(OSError):
                 content.madvise(mmap.MADV_RANDOM)
             shard = self._shards[key] = _Shard(file, content, memoryview(content))
@@ -178,16 +183,17 @@ class Reader(base.Reader):
             if not start:
                 pieces[0] = pieces[0][padding:]
             wanted = len(image_pieces) * (padding + HEAD + size) - (0 if start else padding)
-            if os.preadv(shard.file, pieces, place) != wanted:
-                raise EOFError(f"a shard in {self._path} is too short")
+            read = os.preadv(shard.file.fileno(), pieces, place)
+            if read < wanted:
+                _read_rest(shard.file, pieces, read, place)
             place += wanted
             text = label_text[: len(image_pieces)].copy().view(f"S{LABEL_DIGITS}").ravel().tolist()
             labels[start : start + rows] = list(map(int, text))
 
 
 class _Shard(NamedTuple):
-    file: int
-    """Its descriptor, to announce and to read in order."""
+    file: RawIOBase
+    """To announce and to read in order."""
     content: mmap.mmap
     view: memoryview
     """The same bytes, of which parts are no copies."""
@@ -246,7 +252,15 @@ def _write_members(file: RawIOBase, heads: np.ndarray, stored: list[bytes | memo
         some = pieces[start : start + most]
         written = os.writev(file.fileno(), some)
         if written < sum(map(len, some)):
-            base.write_all(file, np.frombuffer(b"".join(some), np.uint8)[written:])
+            base.write_all(file, memoryview(b"".join(some))[written:])
+
+
+def _read_rest(file: RawIOBase, pieces: list[memoryview], read: int, place: int) -> None:
+    """Fill `pieces`, whose bytes are in the file from `place` on, where their first `read` are there already."""
+    for piece in pieces:
+        base.read_into(file, piece[read:], place + min(read, len(piece)))
+        place += len(piece)
+        read = max(0, read - len(piece))
 
 
 def _shard_name(path: Path, number: int) -> str:

@@ -5,8 +5,12 @@ Encoding goes to memory, and decoding opens the PNG class itself: `Image.open` w
 
 import io
 import struct
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from PIL.ImageFile import ImageFile
 
 packages = {"PIL": "pillow"}
 is_identity = False
@@ -14,30 +18,42 @@ is_identity = False
 PILLOW_COMPRESS_LEVEL = 6
 """The zlib level of Pillow's `save`, hence of the article: its default, -1, is zlib's default, which is 6."""
 
-_DAMAGE = (SyntaxError, OSError, IndexError, TypeError, struct.error)
-"""What Pillow's PNG class raises for bytes that aren't a whole PNG; `Image.open` expects the same."""
+_DAMAGE = (SyntaxError, OSError, ValueError, EOFError, IndexError, TypeError, struct.error)
+"""What Pillow's classes of formats raise for bytes that aren't a whole picture; `Image.open` expects the same."""
 
 
 def encode(image: np.ndarray, compress_level: int = PILLOW_COMPRESS_LEVEL) -> memoryview:
     """Return `image` as a PNG file's bytes; `compress_level` is zlib's, from 0 (none) to 9."""
-    from PIL import Image
-
-    height, width, _ = image.shape
-    file = io.BytesIO()
-    Image.frombuffer("RGB", (width, height), image, "raw", "RGB", 0, 1).save(file, "PNG", compress_level=compress_level)
-    return file.getbuffer()
+    return encode_by_pillow(image, "PNG", compress_level=compress_level)
 
 
 def decode(value: bytes | memoryview, out: np.ndarray) -> None:
     """Decode into `out`. Raises ValueError where `value` isn't a whole RGB PNG of that size."""
     from PIL.PngImagePlugin import PngImageFile
 
+    decode_by_pillow(value, out, PngImageFile)
+
+
+def encode_by_pillow(image: np.ndarray, kind: str, **settings: Any) -> memoryview:
+    """Return `image` as the bytes of a file of that format of Pillow's, with its settings."""
+    from PIL import Image
+
+    height, width, _ = image.shape
+    file = io.BytesIO()
+    Image.frombuffer("RGB", (width, height), image, "raw", "RGB", 0, 1).save(file, kind, **settings)
+    return file.getbuffer()
+
+
+def decode_by_pillow(value: bytes | memoryview, out: np.ndarray, kind: "type[ImageFile]") -> None:
+    """Decode into `out` by Pillow's class for a format. Raises ValueError where `value` isn't a whole RGB picture of
+    that format and size; of another size nothing is decoded, as the header alone says how much memory that takes."""
     height, width, _ = out.shape
     try:
-        image = PngImageFile(io.BytesIO(value))
-        found, pixels = (image.mode, image.size), image.tobytes()
+        picture = kind(io.BytesIO(value))
+        found = (picture.mode, picture.size)
+        pixels = picture.tobytes() if found == ("RGB", (width, height)) else b""
     except _DAMAGE as error:
-        raise ValueError(f"not a whole PNG: {error}") from error
-    if found != ("RGB", (width, height)):
-        raise ValueError(f"a PNG of {found}, not of {('RGB', (width, height))}")
+        raise ValueError(f"not a whole {kind.format}: {error}") from error
+    if not pixels:
+        raise ValueError(f"a {kind.format} of {found}, not of {('RGB', (width, height))}")
     memoryview(out).cast("B")[:] = pixels

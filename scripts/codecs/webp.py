@@ -5,9 +5,9 @@ to encode for 3.5 % fewer bytes, and quality 100 with method 6 takes 300 times a
 itself, as `Image.open` would first register and try formats.
 """
 
-import io
-
 import numpy as np
+
+from scripts.codecs import png
 
 packages = {"PIL": "pillow"}
 is_identity = False
@@ -15,32 +15,14 @@ is_identity = False
 QUALITY, METHOD = 0, 0
 """Lossless, these are effort: 0 is the least of both. Source: Pillow's handbook, image file formats, WebP."""
 
-_DAMAGE = (SyntaxError, OSError, ValueError, EOFError)
-"""What Pillow's WebP class raises for bytes that aren't a whole WebP."""
-
 
 def encode(image: np.ndarray) -> memoryview:
     """Return `image` as a WebP file's bytes."""
-    from PIL import Image
-
-    height, width, _ = image.shape
-    file = io.BytesIO()
-    picture = Image.frombuffer("RGB", (width, height), image, "raw", "RGB", 0, 1)
-    picture.save(file, "WEBP", lossless=True, quality=QUALITY, method=METHOD)
-    return file.getbuffer()
+    return png.encode_by_pillow(image, "WEBP", lossless=True, quality=QUALITY, method=METHOD)
 
 
 def decode(value: bytes | memoryview, out: np.ndarray) -> None:
     """Decode into `out`. Raises ValueError where `value` isn't a whole RGB WebP of that size."""
     from PIL.WebPImagePlugin import WebPImageFile
 
-    height, width, _ = out.shape
-    try:
-        image = WebPImageFile(io.BytesIO(value))
-        found = (image.mode, image.size)
-        pixels = image.tobytes() if found == ("RGB", (width, height)) else b""
-    except _DAMAGE as error:
-        raise ValueError(f"not a whole WebP: {error}") from error
-    if not pixels:
-        raise ValueError(f"a WebP of {found}, not of {('RGB', (width, height))}")
-    memoryview(out).cast("B")[:] = pixels
+    png.decode_by_pillow(value, out, WebPImageFile)

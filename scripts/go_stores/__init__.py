@@ -47,8 +47,6 @@ CALLS = {
     "store_close": (HANDLE,),
 }
 """The library's functions and the types of what they take; all return None or a text that is to be freed."""
-TOOLCHAIN = "store_toolchain"
-"""The one that takes nothing and always returns a text."""
 
 
 class GoError(Exception):
@@ -77,11 +75,6 @@ class Backend(base.Backend):
         write(self.kind, path, images, labels, codecs.load(options["codec"]), options)
         if durable:
             base.sync_tree(path)
-
-
-def toolchain() -> str:
-    """Return the version of Go that the library was built with, as in `go1.25.3`."""
-    return _library()[TOOLCHAIN]()
 
 
 def write(
@@ -162,26 +155,21 @@ class Reader(base.Reader):
 
 
 @cache
-def _library() -> dict[str, Callable[..., Any]]:
+def _library() -> dict[str, Callable[..., None]]:
     """The library's functions by name, which raise what they return as a text."""
     library = ctypes.CDLL(str(compiler.built(NATIVE).resolve()))
     free = library.store_free
     free.argtypes, free.restype = [POINTER], None
 
-    def told(address: int, *_: Any) -> str:
-        text = ctypes.string_at(address).decode(errors="replace")
-        free(address)
-        return text
-
     def checked(address: int | None, *_: Any) -> None:
         if address:
-            number, _, message = told(address).partition(" ")
+            number, _, message = ctypes.string_at(address).decode(errors="replace").partition(" ")
+            free(address)
             raise OSError(int(number), os.strerror(int(number))) if int(number) else GoError(message)
 
-    functions = {name: getattr(library, name) for name in (*CALLS, TOOLCHAIN)}
+    functions = {name: getattr(library, name) for name in CALLS}
     for name, function in functions.items():
-        function.argtypes, function.restype, function.errcheck = CALLS.get(name, ()), POINTER, checked
-    functions[TOOLCHAIN].errcheck = told
+        function.argtypes, function.restype, function.errcheck = CALLS[name], POINTER, checked
     os.register_at_fork(after_in_child=lambda: functions.update(dict.fromkeys(functions, _refuse)))
     return functions
 

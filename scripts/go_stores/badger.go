@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -135,9 +136,12 @@ func openBadger(path string, _ options) (reader, error) {
 	return badgerReader{db, db.NewTransaction(false)}, nil
 }
 
-func (r badgerReader) get(numbers []uint64, take func(value []byte) error) error {
+func (r badgerReader) get(numbers []uint64, _ int, take func(value []byte) error) error {
 	for _, number := range numbers {
 		item, err := r.txn.Get(key(number))
+		if errors.Is(err, badger.ErrKeyNotFound) {
+			return missing(number)
+		}
 		if err != nil {
 			return err
 		}
@@ -154,7 +158,10 @@ func (r badgerReader) scan(first uint64, count int, take func(value []byte) erro
 	iterator := r.txn.NewIterator(chosen)
 	defer iterator.Close()
 	iterator.Seek(key(first))
-	for range count {
+	for number := first; number < first+uint64(count); number++ {
+		if !iterator.Valid() || !isKey(iterator.Item().Key(), number) {
+			return missing(number)
+		}
 		if err := iterator.Item().Value(take); err != nil {
 			return err
 		}

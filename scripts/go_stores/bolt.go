@@ -24,7 +24,7 @@ type boltWriter struct{ db *bbolt.DB }
 
 func createBolt(path string, given options) (writer, error) {
 	db, err := bbolt.Open(filepath.Join(path, boltFile), 0o666, &bbolt.Options{
-		PageSize: given.PageSize, InitialMmapSize: boltFirstMap, NoSync: true, NoGrowSync: true, NoStatistics: true,
+		PageSize: given.PageBytes, InitialMmapSize: boltFirstMap, NoSync: true, NoGrowSync: true, NoStatistics: true,
 	})
 	return boltWriter{db}, err
 }
@@ -54,7 +54,7 @@ type boltReader struct {
 	advice uintptr
 }
 
-func openBolt(path string, _ options) (reader, error) {
+func openBolt(path string, _ options) (opened reader, err error) {
 	db, err := bbolt.Open(filepath.Join(path, boltFile), 0, &bbolt.Options{ReadOnly: true, NoStatistics: true})
 	if err != nil {
 		return nil, err
@@ -64,23 +64,34 @@ func openBolt(path string, _ options) (reader, error) {
 		db.Close()
 		return nil, err
 	}
-	opened := &boltReader{db: db, tx: tx, advice: syscall.MADV_RANDOM}
+	made := &boltReader{db: db, tx: tx, advice: syscall.MADV_RANDOM}
+	defer func() {
+		if opened == nil { // so that of a damaged file, which can end in a panic, nothing stays open
+			made.close()
+		}
+	}()
 	bucket := tx.Bucket(boltBucket)
 	if bucket == nil {
-		opened.close()
 		return nil, fmt.Errorf("%s holds no images", path)
 	}
-	opened.cursor = bucket.Cursor()
-	return opened, nil
+	made.cursor = bucket.Cursor()
+	return made, nil
 }
 
-func (r *boltReader) get(numbers []uint64, take func(value []byte) error) error {
+func (r *boltReader) get(numbers []uint64, room int, take func(value []byte) error) error {
 	r.advise(syscall.MADV_RANDOM)
-	values := make([][]byte, len(numbers))
-	for place, number := range numbers {
-		_, values[place] = r.cursor.Seek(key(number))
-		if len(values[place]) > announcedBytes {
-			announce(values[place])
+	values := make([][]byte, 0, len(numbers))
+	for _, number := range numbers {
+		found, value := r.cursor.Seek(key(number))
+		if !isKey(found, number) {
+			return missing(number)
+		}
+		values = append(values, value)
+		if room -= len(value); room < 0 {
+			break
+		}
+		if len(value) > announcedBytes {
+			announce(value)
 		}
 	}
 	for _, value := range values {
@@ -93,12 +104,15 @@ func (r *boltReader) get(numbers []uint64, take func(value []byte) error) error 
 
 func (r *boltReader) scan(first uint64, count int, take func(value []byte) error) error {
 	r.advise(syscall.MADV_NORMAL)
-	_, value := r.cursor.Seek(key(first))
-	for range count {
+	found, value := r.cursor.Seek(key(first))
+	for number := first; number < first+uint64(count); number++ {
+		if !isKey(found, number) {
+			return missing(number)
+		}
 		if err := take(value); err != nil {
 			return err
 		}
-		_, value = r.cursor.Next()
+		found, value = r.cursor.Next()
 	}
 	return nil
 }

@@ -15,17 +15,22 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"runtime/cgo"
 	"runtime/debug"
 	"syscall"
 	"unsafe"
 )
 
-const labelBytes = 8
+const (
+	labelBytes = 8
+	// The number of the value that says what the store holds.
+	metadata uint64 = math.MaxUint64
+)
 
 // options of all stores; which of them a store uses its own file says.
 type options struct {
-	PageSize int `json:"page_size"`
+	PageBytes int `json:"page_bytes"`
 }
 
 // A writer makes a new store.
@@ -38,9 +43,10 @@ type writer interface {
 
 // A reader reads a store.
 type reader interface {
-	// get hands the value of each number to take, in that order; the slice is valid until take returns.
-	get(numbers []uint64, take func(value []byte) error) error
-	// scan hands the values of count numbers from first on to take, in their order.
+	// get hands the value of each number to take, in that order; the slice is valid until take returns. take fails
+	// where all values together have more than room bytes. A number without a value is an error.
+	get(numbers []uint64, room int, take func(value []byte) error) error
+	// scan hands the values of count numbers from first on to take, in their order. A number without one is an error.
 	scan(first uint64, count int, take func(value []byte) error) error
 	close() error
 }
@@ -50,7 +56,7 @@ type kind struct {
 	open   func(path string, given options) (reader, error)
 }
 
-var kinds = map[string]kind{"bolt": {createBolt, openBolt}, "badger": {createBadger, openBadger}, "nothing": nothing}
+var kinds = map[string]kind{"bolt": {createBolt, openBolt}, "badger": {createBadger, openBadger}}
 
 // errRoom ends a reading of values whose next one has no room in the caller's buffer.
 var errRoom = errors.New("no room")
@@ -117,7 +123,7 @@ func store_images(
 		size := int(imageBytes)
 		pixels := unsafe.Slice((*byte)(images), int(count)*size)
 		places := unsafe.Slice((*byte)(unsafe.Pointer(labels)), int(count)*labelBytes)
-		return read(handle, numbers, first, count, func(value []byte) error {
+		return read(handle, numbers, first, count, len(pixels)+len(places), func(value []byte) error {
 			if len(value) != labelBytes+size {
 				return fmt.Errorf("a value has %d bytes and not %d", len(value), labelBytes+size)
 			}
@@ -141,7 +147,7 @@ func store_values(
 		free := unsafe.Slice((*byte)(buffer), room)
 		told := unsafe.Slice((*int64)(lengths), count)
 		*done = 0
-		err := read(handle, numbers, first, count, func(value []byte) error {
+		err := read(handle, numbers, first, count, int(room), func(value []byte) error {
 			told[*done] = int64(len(value))
 			if len(value) > len(free) {
 				return errRoom
@@ -181,16 +187,16 @@ func choice(name, given *C.char) (chosen kind, parsed options, err error) {
 }
 
 func read(
-	handle C.uintptr_t, numbers *C.uint64_t, first C.uint64_t, count C.int64_t, take func(value []byte) error,
+	handle C.uintptr_t, numbers *C.uint64_t, first C.uint64_t, count C.int64_t, room int, take func(value []byte) error,
 ) error {
 	opened := cgo.Handle(handle).Value().(reader)
 	if numbers == nil && count == 1 {
-		return opened.get([]uint64{uint64(first)}, take)
+		return opened.get([]uint64{uint64(first)}, room, take)
 	}
 	if numbers == nil {
 		return opened.scan(uint64(first), int(count), take)
 	}
-	return opened.get(unsafe.Slice((*uint64)(numbers), count), take)
+	return opened.get(unsafe.Slice((*uint64)(numbers), count), room, take)
 }
 
 // guarded calls work and returns its error, or the panic it ends in, as a text for the caller. A page of a mapped file
@@ -217,4 +223,13 @@ func described(err error) *C.char {
 // key makes the order of bytes the order of numbers.
 func key(number uint64) []byte {
 	return binary.BigEndian.AppendUint64(make([]byte, 0, 8), number)
+}
+
+// isKey says whether this is the key of that number.
+func isKey(found []byte, number uint64) bool {
+	return len(found) == 8 && binary.BigEndian.Uint64(found) == number
+}
+
+func missing(number uint64) error {
+	return fmt.Errorf("there is no value of number %d", number)
 }

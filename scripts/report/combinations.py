@@ -1,24 +1,28 @@
 """Containers and codecs: which variants hold the same bytes in another container, and what each of the two costs."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import combinations
 
 from scripts.report import wording
 from scripts.report.tables import Tables
 
 FEWEST = 2
 """Containers and codecs that there must be of each to compare them."""
-WANTED = (("read-warm",), ("batch-warm", "random-warm"), ("write", "write-durable"))
+WANTED = (("read-warm",), ("batch-warm", "random-warm"), ("write-durable", "write"))
 """Of each, the first operation that was measured says what containers and codecs cost."""
+Pair = tuple[str, str]
+"""A container and a codec."""
 
 
 @dataclass(frozen=True)
 class Combinations:
     """Containers, which are backends' modules, and codecs, in order of appearance, and the name of the variant that
-    combines the two; of several with other options in addition, the first."""
+    combines the two and has the module's defaults in all else; of several the first."""
 
     containers: list[str]
     codecs: list[str]
-    name: dict[tuple[str, str], str]
+    name: dict[Pair, str]
 
     @property
     def names(self) -> list[str]:
@@ -28,44 +32,52 @@ class Combinations:
 
 def of(tables: Tables) -> Combinations:
     """The combinations in a run."""
-    found: dict[tuple[str, str], str] = {}
+    found: dict[Pair, str] = {}
     for name in tables.backends:
-        module, codec = tables.kinds.get(name, ("", None))
-        if codec is not None:
-            found.setdefault((module, codec), name)
+        kind = tables.kinds[name]
+        if kind.codec is not None and kind.other_options is None:
+            found.setdefault((kind.module, kind.codec), name)
     containers, codecs = (list(dict.fromkeys(pair[place] for pair in found)) for place in (0, 1))
     return Combinations(containers, codecs, found)
 
 
+def comparable(pairs: Iterable[Pair]) -> bool:
+    """Whether any two of the containers share two of their codecs."""
+    codecs: dict[str, set[str]] = {}
+    for container, codec in pairs:
+        codecs.setdefault(container, set()).add(codec)
+    return any(len(one & other) >= FEWEST for one, other in combinations(codecs.values(), 2))
+
+
 def missing(found: Combinations) -> str:
     """Why containers and codecs can't be compared, with the remedy; empty where they can."""
-    short = [
+    if comparable(found.name):
+        return ""
+    containers, codecs = (
         f"{wording.number(len(names))} {kind}{'' if len(names) == 1 else 's'}"
         for kind, names in (("container", found.containers), ("codec", found.codecs))
-        if len(names) < FEWEST
-    ]
-    if not short:
-        return ""
+    )
+    few = len(found.containers) < FEWEST
+    apart = "" if few or len(found.codecs) < FEWEST else ", of which no two containers share two codecs"
+    more = "list two or more backends with the option codec, and set" if few else "set"
     return (
-        "This compares two containers and two codecs at least; of stores whose codec can be chosen this run has "
-        f"{' and '.join(short)}. To measure more, add variants with the option codec to config.yaml."
+        "This compares containers that have two codecs at least in common; of backends whose codec can be chosen, with "
+        f"defaults otherwise, this run has {containers} and {codecs}{apart}. To measure more, {more} codecs, as in "
+        "codecs=[raw,png]."
     )
 
 
 def cutoff(tables: Tables, found: Combinations) -> int | None:
-    """The largest cutoff at which any combination was measured in an operation that says what they cost."""
-    wanted = [operation for group in WANTED for operation in group]
-    for size in reversed(tables.cutoffs):
-        if any(tables.cell(name, size, operation) for name in found.names for operation in wanted):
-            return size
-    return None
+    """The largest cutoff at which containers and codecs can be compared in an operation that says what they cost."""
+    return next((size for size in reversed(tables.cutoffs) if operations(tables, found, size)), None)
 
 
 def operations(tables: Tables, found: Combinations, size: int) -> list[str]:
-    """The operations that say at a cutoff what containers and codecs cost, by `WANTED`."""
+    """The operations that say at a cutoff what containers and codecs cost, by `WANTED`, of those in which enough was
+    measured to compare them."""
 
-    def measured(operation: str) -> bool:
-        return any(tables.cell(name, size, operation) for name in found.names)
+    def enough(operation: str) -> bool:
+        return comparable(pair for pair, name in found.name.items() if tables.cell(name, size, operation))
 
-    first = (next(filter(measured, group), None) for group in WANTED)
+    first = (next(filter(enough, group), None) for group in WANTED)
     return [operation for operation in first if operation]

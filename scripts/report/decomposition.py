@@ -1,10 +1,13 @@
 """What containers and codecs cost, in sentences, from variants that hold the same bytes in different containers."""
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from scripts.report import combinations, wording
 from scripts.report.combinations import Combinations
 from scripts.report.comparison import Results
+from scripts.report.statistics import Ratio
 
 
 @dataclass(frozen=True)
@@ -16,61 +19,106 @@ class Costs:
     sentences: list[str]
 
 
+@dataclass(frozen=True)
+class _Cells:
+    """The variants that were measured in an operation at a cutoff, by container and codec, and how they compare."""
+
+    results: Results
+    operation: str
+    cutoff: int
+    name: dict[combinations.Pair, str]
+
+    def codecs(self, container: str) -> dict[str, str]:
+        """The variants of a container, by codec."""
+        return {codec: name for (own, codec), name in self.name.items() if own == container}
+
+    def containers(self, codec: str) -> dict[str, str]:
+        """The variants of a codec, by container."""
+        return {container: name for (container, own), name in self.name.items() if own == codec}
+
+    def unbeaten(self, names: Mapping[str, str]) -> list[str]:
+        """The keys of those of some variants that surely take no longer than any other of them."""
+        return [
+            key
+            for key, name in names.items()
+            if not any(_longer(self.ratio(name, other)) for other in names.values() if other != name)
+        ]
+
+    def seconds(self, name: str) -> float:
+        """The median time (s) of a variant."""
+        return self.results.seconds(name, self.cutoff, self.operation)
+
+    def ratio(self, one: str, other: str) -> Ratio:
+        """How many times as long one variant takes as another."""
+        return self.results.ratio(self.operation, self.cutoff, one, other)
+
+
 def of(results: Results) -> Costs | None:
-    """What the codec takes of the time to read, and how far apart containers are; None where too little is known."""
+    """What the codec takes of the time, and how far apart containers are; None where too little is known."""
     found = combinations.of(results.tables)
-    cutoff = None if combinations.missing(found) else combinations.cutoff(results.tables, found)
+    cutoff = combinations.cutoff(results.tables, found)
     if cutoff is None:
         return None
     operation = combinations.operations(results.tables, found, cutoff)[0]
-    said = [*_codecs(results, found, operation, cutoff), _containers(results, found, operation, cutoff)]
-    return Costs(operation, cutoff, [f"{sentence}." for sentence in said if sentence])
+    measured = {pair: name for pair, name in found.name.items() if (name, cutoff, operation) in results.jobs}
+    cells = _Cells(results, operation, cutoff, measured)
+    sentences = [*_codecs(cells, found), *_containers(cells, found)]
+    return Costs(operation, cutoff, [f"{sentence}." for sentence in sentences]) if sentences else None
 
 
-def _codecs(results: Results, found: Combinations, operation: str, cutoff: int) -> list[str]:
-    """For each codec, the part of the time that it takes more than the fastest codec in the same container."""
-    shares: dict[tuple[str, str], dict[str, float]] = {}
-    for container in found.containers:
-        names = {codec: found.name[container, codec] for codec in found.codecs if (container, codec) in found.name}
-        ranked = results.tables.by_time(operation, cutoff)
-        measured = sorted(
-            (codec for codec in names if names[codec] in ranked), key=lambda codec: ranked.index(names[codec])
-        )
-        for codec in measured[1:]:
-            ratio = results.ratio(operation, cutoff, names[codec], names[measured[0]])
-            if ratio and not ratio.tie and ratio.value > 1:
-                shares.setdefault((codec, measured[0]), {})[container] = 1 - 1 / ratio.value
-    return [
-        f"Of the time with codec {codec}, {_between(share)} is what it takes more than {fastest}, the fastest codec in "
-        "the same container"
-        for (codec, fastest), share in shares.items()
-    ]
+def _codecs(cells: _Cells, found: Combinations) -> list[str]:
+    """For each codec, the part of the time that it takes more than one that none is faster than in the same
+    container."""
+    unbeaten = {container: cells.unbeaten(cells.codecs(container)) for container in found.containers}
+    often = Counter(codec for codecs in unbeaten.values() for codec in codecs)
+    ratios: dict[combinations.Pair, dict[str, Ratio]] = {}
+    for container, best in unbeaten.items():
+        if best:
+            # Of several that tie the one that is best in most containers, so that these share a sentence.
+            names, fastest = cells.codecs(container), max(best, key=often.__getitem__)
+            for codec in names:
+                if codec != fastest:
+                    ratios.setdefault((codec, fastest), {})[container] = cells.ratio(names[codec], names[fastest])
+    order = sorted(ratios, key=lambda pair: found.codecs.index(pair[0]))
+    return [_share(codec, fastest, ratios[codec, fastest]) for codec, fastest in order]
 
 
-def _containers(results: Results, found: Combinations, operation: str, cutoff: int) -> str:
-    """For each codec, how many times as long the slowest container takes as the fastest."""
+def _share(codec: str, fastest: str, ratios: Mapping[str, Ratio]) -> str:
+    """What a codec takes of the time, by container: one part of it, or the least and the most."""
+    longer = {container: ratio for container, ratio in ratios.items() if not ratio.tie}
+    ties = [container for container, ratio in ratios.items() if ratio.tie]
+    if not longer:
+        return f"Codecs {codec} and {fastest} tie in {wording.join(ties)}"
+    ends = dict.fromkeys(end(longer, key=lambda container: longer[container].value) for end in (min, max))
+    parts = " to ".join(f"{wording.part(longer[container])} in {container}" for container in ends)
+    tie = f"; in {wording.join(ties)} they tie" if ties else ""
+    return (
+        f"Of the time with codec {codec}, {parts} is what it takes more than {fastest}, which no codec in the same "
+        f"container is faster than{tie}"
+    )
+
+
+def _containers(cells: _Cells, found: Combinations) -> list[str]:
+    """For each codec, how many times as long the slowest container takes as the fastest, in one sentence."""
     said = []
     for codec in found.codecs:
-        names = {
-            found.name[container, codec]: container
-            for container in found.containers
-            if (container, codec) in found.name
-        }
-        ranked = [name for name in results.tables.by_time(operation, cutoff) if name in names]
-        ratio = results.ratio(operation, cutoff, ranked[-1], ranked[0]) if len(ranked) > 1 else None
-        if ratio:
-            apart = (
-                "they tie"
-                if ratio.tie
-                else f"{wording.times(ratio.value)} ({names[ranked[-1]]} over {names[ranked[0]]})"
-            )
-            said.append(f"with codec {codec} {apart}")
-    return f"From the fastest container to the slowest it is, {wording.join(said)}" if said else ""
+        names = cells.containers(codec)
+        best = cells.unbeaten(names)
+        if len(names) < combinations.FEWEST or not best:
+            continue
+        lacking = [container for container in found.containers if container not in names and cells.codecs(container)]
+        where = f", not measured in {wording.join(lacking)}" if lacking else ""
+        fastest = min(best, key=lambda container: cells.seconds(names[container]))
+        ratios = {container: cells.ratio(names[container], names[fastest]) for container in names}
+        longer = {container: ratio for container, ratio in ratios.items() if _longer(ratio)}
+        apart = f"all tie with {fastest}"
+        if longer:
+            slowest = max(longer, key=lambda container: longer[container].value)
+            apart = f"{slowest} takes {wording.factor(longer[slowest], f'as long as {fastest}')}"
+        said.append(f"with codec {codec}{where}, {apart}")
+    return [f"From the fastest container to the slowest: {'; '.join(said)}"] if said else []
 
 
-def _between(shares: dict[str, float]) -> str:
-    """One share by its container, or the least and the most."""
-    least, most = min(shares, key=shares.__getitem__), max(shares, key=shares.__getitem__)
-    if len(shares) == 1:
-        return f"{shares[least]:.0%} ({least})".replace("%", " %")
-    return f"{shares[least]:.0%} ({least}) to {shares[most]:.0%} ({most})".replace("%", " %")
+def _longer(ratio: Ratio) -> bool:
+    """Whether it is certain that the one takes longer than the other."""
+    return not ratio.tie and ratio.value > 1

@@ -88,10 +88,10 @@ def _of(record: dict, typical: dict[str, float]) -> list[str]:
     reasons = []
     stolen = (noise["stolen_seconds"] or 0) / wall / record["machine"]["node_cores"]
     if stolen > STOLEN_SHARE and noise["stolen_seconds"] > LEAST_STOLEN:
-        reasons.append(f"a hypervisor took {stolen:.0%} of the cores' time")
+        reasons.append(f"a hypervisor took {100 * stolen:.0f} % of the cores' time")
     others = ((noise["other_user_seconds"] or 0) - SNAKEMAKE_SECONDS) / wall
     if others > OTHERS_SHARE:
-        reasons.append(f"other processes used {others:.0%} of a core")
+        reasons.append(f"other processes used {100 * others:.0f} % of a core")
     if noise["throttle_events"]:
         reasons.append(f"cores were throttled {noise['throttle_events']} times")
     for name, words in PROBES.items():

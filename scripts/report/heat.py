@@ -1,6 +1,8 @@
 """Tables drawn as figures: a field for each row and column, shaded by how far its number is from the best."""
 
-from collections.abc import Sequence
+import statistics
+import textwrap
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import log
 
@@ -9,7 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from scripts.report import bars, links, style, wording
-from scripts.report.tables import Row
+from scripts.report.statistics import EXACT, TIES_WITHIN
+from scripts.report.tables import Row, Tables
 
 ROW = 0.25
 """Inches that a row takes."""
@@ -22,7 +25,10 @@ BEST = "#0b7264"
 WHITE_FROM = 0.6
 """From this shade on, of 0 to 1, letters are white."""
 NO_VALUE = "\N{EN DASH}"
+LACKING = "*"
+"""Marks a row whose mean is one of fewer columns than others' means."""
 SHADES = f"The darker, the farther from the best, up to {DARKEST:.0f} times."
+LEAST = "Green: the least, and what is within 1 % of it."
 LEGEND = (
     "Green: the best, and what ties with it, which doesn't surely differ from it by more than 5 % (with ranges, 20 %). "
     f"{SHADES}"
@@ -42,6 +48,49 @@ class Field:
 
 
 GAP = Field(NO_VALUE)
+
+
+@dataclass(frozen=True)
+class Overall:
+    """How far a row is from the best of all columns: the geometric mean of its factors, and the columns in which others
+    have a factor and it has none."""
+
+    mean: float
+    lacks: tuple[str, ...]
+
+
+def ranked(factors: Mapping[str, Mapping[str, float]]) -> dict[str, Overall]:
+    """Each row with any factor, in order, given its factors by column: those that lack none by their means, the least
+    first, then the others in the same way, whose means are of other columns and compare with nothing."""
+    columns = list(dict.fromkeys(column for known in factors.values() for column in known))
+    found = {
+        name: Overall(statistics.geometric_mean(known.values()), tuple(one for one in columns if one not in known))
+        for name, known in factors.items()
+        if known
+    }
+    return dict(sorted(found.items(), key=lambda item: (bool(item[1].lacks), item[1].mean)))
+
+
+def by_factors(tables: Tables, cutoff: int, operations: Sequence[str]) -> dict[str, Overall]:
+    """The backends in order, by how many times as long they take as the best of each of these operations."""
+    rows = {name: [tables.cell(name, cutoff, operation) for operation in operations] for name in tables.backends}
+    return ranked(
+        {
+            name: {row["operation"]: row["ratio_to_best"] for row in found if row and row["ratio_to_best"]}
+            for name, found in rows.items()
+        }
+    )
+
+
+def lacking_note(overall: Mapping[str, Overall]) -> str:
+    """What the rows that lack something lack, those alike together; empty where there are none."""
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for name, found in overall.items():
+        if found.lacks:
+            alike.setdefault(found.lacks, []).append(name)
+    said = [f"{wording.join(names)} without {wording.join(lacks)}" for lacks, names in alike.items()]
+    note = f"{LACKING} Below all others, as the mean is one of fewer operations: {'; '.join(said)}."
+    return textwrap.shorten(note, style.GAP_LETTERS, placeholder=" ...") if said else ""
 
 
 def draw(axes: Axes, rows: Sequence[str], columns: Sequence[str], fields: Sequence[Sequence[Field]]) -> None:
@@ -85,6 +134,12 @@ def heads(columns: Sequence[str]) -> float:
 def of_cell(row: Row, text: str) -> Field:
     """The field of a measured cell, by how far it is from the best of its operation."""
     return Field(text, row["ratio_to_best"], bool(row["ties_with_best"]), links.cell(row))
+
+
+def of_size(size: float, least: float, text: str, link: str) -> Field:
+    """The field of a number of bytes, by how many times the least it is; what ties with that is green, as on the page
+    sizes do that are within 1 %."""
+    return Field(text, size / least, size <= TIES_WITHIN[EXACT] * least, link)
 
 
 def _field(axes: Axes, x: float, y: float, field: Field) -> None:

@@ -4,7 +4,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterable
-from itertools import combinations
+from itertools import combinations as pairs_of
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +16,18 @@ from scripts.files import replacing
 from scripts.report import (
     answers,
     appearance,
+    captions,
     claims,
+    combinations,
     comparability,
     decomposition,
+    described,
     inline,
     links,
     machines,
     nodes,
     purposes,
     rows,
-    stores_table,
     tables,
     wording,
 )
@@ -37,6 +39,8 @@ from scripts.report.tables import MAIN_GROUP, Row, Tables
 TEMPLATES = Path(__file__).parent
 MANY_DISTURBED = 0.25
 """Where more than this part of the cells was disturbed, the page says so at its top."""
+COMBINED, WORKERS = "container_codec", "workers"
+"""Figures that the page leaves out where a run has nothing for them, as its section on what wasn't measured says."""
 TOP = 5
 """Of many stores, so many are in sight where all are listed, the others below a line that opens."""
 CODE = re.compile("`([^`]+)`")
@@ -80,7 +84,6 @@ def write_page(
         keep_trailing_newline=True,
     )
     environment.globals |= {"say": wording, "links": links, "BY_TIMES": TIMES, "BY_RATIOS": RATIOS}
-    environment.globals["default"] = stores_table.default
     environment.filters["code"] = _code
     shown = context(results, kept, others, images, drawn, settings, missing or {})
     text = environment.get_template("page.html.j2").render(shown)
@@ -107,6 +110,9 @@ def context(
     asked = purposes.lines(questions)
     disturbed = [row for row in _own(read) if row["disturbances"]]
     compared = nodes.compare(records)
+    drawn = [figure.name for figure in figures]
+    uncombined = combinations.missing(combinations.of(read)) if COMBINED in drawn else ""
+    left_out = {name for name, out in ((COMBINED, uncombined), (WORKERS, not read.operations_like(WORKERS))) if out}
     return {
         "tables": read,
         "css": Markup((TEMPLATES / "page.css").read_text()),
@@ -126,10 +132,13 @@ def context(
         },
         "rows_of_disk": _in_sight(_by_disk(read)) if many else (read.backends, []),
         "missing": missing,
-        "stores": _stores(main),
-        "codecs": stores_table.codecs_of(codec for _, codec in read.kinds.values() if codec),
+        "described": _described(main),
+        "codecs": described.codecs_of(kind.codec for kind in read.kinds.values() if kind.codec),
+        "COMBINED": COMBINED,
         "costs": decomposition.of(results),
-        "figures": [(figure, Markup(figure.svg)) for figure in figures],
+        "uncombined": uncombined,
+        "combined_title": captions.title(COMBINED) if uncombined else "",
+        "figures": [(figure, Markup(figure.svg)) for figure in figures if figure.name not in left_out],
         "claims": claims.judge(results),
         "gaps": _gaps(read),
         "apart": _apart(records, main, groups, nodes.pools(compared)),
@@ -208,7 +217,7 @@ def _crossovers(results: Results, questions: list[answers.Question], *, many: bo
         crossover
         for question in questions
         if question.name not in answers.MEASURES
-        for pair in combinations(dict.fromkeys(answer.leader for answer in question.answers), 2)
+        for pair in pairs_of(dict.fromkeys(answer.leader for answer in question.answers), 2)
         for crossover in results.crossovers_of(question.name, *pair)
     ]
 
@@ -231,14 +240,14 @@ def _in_sight(ranked: list[str]) -> tuple[list[str], list[str]]:
     return ranked[:TOP], ranked[TOP:]
 
 
-def _stores(records: Records) -> list[dict[str, Any]]:
+def _described(records: Records) -> list[dict[str, Any]]:
     """Each backend of the run as its code describes it, with the variants of it and the versions of their libraries."""
     used = _backends(records)
     found = []
-    for store in stores_table.stores(about["module"] for about in used.values()):
-        own = {name: about for name, about in used.items() if about["module"] == store.name}
+    for backend in described.backends_of(about["module"] for about in used.values()):
+        own = {name: about for name, about in used.items() if about["module"] == backend.name}
         versions = {library: version for about in own.values() for library, version in about["versions"].items()}
-        found.append({"store": store, "names": list(own), "versions": versions})
+        found.append({"backend": backend, "names": list(own), "versions": versions})
     return found
 
 

@@ -2,20 +2,25 @@
 
 import json
 import math
+from functools import cache
 from itertools import product
 from pathlib import Path
+from typing import Any
 
+from scripts import backends as modules
 from scripts.backends import base
 from scripts.errors import UserError
 from scripts.measure.operations.base import QUANTILES
 from scripts.measure.sampling import block, median
-from scripts.report import answers, comparability, disturbances, nodes, statistics, tables
+from scripts.report import answers, comparability, disturbances, nodes, statistics, tables, wording
 from scripts.report.comparability import Records
-from scripts.report.comparison import SUBJECTS, Job, Results
+from scripts.report.comparison import SUBJECTS, CellName, Job, Results
 from scripts.report.records import read as read_record
 from scripts.report.tables import Row, Tables
 
 RECORDS = "records"
+CODEC = "codec"
+"""The option of every backend that keeps one value per image."""
 COPIED = ("started_seconds", "block", "processes", "start_method", "images", "seconds", "open_seconds")
 COPIED_AFTER = (
     *("user_seconds", "system_seconds", "peak_memory_bytes"),
@@ -48,7 +53,7 @@ def write_tables(
         "latencies": latency_rows(loaded, groups),
         "disk_usage": disk_usage_rows(stores_directory, stores, loaded),
     }
-    add_best(rows["summary"], rows["timings"])
+    rows["summary"] = with_best(rows["summary"], rows["timings"])
     for table, content in rows.items():
         tables.write(table, content, tables.path(directory, table))
 
@@ -80,16 +85,27 @@ def summary_rows(records: Records, groups: dict[Path, int]) -> list[Row]:
     return [row for path, record in records.items() for row in _summaries_of(record, groups[path], disturbed.get(path))]
 
 
-def add_best(summary: list[Row], timings: list[Row]) -> None:
-    """Write into the summary how far each cell of the main group is from the best one at its operation and cutoff."""
+def with_best(summary: list[Row], timings: list[Row]) -> list[Row]:
+    """The rows of the summary, those of the main group's cells with how far each is from the best one at its operation
+    and cutoff."""
     results = Results(Tables(summary, [], []), timings)
-    for operation in results.tables.operations:
-        for cutoff in results.tables.cutoffs:
-            best = answers.fastest(results, operation, cutoff)
-            for name in results.tables.backends if best else ():
-                row, ratio = results.tables.cell(name, cutoff, operation), best.ratios.get(name)
-                if row and ratio:
-                    row |= {"ratio_to_best": ratio.value, "ties_with_best": name in best.best}
+    read = results.tables
+    found: dict[CellName, Row] = {}
+    for operation, cutoff in product(read.operations, read.cutoffs):
+        best = answers.fastest(results, operation, cutoff)
+        for name, ratio in best.ratios.items() if best else ():
+            found[name, cutoff, operation] = {
+                "ratio_to_best": ratio.value,
+                "ties_with_best": name in best.best,
+                "is_best": name == best.leader,
+            }
+
+    def of(row: Row) -> Row:
+        cell = (row["backend"], row["cutoff_images"], row["operation"])
+        # The other rows of a cell are of other ways of sharing the work, or of records that stand apart.
+        return found.get(cell, {}) if row is read.cell(*cell) else {}
+
+    return [row | of(row) for row in summary]
 
 
 def latency_rows(records: Records, groups: dict[Path, int]) -> list[Row]:
@@ -319,8 +335,22 @@ def _disk_usage_of(path: Path) -> Row:
 
 
 def _kind(source: dict) -> Row:
-    """Module and codec of a backend or variant, from a manifest or from what a record says of the backend."""
-    return {"module": source["module"], "codec": source["options"].get("codec")}
+    """What a backend or variant is, from a manifest or from what a record says of the backend."""
+    usual = _defaults(source["module"])
+    others = {name: value for name, value in source["options"].items() if name != CODEC}
+    differing = [f"{name}={wording.setting(value)}" for name, value in others.items() if usual.get(name, ...) != value]
+    return {
+        "module": source["module"],
+        "codec": source["options"].get(CODEC),
+        "other_options": ", ".join(differing) or None,
+    }
+
+
+@cache
+def _defaults(module: str) -> dict[str, Any]:
+    """The defaults of a backend's options; none of one that there isn't any more."""
+    known = modules.load(module).options if module in modules.names() else {}
+    return {name: option.default for name, option in known.items()}
 
 
 def _image_set(source: dict) -> Row:

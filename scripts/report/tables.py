@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import yaml
@@ -20,6 +20,15 @@ MAIN_GROUP = 1
 TYPES = {"string": str, "integer": int, "number": (int, float), "boolean": bool}
 DATA_TYPES = {"string": "string", "integer": "Int64", "number": "Float64", "boolean": "boolean"}
 """The pandas data types, all of which know an empty field."""
+
+
+class Kind(NamedTuple):
+    """What a backend or variant is: its module, its codec (None without that option), and what differs from the
+    module's defaults in its other options (None: nothing)."""
+
+    module: str
+    codec: str | None
+    other_options: str | None
 
 
 @cache
@@ -124,10 +133,10 @@ class Tables:
         return any(row["synthetic"] for row in [*self.summary, *self.disk_usage])
 
     @cached_property
-    def kinds(self) -> dict[str, tuple[str, str | None]]:
-        """Module and codec (None without such an option) of each backend, by its comparable cells where it has any."""
+    def kinds(self) -> dict[str, Kind]:
+        """What each backend is, by its comparable cells where it has any."""
         known = [*self.disk_usage, *self.apart, *self.main]
-        return {row["backend"]: (row["module"], row["codec"]) for row in known if row["module"]}
+        return {row["backend"]: Kind(*(row[name] for name in Kind._fields)) for row in known}
 
     def by_time(self, operation: str, cutoff: int) -> list[str]:
         """The backends that were measured in an operation at a cutoff, the shortest median time first."""

@@ -146,8 +146,21 @@ def factor(ratio: Ratio, amount: str = "as long") -> str:
     """A factor with its interval or range in words, and what it's of where that isn't times or sizes: `3.14 times as
     long (95 % interval 3.02 to 3.27, by ratios to the plain file)`."""
     value = f"{times(ratio.value)} {amount}"
-    by = f", by {RATIOS}" if ratio.by == RATIOS else ""
-    return value if ratio.kind == EXACT else f"{value} ({ratio.kind} {times_between(ratio.low, ratio.high)}{by})"
+    return (
+        value if ratio.kind == EXACT else f"{value} ({ratio.kind} {times_between(ratio.low, ratio.high)}{_by(ratio)})"
+    )
+
+
+def part(ratio: Ratio) -> str:
+    """What part of its time the longer of two takes beyond the other's, given how many times as long it takes, with its
+    interval or range: `86.4 % (95 % interval 86.1 to 86.8 %)`."""
+    value, low, high = (significant(100 - 100 / times) for times in (ratio.value, ratio.low, ratio.high))
+    return f"{value} % ({ratio.kind} {low} to {high} %{_by(ratio)})"
+
+
+def setting(value: int | str | bool | None) -> str:
+    """A value of an option as the config writes it."""
+    return str(value).lower() if isinstance(value, bool) else "null" if value is None else str(value)
 
 
 def images(count: int) -> str:
@@ -194,6 +207,11 @@ def bars(kinds: Iterable[str]) -> str:
     """What error bars show, given the kinds of interval that they are drawn from."""
     shown = {INTERVAL: "the 95 % interval of the median", RANGE: "the range where there are fewer than six blocks"}
     return f"Bars: {join(shown[kind] for kind in sorted(set(kinds)))}." if kinds else ""
+
+
+def _by(ratio: Ratio) -> str:
+    """What was compared, where that isn't times or sizes."""
+    return f", by {RATIOS}" if ratio.by == RATIOS else ""
 
 
 def _scaled(value: float, units: Sequence[tuple[float, str]]) -> tuple[str, str]:

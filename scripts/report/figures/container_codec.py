@@ -2,15 +2,15 @@
 
 The same bytes in different containers, at the largest number of images that was measured: a row per container, a column
 per codec, that is how an image becomes bytes. Along a row the container stays and the codec's cost shows; along a
-column the codec stays and the container's shows. Green: the least of a panel; a dash: not measured.
+column the codec stays and the container's shows. Times that are near each other may tie, so none is green; of disk
+green are the least and what is within 1 % of it. A dash: not measured.
 """
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from scripts.report import bars, captions, combinations, heat, links, style, wording
+from scripts.report import bars, captions, combinations, curves, heat, links, style, wording
 from scripts.report.combinations import Combinations
-from scripts.report.statistics import EXACT, TIES_WITHIN
 from scripts.report.tables import Tables
 
 POSITION = 2
@@ -28,15 +28,17 @@ def draw(tables: Tables) -> Figure:
         return style.empty(title, [reason], tables)
     cutoff = combinations.cutoff(tables, found)
     if cutoff is None:
-        return style.empty(
-            title, ["Nothing was measured for this figure.", *style.gaps(tables, tables.operations)], tables
-        )
+        wanted = [operation for group in combinations.WANTED for operation in group]
+        said = "No two containers were measured with the same two codecs."
+        return style.empty(title, [said, *style.gaps(tables, wanted)], tables)
     operations = combinations.operations(tables, found, cutoff)
-    sizes = {name: row["allocated_bytes_per_image"] for name in found.names if (row := tables.store(name, cutoff))}
+    stores = {name: row for name in found.names if (row := tables.store(name, cutoff)) and row["allocated_bytes"]}
+    sizes = {name: row["allocated_bytes_per_image"] for name, row in stores.items()}
     panels = len(operations) + bool(sizes)
     notes = [
         *style.source(tables),
-        f"Of {wording.images(cutoff)}. {heat.SHADES}",
+        f"Of {wording.images(cutoff)}. The darker, the more, up to {heat.DARKEST:.0f} times the least of a panel.",
+        curves.disturbed_note(tables, operations, cutoff, sign="†"),
         _others(tables, found),
         *style.gaps(tables, operations, cutoff),
     ]
@@ -54,14 +56,13 @@ def draw(tables: Tables) -> Figure:
 def _times(axes: Axes, tables: Tables, found: Combinations, operation: str, cutoff: int) -> None:
     rows = {name: row for name in found.names if (row := tables.cell(name, cutoff, operation))}
     each = {name: row["median_seconds"] / row["images"] for name, row in rows.items()}
-    scale, unit = wording.unit(min(each.values()))
     least = min(each.values())
+    scale, unit = wording.unit(least)
     fields = {
         name: heat.Field(
             wording.significant(each[name] / scale) + (" †" if row["disturbances"] else ""),
             each[name] / least,
-            each[name] == least,
-            links.cell(row),
+            link=links.cell(row),
         )
         for name, row in rows.items()
     }
@@ -71,9 +72,7 @@ def _times(axes: Axes, tables: Tables, found: Combinations, operation: str, cuto
 def _sizes(tables: Tables, found: Combinations, sizes: dict[str, float], cutoff: int) -> dict[str, heat.Field]:
     least = min(sizes.values())
     return {
-        name: heat.Field(
-            f"{size:,.0f}", size / least, size <= TIES_WITHIN[EXACT] * least, links.store(tables.store(name, cutoff))
-        )
+        name: heat.of_size(size, least, f"{size:,.0f}", links.store(tables.store(name, cutoff)))
         for name, size in sizes.items()
     }
 
@@ -89,11 +88,14 @@ def _panel(axes: Axes, found: Combinations, title: str, fields: dict[str, heat.F
 
 def _others(tables: Tables, found: Combinations) -> str:
     """What else was measured and isn't here."""
-    fixed = [name for name in tables.backends if tables.kinds.get(name, ("", None))[1] is None]
-    twice = [name for name in tables.backends if name not in found.names and name not in fixed]
-    said = []
-    if fixed:
-        said.append(f"Not here, as they have no choice of codec: {wording.join(fixed)}.")
-    if twice:
-        said.append(f"Not here, as another variant has the same container and codec: {wording.join(twice)}.")
-    return " ".join(said)
+    left: dict[str, list[str]] = {}
+    for name in tables.backends:
+        if name not in found.names:
+            kind = tables.kinds[name]
+            why = "another variant is the same"
+            if kind.codec is None:
+                why = "they have no choice of codec"
+            elif kind.other_options is not None:
+                why = "other options of theirs aren't the defaults"
+            left.setdefault(why, []).append(name)
+    return " ".join(f"Not here, as {why}: {wording.join(names)}." for why, names in left.items())

@@ -10,7 +10,6 @@ import math
 from matplotlib.figure import Figure
 
 from scripts.report import article, bars, captions, heat, links, style, wording
-from scripts.report.statistics import EXACT, TIES_WITHIN
 from scripts.report.tables import Tables
 
 POSITION = 9
@@ -48,8 +47,8 @@ def _heat(tables: Tables, title: str, cutoffs: list[int]) -> Figure:
     notes = [
         *style.source(tables),
         f"Bytes per image, by the number of images; the raw pixels of one are {raw} bytes. Rows by allocated bytes at "
-        "the largest number, the least first. Green: the least, and what is within 1 % of it. The darker, the more, "
-        f"up to {heat.DARKEST:.0f} times the least.",
+        f"the largest number, the least first. {heat.LEAST} The darker, the more, up to {heat.DARKEST:.0f} times the "
+        "least.",
     ]
     left = bars.name_width(names)
     figure, panels = style.canvas(title, 2, 2, heat.ROW * len(names), notes, left=left, above=0.55, below=0.15)
@@ -69,8 +68,7 @@ def _field(tables: Tables, name: str, cutoff: int, measure: str, least: float) -
     size = _size(tables, name, cutoff, measure)
     if not size:
         return heat.GAP
-    link = links.store(tables.store(name, cutoff))
-    return heat.Field(f"{size:,.0f}", size / least, size <= TIES_WITHIN[EXACT] * least, link)
+    return heat.of_size(size, least, f"{size:,.0f}", links.store(tables.store(name, cutoff)))
 
 
 def _size(tables: Tables, name: str, cutoff: int, measure: str) -> float | None:

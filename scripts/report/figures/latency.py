@@ -31,10 +31,11 @@ def draw(tables: Tables) -> Figure:
     title = captions.title("latency")
     operations = tables.operations_like("random")
     cutoffs = [n for n in tables.cutoffs if any(_measured(tables, n, operation) for operation in operations)]
-    gaps = style.gaps(tables, operations, max(tables.cutoffs, default=None))
     if not cutoffs:
+        gaps = style.gaps(tables, operations)
         return style.empty(title, ["No single random image was read in this run.", *gaps], tables)
     cutoff = cutoffs[-1]
+    gaps = style.gaps(tables, operations, cutoff)
     drawn = [operation for operation in operations if _measured(tables, cutoff, operation)]
     if style.many(tables):
         return _multiples(tables, title, drawn, cutoff, gaps)
@@ -88,7 +89,7 @@ def _multiples(tables: Tables, title: str, operations: list[str], cutoff: int, g
     def scale(axes: Axes) -> None:
         axes.set_xscale("log")
         _heights(axes, parts, top)
-        axes.xaxis.set_major_locator(LogLocator(numticks=5))
+        axes.xaxis.set_major_locator(LogLocator(numticks=4))
         axes.xaxis.set_minor_locator(NullLocator())
 
     grid = multiples.Grid("", order, series)

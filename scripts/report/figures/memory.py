@@ -61,17 +61,12 @@ def _heat(tables: Tables, title: str, operations: list[str], cutoff: int, notes:
         if operation not in peaks[name]:
             return heat.GAP
         peak = peaks[name][operation]
-        return heat.Field(
-            wording.significant(peak / 1e6),
-            peak / least[operation],
-            peak == least[operation],
-            links_of[name, operation],
-        )
+        return heat.of_size(peak, least[operation], wording.significant(peak / 1e6), links_of[name, operation])
 
     notes = [
         *notes,
-        "In MB. Rows by the median of all operations, the least first. Green: the least of an operation. The darker, "
-        f"the more, up to {heat.DARKEST:.0f} times.",
+        f"In MB. Rows by the median of their operations, the least first. {heat.LEAST} The darker, the more, up to "
+        f"{heat.DARKEST:.0f} times.",
     ]
     columns = [heat.head(operation) for operation in operations]
     return heat.figure(

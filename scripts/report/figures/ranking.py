@@ -3,16 +3,15 @@
 How many times as long each store takes as the best one, at the largest number of images that was measured, a column per
 operation; on the right how many times as much disk it takes. Green: the best, and what ties with it. The darker, the
 farther behind. Rows are in the order of the first column, the geometric mean of the factors of all operations, each of
-which counts the same, disk not. The last row is a plain file of the same bytes, for disk the raw pixels.
+which counts the same, disk not; those with an asterisk lack an operation that others have, and come after all that lack
+none. The order is by the factors as they are, so that rows near each other may tie. The last row is a plain file of the
+same bytes, for disk the raw pixels.
 """
-
-import statistics
 
 from matplotlib.figure import Figure
 
 from scripts.report import captions, curves, heat, links, style, wording
-from scripts.report.statistics import EXACT, TIES_WITHIN
-from scripts.report.tables import Tables
+from scripts.report.tables import Row, Tables
 
 POSITION = 1
 OVERALL, DISK = "Overall", "Disk,\nallocated"
@@ -22,18 +21,16 @@ def draw(tables: Tables) -> Figure:
     """A row per backend, the best first."""
     title = captions.title("ranking")
     measured = [row["cutoff_images"] for row in tables.main if row["ratio_to_best"] is not None]
-    gaps = style.gaps(tables, tables.operations, max(tables.cutoffs, default=None))
     if not measured:
+        gaps = style.gaps(tables, tables.operations)
         return style.empty(title, ["Nothing was measured for this figure.", *gaps], tables)
     cutoff = max(measured)
-    overall = overall_factors(tables, cutoff)
-    order = sorted(overall, key=overall.__getitem__)
     operations = [name for name in tables.operations if tables.by_time(name, cutoff)]
+    order = heat.by_factors(tables, cutoff, operations)
     columns = [OVERALL, *(heat.head(name) for name in operations)]
     fields = [
-        [heat.Field(_factor(overall[name]), overall[name], bold=True)]
-        + [_field(tables, name, cutoff, operation) for operation in operations]
-        for name in order
+        [_overall(found), *(_field(tables, name, cutoff, operation) for operation in operations)]
+        for name, found in order.items()
     ]
     best = [heat.Field(""), *(_best(tables, cutoff, operation) for operation in operations)]
     plain = [heat.Field(""), *(_plain(tables, cutoff, operation) for operation in operations)]
@@ -46,28 +43,22 @@ def draw(tables: Tables) -> Figure:
         best.append(heat.Field(wording.size(least)))
         store = tables.store(next(iter(sizes)), cutoff)
         raw = store["apparent_bytes"] / store["apparent_ratio_to_raw"]
-        plain.append(heat.Field(_factor(raw / least)))
+        plain.append(heat.Field(wording.significant(raw / least)))
     disturbed = any(row["disturbances"] for row in tables.main if row["cutoff_images"] == cutoff)
     notes = [
         *style.source(tables),
         f"Of {wording.images(cutoff)}. {heat.LEGEND}",
+        heat.lacking_note(order),
         "†: something disturbed the timing job." if disturbed else "",
-        *gaps,
+        *style.gaps(tables, tables.operations, cutoff),
     ]
     rows = ["the best takes", *order, curves.BASELINE]
     return heat.figure(title, rows, columns, [best, *fields, plain], notes)
 
 
-def overall_factors(tables: Tables, cutoff: int) -> dict[str, float]:
-    """The geometric mean of each backend's factors to the best at a cutoff, over the operations that it was measured
-    in."""
-    factors: dict[str, list[float]] = {}
-    for name in tables.backends:
-        for operation in tables.operations:
-            row = tables.cell(name, cutoff, operation)
-            if row and row["ratio_to_best"]:
-                factors.setdefault(name, []).append(row["ratio_to_best"])
-    return {name: statistics.geometric_mean(known) for name, known in factors.items()}
+def _overall(found: heat.Overall) -> heat.Field:
+    mark = f" {heat.LACKING}" if found.lacks else ""
+    return heat.Field(_factor(found.mean) + mark, found.mean, bold=True)
 
 
 def _field(tables: Tables, name: str, cutoff: int, operation: str) -> heat.Field:
@@ -89,21 +80,18 @@ def _plain(tables: Tables, cutoff: int, operation: str) -> heat.Field:
     return heat.Field(_factor(1 / known) if known else heat.NO_VALUE)
 
 
-def _leader(tables: Tables, cutoff: int, operation: str) -> dict | None:
-    """The row of the best, whose factor is exactly 1; of several the fastest."""
-    for name in tables.by_time(operation, cutoff):
-        row = tables.cell(name, cutoff, operation)
-        if row["ratio_to_best"] == 1:
-            return row
-    return None
+def _leader(tables: Tables, cutoff: int, operation: str) -> Row | None:
+    """The row of the best, which the others' factors are to."""
+    rows = (tables.cell(name, cutoff, operation) for name in tables.backends)
+    return next((row for row in rows if row and row["is_best"]), None)
 
 
 def _disk(tables: Tables, name: str, cutoff: int, least: float) -> heat.Field:
     row = tables.store(name, cutoff)
     if not row or not row["allocated_bytes"]:
         return heat.GAP
-    times = row["allocated_bytes"] / least
-    return heat.Field(_factor(times), times, times <= TIES_WITHIN[EXACT], links.store(row))
+    size = row["allocated_bytes"]
+    return heat.of_size(size, least, wording.significant(size / least), links.store(row))
 
 
 def _factor(times: float) -> str:

@@ -5,8 +5,6 @@ or, with many stores, a column. At this size the fixed cost of creating and open
 First image, where it was measured, does so in a process that was just started.
 """
 
-import statistics
-
 from matplotlib.figure import Figure
 
 from scripts.report import article, bars, captions, curves, heat, style, times, wording
@@ -46,22 +44,21 @@ def draw(tables: Tables) -> Figure:
 
 def _heat(tables: Tables, title: str, operations: list[str], notes: list[str]) -> Figure:
     """A row per backend, by the geometric mean of its factors to the best of each operation."""
-    fields, means = {}, {}
-    for name in tables.backends:
+    order = heat.by_factors(tables, 1, operations)
+    fields = []
+    for name in order:
         rows = [tables.cell(name, 1, operation) for operation in operations]
-        fields[name] = [heat.of_cell(row, _said(row, name)) if row else heat.GAP for row in rows]
-        factors = [row["ratio_to_best"] for row in rows if row and row["ratio_to_best"]]
-        if factors:
-            means[name] = statistics.geometric_mean(factors)
-    order = sorted(means, key=means.__getitem__)
+        fields.append([heat.of_cell(row, _said(row, name)) if row else heat.GAP for row in rows])
     plain = [times.plain_seconds(tables, operation, 1) for operation in operations]
-    shown = [
-        *(fields[name] for name in order),
-        [heat.Field(heat.NO_VALUE if time is None else wording.seconds(time)) for time in plain],
-    ]
+    fields.append([heat.Field(heat.NO_VALUE if time is None else wording.seconds(time)) for time in plain])
     columns = [heat.head(operation) for operation in operations]
-    notes = [f"{heat.LEGEND} Rows by the geometric mean of the factors, the least first.", *notes]
-    return heat.figure(title, [*order, curves.BASELINE], columns, shown, notes)
+    marked = [f"{name} {heat.LACKING}" if found.lacks else name for name, found in order.items()]
+    notes = [
+        f"{heat.LEGEND} Rows by the geometric mean of the factors, the least first.",
+        heat.lacking_note(order),
+        *notes,
+    ]
+    return heat.figure(title, [*marked, curves.BASELINE], columns, fields, notes)
 
 
 def _said(row: Row, name: str) -> str:

@@ -27,8 +27,8 @@ def draw(tables: Tables) -> Figure:
         reason = "This run has one process at a time. To measure more, add workers-warm to operations in config.yaml."
         return style.empty(title, [reason], tables)
     cutoffs = [n for n in tables.cutoffs if any(_ways(tables, n, operation) for operation in operations)]
-    gaps = style.gaps(tables, operations, max(tables.cutoffs))
     if not cutoffs:
+        gaps = style.gaps(tables, operations)
         return style.empty(title, ["Nothing was measured for this figure.", *gaps], tables)
     rows = {operation: _ways(tables, cutoffs[-1], operation) for operation in operations}
     drawn = {
@@ -43,7 +43,7 @@ def draw(tables: Tables) -> Figure:
         f"Of {wording.images(cutoffs[-1])}.{order if many else ''} "
         f"{curves.bars_note(tables, operations, cutoffs[-1])} {curves.GREY_NOTE}",
         curves.disturbed_note(tables, operations, cutoffs[-1]),
-        *gaps,
+        *style.gaps(tables, operations, cutoffs[-1]),
     ]
     if many:
         return _multiples(tables, title, drawn, notes)

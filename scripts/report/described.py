@@ -1,4 +1,4 @@
-"""The stores: what each backend is, what it stores, its settings and where they come from, from its own code.
+"""Backends and codecs as their own code describes them: what each stores, its settings and where they come from.
 
 No library of a backend is imported, so that none needs to be installed. The files that this reads are those of the
 backends and codecs it is asked for.
@@ -32,7 +32,7 @@ class Described:
 
 
 @dataclass(frozen=True)
-class Store:
+class Backend:
     """A backend: what its docstring says, its options, the distributions of its libraries, and the library that is
     built for it, if any."""
 
@@ -52,14 +52,14 @@ class Codec:
     packages: tuple[str, ...]
 
 
-def stores(names: Iterable[str]) -> list[Store]:
+def backends_of(names: Iterable[str]) -> list[Backend]:
     """Those of these backends that there are, each once, in their order."""
     found = []
     for name in dict.fromkeys(names):
         if name in backends.names():
             backend = backends.load(name)
             packages = tuple(backend.packages.values())
-            found.append(Store(name, _described("backends", name), backend.options, packages, backend.native))
+            found.append(Backend(name, _described("backends", name), backend.options, packages, backend.native))
     return found
 
 
@@ -90,12 +90,6 @@ def read(docstring: str) -> Described:
     return Described(
         sentence[:1].upper() + sentence[1:], "\n\n".join(layout), measured_on, tuple(settings), tuple(more)
     )
-
-
-def default(option: Option) -> str:
-    """The default of an option as the config writes it."""
-    value = option.default
-    return str(value).lower() if isinstance(value, bool) else "null" if value is None else str(value)
 
 
 def _described(folder: str, name: str) -> Described:

@@ -1,0 +1,153 @@
+"""Images in chunks of whole images, many chunks to a file: what the backends of the Zarr format (version 3) share.
+
+images/c/<shard>/0/0/0    a shard: its chunks one after the other, then their places and a checksum of these
+labels/c/<chunk>          int64, little-endian
+"""
+
+import itertools
+import math
+import os
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from scripts.backends import base
+
+CHUNKS_PER_SHARD = 64
+"""Of a shard as large as a block, which makes chunks of 64 KiB."""
+LABELS_PER_CHUNK = 1 << 17
+"""1 MiB, as Zarr's documentation advises as the least."""
+PLACE_BYTES, CHECKSUM_BYTES = 16, 4
+"""At the end of a shard: of each chunk its place and its length, and of all that a CRC-32C (Zarr's sharding codec)."""
+IMAGES, LABELS = "images", "labels"
+COMPRESSORS: dict[str, dict[str, Any]] = {
+    "none": {},
+    "zstd": {"level": 3, "checksum": False},
+    "blosc": {"cname": "zstd", "clevel": 5, "shuffle": "bitshuffle", "typesize": 1, "blocksize": 0},
+    "gzip": {"level": 5},
+}
+"""With the settings that zarr-python has by default; of zstd they are level 0, which is this one."""
+OPTIONS = {
+    "images_per_chunk": base.Option(0, "how many images a chunk holds; 0: as many as fit into 64 KiB, at least one"),
+    "chunks_per_shard": base.Option(
+        0, "how many chunks share one file; 0: as many as fit into 4 MiB; 1: no shards, each chunk is a file"
+    ),
+    "compression": base.Option(
+        "none",
+        "how each chunk of images is compressed; zstd at level 3, blosc by zstd at its level 5 of 9",
+        tuple(COMPRESSORS),
+    ),
+}
+
+
+class Layout(NamedTuple):
+    """How many of what go together."""
+
+    images_per_chunk: int
+    images_per_shard: int
+    """As many as in a chunk where there are no shards."""
+    images_per_write: int
+    labels_per_chunk: int
+
+    @property
+    def has_shards(self) -> bool:
+        """Whether several chunks share a file."""
+        return self.images_per_shard > self.images_per_chunk
+
+
+def layout(shape: Sequence[int], options: dict[str, Any]) -> Layout:
+    """Return the layout of images of `shape`, (n, height, width, 3), by complete OPTIONS."""
+    count, rows = shape[0], base.rows_per_block(shape)
+    per_chunk = min(options["images_per_chunk"] or max(1, rows // CHUNKS_PER_SHARD), count)
+    chunks = min(options["chunks_per_shard"] or max(1, rows // per_chunk), -(-count // per_chunk))
+    rows = chunks * per_chunk if chunks > 1 else _multiple(rows, per_chunk)
+    return Layout(per_chunk, chunks * per_chunk, rows, min(_multiple(LABELS_PER_CHUNK, rows), count))
+
+
+def write(
+    images: base.Source,
+    labels: base.Source,
+    layout: Layout,
+    put_images: Callable[[int, np.ndarray], None],
+    put_labels: Callable[[int, np.ndarray], None],
+) -> None:
+    """Hand over all images and labels, whole files at a time, each with the number of its first."""
+    (count,) = labels.shape
+    pending: list[np.ndarray] = []
+    for start, image_block, label_block in base.blocks(images, labels, layout.images_per_write):
+        put_images(start, image_block)
+        pending.append(label_block)
+        stop = start + len(label_block)
+        if stop % layout.labels_per_chunk == 0 or stop == count:
+            chunk = np.concatenate(pending)
+            put_labels(stop - len(chunk), chunk)
+            pending.clear()
+
+
+class Reader(base.Reader):
+    """Keeps all labels in memory from the first batch or the second single image on."""
+
+    def __init__(
+        self, path: Path, shape: Sequence[int], per_chunk: int, per_shard: int, options: dict[str, Any]
+    ) -> None:
+        count, *image_shape = shape
+        super().__init__(count, image_shape)
+        self._rows = _multiple(base.rows_per_block(shape), per_shard)
+        self._per_chunk, self._chunks_per_shard = per_chunk, per_shard // per_chunk
+        self._knows_places = options["compression"] == "none" and self._chunks_per_shard > 1
+        self._shards = path / IMAGES / "c"
+        self._labels: np.ndarray | None = None
+        self._has_read = False
+
+    @abstractmethod
+    def _fill_images(self, rows: slice, images: np.ndarray) -> None:
+        """Read images that follow each other."""
+
+    @abstractmethod
+    def _fill_labels(self, rows: slice, labels: np.ndarray) -> None:
+        """Read labels that follow each other."""
+
+    @abstractmethod
+    def _fill_batch(self, ids: np.ndarray, images: np.ndarray) -> None:
+        """Read images in the order of `ids`."""
+
+    def _read_all(self, images: np.ndarray, labels: np.ndarray) -> None:
+        for start in range(0, len(self), self._rows):
+            rows = slice(start, min(start + self._rows, len(self)))
+            self._fill_images(rows, images[rows])
+        self._fill_labels(slice(0, len(self)), labels)
+
+    def _read(self, ids: np.ndarray, images: np.ndarray, labels: np.ndarray) -> None:
+        if len(ids) == 1:
+            one = slice(int(ids[0]), int(ids[0]) + 1)
+            self._fill_images(one, images)
+            if not self._has_read:
+                self._has_read = True
+                self._fill_labels(one, labels)
+                return
+        else:
+            if self._knows_places:
+                self._announce(ids)
+            self._fill_batch(ids, images)
+        if self._labels is None:
+            self._labels = np.empty(len(self), np.int64)
+            self._fill_labels(slice(0, len(self)), self._labels)
+        np.take(self._labels, ids, out=labels, mode="clip")
+
+    def _announce(self, ids: np.ndarray) -> None:
+        """Let the kernel fetch what a batch needs: of its shards the places of chunks, at the end, and its chunks."""
+        size, all_places = self._per_chunk * math.prod(self.image_shape), self._chunks_per_shard * PLACE_BYTES
+        chunks = np.unique(ids // self._per_chunk).tolist()
+        for shard, found in itertools.groupby(chunks, lambda chunk: chunk // self._chunks_per_shard):
+            with open(f"{self._shards}/{shard}/0/0/0", "rb", buffering=0) as file:
+                descriptor = file.fileno()
+                base.announce(descriptor, [os.fstat(descriptor).st_size - all_places - CHECKSUM_BYTES], 0)
+                base.announce(descriptor, [chunk % self._chunks_per_shard * size for chunk in found], size)
+
+
+def _multiple(limit: int, of: int) -> int:
+    """The largest multiple that isn't above the limit; at least one time."""
+    return max(1, limit // of) * of
