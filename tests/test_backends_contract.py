@@ -20,8 +20,14 @@ from tests.backend_variants import (
     variants,
 )
 
+VARIANTS = list(variants())
+each_backend = pytest.mark.parametrize(
+    "variant", list({variant.name: variant for variant in reversed(VARIANTS)}.values()), ids=str, indirect=True
+)
+"""For what no option changes: every backend once, as by default, which is the first of its variants."""
 
-@pytest.fixture(params=list(variants()), ids=str)
+
+@pytest.fixture(params=VARIANTS, ids=str)
 def variant(request: pytest.FixtureRequest) -> Variant:
     return installed(request.param)
 
@@ -47,8 +53,10 @@ class Lazy:
         self.shape = array.shape
         self.dtype = array.dtype
         self.limit = limit
+        self.asked: list[slice] = []
 
     def __getitem__(self, rows: slice) -> np.ndarray:
+        self.asked.append(rows)
         if self.limit is not None:
             self.limit -= 1
             if self.limit < 0:
@@ -127,6 +135,15 @@ def test_sources(variant: Variant, tmp_path: Path) -> None:
             assert_same(reader.load_all(), images, labels)
 
 
+def test_a_source_is_read_once_in_order_and_a_block_at_a_time(variant: Variant, tmp_path: Path) -> None:
+    sources = [Lazy(array) for array in make()]
+    variant.write(tmp_path / "store", *sources)
+    for source in sources:
+        assert [rows.start for rows in source.asked[1:]] == [rows.stop for rows in source.asked[:-1]]
+        assert (source.asked[0].start, source.asked[-1].stop) == (0, COUNT)
+        assert len(source.asked) > 1
+
+
 def test_arrays_belong_to_the_caller(variant: Variant, written: tuple[Path, np.ndarray, np.ndarray]) -> None:
     path, images, labels = written
     with variant.open(path) as reader:
@@ -143,6 +160,7 @@ def test_arrays_belong_to_the_caller(variant: Variant, written: tuple[Path, np.n
 # Mistakes
 
 
+@each_backend
 @pytest.mark.parametrize("ids", [[-1], [COUNT], [0, COUNT, 1], np.array([2**63], np.uint64)], ids=str)
 def test_id_out_of_range(variant: Variant, written: tuple[Path, np.ndarray, np.ndarray], ids: list[int]) -> None:
     images, labels = np.full((len(ids), 32, 32, 3), 77, np.uint8), np.full(len(ids), 77)
@@ -151,6 +169,7 @@ def test_id_out_of_range(variant: Variant, written: tuple[Path, np.ndarray, np.n
     assert set(images.flat) == set(labels.flat) == {77}
 
 
+@each_backend
 @pytest.mark.parametrize("ids", [[0.0], [[0]], [True], ["0"]], ids=str)
 def test_ids_that_are_not_a_row_of_integers(
     variant: Variant, written: tuple[Path, np.ndarray, np.ndarray], ids: list
@@ -159,6 +178,7 @@ def test_ids_that_are_not_a_row_of_integers(
         reader.read(ids, np.empty((1, 32, 32, 3), np.uint8), np.empty(1, np.int64))
 
 
+@each_backend
 def test_destination_that_does_not_fit(variant: Variant, written: tuple[Path, np.ndarray, np.ndarray]) -> None:
     images, labels = np.empty((COUNT, 32, 32, 3), np.uint8), np.empty(COUNT, np.int64)
     read_only = images.copy()
@@ -180,6 +200,7 @@ def test_destination_that_does_not_fit(variant: Variant, written: tuple[Path, np
                 reader.read(range(COUNT), image_array, label_array)
 
 
+@each_backend
 def test_source_that_does_not_fit(variant: Variant, tmp_path: Path) -> None:
     images, labels = make()
     short = Lazy(images[:-1])
@@ -201,6 +222,7 @@ def test_source_that_does_not_fit(variant: Variant, tmp_path: Path) -> None:
         assert not (tmp_path / "store").exists()
 
 
+@each_backend
 def test_existing_path_is_left_alone(variant: Variant, tmp_path: Path) -> None:
     (tmp_path / "directory").mkdir()
     (tmp_path / "directory" / "mine").write_text("keep")
