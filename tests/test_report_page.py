@@ -222,7 +222,7 @@ def test_the_method_says_what_else_can_be_measured_and_how_cold_is_cold(run, tmp
         for operation in other.operations:
             if operation.endswith("cold"):
                 other.change((backend, 1, operation), eviction="drop_caches")
-    text = other.summarise().draw("single_image", "workers").page("single_image", "workers")
+    text = other.summarise().draw("container_codec", "workers").page("container_codec", "workers")
     assert '<figure id="workers">' in text
     text = shown(text)
     assert "This run left these operations out" not in text
