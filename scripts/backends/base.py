@@ -21,6 +21,7 @@ import numpy as np
 
 from scripts import codecs
 from scripts.durability import sync_directory, sync_file, sync_file_system, sync_tree
+from scripts.errors import UserError
 
 __all__ = [
     "BLOCK_BYTES",
@@ -36,6 +37,7 @@ __all__ = [
     "blocks",
     "closing_on_error",
     "read_into",
+    "refuse_after_fork",
     "rows_per_block",
     "sync_directory",
     "sync_file",
@@ -323,6 +325,21 @@ def closing_on_error(close: Callable[[], None]) -> Iterator[None]:
         with suppress(Exception):
             close()
         raise
+
+
+_first_users: dict[str, int] = {}
+
+
+def refuse_after_fork(library: str) -> None:
+    """Raise UserError in a process that was forked from one that has used a library which crashes or hangs there.
+
+    Called whenever that library is used; the first caller's process, and those that it spawns, may go on.
+    """
+    if _first_users.setdefault(library, os.getpid()) != os.getpid():
+        raise UserError(
+            f"{library} can't be used in a process that was forked from one that has used it; start processes with "
+            "`spawn` or `forkserver`"
+        )
 
 
 def threads() -> int:

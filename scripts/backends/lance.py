@@ -88,6 +88,7 @@ class Backend(base.Backend):
     def _write(
         self, path: Path, images: base.Source, labels: base.Source, durable: bool, options: dict[str, Any]
     ) -> None:
+        base.refuse_after_fork("lance")
         import lance
         import pyarrow
 
@@ -119,6 +120,7 @@ class Reader(base.Reader):
     """Holds the dataset, to read everything, and a session of its one fragment, to read at random."""
 
     def __init__(self, dataset: Path, options: dict[str, Any]) -> None:
+        base.refuse_after_fork("lance")
         import lance
 
         self._codec = codecs.load(options["codec"])
