@@ -76,7 +76,6 @@ def test_the_commands_of_the_readme_are_few_jobs_that_are_alone_and_end_in_a_pag
     section = re.search(r"(?ms)^## Run on a cluster$(.*?)^## ", (CHECKOUT / "README.md").read_text())[1]
     commands = re.findall(r"(?m)^    (\S.*)$", section)
     assert len(commands) == 5
-    shutil.copytree(CHECKOUT / "requirements", workflow.directory / "requirements")
     Workflow(workflow.directory).finish("--config", "cutoffs=[1]", "--", SUMMARY)
     local = {path: path.read_bytes() for path in workflow.directory.glob("results/records/*/*/1/*.json")}
     for command in commands:

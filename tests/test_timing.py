@@ -245,7 +245,10 @@ class TakesMemory:
     TAKEN = 30_000_000
     fork_safe = False
     several_readers = True
+    opens_without_writing = True
     native = None
+    thread_variables = ()
+    versions = staticmethod(dict)
     options: ClassVar[dict[str, Any]] = {}
 
     def __init__(self, backend: Any) -> None:
