@@ -118,7 +118,7 @@ rule unpack:
 rule compile:
     """A library that a backend needs, built from sources in this repository, whose digest is in its name.
 
-    No input of others, or one that is lost would have stores made again: a step that finds none builds it.
+    An input of stores with conda only, or one that is lost would have them made again: a step that finds none builds it.
     """
     output:
         "results/libraries/{library}.so",
@@ -139,6 +139,7 @@ rule build:
     input:
         provenance=f"{DATASET}/provenance.json",
         arrays=ancient(multiext(f"{DATASET}/", "images.npy", "labels.npy")),
+        libraries=ancient(lambda wildcards: PLAN.libraries_first(wildcards.backend)),
     output:
         f"{STORES}/{{backend}}/{{cutoff}}/manifest.json",
     log:

@@ -5,6 +5,7 @@ say. Building them is `scripts/compiler.py`.
 """
 
 import json
+import os
 import platform
 import re
 from pathlib import Path
@@ -20,7 +21,9 @@ MODULE_FILE = "go.mod"
 def path(native: Native) -> Path:
     """Return where the built library is, or goes."""
     content = {file.name: file.read_text() for file in sources(native)}
-    machine = [platform.system(), platform.machine(), *platform.libc_ver()]
+    # Not `platform.libc_ver`, which tells what the interpreter asks for: two of them would look for two libraries.
+    has_name = "CS_GNU_LIBC_VERSION" in getattr(os, "confstr_names", {})
+    machine = [platform.system(), platform.machine(), os.confstr("CS_GNU_LIBC_VERSION") if has_name else None]
     return LIBRARIES / f"{native.directory}-{digests.digest([content, native.command, machine])}.so"
 
 

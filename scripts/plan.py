@@ -14,11 +14,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
-from jsonschema import Draft202012Validator
-
-from scripts import available, backends, codecs, digests, native, sharing
-from scripts.errors import UserError, did_you_mean
+from scripts import available, configuration, digests, native, sharing
+from scripts.errors import UserError
 from scripts.files import nearest_directory, writable
 from scripts.measure import copies, file_system, machine, store
 from scripts.measure.operations import OPERATIONS
@@ -28,9 +25,6 @@ WHOLE_MACHINE = 10_000
 """Threads that a timing job asks for: Snakemake scales it down to all there are, so that nothing runs beside it."""
 
 ARRAYS = ("images.npy", "labels.npy", "test_images.npy", "test_labels.npy")
-
-ALL = "all"
-"""The config's word for every backend and variant that can run here."""
 
 CORE_ENVIRONMENT, LARGE_ENVIRONMENT = "envs/stores.yaml", "envs/all_stores.yaml"
 
@@ -50,14 +44,12 @@ QUICK_OPERATIONS = ("write-durable", "read-warm", "batch-warm")
 FOUND_VARIABLE = "IMAGE_STORAGE_BENCHMARK_FOUND"
 """Hands what the start of a run has found to its jobs on a cluster, which read the plan anew, each on its node."""
 
-Config = dict[str, Any]
-
 
 @dataclass(frozen=True)
 class Plan:
     """What a valid config asks for. Paths are relative to the directory that Snakemake runs in, or absolute."""
 
-    config: Config
+    config: configuration.Config
     with_conda: bool
     on_cluster: bool
     found: Mapping[str, Any] = field(default_factory=dict)
@@ -66,11 +58,7 @@ class Plan:
     @cached_property
     def asked(self) -> dict[str, store.Choice]:
         """The backends and variants asked for, by name, in the config's order; backends with each codec asked for."""
-        names = self.config["backends"]
-        if names == ALL:
-            names = [*backends.names(), *self.config["variants"]]
-        every = [each for name in names for each in _with_codecs(self.config, name)]
-        return {name: _choice(self.config, name) for name in dict.fromkeys(every)}
+        return configuration.choices(self.config)
 
     @cached_property
     def missing(self) -> dict[str, str]:
@@ -134,19 +122,23 @@ class Plan:
         if not self.config["download_dir"]:
             return own
         images = self.config["images"]
-        name = f"{Path(images).name.split('.')[0]}-{self.archive_digest()[:12]}" if _is_path(images) else images
+        name = (
+            f"{Path(images).name.split('.')[0]}-{self.archive_digest()[:12]}"
+            if configuration.is_path(images)
+            else images
+        )
         shared = f"{self.downloads}/{name}"
         return shared if os.path.exists(f"{shared}/provenance.json") or writable(nearest_directory(shared)) else own
 
     @property
     def stores(self) -> str:
         """Where the stores are."""
-        return _expanded(self.config["store_dir"]) or "results/stores"
+        return configuration.expanded(self.config["store_dir"]) or "results/stores"
 
     @property
     def downloads(self) -> str:
         """Where the archive is kept."""
-        return _expanded(self.config["download_dir"]) or "results/dataset"
+        return configuration.expanded(self.config["download_dir"]) or "results/dataset"
 
     @cached_property
     def writes(self) -> str:
@@ -217,6 +209,11 @@ class Plan:
         needed = [choice.backend.native for choice in self.choices.values()]
         return sorted({str(native.path(each)) for each in needed if each})
 
+    def libraries_first(self, name: str) -> list[str]:
+        """The library without which the stores of a backend can't be built: with conda their steps lack the tools."""
+        needed = self.choices[name].backend.native if self.with_conda else None
+        return [str(native.path(needed))] if needed else []
+
     def built_for(self, library: str) -> str:
         """A backend, by its module's name, that needs the library of that path."""
         return next(
@@ -277,7 +274,7 @@ class Plan:
     def archive_digest(self) -> str:
         """What decides whether the archive must be looked at anew: its name, or a file's SHA-256."""
         images = self.config["images"]
-        if not _is_path(images):
+        if not configuration.is_path(images):
             return images
         if "archive" in self.found:
             return self.found["archive"]
@@ -288,7 +285,7 @@ class Plan:
         """What differs from the defaults in what is measured and how; places and the machine's name are left out."""
         images = self.config["images"]
         asked = {
-            "images": f"path/to/{Path(images).name}" if _is_path(images) else images,
+            "images": f"path/to/{Path(images).name}" if configuration.is_path(images) else images,
             "backends": list(self.choices),
             "variants": {
                 name: self.config["variants"][name] for name in self.choices if name in self.config["variants"]
@@ -296,8 +293,8 @@ class Plan:
             **{name: self.config[name] for name in MEASURED},
             "cutoffs": self.config["cutoffs"],
         }
-        known = _schema()["properties"]
-        return {name: value for name, value in asked.items() if value != known[name]["default"]}
+        usual = configuration.defaults()
+        return {name: value for name, value in asked.items() if value != usual[name]}
 
     def settings_text(self) -> str:
         """The settings, as JSON."""
@@ -309,22 +306,23 @@ class Plan:
         return f"The page is {page}" if os.path.exists(page) else f"Done; the page {page} was not asked for"
 
 
-def read(config: Config, *, with_conda: bool, on_cluster: bool, in_job: bool = False) -> Plan:
+def read(config: configuration.Config, *, with_conda: bool, on_cluster: bool, in_job: bool = False) -> Plan:
     """Return the plan of a config, or end the process with one line that says what is wrong with it and the remedy.
 
     In a job, which another process with this plan has started, nothing is looked at again.
     """
     try:
         if in_job:
-            return Plan(complete(config), with_conda, on_cluster, json.loads(os.environ.get(FOUND_VARIABLE, "{}")))
-        plan = Plan(complete(config), with_conda, on_cluster)
-        _check_images(plan.config["images"])
+            return Plan(
+                configuration.complete(config), with_conda, on_cluster, json.loads(os.environ.get(FOUND_VARIABLE, "{}"))
+            )
+        plan = Plan(configuration.complete(config), with_conda, on_cluster)
+        configuration.check(plan.config)
         if not plan.cutoffs:
             raise UserError(
                 f"config key cutoffs: quick leaves out what is above {QUICK_LARGEST_CUTOFF:,} images, and that leaves "
                 "none; give a smaller one"
             )
-        _check_names(plan.config)
         _check_memory_of_snakemake()
         if not with_conda:
             _check_what_can_run(plan)
@@ -338,30 +336,6 @@ def read(config: Config, *, with_conda: bool, on_cluster: bool, in_job: bool = F
     return plan
 
 
-def complete(config: Config) -> Config:
-    """Return the config with the default of every key that isn't given. Raises UserError for its first mistake."""
-    schema = _schema()
-    known = schema["properties"]
-    for name in config:
-        if name not in known:
-            raise UserError(f"config key {name} is unknown; {did_you_mean(name, known)}")
-    completed = {
-        name: _typed(described["default"] if given is None else given, from_text="string" not in described["type"])
-        for name, described in known.items()
-        for given in [config.get(name)]
-    }
-    completed["images"] = _expanded(completed["images"])
-    for error in Draft202012Validator(schema).iter_errors(completed):
-        name, *inside = (str(part) for part in error.absolute_path)
-        place = f"config key {name}" + (f" ({' '.join(inside)})" if inside else "")
-        if error.validator == "enum":
-            nearest = did_you_mean(error.instance, error.validator_value)
-            raise UserError(f"{place}: {error.instance!r} is unknown; {nearest}")
-        hint = "; write a list, such as [a,b]" if "array" in known[name]["type"] and not inside else ""
-        raise UserError(f"{place}: {error.message}{hint}; it means: {known[name]['description']}")
-    return completed
-
-
 def untracked(value: Any) -> Callable[..., Any]:
     """Return a value as a rule's parameter that Snakemake doesn't compare between runs: it says where, not what.
 
@@ -370,77 +344,8 @@ def untracked(value: Any) -> Callable[..., Any]:
     return lambda wildcards, output: value
 
 
-def _schema() -> dict[str, Any]:
-    return yaml.safe_load((digests.CHECKOUT / "scripts/schemas/config.schema.yaml").read_text())
-
-
-def _typed(value: Any, *, from_text: bool) -> Any:
-    """Read the numbers and truth values that `--config` hands over as text: true, and all within lists and mappings."""
-    if isinstance(value, dict):
-        return {key: _typed(item, from_text=True) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_typed(item, from_text=True) for item in value]
-    if from_text and isinstance(value, str):
-        read = yaml.safe_load(value)
-        value = read if isinstance(read, int | float) else value
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _choice(config: Config, name: str) -> store.Choice:
-    options = dict(_described(config, name) or {"backend": name})
-    module = options.pop("backend")
-    return store.Choice(module, backends.resolve(module, options))
-
-
-def _described(config: Config, name: str) -> dict[str, Any] | None:
-    """What a variant is, as the config says or as its name does: lmdb-png is backend lmdb with codec png."""
-    if name in config["variants"]:
-        return config["variants"][name]
-    backend, _, codec = name.rpartition("-")
-    known = backend in backends.names() and store.CODEC in backends.load(backend).options and codec in codecs.names()
-    return {"backend": backend, store.CODEC: codec} if known else None
-
-
-def _with_codecs(config: Config, name: str) -> list[str]:
-    """The names of a backend with each of the codecs asked for; of anything else its own."""
-    if name in backends.names() and (option := backends.load(name).options.get(store.CODEC)):
-        return [name if codec == option.default else f"{name}-{codec}" for codec in config["codecs"]]
-    return [name]
-
-
-def _check_images(images: str) -> None:
-    if _is_path(images) and not Path(images).is_file():
-        raise UserError(
-            f"config key images: there is no archive {images}; give cifar10, synthetic, or the path of a file"
-        )
-    if _is_path(images) and not os.access(images, os.R_OK):
-        raise UserError(f"config key images: no permission to read {images}; make it readable")
-
-
-def _check_names(config: Config) -> None:
-    known = backends.names()
-    for codec in config["codecs"]:
-        if codec not in codecs.names():
-            raise UserError(f"config key codecs: {codec} is unknown; {did_you_mean(codec, codecs.names())}")
-    for name, variant in config["variants"].items():
-        if name in known:
-            raise UserError(f"config key variants: {name} is a backend already; give the variant a name of its own")
-        if variant["backend"] not in known:
-            nearest = did_you_mean(variant["backend"], known)
-            raise UserError(f"variant {name}: there is no backend {variant['backend']}; {nearest}")
-        _choice(config, name)
-        meant = _described({"variants": {}}, name)
-        if meant and _choice({"variants": {name: meant}}, name) != _choice(config, name):
-            raise UserError(f"config key variants: {name} means {meant} already; give the variant a name of its own")
-    for name in [] if config["backends"] == ALL else config["backends"]:
-        if name not in known and not _described(config, name):
-            raise UserError(
-                f"config key backends: {name} is unknown; {did_you_mean(name, [*known, *config['variants']])}"
-            )
-
-
 def _check_what_can_run(plan: Plan) -> None:
-    if plan.config["backends"] != ALL:
+    if plan.config["backends"] != configuration.ALL:
         for name, choice in plan.asked.items():
             if reason := available.lacks_package(choice):
                 raise UserError(f"backend {name} can't run in {sys.prefix}: {reason}, or leave it out of the config")
@@ -456,14 +361,6 @@ def _check_memory_of_snakemake() -> None:
             f"no permission to write to {place}, where Snakemake keeps its memory; make it writable, or run in a copy "
             "of your own"
         )
-
-
-def _is_path(images: str) -> bool:
-    return images not in ("cifar10", "synthetic")
-
-
-def _expanded(path: str | None) -> str | None:
-    return os.path.normpath(os.path.expanduser(os.path.expandvars(path))) if path else None
 
 
 def _figure_file(figure: str) -> Path:

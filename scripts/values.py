@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from scripts import codecs
+from scripts.backends.base import LABEL_BYTES
 
-LABEL_BYTES = np.dtype(np.int64).itemsize
 METADATA = b"\xffmetadata"
 """The key after all numbers of images, in stores of keys and values; its value is that of `metadata`."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import RUNNABLE, Workflow, copy_checkout
 
-from scripts import backends, plan
+from scripts import backends, configuration, plan
 from scripts.errors import UserError
 from scripts.report.records import read
 
@@ -105,7 +105,7 @@ def test_codecs_are_an_axis(workflow: Workflow) -> None:
     [("lmdb-png", {"codec": "png"}), ("files-zstd", {"codec": "zstd"}), ("lmdb-raw", {"codec": "raw"})],
 )
 def test_a_codec_in_the_name_of_a_backend_needs_no_variant(name: str, options: dict[str, str]) -> None:
-    choice = plan.Plan(plan.complete({"backends": [name]}), with_conda=False, on_cluster=False).choices[name]
+    choice = plan.Plan(configuration.complete({"backends": [name]}), with_conda=False, on_cluster=False).choices[name]
     assert choice.module == name.partition("-")[0]
     assert options.items() <= choice.options.items()
 
@@ -217,6 +217,16 @@ def test_a_library_that_is_lost_is_built_again_and_no_store(with_native: Workflo
     with_native.finish("results/summary.csv")
     assert library(with_native).is_file()
     assert with_native.planned("results/summary.csv") == set()
+
+
+def test_with_conda_a_library_is_built_before_the_stores_whose_steps_lack_the_tools() -> None:
+    config = configuration.complete({"backends": ["hdf5", *native_backends()]})
+    with_conda, without = (plan.Plan(config, with_conda=conda, on_cluster=False) for conda in (True, False))
+    assert {name: bool(with_conda.libraries_first(name)) for name in with_conda.choices} == {
+        "hdf5": False,
+        **dict.fromkeys(native_backends(), True),
+    }
+    assert not any(without.libraries_first(name) for name in without.choices)
 
 
 def test_a_backend_whose_library_is_built_needs_its_tool_no_more(with_native: Workflow, without_go: Workflow) -> None:

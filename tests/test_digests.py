@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import CHECKOUT, RUNNABLE
 
-from scripts import backends, digests, plan
+from scripts import backends, configuration, digests, plan
 from scripts.measure.store import Choice
 
 pytestmark = pytest.mark.usefixtures("libraries")
@@ -108,6 +108,6 @@ def test_a_library_that_is_missing_is_named(tmp_path: Path) -> None:
 
 
 def test_every_figure_has_a_digest_of_its_own() -> None:
-    settings = plan.Plan(plan.complete({}), with_conda=False, on_cluster=False)
+    settings = plan.Plan(configuration.complete({}), with_conda=False, on_cluster=False)
     found = [settings.figure_code(figure) for figure in settings.figures]
     assert len(set(found)) == len(found) > 0

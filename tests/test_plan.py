@@ -14,7 +14,7 @@ import pytest
 import yaml
 from conftest import CHECKOUT, SMALL, Workflow
 
-from scripts import plan
+from scripts import configuration, plan
 from scripts.errors import UserError
 from scripts.measure.operations import OPERATIONS
 from scripts.start import check
@@ -73,7 +73,7 @@ def test_a_mistake_is_one_line_through_snakemake(workflow: Workflow, config: str
 )
 def test_a_mistake_in_a_value_names_key_and_remedy(config: dict[str, Any], help_in_it: str) -> None:
     with pytest.raises(UserError) as error:
-        plan.complete(config)
+        configuration.complete(config)
     assert help_in_it in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -172,11 +172,11 @@ def test_a_new_backend_is_one_file(workflow: Workflow) -> None:
 def test_numbers_and_truth_values_of_the_command_line_are_understood() -> None:
     """Snakemake hands over what is within brackets, and `true`, as text."""
     given = {"cutoffs": ["10", "100"], "quick": "true", "variants": {"v": {"backend": "hdf5", "images_per_chunk": "8"}}}
-    completed = plan.complete(given)
+    completed = configuration.complete(given)
     assert completed["cutoffs"] == [10, 100]
     assert completed["quick"] is True
     assert completed["variants"]["v"]["images_per_chunk"] == 8
-    assert plan.complete({"cutoffs": [10.0], "variants": None}) == plan.complete({"cutoffs": [10]})
+    assert configuration.complete({"cutoffs": [10.0], "variants": None}) == configuration.complete({"cutoffs": [10]})
 
 
 def test_every_key_is_described_and_commented_and_has_its_default() -> None:
@@ -197,9 +197,9 @@ def test_the_operations_of_the_schema_are_those_that_there_are() -> None:
 
 
 def test_quick_leaves_out_what_takes_long() -> None:
-    quick = plan.Plan(plan.complete({"quick": True}), with_conda=False, on_cluster=False)
+    quick = plan.Plan(configuration.complete({"quick": True}), with_conda=False, on_cluster=False)
     assert max(quick.cutoffs) == plan.QUICK_LARGEST_CUTOFF
-    assert quick.results != plan.Plan(plan.complete({}), with_conda=False, on_cluster=False).results
+    assert quick.results != plan.Plan(configuration.complete({}), with_conda=False, on_cluster=False).results
 
 
 def test_quick_without_a_small_cutoff_is_one_line() -> None:

@@ -40,7 +40,7 @@ Settings and where they come from, measured on 10,000 CIFAR-10 images of 32x32 u
 
 import json
 import os
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +48,6 @@ import numpy as np
 
 from scripts import sharded
 from scripts.backends import base
-from scripts.errors import UserError
 
 if TYPE_CHECKING:
     import tensorstore
@@ -132,13 +131,9 @@ class Reader(sharded.Reader):
 
 def _context() -> "tensorstore.Context":
     """What the library may use: so many threads, and no memory for what was read before."""
+    base.refuse_after_fork("TensorStore")
     import tensorstore
 
-    if _first_process() != os.getpid():
-        raise UserError(
-            "TensorStore can't be used in a process that was forked from one that has used it; start processes with "
-            "`spawn` or `forkserver`"
-        )
     limit = {"limit": base.threads()}
     return tensorstore.Context(
         {
@@ -149,12 +144,6 @@ def _context() -> "tensorstore.Context":
             "cache_pool": {"total_bytes_limit": 0},
         }
     )
-
-
-@cache
-def _first_process() -> int:
-    """The process that used the library first, which one that is forked from it finds here."""
-    return os.getpid()
 
 
 def _open(

@@ -11,6 +11,9 @@ import numpy as np
 
 from scripts.errors import UserError, did_you_mean
 
+OPTION = "codec"
+"""The name of the option that says which, of every backend that keeps one value per image."""
+
 
 class Codec(Protocol):
     """What a codec's module defines. Its library is imported only inside its functions."""

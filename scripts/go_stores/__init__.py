@@ -18,7 +18,6 @@ import numpy as np
 
 from scripts import codecs, compiler, values
 from scripts.backends import base
-from scripts.errors import UserError
 
 NATIVE = base.Native(
     directory="go_stores",
@@ -30,6 +29,7 @@ NATIVE = base.Native(
     ),
     remedy="install Go 1.25 or newer (https://go.dev/dl)",
 )
+LIBRARY = "a Go library"
 IMAGES_PER_CALL = 1024
 METADATA = 2**64 - 1
 """The number of the value that says what the store holds, after all images."""
@@ -157,6 +157,7 @@ class Reader(base.Reader):
 @cache
 def _library() -> dict[str, Callable[..., None]]:
     """The library's functions by name, which raise what they return as a text."""
+    base.refuse_after_fork(LIBRARY)
     library = ctypes.CDLL(str(compiler.built(NATIVE).resolve()))
     free = library.store_free
     free.argtypes, free.restype = [POINTER], None
@@ -175,10 +176,7 @@ def _library() -> dict[str, Callable[..., None]]:
 
 
 def _refuse(*arguments: Any) -> None:
-    raise UserError(
-        "a Go library can't be used in a process that was forked from one that has used it; start processes with "
-        "`spawn` or `forkserver`"
-    )
+    base.refuse_after_fork(LIBRARY)
 
 
 def _handle(create_or_open: Callable[..., None], kind: str, path: Path, options: dict[str, Any]) -> int:

@@ -30,8 +30,6 @@ MANIFEST_VERSION = 1
 IMAGE_SET_FACTS = ("name", "label", "synthetic", "note", "digest", "image_shape")
 MANIFEST = "manifest.json"
 DATA = "data"
-CODEC = "codec"
-"""The option of every backend that keeps one value per image."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +49,8 @@ class Choice:
         files = [digests.CHECKOUT / digests.PACKAGE / "backends" / f"{self.module}.py"]
         if self.backend.native:
             files += native.sources(self.backend.native)
-        if CODEC in self.options:
-            files.append(digests.CHECKOUT / digests.PACKAGE / "codecs" / f"{self.options[CODEC]}.py")
+        if codecs.OPTION in self.options:
+            files.append(digests.CHECKOUT / digests.PACKAGE / "codecs" / f"{self.options[codecs.OPTION]}.py")
         return files
 
     def digest(self) -> str:
@@ -62,8 +60,8 @@ class Choice:
     def packages(self) -> dict[str, str]:
         """Return the libraries that it needs: import name to distribution."""
         needed = dict(self.backend.packages)
-        if CODEC in self.options:
-            needed |= codecs.load(self.options[CODEC]).packages
+        if codecs.OPTION in self.options:
+            needed |= codecs.load(self.options[codecs.OPTION]).packages
         return needed
 
     def versions(self) -> dict[str, str]:

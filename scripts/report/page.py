@@ -3,7 +3,6 @@
 import json
 import re
 import shlex
-from collections.abc import Iterable
 from itertools import combinations as pairs_of
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from scripts.report import (
     comparability,
     decomposition,
     described,
+    facts,
     inline,
     links,
     machines,
@@ -44,8 +44,6 @@ COMBINED, WORKERS = "container_codec", "workers"
 TOP = 5
 """Of many stores, so many are in sight where all are listed, the others below a line that opens."""
 CODE = re.compile("`([^`]+)`")
-KINDS = {"local": "local", "memory": "in memory", "network": "network", "unknown": "of an unknown kind"}
-"""Kinds of file systems, in words."""
 
 
 def write_page(
@@ -151,15 +149,15 @@ def context(
         "many_disturbed": len(disturbed) > MANY_DISTURBED * len(records),
         "doubts": _doubts(results),
         "load": max((record["noise"]["before"]["load_average"] for record in main.values()), default=None),
-        "facts": _facts(main),
-        "backends": _backends(main),
-        "threads": _distinct(record["process"]["threads"] for record in main.values()),
+        "facts": facts.of_machine(main),
+        "backends": facts.of_backends(main),
+        "threads": facts.distinct(record["process"]["threads"] for record in main.values()),
         "evictions": {row["eviction"] for row in read.main} - {None},
         "unmeasured": _unmeasured(read, main),
         "quick": settings.get("quick", False),
-        "settings": _settings(record["settings"] for record in main.values()),
-        "digests": _digests(main),
-        "span": _span(records),
+        "settings": facts.settings(record["settings"] for record in main.values()),
+        "digests": facts.digests(main),
+        "span": facts.span(records),
         "provenance": provenance,
         "note": next((record["image_set"]["note"] for record in main.values() if record["image_set"]["note"]), None),
         "command": _command(settings, provenance),
@@ -242,7 +240,7 @@ def _in_sight(ranked: list[str]) -> tuple[list[str], list[str]]:
 
 def _described(records: Records) -> list[dict[str, Any]]:
     """Each backend of the run as its code describes it, with the variants of it and the versions of their libraries."""
-    used = _backends(records)
+    used = facts.of_backends(records)
     found = []
     for backend in described.backends_of(about["module"] for about in used.values()):
         own = {name: about for name, about in used.items() if about["module"] == backend.name}
@@ -336,48 +334,6 @@ def _doubts(results: Results) -> list[dict[str, Any]]:
     ]
 
 
-def _facts(records: Records) -> dict[str, str]:
-    """What the machine is, each fact once; several values where the nodes differ."""
-    described = [{**record["machine"], "cores": _cores(record["machine"])} for record in records.values()]
-    stores = [record["file_system"] for record in records.values()]
-    names = {"cpu": "CPU", "cores": "Cores", "kernel": "Kernel", "operating_system": "System", "python": "Python"}
-    facts = {words: _distinct(machine[name] for machine in described) for name, words in names.items()}
-    facts["Memory"] = _distinct(f"{machine['memory_bytes'] / 2**30:.1f} GiB" for machine in described)
-    facts["Node"] = _distinct(machine["node"] for machine in described)
-    facts["File system of the stores"] = _distinct(
-        f"{store['type']} at {store['mount_point']} ({KINDS[store['kind']]}; {store['options']})" for store in stores
-    )
-    copied = sum(record["store"]["copied"] for record in records.values())
-    if copied:
-        facts["Copies"] = f"{copied} of {len(records)} cells read a copy of their store, made for the job"
-    return facts
-
-
-def _cores(machine: dict) -> str:
-    """How many cores a job may use, and of how many."""
-    usable, all_of_them = machine["cores"], machine["node_cores"]
-    return str(usable) if usable == all_of_them else f"{usable} of {all_of_them}"
-
-
-def _backends(records: Records) -> dict[str, dict]:
-    """What each backend was: module, options, versions of its libraries, digest."""
-    return {record["cell"]["backend"]: record["backend"] for record in records.values()}
-
-
-def _digests(records: Records) -> dict[str, str]:
-    return {
-        "Image set": _distinct(record["image_set"]["digest"] for record in records.values()),
-        "Measuring code": _distinct(record["measuring_digest"] for record in records.values()),
-    }
-
-
-def _span(records: Records) -> tuple[str, str]:
-    """When the first cell started and the last one ended, to the minute, UTC."""
-    first = min(record["started"] for record in records.values())
-    last = max(record["ended"] for record in records.values())
-    return first[:16].replace("T", " "), last[:16].replace("T", " ")
-
-
 def _command(settings: dict[str, Any], provenance: dict) -> str:
     """The command that measures the same again; with synthetic images also where the real ones could be downloaded."""
     images = {"images": "synthetic"} if provenance["name"] == "synthetic" else {}
@@ -394,16 +350,3 @@ def _provenance(path: Path) -> dict:
     if missing:
         raise UserError(f"{path} lacks {wording.join(sorted(missing))}; remove it and run the workflow again")
     return provenance
-
-
-def _distinct(values: Iterable[Any]) -> str:
-    return wording.join(dict.fromkeys(str(value) for value in values))
-
-
-def _settings(used: Iterable[dict[str, float]]) -> dict[str, str]:
-    """Each setting in words, several values where records differ."""
-    merged: dict[str, list[str]] = {}
-    for settings in used:
-        for name, value in {**settings, "interval_percent": 100 * settings["interval_width"]}.items():
-            merged.setdefault(name, []).append(f"{value:,.10g}")
-    return {name: _distinct(values) for name, values in merged.items()}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts import backends as modules
+from scripts import codecs
 from scripts.backends import base
 from scripts.errors import UserError
 from scripts.measure.operations.base import QUANTILES
@@ -19,8 +20,6 @@ from scripts.report.records import read as read_record
 from scripts.report.tables import Row, Tables
 
 RECORDS = "records"
-CODEC = "codec"
-"""The option of every backend that keeps one value per image."""
 COPIED = ("started_seconds", "block", "processes", "start_method", "images", "seconds", "open_seconds")
 COPIED_AFTER = (
     *("user_seconds", "system_seconds", "peak_memory_bytes"),
@@ -337,11 +336,11 @@ def _disk_usage_of(path: Path) -> Row:
 def _kind(source: dict) -> Row:
     """What a backend or variant is, from a manifest or from what a record says of the backend."""
     usual = _defaults(source["module"])
-    others = {name: value for name, value in source["options"].items() if name != CODEC}
+    others = {name: value for name, value in source["options"].items() if name != codecs.OPTION}
     differing = [f"{name}={wording.setting(value)}" for name, value in others.items() if usual.get(name, ...) != value]
     return {
         "module": source["module"],
-        "codec": source["options"].get(CODEC),
+        "codec": source["options"].get(codecs.OPTION),
         "other_options": ", ".join(differing) or None,
     }
 
