@@ -21,6 +21,8 @@ from scripts.measure import store
 
 pytestmark = pytest.mark.usefixtures("libraries")
 
+BYTES_OF_A_TIME = 64
+
 
 def choose(name: str, **options: object) -> store.Choice:
     return store.Choice(name, backends.resolve(name, options))
@@ -50,7 +52,10 @@ def test_building_again_gives_the_same_manifest(name: str, image_set: ImageSet, 
     for place in ("one", "two"):
         (disk / place).mkdir()
         store.build(name, choose(name), 10, image_set, disk / place / "10")
-    assert (disk / "one/10/manifest.json").read_text() == (disk / "two/10/manifest.json").read_text()
+    one, two = (json.loads((disk / place / "10/manifest.json").read_text()) for place in ("one", "two"))
+    # Some libraries write into a store when it was made, in as few bytes as that takes.
+    assert abs(one.pop("apparent_bytes") - two.pop("apparent_bytes")) < BYTES_OF_A_TIME
+    assert one == two
 
 
 def test_another_key_is_refused_in_one_line(image_set: ImageSet, disk: Path) -> None:
