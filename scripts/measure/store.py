@@ -2,7 +2,7 @@
 
 A store's directory holds `manifest.json` and, beside it, `data/` with the backend's files. The manifest carries the key
 of the store: image set, cutoff, code and libraries of the backend, options. It says nothing of when or how long, so
-that building the same store again gives the same manifest, where the library doesn't write the time into its files.
+that building the same store again gives the same manifest, where the library writes neither the time nor a log into it.
 """
 
 import errno
