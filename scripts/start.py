@@ -34,6 +34,7 @@ def start(plan: Plan, workflow: Any) -> None:
     """
     if workflow.touch:
         return
+    _do_not_ask_again(workflow.scheduler)
     jobs = list(workflow.dag.needrun_jobs())
     forgotten = _forgotten(plan, workflow)
     to_make, to_use = [path for job in jobs for path in job.output], [path for job in jobs for path in job.input]
@@ -55,6 +56,15 @@ def start(plan: Plan, workflow: Any) -> None:
         names = [name for name, why in plan.missing.items() if why == reason]
         print(f"left out: {', '.join(names)}: {reason}", file=sys.stderr)
     print(_opening(plan, _normal(to_make)), file=sys.stderr)
+
+
+def _do_not_ask_again(scheduler: Any) -> None:
+    """Take Snakemake's limit of jobs started in a second from its scheduler; no step here is that short.
+
+    For that limit Snakemake 9 looks at all jobs that are ready again, each second, for each job that has ended: after
+    hundreds of cells it takes a core for itself, beside the timings. No option turns it off.
+    """
+    scheduler.job_rate_limiter = None
 
 
 def _check_cluster(workflow: Any, jobs: Iterable[Any]) -> None:

@@ -108,6 +108,8 @@ def make(count: int = COUNT, height: int = 32, width: int = 32) -> tuple[np.ndar
     return images, labels
 
 
-def assert_same(found: tuple[np.ndarray, np.ndarray], images: np.ndarray, labels: np.ndarray) -> None:
-    np.testing.assert_array_equal(found[0], images)
-    np.testing.assert_array_equal(found[1], labels)
+def assert_same(
+    found: tuple[np.ndarray, np.ndarray], images: np.ndarray, labels: np.ndarray, message: str = ""
+) -> None:
+    np.testing.assert_array_equal(found[0], images, message)
+    np.testing.assert_array_equal(found[1], labels, message)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from conftest import CHECKOUT, Workflow, copy_checkout
 
-from tests.on_cluster import OnCluster, on
+from tests.on_cluster import ENDS_WITHIN, OnCluster, on
 from tests.slurm import Cluster, cluster_or_skip
 
 SUMMARY = "results/summary.csv"
@@ -109,7 +109,7 @@ def test_a_job_that_is_cancelled_keeps_what_it_has_finished_and_nothing_old(outd
     outdated.cluster.wait_for(lambda: outdated.new(FIRST), "the first record", 120)
     job = outdated.jobs()[-1]
     outdated.cluster.cancel(job.id)
-    output, _ = process.communicate(timeout=120)
+    output, _ = process.communicate(timeout=ENDS_WITHIN)
     assert process.returncode != 0
     assert f"group_timings_30_time_operation/{job.id}.log" in output
     assert "CANCELLED" in output
@@ -128,7 +128,7 @@ def test_a_job_that_is_out_of_time_says_so_and_leaves_nothing_half_made(outdated
     outdated.cluster.wait_for(lambda: list(outdated.directory.glob(AT_WORK)), "the timing", 120)
     job = outdated.jobs()[-1]
     outdated.cluster.expire(job.id)
-    output, _ = process.communicate(timeout=120)
+    output, _ = process.communicate(timeout=ENDS_WITHIN)
     assert process.returncode != 0
     assert f"group_timings_30_time_operation/{job.id}.log" in output
     assert re.search("(?i)time limit", output)
@@ -153,7 +153,7 @@ def test_a_node_that_goes_down_is_made_up_for_by_another(outdated: OnCluster) ->
     node = outdated.jobs()[-1].node
     outdated.cluster.kill_node(node)
     try:
-        output, _ = process.communicate(timeout=180)
+        output, _ = process.communicate(timeout=ENDS_WITHIN)
     finally:
         outdated.cluster.restore_node(node)
     assert process.returncode == 0, output
@@ -165,7 +165,7 @@ def test_after_an_interrupt_no_job_goes_on_and_what_was_finished_counts(outdated
     process = outdated.start(SUMMARY)
     outdated.cluster.wait_for(lambda: outdated.new(FIRST), "the first record", 120)
     outdated.cluster.signal(process, signal.SIGINT)
-    process.communicate(timeout=120)
+    process.communicate(timeout=ENDS_WITHIN)
     assert process.returncode != 0
     assert outdated.cluster.job_ended(outdated.jobs()[-1].id).state == "CANCELLED"
     finished = outdated.record(FIRST).read_bytes()

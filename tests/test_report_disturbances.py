@@ -4,17 +4,19 @@ import json
 
 import pytest
 
-from scripts.report import disturbances
+from scripts.report import disturbances, wording
 from tests.report_run import EXT4, NFS, Run
 from tests.test_report_page import shown
 
 SMALL = {"cutoffs": (1, 10, 100), "operations": ("write", "read-warm")}
+FILES = {("png", 10): 11, ("hdf5", 10): 2}
 
 
 def judged(run: Run) -> dict[str, str]:
     """What is said of each disturbed record, by its place."""
     records = {path: json.loads(path.read_text()) for path in sorted(run.records.rglob("*.json"))}
-    return {str(path.relative_to(run.records)): said for path, said in disturbances.judge(records).items()}
+    found = disturbances.judge(records, FILES)
+    return {str(path.relative_to(run.records)): said for path, said in found.items()}
 
 
 def test_probes_are_judged_by_what_is_typical_of_their_node(tmp_path):
@@ -26,6 +28,28 @@ def test_probes_are_judged_by_what_is_typical_of_their_node(tmp_path):
     run.change(("hdf5", 10, "write"), noise=noise)
     assert list(judged(run)) == ["hdf5/10/write.json"]
     assert "a fixed computation took 2.00" in judged(run)["hdf5/10/write.json"]
+
+
+@pytest.mark.parametrize(
+    ("backend", "operation", "seconds", "marked"),
+    [
+        ("png", "write", 0.01, True),
+        ("png", "write", 1, False),
+        ("png", "read-warm", 0.01, False),
+        ("hdf5", "write", 0.01, False),
+        ("hdf5", "write", 0.001, True),
+    ],
+)
+def test_slow_creation_of_files_disturbs_writes_to_which_it_is_much(tmp_path, backend, operation, seconds, marked):
+    """Creating a file takes 100 microseconds more than usual, for eleven files a tenth of 10 ms, for two 2 %."""
+    run = Run(tmp_path, **SMALL).write()
+    record = json.loads(run.record_path(backend, 10, operation).read_text())
+    record["noise"]["before"]["file_seconds"] += 1e-4
+    samples = [{**sample, "seconds": seconds} for sample in record["samples"]]
+    run.change((backend, 10, operation), noise=record["noise"], samples=samples)
+    slow = f"creating files took {wording.times(5)} as long as usual before it"
+    expected = {f"{backend}/10/{operation}.json": slow}
+    assert judged(run) == (expected if marked else {})
 
 
 def test_the_stolen_share_is_that_of_all_cores_of_the_node(tmp_path):

@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -98,6 +100,23 @@ def test_a_second_checkout_on_the_host_does_not_disturb(workflow: Workflow, disk
     spans = sorted((record["started"], record["ended"]) for each in (workflow, other) for record in records(each))
     assert len(spans) == 4
     assert all(end <= start for (_, end), (start, _) in itertools.pairwise(spans))
+
+
+def test_snakemake_has_nothing_to_do_while_cells_are_timed(workflow: Workflow) -> None:
+    """By itself it starts a thread for each job that ends, which wakes it each second while others are ready."""
+    operations = [name for name in OPERATIONS if not name.startswith("first-image")]
+    workflow.configure(operations=operations, backends=["memmap"], cutoffs=[1, 2, 3], budget_seconds=0.01)
+    process = workflow.start("results/summary.csv")
+    threads = []
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        output = pool.submit(process.communicate, timeout=300)
+        while not output.done():
+            with suppress(FileNotFoundError):
+                threads.append(len(list(Path(f"/proc/{process.pid}/task").iterdir())))
+            time.sleep(0.1)
+    assert process.returncode == 0, output.result()[0]
+    assert len(records(workflow)) == 3 * len(operations) >= 24
+    assert max(threads) < 12
 
 
 def test_records_that_overlap_are_refused(finished: Workflow) -> None:

@@ -92,7 +92,7 @@ def beside(tables: Tables, main: Records, others: list[Path]) -> SideBySide | No
         return None
     name = next(record["cell"]["machine"] for record in main.values())
     this = Machine(name, tables, _nodes(main), _file_systems(main))
-    found = [_other(machine, paths, main) for machine, paths in by_machine.items()]
+    found = [_other(machine, paths, tables, main) for machine, paths in by_machine.items()]
     shown = [this, *(other for other in found if any(_shared(this, other, each) for each in tables.operations))]
     kinds: dict[str, list[Block]] = {}
     for operation in tables.operations:
@@ -101,7 +101,7 @@ def beside(tables: Tables, main: Records, others: list[Path]) -> SideBySide | No
     return SideBySide(found, shown, kinds)
 
 
-def _other(name: str, paths: list[Path], main: Records) -> Machine:
+def _other(name: str, paths: list[Path], of_this: Tables, main: Records) -> Machine:
     kept, left_out = _readable(paths)
     images = {record["image_set"]["digest"] for record in main.values()}
     _leave_out(kept, left_out, OTHER_IMAGES, [path for path in kept if kept[path]["image_set"]["digest"] not in images])
@@ -111,7 +111,7 @@ def _other(name: str, paths: list[Path], main: Records) -> Machine:
         _leave_out(kept, left_out, OVERLAPPING, list(kept))
     groups = comparability.comparison_groups(kept, nodes.pools(nodes.compare(kept)))
     _leave_out(kept, left_out, APART, [path for path, group in groups.items() if group != MAIN_GROUP])
-    tables = Tables(rows.summary_rows(kept, dict.fromkeys(kept, MAIN_GROUP)), [], [])
+    tables = Tables(rows.summary_rows(kept, dict.fromkeys(kept, MAIN_GROUP), of_this.disk_usage), [], [])
     differing = {what for record in kept.values() for what in comparability.differences(record, main.values(), {})}
     otherwise = tuple(words for what, words in SHARED.items() if what in differing and what not in OF_COURSE)
     return Machine(name, tables, _nodes(kept), _file_systems(kept), otherwise, left_out)

@@ -46,11 +46,12 @@ def write_tables(
     comparability.refuse_overlaps(loaded)
     groups = comparability.comparison_groups(loaded, nodes.pools(nodes.compare(loaded)))
     stores = list(product(backends, cutoffs))
+    disk_usage = disk_usage_rows(stores_directory, stores, loaded)
     rows = {
         "timings": timing_rows(loaded, groups),
-        "summary": summary_rows(loaded, groups),
+        "summary": summary_rows(loaded, groups, disk_usage),
         "latencies": latency_rows(loaded, groups),
-        "disk_usage": disk_usage_rows(stores_directory, stores, loaded),
+        "disk_usage": disk_usage,
     }
     rows["summary"] = with_best(rows["summary"], rows["timings"])
     for table, content in rows.items():
@@ -78,9 +79,13 @@ def timing_rows(records: Records, groups: dict[Path, int]) -> list[Row]:
     return [row for path, record in records.items() for row in _samples_of(record, groups[path])]
 
 
-def summary_rows(records: Records, groups: dict[Path, int]) -> list[Row]:
-    """A row per record and way of sharing the work; a record without a verified sample is a gap that says so."""
-    disturbed = disturbances.judge(records)
+def summary_rows(records: Records, groups: dict[Path, int], disk_usage: list[Row]) -> list[Row]:
+    """A row per record and way of sharing the work; a record without a verified sample is a gap that says so.
+
+    `disk_usage` are the rows of the stores.
+    """
+    files = {(row["backend"], row["cutoff_images"]): row["files"] for row in disk_usage}
+    disturbed = disturbances.judge(records, files)
     return [row for path, record in records.items() for row in _summaries_of(record, groups[path], disturbed.get(path))]
 
 

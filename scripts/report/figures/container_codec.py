@@ -6,6 +6,8 @@ column the codec stays and the container's shows. Times that are near each other
 green are the least and what is within 1 % of it. A dash: not measured.
 """
 
+import statistics
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -57,7 +59,7 @@ def _times(axes: Axes, tables: Tables, found: Combinations, operation: str, cuto
     rows = {name: row for name in found.names if (row := tables.cell(name, cutoff, operation))}
     each = {name: row["median_seconds"] / row["images"] for name, row in rows.items()}
     least = min(each.values())
-    scale, unit = wording.unit(least)
+    scale, unit = wording.unit(statistics.median(each.values()))
     fields = {
         name: heat.Field(
             wording.significant(each[name] / scale) + (" †" if row["disturbances"] else ""),
