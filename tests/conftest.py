@@ -37,6 +37,7 @@ SMALL = {
     "cutoffs": [1, 30],
     "operations": ["write", "read-warm"],
     "budget_seconds": 0.05,
+    "minimum_samples": 6,
 }
 
 
