@@ -3,9 +3,9 @@
 Averages over the cells of a default run on two cores, images of 32x32; nothing that is measured depends on them.
 """
 
-SECONDS_PER_JOB = 0.6
+SECONDS_PER_JOB = 0.4
 SECONDS_PER_IMAGE_BUILT = 0.00013
-SECONDS_PER_IMAGE_SAMPLED = 0.00016
+SECONDS_PER_IMAGE_SAMPLED = 0.00011
 BUDGET_SHARE = 1.1
 BYTES_PER_IMAGE = 4300
 """What an image of 32x32 takes on a disk at most: a block of 4 KiB and its share of the rest."""
