@@ -63,7 +63,7 @@ def run(tmp_path_factory):
     run = Run(tmp_path_factory.mktemp("run"), cutoffs=(1, 10, 100), gaps=gaps).write()
     run.change(("lmdb", 100, "write"), measuring_digest="another")
     noise = json.loads(run.record_path("hdf5", 100, "read-warm").read_text())["noise"]
-    run.change(("hdf5", 100, "read-warm"), noise={**noise, "other_user_seconds": 2.5})
+    run.change(("hdf5", 100, "read-warm"), noise={**noise, "other_user_seconds": 2.2})
     run.summarise().draw()
     run.text = run.page()
     return run
