@@ -34,7 +34,7 @@ def start(plan: Plan, workflow: Any) -> None:
     """
     if workflow.touch:
         return
-    _do_not_ask_again(workflow.scheduler)
+    _lift_job_rate_limit(workflow.scheduler)
     jobs = list(workflow.dag.needrun_jobs())
     forgotten = _forgotten(plan, workflow)
     to_make, to_use = [path for job in jobs for path in job.output], [path for job in jobs for path in job.input]
@@ -58,7 +58,7 @@ def start(plan: Plan, workflow: Any) -> None:
     print(_opening(plan, _normal(to_make)), file=sys.stderr)
 
 
-def _do_not_ask_again(scheduler: Any) -> None:
+def _lift_job_rate_limit(scheduler: Any) -> None:
     """Take Snakemake's limit of jobs started in a second from its scheduler; no step here is that short.
 
     For that limit Snakemake 9 looks at all jobs that are ready again, each second, for each job that has ended: after

@@ -77,7 +77,8 @@ def _copy(store: Path, own: Path) -> Path:
 
 def _copy_file(source: str, target: str) -> None:
     """Copy a file and leave out its holes, of which nothing is ever read from the device (lseek(2), SEEK_DATA)."""
-    with open(source, "rb") as read, open(target, "xb") as written:
+    # Unbuffered, as looking for holes moves the file's position.
+    with open(source, "rb", buffering=0) as read, open(target, "xb") as written:
         length = os.fstat(read.fileno()).st_size
         written.truncate(length)
         hole = 0
@@ -91,5 +92,5 @@ def _copy_file(source: str, target: str) -> None:
             hole = os.lseek(read.fileno(), data, os.SEEK_HOLE)
             read.seek(data)
             written.seek(data)
-            while read.tell() < hole:
-                written.write(read.read(min(PIECE, hole - read.tell())))
+            while piece := read.read(min(PIECE, hole - read.tell())):
+                written.write(piece)

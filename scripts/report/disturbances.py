@@ -16,7 +16,7 @@ from scripts.report import wording
 from scripts.report.comparability import Records
 
 Store = tuple[str, int]
-"""Backend and cutoff."""
+"""The backend and cutoff of a store."""
 STOLEN_SHARE = 0.02
 """Of the time of all the node's cores: a hypervisor that takes more gave the machine to somebody else meanwhile."""
 OTHERS_SHARE = 0.1
