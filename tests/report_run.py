@@ -275,7 +275,7 @@ class Run:
         probes = {**PROBES, **{name: factor * PROBES[name] for name, factor in factors.items()}}
         reason = self.gaps.get((backend, cutoff, operation))
         return {
-            "record_version": 4,
+            "record_version": 5,
             "cell": {"machine": self.machine, "backend": backend, "cutoff": cutoff, "operation": operation},
             "status": "gap" if reason else "measured",
             "gap_reason": reason,

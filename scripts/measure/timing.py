@@ -13,7 +13,7 @@ from scripts.measure import copies, file_system, machine, process, scratch
 from scripts.measure.noise import Watch
 from scripts.measure.settings import SAMPLING, Settings
 
-RECORD_VERSION = 4
+RECORD_VERSION = 5
 STEP = "time_operation"
 
 
