@@ -30,5 +30,5 @@ def test_no_link_is_dead(document: Path) -> None:
 
 
 def test_links_of_every_way_of_writing_are_looked_at() -> None:
-    text = "[a](b/c.md#d) <a href='e.json'> <a xlink:href=\"../f.html#g\"> <img src=\"h.svg\"> [i](https://j/k) [l](#m)"
+    text = '[a](b/c.md#d) <a href=\'e.json\'> <a xlink:href="../f.html#g"> <img src="h.svg"> [i](https://j/k) [l](#m)'
     assert targets(text) == ["../f.html", "b/c.md", "e.json", "h.svg"]
