@@ -28,7 +28,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Throttling:
-    """How often a group has used up its CPU time and had to wait, and for how long (s, of all cores), since its start."""
+    """How often a group has used up its CPU time and had to wait, and how long (s, of all cores), since its start."""
 
     events: int
     seconds: float
