@@ -17,7 +17,7 @@ from typing import Any
 from scripts import available, configuration, digests, native, sharing
 from scripts.errors import UserError
 from scripts.files import nearest_directory, writable
-from scripts.measure import copies, file_system, machine, store
+from scripts.measure import copies, file_system, machine, manifest, store
 from scripts.measure.operations import OPERATIONS
 from scripts.report import captions
 
@@ -166,7 +166,9 @@ class Plan:
 
     def manifests(self) -> list[str]:
         """The manifests of all stores."""
-        return [f"{self.stores}/{name}/{cutoff}/{store.MANIFEST}" for name in self.choices for cutoff in self.cutoffs]
+        return [
+            f"{self.stores}/{name}/{cutoff}/{manifest.MANIFEST}" for name in self.choices for cutoff in self.cutoffs
+        ]
 
     def records(self) -> list[str]:
         """The records of all cells."""

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from scripts import digests
+from scripts.dataset.image_set import PROVENANCE, read_provenance
 from scripts.errors import UserError
 from scripts.files import writable
-from scripts.measure import store
+from scripts.measure import manifest, store
 
 
 def check(plan: Any, used: Collection[str]) -> None:
@@ -19,7 +20,7 @@ def check(plan: Any, used: Collection[str]) -> None:
 
     `used` are the manifests, as normal paths, of the stores to look at; with any, the image set must be there.
     """
-    stores = [found for found in _there(plan) if f"{found[-1]}/{store.MANIFEST}" in used]
+    stores = [found for found in _there(plan) if f"{found[-1]}/{manifest.MANIFEST}" in used]
     digest = _image_set_digest(plan) if stores else ""
     for name, cutoff, directory in stores:
         store.check_key(directory, store.key(digest, cutoff, plan.choices[name]))
@@ -27,8 +28,8 @@ def check(plan: Any, used: Collection[str]) -> None:
 
 def check_what_may_only_be_read(plan: Any) -> None:
     """Raise UserError for stores that the run would have to replace and may only read; Snakemake would show a list."""
-    fixed = {f"{found}/{store.MANIFEST}" for *_, found in _there(plan) if not writable(found.parent)}
-    if fixed and not Path(plan.dataset, "provenance.json").exists():
+    fixed = {f"{found}/{manifest.MANIFEST}" for *_, found in _there(plan) if not writable(found.parent)}
+    if fixed and not Path(plan.dataset, PROVENANCE).exists():
         raise UserError(
             f"{plan.stores} may only be read, and {plan.dataset} has no image set that its stores can be of; set "
             "download_dir and store_dir to the directories of whoever made them, or store_dir to one of your own"
@@ -36,11 +37,11 @@ def check_what_may_only_be_read(plan: Any) -> None:
     check(plan, fixed)
 
 
-def is_of_plan(manifest: Path, plan: Any) -> bool:
+def is_of_plan(path: Path, plan: Any) -> bool:
     """Say whether a manifest, at its place, is of the store that the plan's images, code and options make."""
-    *_, name, cutoff, _ = manifest.parts
+    *_, name, cutoff, _ = path.parts
     try:
-        store.check_key(manifest.parent, store.key(_image_set_digest(plan), int(cutoff), plan.choices[name]))
+        store.check_key(path.parent, store.key(_image_set_digest(plan), int(cutoff), plan.choices[name]))
     except (UserError, KeyError):
         return False
     return True
@@ -80,12 +81,12 @@ def _is_of(record: Path, plan: Any) -> bool:
             and found["measuring_digest"] == digests.code_digest([digests.step_file("time_operation")])
             and found["settings"] == found["settings"] | json.loads(plan.settings_of(record.stem))
         )
-    except (ValueError, KeyError, TypeError):
+    except (UserError, OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
 
 
 def _image_set_digest(plan: Any) -> str:
-    return json.loads(Path(plan.dataset, "provenance.json").read_text(encoding="utf-8"))["digest"]
+    return read_provenance(Path(plan.dataset, PROVENANCE))["digest"]
 
 
 def _there(plan: Any) -> Iterator[tuple[str, int, Path]]:
@@ -93,5 +94,5 @@ def _there(plan: Any) -> Iterator[tuple[str, int, Path]]:
     for name in plan.choices:
         for cutoff in plan.cutoffs:
             directory = Path(plan.stores, name, str(cutoff))
-            if (directory / store.MANIFEST).exists():
+            if (directory / manifest.MANIFEST).exists():
                 yield name, cutoff, directory

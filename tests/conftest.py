@@ -1,6 +1,5 @@
 """What tests share: a place on a real disk, small archives, and copies of the checkout to run the workflow in."""
 
-import json
 import os
 import re
 import shutil
@@ -17,9 +16,9 @@ import numpy as np
 import pytest
 import yaml
 
-from scripts import available, backends, compiler
+from scripts import available, backends, compiler, sealed
 from scripts.dataset import archive, synthetic
-from scripts.dataset.image_set import ImageSet, content_digest
+from scripts.dataset.image_set import PROVENANCE, PROVENANCE_VERSION, ImageSet, provenance_digests
 from scripts.measure import lock
 from scripts.measure.store import Choice
 
@@ -93,11 +92,12 @@ def write_image_set(directory: Path, count: int) -> ImageSet:
         np.save(directory / f"{prefix}images.npy", images)
         np.save(directory / f"{prefix}labels.npy", labels)
     provenance = {
-        **{"provenance_version": 1, "name": "small", "label": "small", "synthetic": False, "note": None},
+        "provenance_version": PROVENANCE_VERSION,
+        **{"name": "small", "label": "small", "synthetic": False, "note": None},
         **{"train_images": count, "test_images": count, "image_shape": [32, 32, 3]},
-        "digest": content_digest([(0, images, labels)]),
+        **provenance_digests(images, labels),
     }
-    (directory / "provenance.json").write_text(json.dumps(provenance))
+    sealed.write(directory / PROVENANCE, provenance)
     return ImageSet.load(directory)
 
 

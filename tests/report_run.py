@@ -10,8 +10,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import cycle
 from pathlib import Path
 
-from scripts import backends, figure, page, summarise
-from scripts.dataset.image_set import SYNTHETIC_LABEL
+from scripts import backends, figure, page, sealed, summarise
+from scripts.dataset.image_set import PROVENANCE, PROVENANCE_VERSION, SYNTHETIC_LABEL
+from scripts.measure.manifest import MANIFEST, MANIFEST_VERSION
 from scripts.report import captions
 
 OPERATIONS = (
@@ -194,18 +195,22 @@ class Run:
         """Where the record of a cell is."""
         return self.records / backend / str(cutoff) / f"{operation}.json"
 
+    def manifest_path(self, backend: str, cutoff: int) -> Path:
+        """Where the manifest of a store is."""
+        return self.directory / "stores" / backend / str(cutoff) / MANIFEST
+
     def write(self) -> "Run":
         """Write provenance, records and manifests."""
         images = self._image_set(50_000)
         provenance = {
-            "provenance_version": 1,
+            "provenance_version": PROVENANCE_VERSION,
             **images,
             "archive": {"file_name": "images.tar.gz", "bytes": 170_498_071, "sha256": "6d95", "source": "made up"},
             "train_images": 50_000,
             "test_images": 10_000,
             "label_names": ["airplane"],
         }
-        _write(self.directory / "dataset" / "provenance.json", provenance)
+        _write(self.directory / "dataset" / PROVENANCE, sealed.sealed(provenance))
         started = datetime(2025, 3, 1, 12, tzinfo=UTC)
         turns = cycle(self.nodes)
         for operation in self.operations:
@@ -216,14 +221,19 @@ class Run:
                     started += timedelta(seconds=5)
         for backend in self.backends:
             for cutoff in self.cutoffs:
-                manifest = self._manifest(backend, cutoff)
-                _write(self.directory / "stores" / backend / str(cutoff) / "manifest.json", manifest)
+                _write(self.manifest_path(backend, cutoff), sealed.sealed(self._manifest(backend, cutoff)))
         return self
 
     def change(self, where: tuple[str, int, str], /, **changes: object) -> Path:
         """Change top-level entries of one record; returns its path."""
         path = self.record_path(*where)
         _write(path, {**json.loads(path.read_text()), **changes})
+        return path
+
+    def change_manifest(self, backend: str, cutoff: int, **changes: object) -> Path:
+        """Change top-level entries of a manifest, and its seal; returns its path."""
+        path = self.manifest_path(backend, cutoff)
+        _write(path, sealed.sealed(json.loads(path.read_text()) | changes))
         return path
 
     def summarise(self) -> "Run":
@@ -365,7 +375,7 @@ class Run:
         fixed, apparent, allocated = self.sizes.get(backend, usual)
         about = self._backend(backend)
         return {
-            "manifest_version": 1,
+            "manifest_version": MANIFEST_VERSION,
             **{"backend": backend, "module": about["module"], "options": about["options"], "cutoff": cutoff},
             **{"key": "0123456789abcdef", "backend_digest": about["digest"], "versions": about["versions"]},
             **{"image_set": self._image_set(cutoff), "digest": "cd34" * 16},

@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 from conftest import write_small_archive
 
+from scripts import sealed
 from scripts.dataset import fetch as fetching
 from scripts.dataset.archive import open_archive
 from scripts.dataset.download import SYNTHETIC_FILE_NAME, obtain
@@ -295,13 +296,15 @@ def get(images: str, place: Path, **options) -> dict:
     """Obtain with the small file in the part of the published archive; returns the record."""
     settings = {"directory": place / "kept", "published": PUBLISHED, "synthetic_rows": 30, **options}
     obtain(images, place / "archive.json", **settings)
-    return json.loads((place / "archive.json").read_text())
+    record = sealed.read(place / "archive.json")
+    assert record.pop(sealed.SEAL)
+    return record
 
 
 def test_the_record_of_a_downloaded_archive(serve, tmp_path):
     server = serve()
     assert get("cifar10", tmp_path, addresses=[server.address]) == {
-        "archive_version": 1,
+        "archive_version": 2,
         "path": str(tmp_path / "kept/archive.tar.gz"),
         "file_name": "archive.tar.gz",
         "bytes": len(CONTENT),

@@ -1,12 +1,12 @@
 """The image set as later steps see it: its first images, repeated where needed, its digest, and what breaks it."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from scripts.dataset.image_set import ImageSet, content_digest
+from scripts import sealed
+from scripts.dataset.image_set import ImageSet, content_digest, provenance_digests
 from scripts.errors import UserError
 
 COUNT = 7
@@ -20,8 +20,8 @@ def directory(tmp_path: Path) -> Path:
     for prefix, rows in (("", slice(None)), ("test_", slice(2))):
         np.save(tmp_path / f"{prefix}images.npy", IMAGES[rows])
         np.save(tmp_path / f"{prefix}labels.npy", LABELS[rows])
-    provenance = {"provenance_version": 1, "train_images": COUNT, "test_images": 2, "image_shape": [4, 5, 3]}
-    (tmp_path / "provenance.json").write_text(json.dumps(provenance))
+    provenance = {"provenance_version": 2, "train_images": COUNT, "test_images": 2, "image_shape": [4, 5, 3]}
+    sealed.write(tmp_path / "provenance.json", {**provenance, **provenance_digests(IMAGES, LABELS)})
     return tmp_path
 
 
@@ -74,7 +74,7 @@ def test_a_damaged_image_set_is_one_line(directory, name, damage):
         np.save(directory / "other.npy", np.zeros((1, 2)))
         (directory / "other.npy").rename(path)
     elif damage != "missing":
-        path.write_bytes(b"" if damage == "empty" else content[:-1])
+        path.write_bytes(b"" if damage == "empty" else content[:-2])
     with pytest.raises(UserError) as caught:
         ImageSet.load(directory)
     message = str(caught.value)
@@ -91,10 +91,10 @@ def test_arrays_of_another_type_are_refused(directory, name):
         ImageSet.load(directory)
 
 
-@pytest.mark.parametrize("change", [{"provenance_version": 2}, {"train_images": 6}, {"image_shape": [5, 4, 3]}])
+@pytest.mark.parametrize("change", [{"provenance_version": 1}, {"train_images": 6}, {"image_shape": [5, 4, 3]}])
 def test_provenance_that_does_not_fit_is_refused(directory, change):
     path = directory / "provenance.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    sealed.write(path, sealed.read(path) | change)
     with pytest.raises(UserError, match="holds no whole image set"):
         ImageSet.load(directory)
 

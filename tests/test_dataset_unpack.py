@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import json
 import os
 import subprocess
 import sys
@@ -13,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from scripts import sealed
 from scripts.dataset.download import obtain
 from scripts.dataset.image_set import SYNTHETIC_LABEL, ImageSet
 from scripts.dataset.unpack import unpack
@@ -26,7 +26,7 @@ def unpacked(archive: Path, place: Path, **changes: object) -> ImageSet:
     """Take an archive through both steps; `changes` are made to the record in between."""
     record_path = place / "archive.json"
     obtain(str(archive), record_path, directory=place)
-    record_path.write_text(json.dumps(json.loads(record_path.read_text()) | changes))
+    sealed.write(record_path, sealed.read(record_path) | changes)
     unpack(record_path, place / "dataset")
     return ImageSet.load(place / "dataset")
 
@@ -42,11 +42,11 @@ def test_an_archive_becomes_an_image_set(tmp_path):
     assert np.load(tmp_path / "dataset/test_labels.npy").tolist() == contents["test_batch"][b"labels"]
 
     provenance = dict(image_set.provenance)
-    digest = provenance.pop("digest")
+    digest, _, _ = (provenance.pop(name) for name in ("digest", "block_digests", "seal"))
     sha256 = hashlib.sha256((tmp_path / "mine.tar.gz").read_bytes()).hexdigest()
     size = (tmp_path / "mine.tar.gz").stat().st_size
     assert provenance == {
-        "provenance_version": 1,
+        "provenance_version": 2,
         "name": "mine.tar.gz",
         "label": "mine.tar.gz",
         "synthetic": False,
@@ -55,6 +55,7 @@ def test_an_archive_becomes_an_image_set(tmp_path):
         "train_images": 7,
         "test_images": 2,
         "image_shape": [32, 32, 3],
+        "images_per_block": 1365,
         "label_names": ["cat", "dog", "frog"],
     }
     pixels = hashlib.sha256(image_set.images.tobytes()).digest()

@@ -369,9 +369,7 @@ def test_whether_access_to_hdf5_is_serialised(tmp_path, spawn, expected):
 
 def test_a_parallel_file_system_is_no_test_of_that_claim(tmp_path):
     run = Run(tmp_path, ("hdf5",), (100,), ("workers-warm",)).write()
-    path = tmp_path / "stores/hdf5/100/manifest.json"
-    manifest = json.loads(path.read_text())
-    path.write_text(json.dumps({**manifest, "file_system": {**manifest["file_system"], "type": "lustre"}}))
+    run.change_manifest("hdf5", 100, file_system={**run.file_system, "type": "lustre"})
     claim = verdict(load(run), "serialised")
     assert (claim.verdict, claim.evidence) == ("not measured", "The stores are on lustre, a parallel file system.")
 

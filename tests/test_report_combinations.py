@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -94,8 +95,8 @@ def test_of_disk_what_is_within_one_percent_is_green(tmp_path):
 
 def test_a_file_system_that_tells_no_allocated_bytes_has_no_panel_of_disk(tmp_path):
     made = Run.of_many(tmp_path, backends=FOUR, sizes=dict.fromkeys(FOUR, (0, 3000, 0)), **READ).write()
-    for manifest in tmp_path.glob("stores/*/*/manifest.json"):
-        manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "allocated_bytes": 0}))
+    for backend, cutoff in product(FOUR, made.cutoffs):
+        made.change_manifest(backend, cutoff, allocated_bytes=0)
     (axes,) = figure_of(made.summarise(), "container_codec").axes
     assert axes.get_title(loc="left").startswith("Read, warm")
 

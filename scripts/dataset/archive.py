@@ -22,6 +22,9 @@ import numpy as np
 from scripts.dataset import pickles
 from scripts.errors import UserError
 
+ARCHIVE_VERSION = 2
+"""Of `archive.json`, the record of an archive."""
+
 IMAGE_SHAPE = (32, 32, 3)
 
 MOST_MEMBER_BYTES = 1 << 30

@@ -7,12 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
 from pathlib import Path
 
+from scripts import sealed
 from scripts.dataset import synthetic
-from scripts.dataset.archive import Batch, open_archive, write_archive
+from scripts.dataset.archive import ARCHIVE_VERSION, Batch, open_archive, write_archive
 from scripts.dataset.fetch import Published, Unavailable, fetch
 from scripts.dataset.image_set import SYNTHETIC_LABEL
 from scripts.errors import UserError
-from scripts.files import replacing, write_json
+from scripts.files import replacing
 from scripts.progress import Progress, report
 
 CIFAR10 = Published(
@@ -26,8 +27,6 @@ CIFAR10 = Published(
 SYNTHETIC_FILE_NAME = "synthetic-10-python.tar.gz"
 SYNTHETIC_TRAINING_BATCHES = 5
 SYNTHETIC_ROWS = 10_000
-
-ARCHIVE_VERSION = 1
 
 
 def obtain(
@@ -53,7 +52,7 @@ def obtain(
         record = _synthetic(directory, synthetic_rows, "for the real images, set `images: cifar10` in config.yaml")
     else:
         record = _local(Path(images))
-    write_json(output, {"archive_version": ARCHIVE_VERSION, **record})
+    sealed.write(output, {"archive_version": ARCHIVE_VERSION, **record})
 
 
 def _published(

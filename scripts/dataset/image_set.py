@@ -1,17 +1,24 @@
-"""The image set: arrays on disk with their provenance, which every later step reads instead of an archive."""
+"""The image set: arrays on disk with their provenance, which every later step reads instead of an archive.
+
+The provenance holds a digest of every few megabytes of images and labels, and what is read is checked against it.
+"""
 
 import hashlib
-import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
+from scripts import sealed
 from scripts.errors import UserError
+from scripts.files import writable
 
-PROVENANCE_VERSION = 1
+PROVENANCE_VERSION = 2
+PROVENANCE = "provenance.json"
+BLOCK_BYTES = 4 << 20
+"""Of images that one digest in the provenance is of."""
 
 SYNTHETIC_LABEL = "synthetic images, not CIFAR-10 (for the real ones see README.md)"
 """What every record, table, figure and page made from generated images says of them."""
@@ -21,6 +28,7 @@ SYNTHETIC_LABEL = "synthetic images, not CIFAR-10 (for the real ones see README.
 class ImageSet:
     """Images (N, H, W, 3) uint8 and labels (N,) int64 for training, memory-mapped, and where they come from."""
 
+    directory: Path
     images: np.ndarray
     labels: np.ndarray
     provenance: dict[str, Any]
@@ -28,34 +36,74 @@ class ImageSet:
     @classmethod
     def load(cls, directory: Path) -> Self:
         """Open the image set in `directory`. Raises UserError where one of its files is missing or disagrees."""
+        provenance = read_provenance(directory / PROVENANCE)
+        shape = tuple(provenance["image_shape"])
         try:
-            provenance = json.loads((directory / "provenance.json").read_bytes())
-            if provenance["provenance_version"] != PROVENANCE_VERSION:
-                raise ValueError(f"provenance of version {provenance['provenance_version']}")
-            shape = tuple(provenance["image_shape"])
             arrays = [
                 _map(directory / f"{prefix}{name}.npy", (provenance[count], *item), data_type)
                 for prefix, count in (("", "train_images"), ("test_", "test_images"))
                 for name, item, data_type in (("images", shape, np.uint8), ("labels", (), np.int64))
             ]
-        except (FileNotFoundError, EOFError, ValueError, KeyError, TypeError) as error:
-            fault = f"{error.filename} is missing" if isinstance(error, FileNotFoundError) else str(error)
-            raise UserError(
-                f"{directory} holds no whole image set ({fault}): delete it and run the workflow again"
-            ) from None
-        return cls(arrays[0], arrays[1], provenance)
+        except PermissionError:
+            raise
+        except OSError as error:
+            fault = "is missing" if isinstance(error, FileNotFoundError) else error.strerror
+            raise UserError(_refusal(directory, f"{error.filename} {fault}")) from None
+        except (ValueError, TypeError, SyntaxError, OverflowError) as error:
+            raise UserError(_refusal(directory, str(error))) from None
+        return cls(directory, arrays[0], arrays[1], provenance)
 
     def first(self, count: int) -> tuple["np.ndarray | Repeated", "np.ndarray | Repeated"]:
         """Return the first `count` images and labels, the set repeated in order where it has fewer.
 
         Both have a shape and a data type, and their slices are arrays; nothing is copied before it is sliced. Raises
-        UserError for a count below 1.
+        UserError for a count below 1, and where an image or label isn't the one that was unpacked.
         """
         if count < 1:
             raise UserError(f"a store holds at least one image, not {count}; give another cutoff")
+        self._check(count)
         if count <= len(self.images):
             return self.images[:count], self.labels[:count]
         return Repeated(self.images, count), Repeated(self.labels, count)
+
+    def _check(self, count: int) -> None:
+        """Compare the blocks that hold the first `count` images with the provenance; a second takes 600 MB."""
+        digests = block_digests(self.images, self.labels, self.provenance["images_per_block"], count)
+        for number, (found, expected) in enumerate(zip(digests, self.provenance["block_digests"], strict=False)):
+            if found != expected:
+                first = number * self.provenance["images_per_block"]
+                last = min(first + self.provenance["images_per_block"], len(self.images)) - 1
+                fault = f"images {first} to {last} or their labels aren't those that were unpacked"
+                raise UserError(_refusal(self.directory, fault))
+
+
+def read_provenance(path: Path) -> dict[str, Any]:
+    """Return the content of a provenance.json. Raises UserError where it's missing or isn't as it was written."""
+    try:
+        return sealed.read(path, provenance_version=PROVENANCE_VERSION)
+    except FileNotFoundError:
+        raise UserError(_refusal(path.parent, f"{path} is missing")) from None
+    except sealed.Damaged as fault:
+        raise UserError(_refusal(path.parent, f"{path} {fault}")) from None
+
+
+def provenance_digests(images: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+    """Return what the provenance says of the content of images (N, H, W, 3) uint8 and labels (N,) int64."""
+    rows = max(1, BLOCK_BYTES // images[:1].nbytes)
+    starts = range(0, len(images), rows)
+    return {
+        "digest": content_digest(
+            (start, images[start : start + rows], labels[start : start + rows]) for start in starts
+        ),
+        "images_per_block": rows,
+        "block_digests": list(block_digests(images, labels, rows, len(images))),
+    }
+
+
+def block_digests(images: np.ndarray, labels: np.ndarray, rows: int, count: int) -> Iterator[str]:
+    """Yield the digests of the blocks of `rows` images and labels that hold the first `count` of them."""
+    for start in range(0, min(count, len(images)), rows):
+        yield content_digest([(0, images[start : start + rows], labels[start : start + rows])])
 
 
 class Repeated:
@@ -109,8 +157,16 @@ def content_digest(blocks: Iterable[tuple[int, np.ndarray, np.ndarray]]) -> str:
     return hashlib.sha256(shape.encode() + image_bytes.digest() + label_bytes.digest()).hexdigest()
 
 
+def _refusal(directory: Path, fault: str) -> str:
+    """What is wrong with an image set, and what to do: without its provenance it's unpacked again."""
+    remedy = f"delete {directory / PROVENANCE} and run again"
+    if directory.exists() and not writable(directory):
+        remedy = "it isn't yours to change, so set download_dir to a directory of your own"
+    return f"{directory} holds no whole image set ({fault}); {remedy}"
+
+
 def _map(path: Path, shape: tuple[int, ...], data_type: type) -> np.ndarray:
-    array = np.load(path, mmap_mode="r", allow_pickle=False)
+    array = np.lib.format.open_memmap(path, mode="r")
     if array.shape != shape or array.dtype != data_type:
         raise ValueError(f"{path.name} is {array.dtype} {array.shape}, its provenance says {shape}")
     return array

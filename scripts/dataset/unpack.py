@@ -1,23 +1,21 @@
 """From an archive to an image set: plain arrays that can be memory-mapped, and their provenance."""
 
 import hashlib
-import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
-from scripts.dataset.archive import IMAGE_SHAPE, Batch, open_archive
-from scripts.dataset.image_set import PROVENANCE_VERSION, SYNTHETIC_LABEL, content_digest
+from scripts import sealed
+from scripts.dataset.archive import ARCHIVE_VERSION, IMAGE_SHAPE, Batch, open_archive
+from scripts.dataset.image_set import PROVENANCE, PROVENANCE_VERSION, SYNTHETIC_LABEL, provenance_digests
 from scripts.errors import UserError
-from scripts.files import replacing, write_json
+from scripts.files import replacing
 from scripts.progress import Progress
 
 PUBLISHED_ROWS = 10_000
 """Rows in each batch of the published archive (https://www.cs.toronto.edu/~kriz/cifar.html)."""
-
-DIGEST_ROWS = 4_096
 
 
 def unpack(archive_json: Path, directory: Path) -> None:
@@ -26,10 +24,10 @@ def unpack(archive_json: Path, directory: Path) -> None:
     One batch is in memory at a time. `provenance.json` is written last: where it is, the arrays are whole. Raises
     UserError where the archive is missing, has changed since it was recorded, or is not what it should be.
     """
-    record = json.loads(archive_json.read_bytes())
+    record = _record(archive_json)
     path = Path(record["path"])
     _check_unchanged(path, record, archive_json)
-    provenance_path = directory / "provenance.json"
+    provenance_path = directory / PROVENANCE
     provenance_path.unlink(missing_ok=True)
     with open_archive(path, PUBLISHED_ROWS if record["name"] == "cifar10" else None) as archive:
         with Progress(f"unpacking {path.name}", archive.training_batch_count + 1, "batches") as progress:
@@ -44,11 +42,7 @@ def unpack(archive_json: Path, directory: Path) -> None:
         synthetic = record["synthetic"] or archive.synthetic
     images = np.load(directory / "images.npy", mmap_mode="r")
     labels = np.load(directory / "labels.npy", mmap_mode="r")
-    digest = content_digest(
-        (start, images[start : start + DIGEST_ROWS], labels[start : start + DIGEST_ROWS])
-        for start in range(0, count, DIGEST_ROWS)
-    )
-    write_json(
+    sealed.write(
         provenance_path,
         {
             "provenance_version": PROVENANCE_VERSION,
@@ -61,9 +55,19 @@ def unpack(archive_json: Path, directory: Path) -> None:
             "test_images": test_count,
             "image_shape": list(IMAGE_SHAPE),
             "label_names": label_names,
-            "digest": digest,
+            **provenance_digests(images, labels),
         },
     )
+
+
+def _record(archive_json: Path) -> dict[str, Any]:
+    """What the step `download` recorded of the archive."""
+    try:
+        return sealed.read(archive_json, archive_version=ARCHIVE_VERSION)
+    except FileNotFoundError:
+        raise UserError(f"{archive_json} is missing: run the workflow again") from None
+    except sealed.Damaged as fault:
+        raise UserError(f"{archive_json} {fault}: delete it and run the workflow again") from None
 
 
 def _check_unchanged(path: Path, record: dict, archive_json: Path) -> None:

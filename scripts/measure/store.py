@@ -1,13 +1,13 @@
 """Stores: building and publishing one with its manifest, and refusing one that doesn't match it.
 
-A store's directory holds `manifest.json` and, beside it, `data/` with the backend's files. The manifest carries the key
-of the store: image set, cutoff, code and libraries of the backend, options. It says nothing of when or how long, so
-that building the same store again gives the same manifest, where the library writes neither the time nor a log into it.
+A store's directory holds `manifest.json`, `data/` with the backend's files and, in `data.sha256`, their digest. The
+manifest carries the key of the store: image set, cutoff, code and libraries of the backend, options. It says nothing of
+when or how long, so that building the same store again gives the same manifest, where the library writes neither the
+time nor a log into it.
 """
 
 import errno
 import fcntl
-import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -22,14 +22,12 @@ from scripts import backends, codecs, digests, native
 from scripts.backends import base
 from scripts.dataset.image_set import ImageSet, content_digest
 from scripts.errors import UserError
-from scripts.files import neighbour, writable, write_json
-from scripts.measure import disk_usage, file_system, scratch
+from scripts.files import neighbour
+from scripts.measure import disk_usage, file_system, manifest, scratch
+from scripts.measure.manifest import DATA
 from scripts.progress import Progress
 
-MANIFEST_VERSION = 1
 IMAGE_SET_FACTS = ("name", "label", "synthetic", "note", "digest", "image_shape")
-MANIFEST = "manifest.json"
-DATA = "data"
 
 
 @dataclass(frozen=True)
@@ -99,8 +97,7 @@ def build(name: str, choice: Choice, cutoff: int, image_set: ImageSet, directory
             raise UserError(f"backend {name} gave back other images than it was given ({cutoff} images); mend it")
         usage = disk_usage.measure(unpublished / DATA)
         provenance = image_set.provenance
-        manifest = {
-            "manifest_version": MANIFEST_VERSION,
+        content = {
             "backend": name,
             "module": choice.module,
             "options": choice.options,
@@ -117,44 +114,32 @@ def build(name: str, choice: Choice, cutoff: int, image_set: ImageSet, directory
             **asdict(usage),
             "file_system": file_system.describe(directory.parent),
         }
-        write_json(unpublished / MANIFEST, manifest)
-        _publish(unpublished, directory, manifest["key"])
+        manifest.write(unpublished, content)
+        _publish(unpublished, directory, content["key"])
 
 
 def check_key(directory: Path, expected_key: str) -> dict[str, Any]:
     """Return the manifest of a store. Raises UserError where there is none, or one of another store."""
-    remedy = _remedy(directory)
-    try:
-        manifest = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"the store {directory} has no {MANIFEST}; {remedy}") from None
-    except json.JSONDecodeError as error:
-        raise UserError(f"{directory / MANIFEST} isn't JSON ({error}); {remedy}") from None
-    if manifest.get("manifest_version") != MANIFEST_VERSION:
-        raise UserError(f"{directory / MANIFEST} isn't of version {MANIFEST_VERSION}; {remedy}")
-    if manifest["key"] != expected_key:
-        raise UserError(f"the store {directory} was made from other images, code, options or versions; {remedy}")
-    return manifest
+    content = manifest.read(directory)
+    if content["key"] != expected_key:
+        raise UserError(
+            f"the store {directory} was made from other images, code, options or versions; {manifest.remedy(directory)}"
+        )
+    return content
 
 
 def check(directory: Path, expected_key: str) -> dict[str, Any]:
     """Return the manifest of a store. Raises UserError as `check_key` does, and for other files on the disk."""
-    manifest = check_key(directory, expected_key)
-    remedy = _remedy(directory)
+    content = check_key(directory, expected_key)
+    remedy = manifest.remedy(directory)
     if not (directory / DATA).is_dir():
         raise UserError(f"the store {directory} has lost its {DATA} directory; {remedy}")
     usage = disk_usage.measure(directory / DATA)
     for name in ("files", "apparent_bytes"):
-        there, promised = getattr(usage, name), manifest[name]
+        there, promised = getattr(usage, name), content[name]
         if there != promised:
             raise UserError(f"the store {directory} has {name} {there}, its manifest says {promised}; {remedy}")
-    return manifest
-
-
-def _remedy(directory: Path) -> str:
-    if directory.exists() and not writable(directory.parent):
-        return "it isn't yours to delete, so set store_dir to a directory of your own"
-    return f"delete {directory} and run again"
+    return content
 
 
 class _Watched:
@@ -200,6 +185,7 @@ def _publish(unpublished: Path, directory: Path, expected_key: str) -> None:
         fcntl.flock(parent, fcntl.LOCK_EX)
         try:
             check(directory, expected_key)
+            manifest.refuse_damaged(directory)
         except UserError:
             pass
         else:

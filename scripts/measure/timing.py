@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts import backends, digests
-from scripts.measure import copies, file_system, machine, process, scratch
+from scripts.measure import copies, file_system, machine, manifest, process, scratch
 from scripts.measure.noise import Watch
 from scripts.measure.settings import SAMPLING, Settings
 
@@ -41,13 +41,16 @@ def time_cell(
 
     `module` and `options` are the backend's, `given` the settings that the operation depends on, by name; `writes` and
     `node_scratch` are as in `scripts.measure.copies`. Raises UserError where the store isn't the one that these images,
-    this code and these options make.
+    this code and these options make, or is damaged, however its reader fails.
     """
     settings = Settings(**given)
     reads = not cell.operation.startswith("write")
     backend = backends.load(module)
     on_a_copy = reads and not backend.opens_without_writing
-    with copies.ground(store_directory, writes, node_scratch, reads=reads, on_a_copy=on_a_copy) as ground:
+    with (
+        manifest.damage_named(store_directory),
+        copies.ground(store_directory, writes, node_scratch, reads=reads, on_a_copy=on_a_copy) as ground,
+    ):
         started = _now()
         with scratch.directory(ground.writes) as place:
             watch = Watch(place.parent)

@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from scripts.dataset.image_set import read_provenance
 from scripts.errors import UserError
 from scripts.files import replacing
 from scripts.report import (
@@ -63,7 +64,7 @@ def write_page(
     """
     read = Tables.load(directory)
     results = Results(read, tables.read("timings", tables.path(directory, "timings")))
-    images = _provenance(provenance)
+    images = read_provenance(provenance)
     cells = list(dict.fromkeys((row["backend"], row["cutoff_images"], row["operation"]) for row in read.summary))
     named = {row["machine"] for row in read.summary}
     if named != {records.name}:
@@ -339,14 +340,3 @@ def _command(settings: dict[str, Any], provenance: dict) -> str:
     images = {"images": "synthetic"} if provenance["name"] == "synthetic" else {}
     values = [f"{name}={json.dumps(value)}" for name, value in {**images, **settings}.items()]
     return shlex.join(["snakemake", "--cores", "4", *(["--config", *values] if values else [])])
-
-
-def _provenance(path: Path) -> dict:
-    try:
-        provenance = json.loads(path.read_text(encoding="utf-8"))
-        missing = {"name", "label", "synthetic", "note", "train_images", "image_shape", "digest"} - set(provenance)
-    except (ValueError, TypeError) as error:
-        raise UserError(f"{path} is not a provenance file ({error}); remove it and run the workflow again") from None
-    if missing:
-        raise UserError(f"{path} lacks {wording.join(sorted(missing))}; remove it and run the workflow again")
-    return provenance
