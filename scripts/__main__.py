@@ -14,20 +14,15 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 TIMING_STEP = "time_operation"
-LARGER_DISK = (
-    "free some space, leave out the largest cutoffs, or set store_dir, download_dir or scratch_dir to a larger disk"
-)
 WRITABLE_PLACE = "make the place writable, or set store_dir, download_dir or scratch_dir to one that is"
-REMEDIES = {
-    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), LARGER_DISK),
-    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), WRITABLE_PLACE),
-}
+NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 
 def main(arguments: list[str]) -> int:
     """Run the step named by the first argument with the rest; returns the exit code."""
     sys.path[0] = str(CHECKOUT)
+    from scripts import full_disk
     from scripts.errors import UserError
 
     steps = sorted(path.stem for path in (CHECKOUT / "scripts").glob("*.py") if "\ndef main(" in path.read_text())
@@ -70,11 +65,15 @@ def main(arguments: list[str]) -> int:
         # Who read what was printed has gone, as `head` does; the interpreter's own last flush must not complain of it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except OSError as error:
-        if error.errno not in REMEDIES:
+    except Exception as error:
+        if full := full_disk.recognised(error):
+            said = full_disk.line(full)
+        elif isinstance(error, OSError) and error.errno in NOT_WRITABLE:
+            place = f": {error.filename}" if error.filename else ""
+            said = f"{os.strerror(error.errno)}{place}; {WRITABLE_PLACE}"
+        else:
             raise
-        place = f": {error.filename}" if error.filename else ""
-        print(f"error in {step}: {os.strerror(error.errno)}{place}; {REMEDIES[error.errno]}", file=sys.stderr)
+        print(f"error in {step}: {said}", file=sys.stderr)
         return 1
     return 0
 

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from scripts import full_disk
+
 
 def owner() -> str:
     """Return what names that a run makes for itself begin with: the working directory's own eight characters."""
@@ -48,6 +50,11 @@ def neighbour(path: Path, *, one_writer: bool = True) -> Iterator[Path]:
     name = path.with_name(f"{prefix}{owned_name()}")
     try:
         yield name
+    except OSError as error:
+        # Looked at before what was made is removed, which makes room.
+        if full := full_disk.recognised(error):
+            raise full from error
+        raise
     finally:
         _remove(name)
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,6 +81,16 @@ def disk() -> Iterator[Path]:
     (CHECKOUT / "results").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".test-", dir=CHECKOUT / "results") as directory:
         yield Path(directory)
+
+
+def mounted(place: Path, at_the_end: Callable[[Callable[[], object]], None], options: str = "size=4m") -> Path:
+    """Mount a file system in memory, of 4 MiB or with other options, or skip."""
+    place.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", place], capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"mounting a small file system needs root: {done.stderr.strip()}")
+    at_the_end(lambda: subprocess.run(["umount", place], check=True))
+    return place
 
 
 def write_image_set(directory: Path, count: int) -> ImageSet:

@@ -7,11 +7,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import CHECKOUT, RUNNABLE, Workflow, write_image_set
+from conftest import CHECKOUT, RUNNABLE, Workflow, mounted, write_image_set
 
 from scripts import backends
 from scripts.measure import lock, store
@@ -173,16 +172,6 @@ def test_a_place_that_may_not_be_written_is_one_line(tmp_path: Path, request: py
     assert done.returncode == 1
     assert done.stderr.startswith("error in build: Read-only file system")
     assert len(done.stderr.splitlines()) == 1
-
-
-def mounted(place: Path, at_the_end: Callable[[Callable[[], object]], None]) -> Path:
-    """Mount a file system in memory of 4 MiB, or skip."""
-    place.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", place], capture_output=True, text=True)
-    if done.returncode:
-        pytest.skip(f"mounting a small file system needs root: {done.stderr.strip()}")
-    at_the_end(lambda: subprocess.run(["umount", place], check=True))
-    return place
 
 
 def test_nothing_is_timed_on_after_its_step_was_killed(disk: Path) -> None:

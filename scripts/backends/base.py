@@ -5,7 +5,6 @@ library, NumPy and what this project has for backends: this module, codecs, `scr
 only inside the functions that need it.
 """
 
-import errno
 import os
 import shutil
 from abc import ABC, abstractmethod
@@ -19,7 +18,7 @@ from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 
-from scripts import codecs
+from scripts import codecs, full_disk
 from scripts.durability import sync_directory, sync_file, sync_file_system, sync_tree
 from scripts.errors import UserError
 
@@ -228,8 +227,8 @@ class Backend(ABC):
         at a time, so they may be larger than memory. `options` is complete, as `backends.resolve` returns it.
         With `durable`, returns once data, metadata and directory entries are on the disk, the entry of `path` in its
         parent included; without, bytes may be left in the page cache. Raises FileExistsError if `path` is there, and
-        ValueError for other shapes and types. A full disk is an OSError, whatever the library makes of it. Whatever
-        stops it, it leaves no open file and no `path` behind.
+        ValueError for other shapes and types. A full disk and a quota that is used up are an OSError, whatever the
+        library makes of it (`scripts.full_disk`). Whatever stops it, it leaves no open file and no `path` behind.
         """
         count, *image_shape = images.shape if len(images.shape) == 4 else (0, 0, 0, 3)
         if min(count, *image_shape) < 1 or image_shape[2] != 3:
@@ -243,10 +242,11 @@ class Backend(ABC):
             if durable:
                 sync_directory(path.parent)
         except BaseException as error:
+            # Looked at before what was written is removed, which makes room.
+            full = _full_disk(error, path)
             shutil.rmtree(path, ignore_errors=True)
-            # Libraries have errors of their own; in most, the system's words for a full disk are left.
-            if getattr(error, "errno", None) is None and os.strerror(errno.ENOSPC) in str(error):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+            if full:
+                raise full from error
             if isinstance(error, OSError) and error.filename is None:
                 error.filename = str(path)
             raise
@@ -265,6 +265,13 @@ class Backend(ABC):
     @abstractmethod
     def _write(self, path: Path, images: Source, labels: Source, durable: bool, options: dict[str, Any]) -> None:
         """`write` into the new directory `path`, after its checks. `durable` covers `path` and what is in it."""
+
+
+def _full_disk(error: BaseException, path: Path) -> OSError | None:
+    """The error of a full disk, where that is what stopped a write: some libraries don't say so, in any words."""
+    if isinstance(error, UserError) or not isinstance(error, Exception):
+        return None
+    return full_disk.recognised(error, path) or full_disk.met(path)
 
 
 def blocks(images: Source, labels: Source, rows: int | None = None) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:

@@ -23,11 +23,9 @@ Settings and where they come from, measured on 10,000 CIFAR-10 images of 32x32 u
   environment of the same directory in one process, so a process can have one reader of a store at a time.
 """
 
-import errno
 import itertools
 import math
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,22 +77,16 @@ class Backend(base.Backend):
         per_value = options["images_per_value"]
         rows = max(1, min(IMAGES_PER_TRANSACTION, base.rows_per_block(images.shape)) // per_value) * per_value
         codec = codecs.load(options["codec"])
-        try:
-            with lmdb.open(str(path), map_size=FIRST_MAP_BYTES, lock=False, sync=False) as environment:
-                for start, image_block, label_block in base.blocks(images, labels, rows):
-                    if per_value > 1:
-                        packed = _pack(image_block, label_block, per_value)
-                    else:
-                        packed = values.join(image_block, label_block, codec)
-                    _append(environment, [(values.key(n), value) for n, value in enumerate(packed, start // per_value)])
-                _append(environment, [(values.METADATA, values.metadata(images.shape))])
-                if durable:
-                    environment.sync(True)
-        except lmdb.Error as error:
-            # A full disk cuts a write short, which LMDB reports as EIO.
-            if os.strerror(errno.EIO) in str(error) and shutil.disk_usage(path).free < base.BLOCK_BYTES:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
-            raise
+        with lmdb.open(str(path), map_size=FIRST_MAP_BYTES, lock=False, sync=False) as environment:
+            for start, image_block, label_block in base.blocks(images, labels, rows):
+                if per_value > 1:
+                    packed = _pack(image_block, label_block, per_value)
+                else:
+                    packed = values.join(image_block, label_block, codec)
+                _append(environment, [(values.key(n), value) for n, value in enumerate(packed, start // per_value)])
+            _append(environment, [(values.METADATA, values.metadata(images.shape))])
+            if durable:
+                environment.sync(True)
         if durable:
             base.sync_directory(path)
 

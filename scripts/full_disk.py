@@ -1,0 +1,93 @@
+"""A full disk, whatever met it: told from other errors, and said in words that help.
+
+A disk is full in three ways: no space is left, no inode is left for another file, or the user's quota is used up. Most
+libraries have errors of their own for it. In many the system's words are left, some say `I/O error` and no more.
+"""
+
+import errno
+import os
+import re
+import uuid
+from contextlib import suppress
+from pathlib import Path
+
+QUOTA = getattr(errno, "EDQUOT", errno.ENOSPC)
+NUMBERS = (errno.ENOSPC, QUOTA)
+NO_INODES = "No inode left for another file"
+"""What an error of a full disk says in place of the system's words, which are those for a lack of space."""
+FEW_INODES = 64
+"""Free inodes up to which their lack is the fault: what has failed may have removed files since."""
+LITTLE_SPACE_BYTES = 1 << 20
+PROBE_BYTES = 4 << 20
+"""Written to see whether a disk is full: as much as a backend writes at a time."""
+TEXTS = {
+    QUOTA: re.compile(r"disk quota exceeded|\berrno = 122\b|\bos error 122\b", re.IGNORECASE),
+    errno.ENOSPC: re.compile(
+        r"no space left on device|database or disk is full|\berrno = 28\b|\bos error 28\b", re.IGNORECASE
+    ),
+}
+"""What libraries say: the system's words in any case, SQLite's own, and the numbers in which HDF5 and Rust say it."""
+ROOM = "leave out the largest cutoffs, or set store_dir, download_dir or scratch_dir to a larger disk"
+REMEDIES = {
+    os.strerror(errno.ENOSPC): f"free some space, {ROOM}",
+    NO_INODES: "delete files (`df -i` counts them), leave out the largest cutoffs or the backends that make a file for "
+    "each image, or set store_dir, download_dir or scratch_dir to a file system with more inodes",
+    os.strerror(
+        QUOTA
+    ): f"your quota of bytes or of files is used up (`quota -s` shows both): delete some of yours, {ROOM}",
+}
+
+
+def recognised(error: BaseException, place: Path | None = None) -> OSError | None:
+    """Return the error of a full disk that `error`, or what caused it, speaks of; None where it's another fault.
+
+    `place` is where it was written, where the error doesn't name it. It's looked at now: call before anything is
+    removed from it.
+    """
+    found: BaseException | None = error
+    while found is not None:
+        number = found.errno if isinstance(found, OSError) else None
+        if number not in NUMBERS:
+            number = next((number for number, text in TEXTS.items() if text.search(str(found))), None)
+        if number is not None:
+            named = getattr(found, "filename", None) or place
+            words = found.strerror if getattr(found, "strerror", None) in REMEDIES else os.strerror(number)
+            if number == errno.ENOSPC and named and _lacks_inodes(Path(os.fsdecode(named))):
+                words = NO_INODES
+            return OSError(number, words, *([str(named)] if named else []))
+        found = found.__cause__ or found.__context__
+    return None
+
+
+def met(place: Path) -> OSError | None:
+    """Return the error of a full disk that writing to the directory `place` meets now, None where it meets none."""
+    probe = place / f".probe-{uuid.uuid4().hex}"
+    try:
+        with open(probe, "xb", buffering=0) as file:
+            content = memoryview(bytes(PROBE_BYTES))
+            while content:
+                content = content[file.write(content) :]
+    except OSError as error:
+        error.filename = str(place)
+        return recognised(error)
+    finally:
+        with suppress(OSError):
+            probe.unlink()
+    return None
+
+
+def line(error: OSError) -> str:
+    """Return what is said of an error that `recognised` or `met` has returned: what, where, and the remedy."""
+    place = f": {error.filename}" if error.filename else ""
+    return f"{error.strerror}{place}; {REMEDIES[error.strerror]}"
+
+
+def _lacks_inodes(named: Path) -> bool:
+    """Whether a file system has room for bytes and none for another file."""
+    for place in (named, *named.absolute().parents):
+        with suppress(OSError):
+            there = os.statvfs(place)
+            # A file system that makes inodes as it needs them, as btrfs does, says that it has 0 in all.
+            few = there.f_files > 0 and there.f_favail < FEW_INODES
+            return few and there.f_bavail * there.f_frsize > LITTLE_SPACE_BYTES
+    return False
