@@ -9,6 +9,7 @@ from snakemake.settings.types import DeploymentMethod
 from snakemake.utils import min_version
 
 min_version("9.17")
+plan.check_config_files(f"{workflow.basedir}/config.yaml", *workflow.overwrite_configfiles)
 
 
 configfile: f"{workflow.basedir}/config.yaml"

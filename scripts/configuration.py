@@ -1,43 +1,42 @@
 """The config: its keys with their defaults, what its names of backends and variants mean, and its mistakes."""
 
-import os
-from pathlib import Path
+import math
+import re
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, ValidationError, validators
 
-from scripts import backends, codecs, digests
-from scripts.errors import UserError, did_you_mean
+from scripts import backends, codecs, digests, places
+from scripts.errors import UserError, did_you_mean, shown
 from scripts.measure import store
 
 ALL = "all"
 """The word for every backend and variant."""
 
+TRUTH = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+NULL = ("null", "~")
+ENDLESS = re.compile(r"(.+?)\1{19,}$")
+"""A name that ends so, Snakemake takes for the result of rules that call each other for ever."""
+
+PLAIN = re.compile(r"[A-Za-z0-9][\w:/.-]*")
+"""An item of a list that needs no quotes."""
+
 Config = dict[str, Any]
+Schema = dict[str, Any]
 
 
 def complete(config: Config) -> Config:
     """Return the config with the default of every key that isn't given. Raises UserError for its first mistake."""
-    schema = _schema()
-    known = schema["properties"]
+    known = _keys()
     for name in config:
         if name not in known:
-            raise UserError(f"config key {name} is unknown; {did_you_mean(name, known)}")
-    completed = {
-        name: _typed(described["default"] if given is None else given, from_text="string" not in described["type"])
-        for name, described in known.items()
-        for given in [config.get(name)]
-    }
-    completed["images"] = expanded(completed["images"])
-    for error in Draft202012Validator(schema).iter_errors(completed):
-        name, *inside = (str(part) for part in error.absolute_path)
-        place = f"config key {name}" + (f" ({' '.join(inside)})" if inside else "")
-        if error.validator == "enum":
-            nearest = did_you_mean(error.instance, error.validator_value)
-            raise UserError(f"{place}: {error.instance!r} is unknown; {nearest}")
-        hint = "; write a list, such as [a,b]" if "array" in known[name]["type"] and not inside else ""
-        raise UserError(f"{place}: {error.message}{hint}; it means: {known[name]['description']}")
+            raise UserError(f"config key {shown(name)} is unknown; {did_you_mean(name, known)}")
+    completed = {name: _value(config, name, key) for name, key in known.items()}
+    for name, key in known.items():
+        for error in Validator(key).iter_errors(completed[name]):
+            raise UserError(f"config key {name}: {_fault(name, key, completed[name], error)}")
+    completed["images"] = places.expanded(completed["images"])
     return completed
 
 
@@ -53,15 +52,22 @@ def choices(config: Config) -> dict[str, store.Choice]:
     return {name: _choice(config, name) for name in dict.fromkeys(every)}
 
 
-def check(config: Config) -> None:
-    """Raise UserError where a complete config names an archive, codec, backend or variant wrongly."""
-    _check_images(config["images"])
+def check(config: Config, *, on_cluster: bool = False) -> None:
+    """Raise UserError where a complete config names a path, codec, backend or variant wrongly.
+
+    On a cluster each node expands the variables in `scratch_dir` for itself.
+    """
+    if is_path(config["images"]):
+        places.check_archive(config["images"])
+    for key in ("download_dir", "store_dir", "scratch_dir"):
+        if config[key]:
+            places.check_directory(key, config[key], variables_are_the_nodes=on_cluster and key == "scratch_dir")
     _check_names(config)
 
 
 def defaults() -> Config:
     """Return the default of every key."""
-    return {name: described["default"] for name, described in _schema()["properties"].items()}
+    return {name: key["default"] for name, key in _keys().items()}
 
 
 def is_path(images: str) -> bool:
@@ -69,25 +75,83 @@ def is_path(images: str) -> bool:
     return images not in ("cifar10", "synthetic")
 
 
-def expanded(path: str | None) -> str | None:
-    """Return a path with variables and `~` expanded; None stays."""
-    return os.path.normpath(os.path.expanduser(os.path.expandvars(path))) if path else None
+def _keys() -> dict[str, Schema]:
+    """The schema of each key."""
+    return yaml.safe_load((digests.CHECKOUT / "scripts/schemas/config.schema.yaml").read_text())["properties"]
 
 
-def _schema() -> dict[str, Any]:
-    return yaml.safe_load((digests.CHECKOUT / "scripts/schemas/config.schema.yaml").read_text())
+def _value(config: Config, name: str, key: Schema) -> Any:
+    """The value of a key with its numbers and truth values read; its default where the config hasn't the key."""
+    types = key["type"]
+    given = config.get(name, key["default"])
+    if given is None and types == "object":
+        return {}
+    if "null" in types and given in NULL:
+        return None
+    return _typed(given, from_text="string" not in types)
 
 
 def _typed(value: Any, *, from_text: bool) -> Any:
     """Read the numbers and truth values that `--config` hands over as text: true, and all within lists and mappings."""
     if isinstance(value, dict):
-        return {key: _typed(item, from_text=True) for key, item in value.items()}
+        return {str(name): _typed(item, from_text=True) for name, item in value.items()}
     if isinstance(value, list):
         return [_typed(item, from_text=True) for item in value]
     if from_text and isinstance(value, str):
-        read = yaml.safe_load(value)
-        value = read if isinstance(read, int | float) else value
+        value = _read(value)
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _read(text: str) -> Any:
+    """The number or truth value that a text is, otherwise the text."""
+    if text.lower() in TRUTH:
+        return TRUTH[text.lower()]
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            pass
+    return text
+
+
+def _is_number(_: Any, value: Any) -> bool:
+    """Whether a value is a finite number."""
+    finite = not isinstance(value, float) or math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and finite
+
+
+Validator = validators.extend(
+    Draft202012Validator, type_checker=Draft202012Validator.TYPE_CHECKER.redefine("number", _is_number)
+)
+
+
+def _fault(name: str, key: Schema, value: Any, error: ValidationError) -> str:
+    """What is wrong with a value of a key, and which value would be right."""
+    instead = f"give {key['takes']}, such as {name}={key['examples'][0]}"
+    if error.validator == "enum" and error.absolute_path:
+        return f"{shown(error.instance)} is unknown; {did_you_mean(error.instance, error.validator_value)}"
+    if value is None or value == "":
+        return f"no value is given; {instead}"
+    if error.validator == "uniqueItems":
+        twice = next(item for place, item in enumerate(value) if item in value[:place])
+        return f"{shown(twice)} is there twice; {instead}"
+    if error.validator == "required":
+        return f"{shown(error.absolute_path[0])} names no backend; {instead}"
+    if (meant := _meant(key, value)) is not None:
+        return f"{shown(value)} won't do; did you mean {name}={meant}?"
+    where = f" of {error.absolute_path[0]}" if isinstance(value, dict) and error.absolute_path else ""
+    return f"{shown(error.instance)}{where} won't do; {instead}"
+
+
+def _meant(key: Schema, value: Any) -> str | None:
+    """The value of a key, as a command line has it, that was most likely meant; None where there is none."""
+    parts = [part for part in re.split(r"[\s,;]+", value) if part] if isinstance(value, str) else [value]
+    items = [_read(part) if isinstance(part, str) else part for part in parts]
+    if all(PLAIN.fullmatch(str(item)) for item in items) and Validator(key).is_valid(items):
+        return f"[{','.join(map(str, items))}]"
+    if isinstance(value, int) and not isinstance(value, bool) and Validator(key).is_valid(f"./{value}"):
+        return f"./{value}"
+    return None
 
 
 def _choice(config: Config, name: str) -> store.Choice:
@@ -112,26 +176,23 @@ def _with_codecs(config: Config, name: str) -> list[str]:
     return [name]
 
 
-def _check_images(images: str) -> None:
-    if is_path(images) and not Path(images).is_file():
-        raise UserError(
-            f"config key images: there is no archive {images}; give cifar10, synthetic, or the path of a file"
-        )
-    if is_path(images) and not os.access(images, os.R_OK):
-        raise UserError(f"config key images: no permission to read {images}; make it readable")
-
-
 def _check_names(config: Config) -> None:
     known = backends.names()
     for codec in config["codecs"]:
         if codec not in codecs.names():
-            raise UserError(f"config key codecs: {codec} is unknown; {did_you_mean(codec, codecs.names())}")
+            raise UserError(f"config key codecs: {shown(codec)} is unknown; {did_you_mean(codec, codecs.names())}")
+    for key, name in [*(("variants", name) for name in config["variants"]), ("machine", config["machine"] or "")]:
+        if found := ENDLESS.search(name):
+            raise UserError(
+                f"config key {key}: {shown(name)} repeats {found[1]} to its end, which Snakemake takes for "
+                "an endless loop; give a shorter name"
+            )
     for name, variant in config["variants"].items():
         if name in known:
             raise UserError(f"config key variants: {name} is a backend already; give the variant a name of its own")
         if variant["backend"] not in known:
             nearest = did_you_mean(variant["backend"], known)
-            raise UserError(f"variant {name}: there is no backend {variant['backend']}; {nearest}")
+            raise UserError(f"config key variants: {name}: there is no backend {shown(variant['backend'])}; {nearest}")
         _choice(config, name)
         meant = _described({"variants": {}}, name)
         if meant and _choice({"variants": {name: meant}}, name) != _choice(config, name):
@@ -139,5 +200,5 @@ def _check_names(config: Config) -> None:
     for name in [] if config["backends"] == ALL else config["backends"]:
         if name not in known and not _described(config, name):
             raise UserError(
-                f"config key backends: {name} is unknown; {did_you_mean(name, [*known, *config['variants']])}"
+                f"config key backends: {shown(name)} is unknown; {did_you_mean(name, [*known, *config['variants']])}"
             )

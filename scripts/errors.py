@@ -1,11 +1,22 @@
 """A user's mistake: the one exception for it, whose message is the single line that the user sees."""
 
 import difflib
+import os
 from collections.abc import Iterable
+
+MOST_LETTERS = 120
+"""Of a value in a message."""
 
 
 class UserError(Exception):
     """Something that the user can put right; the message names the thing, the place and the remedy in one line."""
+
+
+def shown(value: object) -> str:
+    """Return a value for a message: in one line, with what doesn't print escaped, and cut where it's long."""
+    plain = isinstance(value, str | os.PathLike) and str(value).isprintable() and str(value) == str(value).strip() != ""
+    text = str(value) if plain else repr(value)
+    return text if len(text) <= MOST_LETTERS else f"{text[:MOST_LETTERS]}... ({len(text)} letters)"
 
 
 def did_you_mean(name: object, known: Iterable[object]) -> str:

@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from scripts import available, configuration, digests, native, sharing
+from scripts import available, config_file, configuration, digests, native, places, sharing
 from scripts.errors import UserError
 from scripts.files import nearest_directory, writable
 from scripts.measure import copies, file_system, machine, manifest, store
@@ -133,12 +133,12 @@ class Plan:
     @property
     def stores(self) -> str:
         """Where the stores are."""
-        return configuration.expanded(self.config["store_dir"]) or "results/stores"
+        return places.expanded(self.config["store_dir"]) or "results/stores"
 
     @property
     def downloads(self) -> str:
         """Where the archive is kept."""
-        return configuration.expanded(self.config["download_dir"]) or "results/dataset"
+        return places.expanded(self.config["download_dir"]) or "results/dataset"
 
     @cached_property
     def writes(self) -> str:
@@ -308,6 +308,15 @@ class Plan:
         return f"The page is {page}" if os.path.exists(page) else f"Done; the page {page} was not asked for"
 
 
+def check_config_files(*paths: str | Path) -> None:
+    """End the process with one line where one of these files is no config."""
+    try:
+        for path in paths:
+            config_file.check(Path(path))
+    except UserError as error:
+        sys.exit(f"error: {error}")
+
+
 def read(config: configuration.Config, *, with_conda: bool, on_cluster: bool, in_job: bool = False) -> Plan:
     """Return the plan of a config, or end the process with one line that says what is wrong with it and the remedy.
 
@@ -319,7 +328,7 @@ def read(config: configuration.Config, *, with_conda: bool, on_cluster: bool, in
                 configuration.complete(config), with_conda, on_cluster, json.loads(os.environ.get(FOUND_VARIABLE, "{}"))
             )
         plan = Plan(configuration.complete(config), with_conda, on_cluster)
-        configuration.check(plan.config)
+        configuration.check(plan.config, on_cluster=on_cluster)
         if not plan.cutoffs:
             raise UserError(
                 f"config key cutoffs: quick leaves out what is above {QUICK_LARGEST_CUTOFF:,} images, and that leaves "

@@ -45,7 +45,7 @@ def as_who_obeys_permissions() -> list[str]:
     [
         ("backends=[lmbd]", "did you mean lmdb?"),
         ("backend=[lmdb]", "did you mean backends?"),
-        ("images=nowhere.tar.gz", "there is no archive nowhere.tar.gz"),
+        ("images=nowhere.tar.gz", "nowhere.tar.gz isn't there"),
     ],
 )
 def test_a_mistake_is_one_line_through_snakemake(workflow: Workflow, config: str, help_in_it: str) -> None:
@@ -57,18 +57,18 @@ def test_a_mistake_is_one_line_through_snakemake(workflow: Workflow, config: str
     ("config", "help_in_it"),
     [
         ({"cutofs": [1]}, "did you mean cutoffs?"),
-        ({"cutoffs": [0]}, "less than the minimum of 1"),
-        ({"cutoffs": "ten"}, "cutoffs: 'ten' is not of type 'array'"),
+        ({"cutoffs": [0]}, "0 won't do; give a list of different whole numbers from 1"),
+        ({"cutoffs": "ten"}, "cutoffs: ten won't do"),
         ({"cutoffs": []}, "cutoffs"),
-        ({"cutoffs": [1, 1]}, "non-unique"),
+        ({"cutoffs": [1, 1]}, "1 is there twice"),
         ({"operations": ["read"]}, "did you mean read-"),
-        ({"quick": "maybe"}, "'maybe' is not of type 'boolean'"),
-        ({"cutoffs": 10}, "write a list"),
-        ({"minimum_samples": 3}, "less than the minimum of 6"),
+        ({"quick": "maybe"}, "maybe won't do; give true or false"),
+        ({"cutoffs": 10}, "did you mean cutoffs=[10]?"),
+        ({"minimum_samples": 3}, "3 won't do; give a whole number from 6 to 10"),
         ({"machine": "a/b"}, "machine"),
         ({"variants": {"x y": {"backend": "lmdb"}}}, "variants"),
-        ({"variants": {"x": {"codec": "raw"}}}, "'backend' is a required property"),
-        ({"addresses": ["ftp://host/file"]}, "addresses (0)"),
+        ({"variants": {"x": {"codec": "raw"}}}, "x names no backend"),
+        ({"addresses": ["ftp://host/file"]}, "ftp://host/file won't do"),
     ],
 )
 def test_a_mistake_in_a_value_names_key_and_remedy(config: dict[str, Any], help_in_it: str) -> None:
