@@ -13,6 +13,7 @@ from typing import Any
 from scripts import cluster, compiler, forecast, sharing
 from scripts.errors import UserError
 from scripts.files import nearest_directory, writable
+from scripts.measure import lock
 from scripts.measure.settings import Settings
 from scripts.plan import FOUND_VARIABLE, TABLES, Plan
 from scripts.progress import duration
@@ -39,6 +40,7 @@ def start(plan: Plan, workflow: Any) -> None:
     forgotten = _forgotten(plan, workflow)
     to_make, to_use = [path for job in jobs for path in job.output], [path for job in jobs for path in job.input]
     try:
+        lock.check()
         cluster.refuse_beside_others()
         if not workflow.local_exec:
             _check_cluster(workflow, jobs)

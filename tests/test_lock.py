@@ -4,11 +4,14 @@ import fcntl
 import multiprocessing
 import os
 import time
+from collections.abc import Callable
 from multiprocessing.synchronize import Event as EventType
 from pathlib import Path
 
 import pytest
+from conftest import Workflow, as_who_obeys_permissions
 
+from scripts.errors import UserError
 from scripts.measure import lock
 
 
@@ -82,3 +85,56 @@ def test_the_kernel_releases_the_lock_of_a_killed_process() -> None:
     os.waitpid(child, 0)
     with lock.alone():
         pass
+
+
+def make_a_directory(path: Path) -> None:
+    path.mkdir()
+
+
+def make_a_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def make_a_link_to_itself(path: Path) -> None:
+    path.symlink_to(path)
+
+
+@pytest.mark.parametrize("make", [make_a_directory, make_a_pipe, make_a_link_to_itself])
+def test_what_is_no_lock_is_one_line_that_helps(lock_of_this_test: Path, make: Callable[[Path], None]) -> None:
+    make(lock_of_this_test)
+    with pytest.raises(UserError) as error, lock.shared():
+        pass
+    assert str(lock_of_this_test) in str(error.value)
+    assert lock.ENVIRONMENT_VARIABLE in str(error.value)
+    os.rename(lock_of_this_test, lock_of_this_test.with_name("removed"))
+    with lock.shared():
+        pass
+
+
+def test_a_lock_without_a_place_is_one_line_that_helps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for place in ("nowhere/lock", "file/lock"):
+        (tmp_path / "file").touch()
+        monkeypatch.setenv(lock.ENVIRONMENT_VARIABLE, str(tmp_path / place))
+        with pytest.raises(UserError, match="set the variable IMAGE_STORAGE_BENCHMARK_LOCK to a file in a directory"):
+            lock.check()
+
+
+@pytest.mark.parametrize("what", ["file", "directory"])
+def test_a_lock_that_may_not_be_opened_is_one_line_at_the_start(workflow: Workflow, what: str) -> None:
+    path = workflow.directory / "lock"
+    if what == "file":
+        path.touch(mode=0)
+        place = path
+    else:
+        place = workflow.directory / "locks"
+        place.mkdir(mode=0o555)
+        path = place / "lock"
+    closed = type("Closed", (Workflow,), {"environment": workflow.environment | {lock.ENVIRONMENT_VARIABLE: str(path)}})
+    done = closed(workflow.directory).run(prefix=as_who_obeys_permissions())
+    assert done.returncode != 0
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("error")]
+    assert f"{path}" in line
+    assert "Permission denied" in line
+    assert lock.ENVIRONMENT_VARIABLE in line
+    assert "store_dir" not in line
+    assert not (workflow.directory / "results/dataset").exists()

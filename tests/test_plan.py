@@ -1,7 +1,6 @@
 """The config: mistakes are one line that helps, and what `--config` hands over is understood."""
 
 import html
-import os
 import re
 import shlex
 import shutil
@@ -12,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import CHECKOUT, SMALL, Workflow
+from conftest import CHECKOUT, SMALL, Workflow, as_who_obeys_permissions
 
 from scripts import configuration, plan
 from scripts.errors import UserError
@@ -29,15 +28,6 @@ def last_line(workflow: Workflow, *config: str, prefix: Sequence[str] = ()) -> s
     errors = [line for line in done.stdout.splitlines() if line.startswith("error")]
     assert len(errors) == 1, done.stdout
     return errors[0]
-
-
-def as_who_obeys_permissions() -> list[str]:
-    """The start of a command that takes root's right to write anywhere from it; skips the test where it can't be."""
-    if os.geteuid() != 0:
-        return []
-    if not (setpriv := shutil.which("setpriv")):
-        pytest.skip("root may write anywhere, and there is no setpriv to change that")
-    return [setpriv, "--bounding-set=-dac_override,-dac_read_search"]
 
 
 @pytest.mark.parametrize(

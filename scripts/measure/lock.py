@@ -5,15 +5,18 @@ It covers what Snakemake's scheduler can't see: other checkouts on the same host
 
 import fcntl
 import os
+import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from scripts.errors import UserError, shown
 from scripts.progress import report
 
 ENVIRONMENT_VARIABLE = "IMAGE_STORAGE_BENCHMARK_LOCK"
 SECONDS_BEFORE_SAYING_SO = 5.0
+USUAL = "/tmp/image-storage-benchmark.lock"
 
 
 @contextmanager
@@ -30,15 +33,25 @@ def alone() -> Iterator[None]:
         yield
 
 
+def check() -> None:
+    """Raise UserError where this host's lock can't be opened, with the remedy."""
+    for path in (_path(), _gate(_path())):
+        os.close(_open(path))
+
+
 def _path() -> Path:
     """Return the lock's file: one for all users and checkouts of a host, so not in TMPDIR, which may be a job's own."""
-    return Path(os.environ.get(ENVIRONMENT_VARIABLE, "/tmp/image-storage-benchmark.lock"))
+    return Path(os.environ.get(ENVIRONMENT_VARIABLE) or USUAL)
+
+
+def _gate(path: Path) -> Path:
+    return Path(f"{path}.gate")
 
 
 @contextmanager
 def _hold(path: Path, kind: int) -> Iterator[None]:
     """Take the lock in turn: a gate, held while waiting, keeps newcomers from overtaking a timing that waits."""
-    gate = _open(path.with_name(path.name + ".gate"))
+    gate = _open(_gate(path))
     lock = _open(path)
     try:
         _wait(gate, fcntl.LOCK_EX, path)
@@ -51,18 +64,40 @@ def _hold(path: Path, kind: int) -> Iterator[None]:
 
 
 def _open(path: Path) -> int:
-    """Open the lock's file, made on first use for every user of the host.
-
-    Without O_CREAT first: Linux may refuse O_CREAT on another user's file in a directory like /tmp
-    (fs.protected_regular).
-    """
+    """Open the lock's file, made on first use for every user of the host. Raises UserError where it can't be."""
     try:
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = _open_or_make(path)
+    except OSError as error:
+        raise UserError(_refused(path, error.strerror)) from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise UserError(_refused(path, "it's no plain file"))
+    return descriptor
+
+
+def _open_or_make(path: Path) -> int:
+    """Open without O_CREAT first: Linux may refuse O_CREAT on another user's file in a directory like /tmp
+    (fs.protected_regular). O_NONBLOCK is for a pipe under that name, which would keep the process waiting.
+    """
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+    try:
+        return os.open(path, flags)
     except FileNotFoundError:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        descriptor = os.open(path, flags | os.O_CREAT, 0o666)
         with suppress(PermissionError):  # somebody else has made it just now
             os.fchmod(descriptor, 0o666)
         return descriptor
+
+
+def _refused(path: Path, reason: str) -> str:
+    """Why the lock can't be had, and what helps: to let its owner remove it, or to name another place for all."""
+    remedy = (
+        f"set the variable {ENVIRONMENT_VARIABLE} to a file in a directory that you may write to, the same for "
+        "everybody who measures on this host"
+    )
+    if os.path.lexists(path):
+        remedy = f"remove it, or ask its owner to, while nothing is measured; or {remedy}"
+    return f"the lock that keeps timings on this host apart, {shown(path)}, can't be opened ({reason}); {remedy}"
 
 
 def _wait(descriptor: int, kind: int, path: Path) -> None:
