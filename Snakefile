@@ -82,7 +82,7 @@ rule download:
     log:
         "results/logs/download.log",
     conda:
-        "envs/dataset.yaml"
+        lambda wildcards: PLAN.environment("envs/dataset.yaml")
     params:
         step=STEP,
         images=plan.untracked(PLAN.config["images"]),
@@ -107,7 +107,7 @@ rule unpack:
     log:
         "results/logs/unpack.log",
     conda:
-        "envs/dataset.yaml"
+        lambda wildcards: PLAN.environment("envs/dataset.yaml")
     params:
         step=STEP,
         directory=subpath(output.provenance, parent=True),
@@ -127,7 +127,7 @@ rule compile:
         "results/logs/compile/{library}.log",
     priority: PLAN.build_priority + 1
     conda:
-        "envs/compile.yaml"
+        lambda wildcards: PLAN.environment("envs/compile.yaml")
     params:
         step=STEP,
         module=lambda wildcards, output: PLAN.built_for(output[0]),
@@ -147,7 +147,7 @@ rule build:
         "results/logs/build/{backend}/{cutoff}.log",
     priority: PLAN.build_priority
     conda:
-        lambda wildcards: PLAN.stores_environment(wildcards.backend)
+        lambda wildcards: PLAN.environment(PLAN.stores_environment(wildcards.backend))
     resources:
         mem_mb=cluster.megabytes,
         runtime=cluster.minutes_to_build,
@@ -179,7 +179,7 @@ rule time_operation:
         f"{RESULTS}/logs/time_operation/{{machine}}/{{backend}}/{{cutoff}}/{{operation}}.log",
     priority: PLAN.priority
     conda:
-        lambda wildcards: PLAN.stores_environment(wildcards.backend)
+        lambda wildcards: PLAN.environment(PLAN.stores_environment(wildcards.backend))
     threads: plan.WHOLE_MACHINE
     resources:
         mem_mb=cluster.megabytes,
@@ -196,7 +196,7 @@ rule time_operation:
         options=lambda wildcards: PLAN.options_text(wildcards.backend),
         settings=lambda wildcards: PLAN.settings_of(wildcards.operation),
         places=plan.untracked(PLAN.places_text()),
-        scratch=PLAN.config["scratch_dir"],
+        scratch=lambda wildcards: PLAN.config["scratch_dir"],
         code=lambda wildcards: PLAN.code("time_operation", wildcards.backend),
     shell:
         "{params.step} time_operation --machine {wildcards.machine} --name {wildcards.backend} --module {params.module}"
@@ -226,7 +226,7 @@ rule summarise:
     log:
         f"{RESULTS}/logs/summarise.log",
     conda:
-        "envs/report.yaml"
+        lambda wildcards: PLAN.environment("envs/report.yaml")
     params:
         step=STEP,
         records=plan.untracked(f"{RESULTS}/records/{PLAN.machine}"),
@@ -260,7 +260,7 @@ rule figure:
     log:
         f"{RESULTS}/logs/figure/{{figure}}.log",
     conda:
-        "envs/report.yaml"
+        lambda wildcards: PLAN.environment("envs/report.yaml")
     params:
         step=STEP,
         tables=subpath(input.summary, parent=True),
@@ -288,7 +288,7 @@ rule page:
     log:
         f"{RESULTS}/logs/page.log",
     conda:
-        "envs/report.yaml"
+        lambda wildcards: PLAN.environment("envs/report.yaml")
     params:
         step=STEP,
         records=plan.untracked(f"{RESULTS}/records/{PLAN.machine}"),

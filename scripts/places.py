@@ -2,6 +2,7 @@
 
 import os
 import re
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +11,10 @@ from scripts.files import nearest_directory
 
 ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+CONTROL = ("Cc", "Cs", "Zl", "Zp")
+"""Unicode's categories of control characters, of bytes that are no UTF-8, and of line and paragraph breaks."""
 IN_RULES = ("download_dir", "store_dir")
-"""Keys whose directories stand in the patterns of rules, where braces are Snakemake's."""
+"""Keys whose directories stand in the patterns of rules, in which braces and angle brackets have a meaning."""
 
 
 def expanded(path: str | None) -> str | None:
@@ -26,6 +29,7 @@ def expanded(path: str | None) -> str | None:
 
 def check_archive(images: str) -> None:
     """Raise UserError where there is no archive to read at a path, as `expanded` returns it."""
+    _refuse_control_characters("images", images)
     if os.path.isfile(images):
         if not os.access(images, os.R_OK):
             raise UserError(f"config key images: no permission to read {shown(images)}; make it readable")
@@ -40,13 +44,14 @@ def check_directory(key: str, path: str, *, variables_are_the_nodes: bool = Fals
 
     With `variables_are_the_nodes` each node expands the path for itself, and only its text is looked at.
     """
+    _refuse_control_characters(key, path)
     if not _is_there(path):
         _refuse_faults(key, path, variables_are_the_nodes=variables_are_the_nodes)
     found = expanded(path) or path
-    if key in IN_RULES and set("{}") & set(found):
+    if key in IN_RULES and set("{}<>") & set(found):
         raise UserError(
-            f"config key {key}: {shown(found)} has a brace in it, which Snakemake takes for a wildcard; give a "
-            "directory without, for example a link to this one"
+            f"config key {key}: {shown(found)} has one of {{ }} < > in it, where Snakemake fills in a name; give "
+            "a directory without, for example a link to this one"
         )
     if variables_are_the_nodes:
         return
@@ -58,6 +63,15 @@ def check_directory(key: str, path: str, *, variables_are_the_nodes: bool = Fals
         raise UserError(f"config key {key}: {shown(nearest)} is a file, not a directory; give a directory")
 
 
+def _refuse_control_characters(key: str, path: str) -> None:
+    """Such a name, or one that isn't in UTF-8, would break logs, tables and figures."""
+    if any(unicodedata.category(letter) in CONTROL for letter in path):
+        raise UserError(
+            f"config key {key}: {shown(path)} has a line break or another control character in it; rename it, or give "
+            "another"
+        )
+
+
 def _refuse_faults(key: str, path: str, *, variables_are_the_nodes: bool = False) -> None:
     for fault in _faults(path, variables_are_the_nodes=variables_are_the_nodes):
         raise UserError(f"config key {key}: {shown(path)} {fault}")
@@ -65,8 +79,6 @@ def _refuse_faults(key: str, path: str, *, variables_are_the_nodes: bool = False
 
 def _faults(path: str, *, variables_are_the_nodes: bool) -> Iterator[str]:
     """Why a path that isn't there can't be meant, with the remedy."""
-    if not path.isprintable():
-        yield "has a line break or another character in it that doesn't print; write the path without"
     if path != path.strip():
         yield "starts or ends with a space; write the path without"
     if ADDRESS.match(path):

@@ -6,6 +6,7 @@ It reads files and asks what is installed; it changes and measures nothing. The 
 import hashlib
 import json
 import os
+import re
 import shlex
 import sys
 from collections.abc import Callable, Mapping
@@ -121,12 +122,10 @@ class Plan:
             return self.found["dataset"]
         if not self.config["download_dir"]:
             return own
-        images = self.config["images"]
-        name = (
-            f"{Path(images).name.split('.')[0]}-{self.archive_digest()[:12]}"
-            if configuration.is_path(images)
-            else images
-        )
+        name = self.config["images"]
+        if configuration.is_path(name):
+            own_name = re.sub(r"[^\w-]+", "-", Path(name).name.split(".")[0])
+            name = f"{own_name}-{self.archive_digest()[:12]}"
         shared = f"{self.downloads}/{name}"
         return shared if os.path.exists(f"{shared}/provenance.json") or writable(nearest_directory(shared)) else own
 
@@ -228,6 +227,10 @@ class Plan:
         """The conda environment for building and timing a backend or variant, as the Snakefile names it."""
         return CORE_ENVIRONMENT if available.needs_only_core(self.choices[name]) else LARGE_ENVIRONMENT
 
+    def environment(self, file: str) -> str | None:
+        """A rule's conda environment; None without conda, where Snakemake would still format the file's whole path."""
+        return file if self.with_conda else None
+
     def missing_text(self) -> str:
         """What was asked for and can't run here, with the reasons, as JSON."""
         return json.dumps(self.missing)
@@ -246,9 +249,9 @@ class Plan:
         return shlex.join([python, os.path.relpath(digests.CHECKOUT / digests.PACKAGE)])
 
     def discard_command(self) -> str:
-        """The command that removes what timing jobs wrote, for the end of a run."""
+        """The command that removes what timing jobs wrote, for the end of a run; Snakemake's `shell` formats it."""
         step = [sys.executable, str(digests.CHECKOUT / digests.PACKAGE), "discard", "--stores", self.writes]
-        return shlex.join(step)
+        return shlex.join(step).replace("{", "{{").replace("}", "}}")
 
     @cached_property
     def _codes(self) -> dict[tuple[str, str | None], str]:
@@ -333,6 +336,10 @@ def read(config: configuration.Config, *, with_conda: bool, on_cluster: bool, in
             raise UserError(
                 f"config key cutoffs: quick leaves out what is above {QUICK_LARGEST_CUTOFF:,} images, and that leaves "
                 "none; give a smaller one"
+            )
+        if with_conda and set("{}") & set(str(digests.CHECKOUT)):
+            raise UserError(
+                f"conda can't be used in {digests.CHECKOUT}, whose name has a brace in it; rename the folder"
             )
         _check_memory_of_snakemake()
         if not with_conda:

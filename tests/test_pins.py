@@ -80,7 +80,7 @@ def test_every_rule_names_an_environment_that_holds_what_it_imports() -> None:
             for name, choice in every.choices.items():
                 check(step, CHECKOUT / every.stores_environment(name), [*files, *choice.files()])
         else:
-            check(step, CHECKOUT / re.search(r'conda:\s+"(.+)"', text)[1], files)
+            check(step, CHECKOUT / re.search(r'environment\("(.+)"\)', text)[1], files)
 
 
 def check(step: str, environment: Path, files: list[Path]) -> None:

@@ -56,13 +56,15 @@ def ground(
 
 
 def expanded(path: str) -> Path:
-    """Return a path with its variables and `~` expanded. Raises UserError where one isn't set."""
+    """Return a path with its variables and `~` expanded. Raises UserError where one isn't set, or for a file."""
     found = os.path.expanduser(os.path.expandvars(path))
     if "$" in found:
         raise UserError(
             f"scratch_dir {path}: not every variable in it is set on node {machine.node()}; name a directory that is "
             "there on every node"
         )
+    if os.path.exists(found) and not os.path.isdir(found):
+        raise UserError(f"scratch_dir {path}: {found} is a file on node {machine.node()}; name a directory")
     return Path(found)
 
 

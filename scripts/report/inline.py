@@ -48,7 +48,7 @@ def read(path: Path, places: Mapping[str, str]) -> Inlined:
     if not title or not caption:
         raise UserError(f"{path} carries no title and caption; remove it and run the workflow again")
     element = _smaller(text[text.index("<svg") :])
-    element = re.sub(r'\b(id="|href="#|url\(#)', rf"\g<1>{path.stem}-", element)
+    element = _in_tags(r'\b(id="|href="#|url\(#)', rf"\g<1>{path.stem}-", element)
     element = LINK.sub(lambda found: _link(found[1], places), element)
     width, height = (float(value) for value in re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', element).groups())
     cut = TITLE_INCHES * POINTS_PER_INCH
@@ -62,16 +62,20 @@ def _smaller(svg: str) -> str:
     """The same drawing in fewer letters: no metadata, fonts, ids of groups, what is so by default; a style once for all
     markers of a line."""
     svg = re.sub(r"\s*<(title|metadata)>.*?</\1>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r" font-family: [^;\"]*;| transform=\"rotate\(-?0 [^)]*\)\"", "", svg)
-    svg = re.sub(r'<g id="[^"]*">', "<g>", svg).replace("xlink:href", "href")
-    # Within tags alone: what is written stays as it is.
-    svg = re.sub(r"<[^>]+>", lambda tag: re.sub(r"(\d\.\d\d)\d+", r"\1", tag[0]), svg)
-    svg = re.sub(
+    svg = _in_tags(r" font-family: [^;\"]*;| transform=\"rotate\(-?0 [^)]*\)\"", "", svg)
+    svg = _in_tags("xlink:href", "href", re.sub(r'<g id="[^"]*">', "<g>", svg))
+    svg = _in_tags(r"(\d\.\d\d)\d+", r"\1", svg)
+    svg = _in_tags(
         r"stroke-linejoin: miter; |; stroke-linejoin: miter|stroke-dashoffset: 0; |text-anchor: start; ", "", svg
     )
     svg = re.sub(r"<g>\s*(<text\b[^>]*>[^<]*</text>)\s*</g>", r"\1", svg)
     svg = SHAPES.sub(_style_once, svg)
     return re.sub(r"\s*\n\s*", "\n", svg)
+
+
+def _in_tags(pattern: str, replacement: str, svg: str) -> str:
+    """Replace within tags alone: what is written stays as it is."""
+    return re.sub(r"<[^>]+>", lambda tag: re.sub(pattern, replacement, tag[0]), svg)
 
 
 def _style_once(group: re.Match) -> str:

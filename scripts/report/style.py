@@ -4,6 +4,7 @@ Markers and line styles repeat what colours tell, and with more backends than co
 """
 
 import textwrap
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,6 +44,7 @@ SETTINGS = {
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 9,
     "text.color": TEXT,
+    "text.parse_math": False,
     "axes.labelcolor": TEXT,
     "axes.edgecolor": GREY,
     "axes.linewidth": 0.6,
@@ -106,8 +108,12 @@ def bar_colours(tables: Tables) -> dict[str, str]:
 
 @contextmanager
 def applied() -> Iterator[None]:
-    """The project's settings of matplotlib, whatever the user's own are."""
-    with matplotlib.rc_context():
+    """The project's settings of matplotlib, whatever the user's own are; text is never mathematics.
+
+    A letter that the font lacks is a box in the PNG; in the SVG, whose text stays text, a viewer finds another font.
+    """
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(SETTINGS)
         yield
