@@ -3,12 +3,17 @@
 Averages over the cells of a default run on two cores, images of 32x32; nothing that is measured depends on them.
 """
 
+import math
+
+from scripts.measure.settings import Settings
+
 SECONDS_PER_JOB = 0.4
 SECONDS_PER_IMAGE_BUILT = 0.00013
 SECONDS_PER_IMAGE_SAMPLED = 0.00011
 BUDGET_SHARE = 1.1
-BYTES_PER_IMAGE = 4300
-"""What an image of 32x32 takes on a disk at most: a block of 4 KiB and its share of the rest."""
+SECONDS_PER_IMAGE_WRITTEN, SECONDS_PER_FILE_WRITTEN = 0.00001, 0.0001
+"""On an idle machine with a fast disk: as many samples of a write as there can be."""
+SECONDS_PER_WRITE = 0.002
 
 
 def seconds_to_build(cutoff: int) -> float:
@@ -19,3 +24,17 @@ def seconds_to_build(cutoff: int) -> float:
 def seconds_to_time(cutoff: int, budget_seconds: float) -> float:
     """Return how long (s) a cell of a cutoff takes to time on average, with such a budget (s) for its samples."""
     return SECONDS_PER_JOB + BUDGET_SHARE * budget_seconds + cutoff * SECONDS_PER_IMAGE_SAMPLED
+
+
+def runs_of_a_write(cutoff: int, in_files: bool, budget_seconds: float, minimum_samples: int) -> int:
+    """Return how often timing a write of so many images writes a store at most, the first and untimed runs included.
+
+    `in_files` says whether the store has a file for each image. The budget and the fewest samples are the config's.
+    """
+    settings = Settings()
+    seconds = SECONDS_PER_WRITE + cutoff * (SECONDS_PER_FILE_WRITTEN if in_files else SECONDS_PER_IMAGE_WRITTEN)
+    if seconds >= settings.long_sample_seconds:
+        return settings.long_samples
+    runs_per_sample = 2 if seconds < settings.repeated_seconds else 1
+    within_budget = math.ceil(budget_seconds / (runs_per_sample * seconds))
+    return 1 + runs_per_sample * max(minimum_samples, min(settings.maximum_samples, within_budget))

@@ -67,6 +67,12 @@ def layout(shape: Sequence[int], options: dict[str, Any]) -> Layout:
     return Layout(per_chunk, chunks * per_chunk, rows, min(_multiple(LABELS_PER_CHUNK, rows), count))
 
 
+def footprint(options: dict[str, Any], image_shape: Sequence[int]) -> base.Footprint:
+    """Return what a store of such images takes beside them: each file of images has three directories to itself."""
+    per_file = layout((1 << 30, *image_shape), options).images_per_shard
+    return base.Footprint(files=12, files_per_image=4 / per_file, bytes_per_image=20)
+
+
 def write(
     images: base.Source,
     labels: base.Source,

@@ -4,17 +4,15 @@ Snakemake says which files it is going to make; their paths say which stores are
 """
 
 import os
-import shutil
 import sys
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
-from scripts import cluster, compiler, forecast, sharing
+from scripts import cluster, compiler, forecast, room, sharing
 from scripts.errors import UserError
 from scripts.files import nearest_directory, writable
 from scripts.measure import lock
-from scripts.measure.settings import Settings
 from scripts.plan import FOUND_VARIABLE, TABLES, Plan
 from scripts.progress import duration
 
@@ -22,10 +20,6 @@ SECONDS_BESIDE = 15
 """For everything but stores and timings."""
 
 BUILD, TIMING = "build", "time_operation"
-LEFT_SAMPLES = 6
-"""Samples of small files, of earlier jobs, that stay on the disk until the run ends."""
-DISK_BYTES_PER_SECOND = 3e9
-"""What a fast disk takes: it limits how many large samples fit into the budget of a cell."""
 
 
 def start(plan: Plan, workflow: Any) -> None:
@@ -102,7 +96,7 @@ def check(plan: Plan, to_make: Iterable[str], to_use: Iterable[str]) -> None:
     made = _normal(to_make)
     sharing.check(plan, _normal(to_use) - made)
     _check_places(plan, made)
-    _check_disk(plan, made)
+    room.check(plan, made)
 
 
 def _opening(plan: Plan, to_make: Collection[str]) -> str:
@@ -122,7 +116,7 @@ def _opening(plan: Plan, to_make: Collection[str]) -> str:
     download = " and the time of the download" if f"{plan.dataset}/archive.json" in to_make else ""
     return (
         f"{size}; {len(stores)} stores to build and {len(timings)} cells to time: about {duration(seconds)} "
-        f"on an idle machine with two cores{download}"
+        f"on an idle machine with two cores{download}, up to {room.size(room.total(plan, to_make).bytes)} on the disk"
     )
 
 
@@ -184,37 +178,6 @@ def _check_places(plan: Plan, to_make: Collection[str]) -> None:
             f"{plan.stores} may only be read, and {plan.writes} is on another file system, so there is no place on "
             "theirs for what timings write; set scratch_dir, or set store_dir to a directory of your own"
         )
-
-
-def _check_disk(plan: Plan, to_make: Collection[str]) -> None:
-    """Raise UserError where the stores to be built, and what timing jobs write, won't fit on the disk."""
-    needed = sum(_cutoffs(plan.manifests(), to_make)) * forecast.BYTES_PER_IMAGE
-    if not plan.config["scratch_dir"]:
-        needed += _bytes_written(plan, to_make)
-    place = nearest_directory(plan.stores)
-    free = shutil.disk_usage(place).free
-    if free < needed:
-        raise UserError(
-            f"the stores need up to {needed / 1e9:.1f} GB and {place} has {free / 1e9:.1f} GB free; "
-            "free some space, leave out the largest cutoffs, or set store_dir to a larger disk"
-        )
-
-
-def _bytes_written(plan: Plan, to_make: Collection[str]) -> float:
-    """What the timing of the largest cutoff and what was left before it take at most.
-
-    A job that writes leaves two first runs and, for each sample, an untimed and a timed one of both subjects; one that
-    reads writes the baseline's file, and a copy of a store that opening changes.
-    """
-    to_time = _made(plan.records(), to_make)
-    written = [path for path in to_time if Path(path).stem.startswith("write")]
-    if not written:
-        return 2 * max(_cutoffs(to_time, to_make), default=0) * forecast.BYTES_PER_IMAGE
-    store_bytes = max(_cutoffs(written, to_make)) * forecast.BYTES_PER_IMAGE
-    least = plan.config["minimum_samples"]
-    within_budget = plan.budget_seconds * DISK_BYTES_PER_SECOND / max(1, 4 * store_bytes)
-    samples = max(least, min(Settings.maximum_samples, within_budget))
-    return store_bytes * (2 + 4 * samples + LEFT_SAMPLES)
 
 
 def _normal(paths: Iterable[str]) -> set[str]:

@@ -6,7 +6,6 @@ import shlex
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +15,6 @@ from conftest import CHECKOUT, SMALL, Workflow, as_who_obeys_permissions
 from scripts import configuration, plan
 from scripts.errors import UserError
 from scripts.measure.operations import OPERATIONS
-from scripts.start import check
 
 SCHEMA = yaml.safe_load((CHECKOUT / "scripts/schemas/config.schema.yaml").read_text())
 
@@ -202,17 +200,3 @@ def test_stores_may_live_elsewhere(workflow: Workflow, disk: Path) -> None:
     workflow.finish("results/summary.csv")
     assert (disk / "stores/hdf5/3/manifest.json").is_file()
     assert not (workflow.directory / "results/stores").exists()
-
-
-def test_a_disk_too_small_for_what_writing_leaves_may_do_for_reading(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=10e9))
-    reads = plan.read({"images": "synthetic", "operations": ["read-warm"]}, with_conda=False, on_cluster=False)
-    check(reads, reads.records(), [])
-    writes = plan.read(
-        {"images": "synthetic", "operations": ["read-warm", "write"]}, with_conda=False, on_cluster=False
-    )
-    with pytest.raises(UserError, match=r"the stores need up to 1.* GB and .* has 10.0 GB free"):
-        check(writes, writes.records(), [])

@@ -57,6 +57,7 @@ class Backend(base.Backend):
     fork_safe = True
     several_readers = True
     opens_without_writing = True
+    takes = base.Footprint(files=2, bytes_per_image=64)
 
     def open(self, path: Path, options: dict[str, Any]) -> "Reader":
         """Open the file and read its index; `options` say how its records are made."""

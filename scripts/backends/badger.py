@@ -45,3 +45,4 @@ class Backend(go_stores.Backend):
     kind, file = "badger", "MANIFEST"
     native = replace(go_stores.NATIVE, modules=("github.com/dgraph-io/badger/v4", "github.com/dgraph-io/ristretto/v2"))
     options = {"codec": base.CODEC}
+    takes = base.Footprint(files=8, bytes_per_image=60)

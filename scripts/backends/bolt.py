@@ -42,3 +42,4 @@ class Backend(go_stores.Backend):
         "codec": base.CODEC,
         "page_bytes": base.Option(4096, "how many bytes a page of the tree has", (4096, 8192, 16384, 32768, 65536)),
     }
+    takes = base.Footprint(files=2, page_bytes=4096, bytes_per_image=16)

@@ -62,6 +62,7 @@ class Backend(base.Backend):
     fork_safe = True
     several_readers = True
     opens_without_writing = True
+    takes = base.Footprint(files=2, bytes_per_image=8)
 
     def open(self, path: Path, options: dict[str, Any]) -> "Reader":
         """Map the file, or open it where its batches must be decompressed."""

@@ -37,6 +37,7 @@ class Backend(base.Backend):
     fork_safe = True
     several_readers = True
     opens_without_writing = True
+    takes = base.Footprint(files=3, files_per_image=1, bytes_per_image=40)
 
     def open(self, path: Path, options: dict[str, Any]) -> "Reader":
         """Find the number of labels and the image shape; `options` say how a file is made."""

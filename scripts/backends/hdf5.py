@@ -60,6 +60,7 @@ class Backend(base.Backend):
     fork_safe = False
     several_readers = True
     opens_without_writing = True
+    takes = base.Footprint(files=2, bytes_per_image=8)
 
     def check(self, options: dict[str, Any]) -> None:
         """Refuse compression without chunks."""

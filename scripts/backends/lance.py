@@ -74,6 +74,7 @@ class Backend(base.Backend):
     fork_safe = False
     several_readers = True
     opens_without_writing = True
+    takes = base.Footprint(files=9, bytes_per_image=16)
 
     def check(self, options: dict[str, Any]) -> None:
         """Refuse compression where one image can't be read without a whole page."""

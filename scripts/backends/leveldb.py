@@ -69,6 +69,7 @@ class Backend(base.Backend):
     fork_safe = False
     several_readers = False
     opens_without_writing = False
+    takes = base.Footprint(files=8, files_per_image=0.0002, bytes_per_image=40)
 
     def open(self, path: Path, options: dict[str, Any]) -> "Reader":
         """Open the database, which locks it and writes a new manifest."""

@@ -57,6 +57,7 @@ class Backend(base.Backend):
     fork_safe = False
     several_readers = True
     opens_without_writing = True
+    takes = base.Footprint(files=2, page_bytes=4096, bytes_per_image=32)
 
     def check(self, options: dict[str, Any]) -> None:
         """Refuse several images to a value where the codec makes them of different sizes."""

@@ -35,6 +35,7 @@ class Backend(base.Backend):
     fork_safe = True
     several_readers = True
     opens_without_writing = True
+    takes = base.Footprint(files=3, bytes_per_image=8)
 
     def open(self, path: Path, options: dict[str, Any]) -> "Reader":
         """Map both files."""

@@ -82,6 +82,7 @@ class Backend(base.Backend):
     fork_safe = False
     several_readers = True
     opens_without_writing = True
+    takes = base.Footprint(files=10, bytes_per_image=40)
 
     def open(self, path: Path, options: dict[str, Any]) -> "Reader":
         """Open the database read-only."""

@@ -70,6 +70,7 @@ class Backend(base.Backend):
     fork_safe = False
     several_readers = True
     opens_without_writing = True
+    takes = base.Footprint(files=2, bytes_per_image=208)
 
     def versions(self) -> dict[str, str]:
         """SQLite's own, which comes with Python."""

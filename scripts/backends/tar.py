@@ -32,8 +32,9 @@ import math
 import mmap
 import os
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from io import RawIOBase
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -68,6 +69,13 @@ class Backend(base.Backend):
     fork_safe = True
     several_readers = True
     opens_without_writing = True
+    takes = base.Footprint(files=3, bytes_per_image=1552)
+
+    def footprint(self, options: dict[str, Any], image_shape: Sequence[int]) -> base.Footprint:
+        """Count the files of the shards as well."""
+        per_shard = options["images_per_shard"]
+        beside = self.takes.bytes_per_image + tarfile.RECORDSIZE // per_shard
+        return replace(self.takes, files_per_image=1 / per_shard, bytes_per_image=beside)
 
     def open(self, path: Path, options: dict[str, Any]) -> "Reader":
         """Map the index; shards are opened when they are needed."""

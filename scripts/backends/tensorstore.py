@@ -40,6 +40,7 @@ Settings and where they come from, measured on 10,000 CIFAR-10 images of 32x32 u
 
 import json
 import os
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,6 +65,10 @@ class Backend(base.Backend):
     fork_safe = False
     several_readers = True
     opens_without_writing = True
+
+    def footprint(self, options: dict[str, Any], image_shape: Sequence[int]) -> base.Footprint:
+        """Count the files of the shards as well."""
+        return sharded.footprint(options, image_shape)
 
     def open(self, path: Path, options: dict[str, Any]) -> "Reader":
         """Open both arrays; what the options did is written in them."""

@@ -66,6 +66,7 @@ class Backend(base.Backend):
     fork_safe = False
     several_readers = True
     opens_without_writing = True
+    takes = base.Footprint(files=15, bytes_per_image=16)
 
     def open(self, path: Path, options: dict[str, Any]) -> "Reader":
         """Open the array; what the options did is written in it."""

@@ -27,6 +27,7 @@ Settings and where they come from, measured on 10,000 CIFAR-10 images of 32x32 u
 - Zarr never syncs, so durable means one syncfs(2) after all writes.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +52,10 @@ class Backend(base.Backend):
     fork_safe = False
     several_readers = True
     opens_without_writing = True
+
+    def footprint(self, options: dict[str, Any], image_shape: Sequence[int]) -> base.Footprint:
+        """Count the files of the shards as well."""
+        return sharded.footprint(options, image_shape)
 
     def open(self, path: Path, options: dict[str, Any]) -> "Reader":
         """Open both arrays; what the options did is written in them."""
