@@ -65,6 +65,9 @@ OTHERS = {
 }
 """Made-up stores without a choice of codec: module, options, and microseconds to open one and to read an image."""
 
+STORE = {"key": "0123456789abcdef", "digest": "cd34" * 16}
+"""What the manifest and the records of every store say of it."""
+
 PROBES = {
     **{"load_average": 0.4, "megahertz": 2200.0, "cpu_seconds": 0.002},
     **{"memory_seconds": 2.4e-6, "file_seconds": 25e-6, "disk_seconds": 2e-3},
@@ -292,7 +295,7 @@ class Run:
             "backend": self._backend(backend),
             "measuring_digest": "feedfacecafe0001",
             "image_set": self._image_set(cutoff),
-            "store": {"key": "0123456789abcdef", "digest": "cd34" * 16, "copied": False},
+            "store": {**STORE, "copied": False},
             "settings": {
                 **{"budget_seconds": 2.0, "minimum_samples": 6, "maximum_samples": 200, "interval_width": 0.05},
                 **{"long_sample_seconds": 2.0, "long_samples": 3, "repeated_seconds": 1.0},
@@ -377,8 +380,8 @@ class Run:
         return {
             "manifest_version": MANIFEST_VERSION,
             **{"backend": backend, "module": about["module"], "options": about["options"], "cutoff": cutoff},
-            **{"key": "0123456789abcdef", "backend_digest": about["digest"], "versions": about["versions"]},
-            **{"image_set": self._image_set(cutoff), "digest": "cd34" * 16},
+            **{**STORE, "backend_digest": about["digest"], "versions": about["versions"]},
+            "image_set": self._image_set(cutoff),
             "apparent_bytes": int(fixed + apparent * cutoff),
             "allocated_bytes": int(fixed + allocated * cutoff + 4095) // 4096 * 4096,
             "files": cutoff + 1 if backend == "png" else 2,

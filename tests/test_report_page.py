@@ -13,7 +13,7 @@ import pytest
 
 from scripts.errors import UserError
 from scripts.report import captions, tables, wording
-from tests.report_run import MORE_OPERATIONS, NFS, OPERATIONS, SYNTHETIC, Run
+from tests.report_run import MORE_OPERATIONS, NFS, OPERATIONS, STORE, SYNTHETIC, Run
 
 LEFT_OUT = {"container_codec", "workers"}
 """Figures that a run of three backends and the usual operations has nothing for."""
@@ -274,7 +274,7 @@ def test_the_page_says_what_was_timed_on_and_what_that_cannot_show(run, tmp_path
     assert "can't show" not in text
     other = Run(tmp_path, cutoffs=(1, 10), operations=("write", "read-cold"), file_system=NFS).write()
     for backend in other.backends:
-        other.change((backend, 10, "read-cold"), store={"key": "0123", "digest": "cd34", "copied": True})
+        other.change((backend, 10, "read-cold"), store={**STORE, "copied": True})
     local = {**NFS, "type": "ext4", "kind": "local", "mount_point": "/local", "limits": ["ext4: something else."]}
     other.change(("png", 1, "write"), file_system=local)
     text = shown(other.summarise().draw("single_image").page("single_image"))

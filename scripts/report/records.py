@@ -1,17 +1,20 @@
 """Reading records back, checked against their schema."""
 
 import json
+import math
 from collections import Counter
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import yaml
 from jsonschema import Draft202012Validator
 
 from scripts.errors import UserError
 
+LONGEST_NUMBER = 20
+"""Digits, with a sign: those of 64 bits."""
 SCHEMA = Path(__file__).parent.parent / "schemas" / "records.schema.yaml"
 
 
@@ -19,23 +22,37 @@ def read(path: Path) -> dict[str, Any]:
     """Return a record. Raises UserError where it's missing, isn't whole, or isn't what the schema says."""
     remedy = f"delete {path} and run again"
     try:
-        record = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
+        record = json.loads(path.read_bytes(), parse_constant=_refuse, parse_float=_finite, parse_int=_exact)
     except FileNotFoundError:
         raise UserError(f"the record {path} is missing; run `snakemake --cores 4` to measure it") from None
-    except ValueError as error:
+    except PermissionError:
+        raise
+    except OSError as error:
+        raise UserError(f"the record {path} can't be read ({error.strerror}); {remedy}") from None
+    except (ValueError, RecursionError) as error:
         raise UserError(f"the record {path} isn't JSON ({error}); {remedy}") from None
     if not _validator().is_valid(_with_samples_once(record)):
         fault = next(_validator().iter_errors(record))
         place = "/".join(map(str, fault.absolute_path)) or "as a whole"
-        raise UserError(f"the record {path} isn't of this version ({place}: {fault.message:.200}); {remedy}")
+        raise UserError(f"the record {path} isn't what this version writes ({place}: {fault.message:.200}); {remedy}")
     if fault := _beyond_schema(record):
-        raise UserError(f"the record {path} isn't what a job writes ({fault}); {remedy}")
+        raise UserError(f"the record {path} isn't what this version writes ({fault}); {remedy}")
     return record
 
 
-def _refuse(constant: str) -> None:
+def _refuse(constant: str) -> NoReturn:
     """NaN and Infinity, which Python reads though they are no JSON, and no number to compute with."""
     raise ValueError(f"{constant} is no number")
+
+
+def _finite(text: str) -> float:
+    """A number that isn't too large to compute with, as 1e400 is."""
+    return float(text) if math.isfinite(float(text)) else _refuse(text)
+
+
+def _exact(text: str) -> int:
+    """A number of bytes, images or the like, which a float can hold as well."""
+    return int(text) if len(text) <= LONGEST_NUMBER else _refuse(f"{text[:LONGEST_NUMBER]}...")
 
 
 def _beyond_schema(record: dict[str, Any]) -> str | None:

@@ -1,6 +1,5 @@
 """From records and manifests to the rows of the tables."""
 
-import json
 import math
 from functools import cache
 from itertools import product
@@ -13,9 +12,10 @@ from scripts.backends import base
 from scripts.errors import UserError
 from scripts.measure.operations.base import QUANTILES
 from scripts.measure.sampling import block, median
-from scripts.report import answers, comparability, disturbances, nodes, statistics, tables, wording
+from scripts.report import answers, comparability, disturbances, manifests, nodes, statistics, tables, wording
 from scripts.report.comparability import Records
 from scripts.report.comparison import SUBJECTS, CellName, Job, Results
+from scripts.report.manifests import Manifests, Store, store_of
 from scripts.report.records import read as read_record
 from scripts.report.tables import Row, Tables
 
@@ -39,14 +39,15 @@ def write_tables(
 ) -> None:
     """Write every table of all the cells of one machine into `directory`.
 
-    Raises UserError for a missing or malformed record or manifest and for records that were timed at the same moment.
+    Raises UserError for a missing or damaged record or manifest, for those that don't fit together, and for records
+    that were timed at the same moment.
     """
     cells = list(product(backends, cutoffs, operations))
     loaded = load_records(records_directory, machine, cells)
     comparability.refuse_overlaps(loaded)
     groups = comparability.comparison_groups(loaded, nodes.pools(nodes.compare(loaded)))
     stores = list(product(backends, cutoffs))
-    disk_usage = disk_usage_rows(stores_directory, stores, loaded)
+    disk_usage = disk_usage_rows(manifests.load(stores_directory, stores, loaded), stores, loaded)
     rows = {
         "timings": timing_rows(loaded, groups),
         "summary": summary_rows(loaded, groups, disk_usage),
@@ -136,20 +137,15 @@ def record_path(record: dict) -> str:
     return "/".join([RECORDS, cell["machine"], cell["backend"], str(cell["cutoff"]), f"{cell['operation']}.json"])
 
 
-def disk_usage_rows(directory: Path, stores: list[tuple[str, int]], records: Records) -> list[Row]:
-    """A row per store (backend, cutoff), from its manifest.
-
-    A store without a manifest has an empty row if all its cells are gaps; otherwise a UserError names the file.
-    """
+def disk_usage_rows(found: Manifests, stores: list[Store], records: Records) -> list[Row]:
+    """A row per store (backend, cutoff), from its manifest; of one that has none, which can't be measured, an empty
+    row."""
     rows = []
     for backend, cutoff in stores:
-        path = directory / backend / str(cutoff) / "manifest.json"
-        if path.is_file():
-            rows.append(_disk_usage_of(path))
+        if (backend, cutoff) in found:
+            rows.append(_disk_usage_of(found[backend, cutoff]))
             continue
-        cells = [record for record in records.values() if _store_of(record) == (backend, cutoff)]
-        if not cells or any(record["status"] == "measured" for record in cells):
-            raise UserError(f"the manifest {path} is missing; run the workflow again to build this store")
+        cells = [record for record in records.values() if store_of(record) == (backend, cutoff)]
         row = dict.fromkeys(tables.columns("disk_usage"))
         row |= {"backend": backend, **_kind(cells[0]["backend"]), "cutoff_images": cutoff, **_image_set(cells[0])}
         rows.append(row)
@@ -315,27 +311,24 @@ def _cell(record: dict) -> Row:
     }
 
 
-def _disk_usage_of(path: Path) -> Row:
-    try:
-        manifest = json.loads(path.read_text())
-        images, raw = manifest["cutoff"], manifest["cutoff"] * math.prod(manifest["image_set"]["image_shape"])
-        apparent, allocated = manifest["apparent_bytes"], manifest["allocated_bytes"]
-        return {
-            "backend": manifest["backend"],
-            **_kind(manifest),
-            "cutoff_images": images,
-            **_image_set(manifest),
-            "apparent_bytes": apparent,
-            "allocated_bytes": allocated,
-            "files": manifest["files"],
-            "apparent_bytes_per_image": apparent / images,
-            "allocated_bytes_per_image": allocated / images,
-            "apparent_ratio_to_raw": apparent / raw,
-            "allocated_ratio_to_raw": allocated / raw,
-            "file_system": manifest["file_system"]["type"],
-        }
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} is not a manifest of this version ({error!r}); remove it and run again") from None
+def _disk_usage_of(content: dict[str, Any]) -> Row:
+    """The row of a store, from the content of its manifest."""
+    images, raw = content["cutoff"], content["cutoff"] * math.prod(content["image_set"]["image_shape"])
+    apparent, allocated = content["apparent_bytes"], content["allocated_bytes"]
+    return {
+        "backend": content["backend"],
+        **_kind(content),
+        "cutoff_images": images,
+        **_image_set(content),
+        "apparent_bytes": apparent,
+        "allocated_bytes": allocated,
+        "files": content["files"],
+        "apparent_bytes_per_image": apparent / images,
+        "allocated_bytes_per_image": allocated / images,
+        "apparent_ratio_to_raw": apparent / raw,
+        "allocated_ratio_to_raw": allocated / raw,
+        "file_system": content["file_system"]["type"],
+    }
 
 
 def _kind(source: dict) -> Row:
@@ -359,7 +352,3 @@ def _defaults(module: str) -> dict[str, Any]:
 
 def _image_set(source: dict) -> Row:
     return {"image_set": source["image_set"]["label"], "synthetic": source["image_set"]["synthetic"]}
-
-
-def _store_of(record: dict) -> tuple[str, int]:
-    return record["cell"]["backend"], record["cell"]["cutoff"]

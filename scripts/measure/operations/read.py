@@ -116,8 +116,8 @@ class Read(Operation):
             self.refuse()
 
     def refuse(self) -> None:
-        """Raise UserError: the backend or its store doesn't give back what was stored."""
+        """Raise UserError: the backend doesn't give back what was stored; a damaged store is told apart elsewhere."""
         raise UserError(
-            f"{self.inputs.store}: what was read isn't what was stored; delete this store and run again, and where "
-            "that doesn't help mend the backend"
+            f"{self.inputs.store}: what was read isn't what was stored, and neither the store's files nor the images "
+            "have changed; mend the backend"
         )
