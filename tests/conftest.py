@@ -93,10 +93,10 @@ def mounted(place: Path, at_the_end: Callable[[Callable[[], object]], None], opt
     return place
 
 
-def write_image_set(directory: Path, count: int) -> ImageSet:
-    """Write an image set of `count` distinct images in the way that the unpack step does."""
+def write_image_set(directory: Path, count: int, images: np.ndarray | None = None) -> ImageSet:
+    """Write an image set of `count` images, distinct unless given, in the way that the unpack step does."""
     directory.mkdir(parents=True)
-    images = synthetic.generate(count, seed=1)
+    images = synthetic.generate(count, seed=1) if images is None else images
     labels = np.arange(count, dtype=np.int64) % 10
     for prefix in ("", "test_"):
         np.save(directory / f"{prefix}images.npy", images)

@@ -316,6 +316,7 @@ class Run:
                 **{"wall_seconds": 4.0, "stolen_seconds": 0.01, "other_user_seconds": 0.02, "throttle_events": None},
             },
             "eviction": "posix_fadvise" if operation.endswith("cold") else None,
+            "device_share": 1.0 if operation.endswith("cold") else None,
             "latencies": None if reason else self._latencies(backend, cutoff, operation),
             "overwrite_seconds": None,
             "samples": [] if reason else self._samples(backend, cutoff, operation, slower),
@@ -384,7 +385,7 @@ class Run:
             "image_set": self._image_set(cutoff),
             "apparent_bytes": int(fixed + apparent * cutoff),
             "allocated_bytes": int(fixed + allocated * cutoff + 4095) // 4096 * 4096,
-            "files": cutoff + 1 if backend == "png" else 2,
+            **{"allocation": "blocks", "inline_bytes": 0, "files": cutoff + 1 if backend == "png" else 2},
             "file_system": self.file_system,
         }
 

@@ -14,6 +14,8 @@ MOUNTS = r"""
 42 22 0:51 / /fast rw,noatime shared:21 - lustre server@tcp:/fast rw,flock
 43 22 0:52 / /gpfs rw,relatime shared:22 - gpfs gpfs1 rw,dev=gpfs1
 44 22 0:53 / /pool rw,xattr shared:23 - zfs tank/pool rw
+47 22 0:56 / /packed rw,noatime shared:24 - btrfs /dev/sdd rw,compress-force=zstd:3,space_cache=v2
+48 22 0:57 / /layers rw,relatime - overlay overlay rw,lowerdir=/l,upperdir=/u,workdir=/w
 45 41 0:54 / /home/me/my\040disk rw,relatime shared:24 - xfs /dev/sdb1 rw
 46 22 0:55 / /odd rw - newfs /dev/sdc rw
 """.strip()
@@ -32,6 +34,8 @@ def described(path: str) -> dict:
         ("/fast/project", "lustre", "network", ["servers keep in their memory", "durable means that the servers"]),
         ("/gpfs", "gpfs", "network", ["memory of its own", "servers keep", "durable means"]),
         ("/pool/data", "zfs", "local", ["memory of its own"]),
+        ("/packed/data", "btrfs", "local", ["compress what is written (compress-force=zstd:3)", "small files"]),
+        ("/layers/data", "overlay", "local", ["another file system below"]),
         ("/home/me/my disk/data", "xfs", "local", []),
         ("/odd/data", "newfs", "unknown", ["isn't known"]),
     ],

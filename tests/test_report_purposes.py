@@ -187,6 +187,19 @@ def test_where_the_file_system_does_not_tell_what_is_allocated_apparent_size_ans
     assert least[-1].startswith("png 2.26 kB an image")
 
 
+def test_where_a_store_is_compressed_to_nobody_knows_what_allocated_size_decides_nothing(tmp_path):
+    """It may be the smallest of all, so that the others' sizes say nothing about which is."""
+    run = Run(tmp_path, operations=("write", "read-warm")).write()
+    for cutoff in run.cutoffs:
+        run.change_manifest("lmdb", cutoff, allocated_bytes=None, allocation="unknown")
+    drawn = run.summarise().draw("single_image", "disk_usage", "ranking")
+    page = drawn.page("single_image", "disk_usage", "ranking")
+    assert rows(page)["Least disk apparent size"][-1].startswith("png 2.26 kB an image")
+    assert "compressed by the file system, which doesn't say to how much" in page
+    assert "not known: compressed" in (run.directory / "figures" / "disk_usage.svg").read_text()
+    assert "allocated" not in (run.directory / "figures" / "ranking.svg").read_text()
+
+
 def test_where_most_are_by_ratios_it_is_said_once_and_the_others_are_marked(tmp_path):
     """The machine was slow in the jobs of one backend, apart from one."""
     run = Run(tmp_path, ("a", "b"), (10,), ("write", "read-warm", "read-cold")).write()

@@ -6,7 +6,8 @@ from pathlib import Path
 
 LOCAL, MEMORY, NETWORK, UNKNOWN = "local", "memory", "network", "unknown"
 KINDS = {
-    **dict.fromkeys(("ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "bcachefs", "jfs", "zfs", "overlay"), LOCAL),
+    **dict.fromkeys(("ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "bcachefs", "jfs", "ntfs3"), LOCAL),
+    **dict.fromkeys(("zfs", "overlay"), LOCAL),
     **dict.fromkeys(("tmpfs", "ramfs"), MEMORY),
     **dict.fromkeys(("nfs", "nfs4", "cifs", "smb3", "afs", "9p", "virtiofs", "ceph", "fuse.sshfs"), NETWORK),
     **dict.fromkeys(("lustre", "gpfs", "beegfs", "pvfs2", "wekafs", "panfs", "fuse.glusterfs", "glusterfs"), NETWORK),
@@ -14,6 +15,18 @@ KINDS = {
 """By the names that mounts have in /proc/self/mountinfo."""
 OWN_CACHE = ("gpfs", "zfs", "pvfs2", "wekafs")
 """These keep data in a memory of their own, beside the page cache: GPFS in its page pool, ZFS in its ARC."""
+HIDES_COMPRESSION = ("btrfs", "bcachefs", "overlay", UNKNOWN)
+"""The blocks of a compressed file may be those before compression here: in overlay as in what lies below. Those of ZFS,
+NTFS and EROFS are what lies on the disk, those of F2FS what stays reserved there."""
+INLINES = (*HIDES_COMPRESSION, "f2fs", "ntfs3")
+"""These may keep small files among their metadata. Where ext4 does so, such a file has no block."""
+ALLOCATES_LATE = {"zfs": Path("/sys/module/zfs/parameters/zfs_txg_timeout")}
+"""What is synced is in a log at first here, and gets its blocks with the next transaction group, after so many seconds
+as the file says."""
+LATE_SECONDS = 5
+"""What ZFS has in that file unless somebody changes it."""
+COMPRESSION = "compress"
+"""How the mount options begin that say whether and how new files are compressed."""
 
 EVICTED_HERE_ALONE = (
     "{type}: what its servers keep in their memory can't be evicted from a node, so cold means that the node holds "
@@ -28,6 +41,18 @@ OWN_CACHE_STAYS = (
     "and warm reads are those that no device was asked for"
 )
 NEVER_ON_A_DISK = "{type}: it is memory, so nothing can be evicted from it or synced to a disk"
+COMPRESSES = (
+    "{type}: it may compress what is written ({how}), so cold means that nothing was in the page cache and that "
+    "the device gave as large a part as of the plain file, not all bytes"
+)
+SMALL_FILES_STAY = (
+    "{type}: small files lie among its metadata, which posix_fadvise can't evict, so a store of such files is read "
+    "cold with drop_caches alone"
+)
+LIES_BELOW = (
+    "{type}: the files lie on another file system below this one, which doesn't say how, or whether, that one "
+    "compresses and caches them"
+)
 NOT_KNOWN = "{type}: it isn't known to this workflow, nor whether what is evicted from the page cache leaves its memory"
 
 
@@ -49,15 +74,50 @@ def description(type_: str, mount_point: str, options: str) -> dict[str, object]
         NETWORK: [EVICTED_HERE_ALONE, SYNCED_BY_WORD],
         UNKNOWN: [NOT_KNOWN],
     }[kind]
-    if keeps_own_cache(type_):
-        said = [OWN_CACHE_STAYS, *said]
-    limits = [sentence.format(type=type_) for sentence in said]
+    how = [option for option in options.split(",") if option.startswith(COMPRESSION)]
+    found = {
+        OWN_CACHE_STAYS: keeps_own_cache(type_),
+        LIES_BELOW: type_ == "overlay",
+        COMPRESSES: how and not keeps_own_cache(type_),
+        SMALL_FILES_STAY: type_ in INLINES and kind == LOCAL and type_ != "overlay",
+    }
+    said = [*(sentence for sentence, holds in found.items() if holds), *said]
+    limits = [sentence.format(type=type_, how=", ".join(how)) for sentence in said]
     return {"type": type_, "kind": kind, "mount_point": mount_point, "options": options, "limits": limits}
 
 
 def keeps_own_cache(file_system_type: str) -> bool:
     """Say whether data stays in a memory of the file system's own when it leaves the page cache."""
     return file_system_type in OWN_CACHE
+
+
+def may_hide_compression(file_system_type: str) -> bool:
+    """Say whether the blocks of a file may be more than it takes on the disk, compressed."""
+    return file_system_type in HIDES_COMPRESSION or file_system_type not in KINDS
+
+
+def may_inline(file_system_type: str) -> bool:
+    """Say whether the content of small files may lie among the metadata, though they have blocks."""
+    return file_system_type in INLINES or file_system_type not in KINDS
+
+
+def seconds_to_allocate(path: Path) -> float:
+    """Return how long (s) after a sync the file system that a path is on may give blocks to what was synced."""
+    setting = ALLOCATES_LATE.get(type_of(path))
+    if not setting:
+        return 0.0
+    try:
+        return float(setting.read_text())
+    except (OSError, ValueError):
+        return LATE_SECONDS
+
+
+def never_cold(path: Path) -> str | None:
+    """Say why nothing on the file system that a path is on can be read cold, None where it can, for all that is known
+    beforehand."""
+    type_ = type_of(path)
+    why = NEVER_ON_A_DISK if KINDS.get(type_) == MEMORY else OWN_CACHE_STAYS if keeps_own_cache(type_) else None
+    return why and why.format(type=type_)
 
 
 def type_of(path: Path) -> str:

@@ -71,6 +71,7 @@ def take(job: Job, place: Path) -> dict[str, Any]:
         "store": {"key": manifest["key"], "digest": manifest["digest"]},
         "process": {"threads": job.settings.threads, "cpu_affinity": process.cpu_affinity()},
         "eviction": operation.eviction,
+        "device_share": operation.device_share(),
         "latencies": None if gap_reason else operation.latencies(),
         "overwrite_seconds": overwrite_seconds,
         "samples": [asdict(taken) for taken in operation.samples],

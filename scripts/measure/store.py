@@ -95,7 +95,7 @@ def build(name: str, choice: Choice, cutoff: int, image_set: ImageSet, directory
             digest = content_digest(_read_back(reader, name)) if count == cutoff else None
         if digest != content_digest(base.blocks(images, labels)):
             raise UserError(f"backend {name} gave back other images than it was given ({cutoff} images); mend it")
-        usage = disk_usage.measure(unpublished / DATA)
+        usage = disk_usage.settled(unpublished / DATA)
         provenance = image_set.provenance
         content = {
             "backend": name,

@@ -96,6 +96,8 @@ def _smallest(results: Results, measure: str, cutoff: int) -> Answer | None:
     rows = {name: results.tables.store(name, cutoff) for name in results.tables.backends}
     # Some file systems don't tell what is allocated: no value, then, rather than nothing.
     values = {name: (row and row[measure]) or None for name, row in rows.items()}
+    if measure == "allocated_bytes" and not results.tables.allocated_decides:
+        return None
 
     def says(leader: str) -> tuple[str, None]:
         return f"{wording.size(values[leader] / cutoff)} an image", None

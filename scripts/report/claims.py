@@ -129,7 +129,7 @@ def _epoch(results: Results) -> Verdict:
 def _large_images(results: Results) -> Verdict:
     for cutoff in reversed(results.tables.cutoffs):
         rows = {name: results.tables.store(name, cutoff) for name in (LMDB, HDF5)}
-        if not all(rows.values()):
+        if not all(row and row["allocated_bytes"] for row in rows.values()):
             continue
         pixels = rows[LMDB]["apparent_bytes_per_image"] / rows[LMDB]["apparent_ratio_to_raw"]
         if pixels < LARGE_PIXELS:

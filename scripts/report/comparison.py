@@ -161,7 +161,7 @@ class Results:
     def size_ratio(self, measure: str, cutoff: int, one: str, other: str) -> Ratio | None:
         """How many times as many bytes (`apparent_bytes` or `allocated_bytes`) `one` takes as `other`."""
         first, second = (self.tables.store(backend, cutoff) for backend in (one, other))
-        if not first or not second or not second[measure]:
+        if not (first and second and first[measure] and second[measure]):
             return None
         value = first[measure] / second[measure]
         return Ratio(value, value, value, EXACT, SIZE)

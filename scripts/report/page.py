@@ -197,7 +197,8 @@ def _places(read: Tables) -> dict[str, str]:
         found[links.cell(row)] = f"{'; '.join(filter(None, what))}: {said}"
     for row in read.disk_usage:
         if row["apparent_bytes"] is not None:
-            sizes = (f"{wording.size(row[f'{measure}_bytes'])} {measure}" for measure in ("apparent", "allocated"))
+            known = [measure for measure in ("apparent", "allocated") if row[f"{measure}_bytes"] is not None]
+            sizes = (f"{wording.size(row[f'{measure}_bytes'])} {measure}" for measure in known)
             found[links.store(row)] = f"{row['backend']}; {wording.images(row['cutoff_images'])}: {', '.join(sizes)}"
     return found
 
@@ -228,9 +229,10 @@ def _ranked(read: Tables, operation: str) -> list[str]:
 
 
 def _by_disk(read: Tables) -> list[str]:
-    """All backends by the bytes allocated at the largest cutoff."""
+    """All backends by the bytes allocated at the largest cutoff, the apparent ones where the former don't decide."""
+    measure = "allocated_bytes" if read.allocated_decides else "apparent_bytes"
     sizes = {name: read.store(name, read.cutoffs[-1]) for name in read.backends}
-    known = {name: row["allocated_bytes"] for name, row in sizes.items() if row and row["allocated_bytes"]}
+    known = {name: row[measure] for name, row in sizes.items() if row and row[measure]}
     return list(dict.fromkeys([*sorted(known, key=known.__getitem__), *read.backends]))
 
 

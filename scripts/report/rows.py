@@ -322,11 +322,12 @@ def _disk_usage_of(content: dict[str, Any]) -> Row:
         **_image_set(content),
         "apparent_bytes": apparent,
         "allocated_bytes": allocated,
+        "allocation": content["allocation"],
         "files": content["files"],
         "apparent_bytes_per_image": apparent / images,
-        "allocated_bytes_per_image": allocated / images,
+        "allocated_bytes_per_image": None if allocated is None else allocated / images,
         "apparent_ratio_to_raw": apparent / raw,
-        "allocated_ratio_to_raw": allocated / raw,
+        "allocated_ratio_to_raw": None if allocated is None else allocated / raw,
         "file_system": content["file_system"]["type"],
     }
 

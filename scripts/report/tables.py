@@ -17,6 +17,7 @@ Row = dict[str, Any]
 
 SCHEMA = Path(__file__).parent.parent / "schemas" / "tables.schema.yaml"
 MAIN_GROUP = 1
+ALLOCATION_UNKNOWN = "unknown"
 TYPES = {"string": str, "integer": int, "number": (int, float), "boolean": bool}
 DATA_TYPES = {"string": "string", "integer": "Int64", "number": "Float64", "boolean": "boolean"}
 """The pandas data types, all of which know an empty field."""
@@ -161,6 +162,11 @@ class Tables:
         """The disk usage of a store, or None where it wasn't built."""
         row = self._stores.get((backend, cutoff))
         return row if row and row["apparent_bytes"] is not None else None
+
+    @cached_property
+    def allocated_decides(self) -> bool:
+        """Whether allocated bytes may say which store is smallest: not where the file system hides those of some."""
+        return not any(row["allocation"] == ALLOCATION_UNKNOWN for row in self.disk_usage)
 
     @cached_property
     def _cells(self) -> dict[tuple[str, int, str], Row]:

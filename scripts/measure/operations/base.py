@@ -160,6 +160,10 @@ class Operation(ABC):
         """Return quantiles of the time (s) of one call over all samples that count, or None."""
         return None
 
+    def device_share(self) -> float | None:
+        """Return which part of the plain file's bytes came from the device in cold runs, at most, None without such."""
+        return None
+
     def overwrite_seconds(self) -> float | None:
         """Return how long (s) it takes to write where the plain file was just written, for what writes durably."""
         return None

@@ -6,7 +6,8 @@ from scripts.measure import disk_usage, file_system, page_cache
 from scripts.measure.operations.base import Unmeasurable
 
 FEWEST_DEVICE_BYTES = 0.25
-"""Of the bytes in a store, for the images asked for: whoever reads fewer from the device had them from elsewhere."""
+"""Of the bytes on the disk of a store, for the images asked for: a reader that gets fewer from the device had them from
+elsewhere. Where the file system compresses, fewer bytes are expected, in the ratio that the plain file shows."""
 SLACK_BYTES = 4 * 4096
 """What pages at the edges of images and of the store may make up."""
 FADVISE, DROP_CACHES = "posix_fadvise", "drop_caches"
@@ -20,9 +21,11 @@ class CacheState:
         self.name = "cold" if cold else "warm"
         self._drops = cold and drop_caches and page_cache.drop_all()
         self.eviction = (DROP_CACHES if self._drops else FADVISE) if cold else None
-        self._device_counts = False
+        self.device_share: float | None = None
+        """The largest part of the plain file's bytes that came from the device in a cold run, None where no read was
+        ever counted: below 1 where the file system compresses and doesn't tell the bytes on the disk."""
         self._hidden = False
-        self._sizes: dict[Path, int] = {}
+        self._usage: dict[Path, disk_usage.DiskUsage] = {}
 
     def try_on(self, path: Path) -> None:
         """Evict a store. Raises Unmeasurable where reads start cold and it stays, or nobody can know.
@@ -44,6 +47,13 @@ class CacheState:
             raise Unmeasurable(
                 f"the store can't be evicted from the page cache of file system {kind}: {resident:.0%} stayed resident"
             )
+        usage = self._measured(path)
+        inline = usage.inline_bytes / max(1, usage.apparent_bytes)
+        if inline > page_cache.COLD_RESIDENT_FRACTION and not self._drops:
+            raise Unmeasurable(
+                f"file system {kind} keeps {inline:.0%} of what is to be read, in small files, among its metadata, "
+                "which can't be evicted; as root, with drop_caches: true, it can"
+            )
 
     def bring_about(self, path: Path) -> float | None:
         """Evict the store or load it, and return the part of it that is resident then, None if it can't be known."""
@@ -64,9 +74,9 @@ class CacheState:
     ) -> bool:
         """Say whether a run started from the state, given what was resident before it and read from devices in it.
 
-        `share` is the part of the store's images that was read. A cold read must have come from the device, unless no
-        read of the baseline, a plain file, was ever counted: some file systems don't. A warm one mustn't, beyond what
-        may not be resident.
+        `share` is the part of the store's images that was read. A cold read must have come from the device, as far as
+        the reads of the baseline, a plain file, did: some file systems don't count them, and where one compresses,
+        fewer bytes come than are read. A warm read mustn't, beyond what may not be resident.
         """
         if not self.cold:
             # Where residency is unknown, a run that read nothing from a device has shown that the store was in memory.
@@ -76,15 +86,21 @@ class CacheState:
             return resident >= page_cache.WARM_RESIDENT_FRACTION and (device_read_bytes or 0) <= missing
         if resident is None or resident > page_cache.COLD_RESIDENT_FRACTION:
             return False
-        if is_baseline:
-            self._device_counts |= bool(device_read_bytes)
-        if not self._device_counts or device_read_bytes is None:
+        bytes_on_disk = self._bytes(path) * share
+        if is_baseline and device_read_bytes:
+            self.device_share = max(self.device_share or 0.0, min(1.0, device_read_bytes / max(1.0, bytes_on_disk)))
+        if self.device_share is None or device_read_bytes is None:
             return True
-        return device_read_bytes >= max(1, self._bytes(path) * share * FEWEST_DEVICE_BYTES - SLACK_BYTES)
+        return device_read_bytes >= max(1, bytes_on_disk * self.device_share * FEWEST_DEVICE_BYTES - SLACK_BYTES)
 
     def _bytes(self, path: Path) -> int:
-        """The bytes of the store's files that can come from the device, asked for once: holes in files can't."""
-        if path not in self._sizes:
-            usage = disk_usage.measure(path) if path.is_dir() else None
-            self._sizes[path] = min(usage.apparent_bytes, usage.allocated_bytes) if usage else path.stat().st_size
-        return self._sizes[path]
+        """The bytes of the store's files that can come from the device: holes in files can't."""
+        usage = self._measured(path)
+        known = usage.apparent_bytes if usage.allocated_bytes is None else usage.allocated_bytes
+        return min(usage.apparent_bytes, known)
+
+    def _measured(self, path: Path) -> disk_usage.DiskUsage:
+        """What the store takes on the disk, asked for once."""
+        if path not in self._usage:
+            self._usage[path] = disk_usage.measure(path)
+        return self._usage[path]

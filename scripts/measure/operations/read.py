@@ -99,6 +99,10 @@ class Read(Operation):
         path = self.paths[subject.name]
         return self.cache.verified(path, resident, device_read_bytes, share, is_baseline=subject is self.baseline)
 
+    def device_share(self) -> float | None:
+        """Return which part of the plain file's bytes came from the device in cold runs, at most, None without such."""
+        return self.cache.device_share
+
     def compare(self, images: np.ndarray, labels: np.ndarray, ids: np.ndarray) -> None:
         """Raise UserError where images or labels aren't those of `ids`, in that order.
 

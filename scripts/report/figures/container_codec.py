@@ -35,6 +35,8 @@ def draw(tables: Tables) -> Figure:
         return style.empty(title, [said, *style.gaps(tables, wanted)], tables)
     operations = combinations.operations(tables, found, cutoff)
     stores = {name: row for name in found.names if (row := tables.store(name, cutoff)) and row["allocated_bytes"]}
+    if not tables.allocated_decides:
+        stores = {}
     sizes = {name: row["allocated_bytes_per_image"] for name, row in stores.items()}
     panels = len(operations) + bool(sizes)
     notes = [

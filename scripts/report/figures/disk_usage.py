@@ -14,6 +14,7 @@ from scripts.report.tables import Tables
 
 POSITION = 9
 MEASURES = ("apparent", "allocated")
+HIDDEN = "not known: compressed"
 
 
 def draw(tables: Tables) -> Figure:
@@ -28,6 +29,7 @@ def draw(tables: Tables) -> Figure:
     notes = [
         *style.source(tables),
         "Filled: apparent size. Hatched: allocated by the file system. Line: raw pixels.",
+        _compression(tables),
         f"In brackets: published sizes of the article ({article.NAME})." if published else "",
     ]
     height = 2 * 0.19 * len(tables.backends) + 0.1
@@ -44,15 +46,17 @@ def _heat(tables: Tables, title: str, cutoffs: list[int]) -> Figure:
     """Rows by the size at the largest cutoff."""
     names = [name for name in tables.backends if any(tables.store(name, cutoff) for cutoff in cutoffs)]
     raw = f"{_raw(tables, cutoffs[-1]):,.0f}"
+    first = "allocated" if tables.allocated_decides else "apparent"
     notes = [
         *style.source(tables),
-        f"Bytes per image, by the number of images; the raw pixels of one are {raw} bytes. Rows by allocated bytes at "
+        f"Bytes per image, by the number of images; the raw pixels of one are {raw} bytes. Rows by {first} bytes at "
         f"the largest number, the least first. {heat.LEAST} The darker, the more, up to {heat.DARKEST:.0f} times the "
         "least.",
+        _compression(tables),
     ]
     left = bars.name_width(names)
     figure, panels = style.canvas(title, 2, 2, heat.ROW * len(names), notes, left=left, above=0.55, below=0.15)
-    order = sorted(names, key=lambda name: _size(tables, name, cutoffs[-1], "allocated") or math.inf)
+    order = sorted(names, key=lambda name: _size(tables, name, cutoffs[-1], first) or math.inf)
     for axes, measure, words in zip(panels, MEASURES, ("Apparent size", "Allocated by the file system"), strict=True):
         least = {}
         for cutoff in cutoffs:
@@ -68,7 +72,17 @@ def _field(tables: Tables, name: str, cutoff: int, measure: str, least: float) -
     size = _size(tables, name, cutoff, measure)
     if not size:
         return heat.GAP
+    if measure == "allocated" and not tables.allocated_decides:
+        return heat.Field(f"{size:,.0f}", link=links.store(tables.store(name, cutoff)))
     return heat.of_size(size, least, f"{size:,.0f}", links.store(tables.store(name, cutoff)))
+
+
+def _compression(tables: Tables) -> str:
+    """What the allocated sizes are where the file system compresses; empty where it doesn't."""
+    if not tables.allocated_decides:
+        return "The file system compresses and doesn't tell to how much, so allocated sizes are compared with nothing."
+    compressed = any(row["allocation"] == "extents" for row in tables.disk_usage)
+    return "The file system compresses: allocated is what lies on the disk." if compressed else ""
 
 
 def _size(tables: Tables, name: str, cutoff: int, measure: str) -> float | None:
@@ -94,7 +108,8 @@ def _bars(tables: Tables, name: str, cutoff: int) -> list[bars.Bar]:
     if not row:
         return [bars.Bar(name, None, f"no value{bracket}", colour)]
     apparent, allocated = row["apparent_bytes_per_image"], row["allocated_bytes_per_image"]
+    said = HIDDEN if allocated is None else f"{allocated:,.0f}"
     return [
         bars.Bar(name, apparent, f"{apparent:,.0f}{bracket}", colour, link=links.store(row)),
-        bars.Bar(name, allocated, f"{allocated:,.0f}", colour, hatch="/////", link=links.store(row)),
+        bars.Bar(name, allocated, said, colour, hatch="/////", link=links.store(row)),
     ]

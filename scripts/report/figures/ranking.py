@@ -35,7 +35,7 @@ def draw(tables: Tables) -> Figure:
     best = [heat.Field(""), *(_best(tables, cutoff, operation) for operation in operations)]
     plain = [heat.Field(""), *(_plain(tables, cutoff, operation) for operation in operations)]
     sizes = {name: row["allocated_bytes"] for name in order if (row := tables.store(name, cutoff))}
-    if any(sizes.values()):
+    if any(sizes.values()) and tables.allocated_decides:
         least = min(size for size in sizes.values() if size)
         columns.append(DISK)
         for name, row in zip(order, fields, strict=True):

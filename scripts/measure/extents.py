@@ -1,0 +1,112 @@
+"""Where the bytes of a file lie, as its file system tells: compressed, among its metadata, how many on the disk.
+
+FIEMAP (Linux, Documentation/filesystems/fiemap.rst) tells everybody whether an extent is compressed, but not its size
+on the disk. Btrfs tells that size to root, who may search its trees: BTRFS_IOC_TREE_SEARCH (btrfs-ioctl(2)).
+"""
+
+import fcntl
+import os
+import struct
+from dataclasses import dataclass
+
+FIEMAP = 0xC020660B
+"""FS_IOC_FIEMAP, include/uapi/linux/fs.h; structures and flags are in fiemap.h there."""
+FIEMAP_HEAD, FIEMAP_EXTENT = struct.Struct("=QQIIII"), struct.Struct("=QQQ16xI12x")
+FIEMAP_EXTENTS = 64
+"""So many extents are asked for in one call."""
+WHOLE_FILE = 2**64 - 1
+LAST, ENCODED, INLINE = 0x1, 0x8, 0x200
+
+TREE_SEARCH = 0xD0009411
+"""BTRFS_IOC_TREE_SEARCH, include/uapi/linux/btrfs.h; the items are in btrfs_tree.h there."""
+SEARCH_BYTES = 4096
+SEARCH_KEY, SEARCH_HEAD = struct.Struct("=7Q4I32x"), struct.Struct("=QQQII")
+EXTENT_DATA = 108
+ITEM_HEAD, ITEM_PLACE = struct.Struct("<QQBBHB"), struct.Struct("<QQ")
+"""Generation, bytes in memory, compression, encryption, other encoding and type; place and bytes on the disk."""
+ITEM_INLINE = 0
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """How the extents of a file are stored: whether any is compressed, and how many bytes lie among the metadata."""
+
+    compressed: bool
+    inline_bytes: int
+
+
+def kinds(path: str) -> Kinds | None:
+    """Return how the extents of a file are stored, None where its file system doesn't tell."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        found = _extents(descriptor)
+        length = os.fstat(descriptor).st_size
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    inline = sum(max(0, min(start + size, length) - start) for start, size, flags in found if flags & INLINE)
+    return Kinds(any(flags & ENCODED for _, _, flags in found), inline)
+
+
+def btrfs_bytes(path: str, seen: set[int]) -> int:
+    """Return the bytes that a file takes on the disk of a btrfs, compressed, those among the metadata included.
+
+    `seen` are the places of extents that count already; those of this file are added, so that data which several files
+    share counts once. Raises OSError where the file is on another file system, and PermissionError for all but root.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    taken = 0
+    try:
+        for content in _items(descriptor):
+            *_, type_ = ITEM_HEAD.unpack_from(content)
+            if type_ == ITEM_INLINE:
+                taken += len(content) - ITEM_HEAD.size
+                continue
+            place, size = ITEM_PLACE.unpack_from(content, ITEM_HEAD.size)
+            if place and place not in seen:  # a hole is nowhere
+                seen.add(place)
+                taken += size
+    finally:
+        os.close(descriptor)
+    return taken
+
+
+def _extents(descriptor: int) -> list[tuple[int, int, int]]:
+    """Return (start, bytes, flags) of each extent of an open file. Raises OSError where that isn't told."""
+    found: list[tuple[int, int, int]] = []
+    start = 0
+    while not found or not found[-1][2] & LAST:
+        buffer = bytearray(FIEMAP_HEAD.size + FIEMAP_EXTENTS * FIEMAP_EXTENT.size)
+        FIEMAP_HEAD.pack_into(buffer, 0, start, WHOLE_FILE - start, 0, 0, FIEMAP_EXTENTS, 0)
+        fcntl.ioctl(descriptor, FIEMAP, buffer)
+        count = FIEMAP_HEAD.unpack_from(buffer)[3]
+        if not count:
+            break
+        for number in range(count):
+            logical, _, size, flags = FIEMAP_EXTENT.unpack_from(buffer, FIEMAP_HEAD.size + number * FIEMAP_EXTENT.size)
+            found.append((logical, size, flags))
+        start = found[-1][0] + found[-1][1]
+    return found
+
+
+def _items(descriptor: int) -> list[bytes]:
+    """Return what the tree of a btrfs says of each extent of an open file. Raises OSError as `btrfs_bytes` does."""
+    number, start = os.fstat(descriptor).st_ino, 0
+    found: list[bytes] = []
+    while True:
+        buffer = bytearray(SEARCH_BYTES)
+        # Tree (0: that of the open file), from and to: object, offset, transaction, type; how many items.
+        key = (0, number, number, start, WHOLE_FILE, 0, WHOLE_FILE, EXTENT_DATA, EXTENT_DATA, 2**32 - 1, 0)
+        SEARCH_KEY.pack_into(buffer, 0, *key)
+        fcntl.ioctl(descriptor, TREE_SEARCH, buffer)
+        count = SEARCH_KEY.unpack_from(buffer)[9]
+        if not count:
+            return found
+        place = SEARCH_KEY.size
+        for _ in range(count):
+            _, _, offset, _, size = SEARCH_HEAD.unpack_from(buffer, place)
+            place += SEARCH_HEAD.size
+            found.append(bytes(buffer[place : place + size]))
+            place += size
+        start = offset + 1
