@@ -12,7 +12,7 @@ from typing import Any
 from scripts import cluster, compiler, forecast, room, sharing
 from scripts.errors import UserError
 from scripts.files import nearest_directory, writable
-from scripts.measure import lock
+from scripts.measure import file_system, lock
 from scripts.plan import FOUND_VARIABLE, TABLES, Plan
 from scripts.progress import duration
 
@@ -51,7 +51,19 @@ def start(plan: Plan, workflow: Any) -> None:
     for reason in dict.fromkeys(plan.missing.values()):
         names = [name for name, why in plan.missing.items() if why == reason]
         print(f"left out: {', '.join(names)}: {reason}", file=sys.stderr)
+    if gaps := _gaps_ahead(plan, _normal(to_make)):
+        print(gaps, file=sys.stderr)
     print(_opening(plan, _normal(to_make)), file=sys.stderr)
+
+
+def _gaps_ahead(plan: Plan, to_make: Collection[str]) -> str | None:
+    """Say that what is to be read cold will be gaps, where the stores are on a file system that can't be emptied."""
+    cold = [path for path in _made(plan.records(), to_make) if Path(path).stem.endswith("-cold")]
+    why = file_system.never_cold(Path(plan.stores)) if cold and not plan.config["scratch_dir"] else None
+    if not why:
+        return None
+    cells = f"{len(cold)} cold cell{'' if len(cold) == 1 else 's'}"
+    return f"{cells} will be shown as gaps ({why}); to measure them, set store_dir to a directory on a disk"
 
 
 def _lift_job_rate_limit(scheduler: Any) -> None:

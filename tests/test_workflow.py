@@ -220,9 +220,11 @@ def test_a_store_on_a_file_system_in_memory_shows_a_gap_for_cold_reads(workflow:
     store_directory = memory / f"stores-{time.time_ns()}"
     workflow.configure(store_dir=str(store_directory), operations=["read-cold", "read-warm"], backends=["hdf5"])
     try:
-        workflow.finish()
+        said = workflow.finish()
     finally:
         subprocess.run(["rm", "-rf", store_directory], check=True)
+    (told,) = (line for line in said.splitlines() if "gaps" in line)
+    assert told.startswith("2 cold cells will be shown as gaps (tmpfs: it is memory")
     status = {(row["operation"], row["status"]) for row in rows(workflow, "summary")}
     assert status == {("read-cold", "gap"), ("read-warm", "measured")}
     assert "can't be evicted" in rows(workflow, "summary")[0]["gap_reason"]
