@@ -1,5 +1,6 @@
 """What tests share: a place on a real disk, small archives, and copies of the checkout to run the workflow in."""
 
+import faulthandler
 import os
 import re
 import shutil
@@ -40,6 +41,9 @@ SMALL = {
 }
 
 
+LONGEST_TEST_SECONDS = 600
+"""For one test with its fixtures: several times as long as any takes on a busy machine."""
+
 LONGEST = ("test_cluster", "test_cluster_site", "test_readme", "test_workflow", "test_reruns")
 """Started first: a file is one worker's, and a long one that starts last keeps the others waiting. What takes long in
 it is at its top: a worker that has two tests left takes another file along."""
@@ -59,6 +63,24 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the files that take longest first; the order is otherwise the usual one."""
     items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol() -> Iterator[None]:
+    """End a test that hangs, with an error; where it hangs in a library's code, by ending its process."""
+
+    def hangs(number: int, frame: Any) -> None:
+        pytest.fail(f"it hung: no end after {LONGEST_TEST_SECONDS} s")
+
+    before = signal.signal(signal.SIGALRM, hangs)
+    signal.alarm(LONGEST_TEST_SECONDS)
+    faulthandler.dump_traceback_later(LONGEST_TEST_SECONDS + 60, exit=True)
+    try:
+        return (yield)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -5,6 +5,7 @@ import json
 import multiprocessing
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -18,6 +19,9 @@ from tests.backend_variants import Variant, assert_same, installed, make, varian
 CHECKOUT = Path(__file__).parent.parent
 LONGEST_WAIT_SECONDS = 30
 STREAM_BYTES = 80_000_000
+FORKS = 2
+
+forks = pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork here")
 
 
 @pytest.fixture(params=list(variants()), ids=str)
@@ -33,7 +37,7 @@ def written(variant: Variant, tmp_path: Path) -> tuple[Path, np.ndarray, np.ndar
     return tmp_path / "store", images, labels
 
 
-@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork here")
+@forks
 def test_readers_after_a_fork(variant: Variant, written: tuple[Path, np.ndarray, np.ndarray]) -> None:
     path, images, labels = written
     with variant.open(path) as reader:
@@ -51,7 +55,7 @@ def test_readers_after_a_fork(variant: Variant, written: tuple[Path, np.ndarray,
             assert_same(reader.load_all(), images, labels)
 
 
-@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork here")
+@forks
 def test_processes_share_a_reader_after_a_fork(variant: Variant, tmp_path: Path) -> None:
     """All at the same moment: what forked processes have in common, as a file's position, mustn't matter."""
     if not variant.backend.fork_safe:
@@ -64,7 +68,8 @@ def test_processes_share_a_reader_after_a_fork(variant: Variant, tmp_path: Path)
             for _ in range(20):
                 assert_same(reader.load_all(), images, labels)
 
-        children = [multiprocessing.get_context("fork").Process(target=read_repeatedly) for _ in range(2)]
+        context = multiprocessing.get_context("fork")
+        children = [context.Process(target=read_repeatedly, daemon=True) for _ in range(2)]
         for child in children:
             child.start()
         read_repeatedly()
@@ -74,8 +79,41 @@ def test_processes_share_a_reader_after_a_fork(variant: Variant, tmp_path: Path)
     assert [child.exitcode for child in children] == [0, 0]
 
 
+@forks
+def test_forks_beside_threads_that_use_the_library(
+    variant: Variant, written: tuple[Path, np.ndarray, np.ndarray]
+) -> None:
+    """A few of the forks of `python benchmarks/forks.py`, which counts fifty for each backend."""
+    if not variant.backend.fork_safe:
+        pytest.skip("declared: not for use after a fork")
+    path, images, labels = written
+    done = threading.Event()
+
+    def work() -> None:
+        with variant.open(path) as own:
+            while not done.is_set():
+                own.load_all()
+
+    thread = threading.Thread(target=work, daemon=True)
+    with variant.open(path) as reader:
+        reader.load_all()
+
+        def child_reads() -> None:
+            with variant.open(path) as own:
+                for each in (reader, own):
+                    assert_same(each.load([2, 1]), images[[2, 1]], labels[[2, 1]])
+                    assert_same(each.load_all(), images, labels)
+
+        thread.start()
+        codes = [exit_code_of_fork(child_reads) for _ in range(FORKS)]
+        done.set()
+        thread.join(LONGEST_WAIT_SECONDS)
+    assert codes == [0] * FORKS
+
+
 def exit_code_of_fork(work: Callable[[], None]) -> int | None:
-    process = multiprocessing.get_context("fork").Process(target=work)
+    """What a forked child that does this ends with; None where it hangs."""
+    process = multiprocessing.get_context("fork").Process(target=work, daemon=True)
     process.start()
     process.join(LONGEST_WAIT_SECONDS)
     process.kill()

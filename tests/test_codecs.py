@@ -4,6 +4,7 @@ import io
 import itertools
 import os
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,23 @@ def test_no_reference_to_the_value_is_kept(codec: codecs.Codec) -> None:
     value[:] = bytes(len(value))
     value.clear()
     np.testing.assert_array_equal(out, image)
+
+
+def test_threads_do_not_get_each_others_images(codec: codecs.Codec) -> None:
+    """Each thread has a reader of its own, and all of them have the codec in common."""
+    images = [np.repeat(make((20, 10 + number, 3)), 20, axis=0) for number in range(4)]
+    values = [bytes(codec.encode(image)) for image in images]
+
+    def come_back(image: np.ndarray, value: bytes) -> bool:
+        out = np.zeros_like(image)
+        for _ in range(200):
+            codec.decode(value, out)
+            if not np.array_equal(out, image):
+                return False
+        return True
+
+    with ThreadPoolExecutor(len(images)) as pool:
+        assert all(pool.map(come_back, images, values))
 
 
 def test_identity_means_that_the_bytes_are_the_pixels(codec: codecs.Codec) -> None:

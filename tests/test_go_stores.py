@@ -278,8 +278,10 @@ def said_in_a_fork(use: Callable[[], object]) -> str:
         except UserError as error:
             sender.send(str(error))
 
-    process = context.Process(target=child)
+    process = context.Process(target=child, daemon=True)
     process.start()
-    assert receiver.poll(30)
-    process.join()
-    return receiver.recv()
+    try:
+        assert receiver.poll(30)
+        return receiver.recv()
+    finally:
+        process.kill()
