@@ -12,8 +12,8 @@ Settings and where they come from, measured on 10,000 CIFAR-10 images of 32x32 u
   pread of one group. Reading everything uses a second reader that fetches 1 MiB at a time: 0.8 of the time with groups
   of 1, no gain with groups of 16 or from a cold cache.
 - The index stays in memory, 8 bytes a group: offloaded, one random image took 35 times as long.
-- One thread, the caller's: the library's own pool has 64 threads, which Python can't change. Lists and ranges of records
-  use that pool, so those are not used: seek and read take 0.8 of the time of a list.
+- One thread, the caller's: the library's own pool has 64 threads, which Python can't change. Lists and ranges of
+  records use that pool, so those are not used: seek and read take 0.8 of the time of a list.
 - A process that was forked from one that has used the library can't use it: in 5 of 25 runs of a test it waited for
   ever, so that is refused first.
 - A batch is announced to the kernel where the places of records can be told: with codec raw and no compression, where
