@@ -2,6 +2,10 @@
 
 import re
 
+from scripts import supported
+
+supported.check()
+
 from scripts import cluster, plan
 from scripts.report import captions
 from scripts.start import start

@@ -22,6 +22,9 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 def main(arguments: list[str]) -> int:
     """Run the step named by the first argument with the rest; returns the exit code."""
     sys.path[0] = str(CHECKOUT)
+    from scripts import supported
+
+    supported.check()
     from scripts import full_disk
     from scripts.errors import UserError
 
@@ -41,12 +44,13 @@ def main(arguments: list[str]) -> int:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("scripts"):
             raise
-        print(
-            f"error in {step}: the Python package that provides `{error.name}` is not installed in {sys.prefix}; "
-            "install the pins: python -m pip install --require-hashes -r requirements/run.txt (for all backends "
-            "requirements/stores.txt)",
-            file=sys.stderr,
+        remedy = (
+            f"the Python package that provides `{error.name}` is not installed in {sys.prefix}; install the pins: "
+            "python -m pip install --require-hashes -r requirements/run.txt (for all backends requirements/stores.txt)"
         )
+        if error.name.partition(".")[0] in sys.stdlib_module_names:
+            remedy = supported.lacks_standard(error.name) or remedy
+        print(f"error in {step}: {remedy}", file=sys.stderr)
         return 1
     except _Ended:
         print(

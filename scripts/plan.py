@@ -27,6 +27,9 @@ WHOLE_MACHINE = 10_000
 
 ARRAYS = ("images.npy", "labels.npy", "test_images.npy", "test_labels.npy")
 
+CONDA_PYTHON = "3.11"
+"""The version of Python in the conda environments."""
+
 CORE_ENVIRONMENT, LARGE_ENVIRONMENT = "envs/stores.yaml", "envs/all_stores.yaml"
 
 TABLES = ("timings", "summary", "latencies", "disk_usage")
@@ -66,9 +69,13 @@ class Plan:
         """Those of `asked` that can't run here: why not, and the remedy. What conda will install isn't looked for."""
         if "missing" in self.found:
             return self.found["missing"]
-        if self.with_conda:
-            return {}
-        return {name: reason for name, choice in self.asked.items() if (reason := available.why_not(choice))}
+        reasons = {
+            name: available.lacks_wheel(choice, choice.packages().values(), CONDA_PYTHON)
+            if self.with_conda
+            else available.why_not(choice)
+            for name, choice in self.asked.items()
+        }
+        return {name: reason for name, reason in reasons.items() if reason}
 
     @cached_property
     def choices(self) -> dict[str, store.Choice]:

@@ -1,13 +1,16 @@
 """Pins: the same versions for pip and conda, hashes for all, and environments that hold what their rules import."""
 
+import itertools
 import re
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from conftest import CHECKOUT
+from packaging.markers import Marker
 
 from scripts import available, backends, configuration, digests, plan
 from scripts.measure import store
@@ -22,13 +25,27 @@ def pip_pins(name: str) -> dict[str, str]:
     return dict(re.findall(r"^([a-z0-9-]+)==([^ ;]+)", text, re.MULTILINE))
 
 
+def project() -> dict[str, Any]:
+    return tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
+
+
+def declared_pins(entries: Iterable[str]) -> dict[str, str]:
+    """The versions of a list of pyproject.toml or of an environment, without their markers."""
+    return dict(re.split("=+", entry.partition(";")[0]) for entry in entries)
+
+
+def markers(entries: Iterable[str]) -> dict[str, str]:
+    """The markers of a list of pins, by name."""
+    return {entry.split("==")[0]: entry.partition("; ")[2] for entry in entries if ";" in entry}
+
+
 def conda_pins(path: Path) -> dict[str, str]:
     """The versions that an environment pins, by the names of pip; those that pip installs in it included."""
     entries = yaml.safe_load(path.read_text())["dependencies"]
     pins = dict(re.split("=+", entry) for entry in entries if isinstance(entry, str) and entry != "pip")
     for entry in entries:
         if isinstance(entry, dict):
-            pins |= dict(re.split("=+", pin) for pin in entry["pip"])
+            pins |= declared_pins(entry["pip"])
     return {CONDA_NAMES.get(name, name): version for name, version in pins.items() if name not in NOT_OF_PIP}
 
 
@@ -39,12 +56,11 @@ def test_conda_environments_have_the_versions_of_the_pip_pins(environment: Path)
 
 
 def test_the_pins_are_those_of_the_project_and_the_tests_pins_contain_them() -> None:
-    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
     run, test = pip_pins("run.txt"), pip_pins("test.txt")
-    declared = dict(entry.split("==") for entry in project["dependencies"])
+    declared = declared_pins(project()["dependencies"])
     assert declared.items() <= run.items() <= test.items()
-    for name, entries in project["optional-dependencies"].items():
-        extra = dict(entry.split("==") for entry in entries)
+    for name, entries in project()["optional-dependencies"].items():
+        extra = declared_pins(entries)
         assert (run | extra).items() <= pip_pins(f"{name}.txt").items() <= test.items()
         assert not extra.keys() & run.keys()
 
@@ -57,6 +73,34 @@ def test_what_backends_and_codecs_need_is_pinned_and_a_plain_run_needs_only_the_
     assert not all(
         available.needs_only_core(store.Choice(name, backends.resolve(name, {}))) for name in backends.names()
     )
+
+
+def test_the_platform_that_is_recommended_has_every_package_of_the_stores() -> None:
+    assert available.COMPLETE_PLATFORM == "Linux x86_64 with Python 3.11 or 3.12"
+    complete = {"sys_platform": "linux", "platform_machine": "x86_64"}
+    extra = project()["optional-dependencies"]["stores"]
+    assert markers(extra)
+    for version in ("3.11", "3.12"):
+        here = complete | {"python_version": version, "python_full_version": f"{version}.9"}
+        assert all(Marker(marker).evaluate(here) for marker in markers(extra).values())
+        for name in declared_pins(extra):
+            pinned = available.pins(name)
+            assert any(not marker or Marker(marker).evaluate(here) for _, marker in pinned), name
+
+
+def test_conda_leaves_out_what_pip_does_with_its_version_of_python() -> None:
+    path = CHECKOUT / plan.LARGE_ENVIRONMENT
+    entries = yaml.safe_load(path.read_text())["dependencies"]
+    pins = next(entry["pip"] for entry in entries if isinstance(entry, dict))
+    extra = project()["optional-dependencies"]["stores"]
+    assert markers(pins).keys() == markers(extra).keys()
+    of_python = {"python_version": plan.CONDA_PYTHON, "python_full_version": f"{plan.CONDA_PYTHON}.9"}
+    for name, marker in markers(pins).items():
+        for system, machine in itertools.product(("linux", "darwin"), ("x86_64", "aarch64", "arm64")):
+            here = of_python | {"sys_platform": system, "platform_machine": machine}
+            assert Marker(marker).evaluate(here) == Marker(markers(extra)[name]).evaluate(here)
+    for environment in ENVIRONMENTS:
+        assert f"python={plan.CONDA_PYTHON}" in yaml.safe_load(environment.read_text())["dependencies"]
 
 
 @pytest.mark.parametrize("name", ["run.txt", "stores.txt", "slurm.txt", "test.txt"])

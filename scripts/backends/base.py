@@ -225,6 +225,10 @@ class Backend(ABC):
 
     packages: ClassVar[dict[str, str]] = {}
     """The libraries that it needs: import name to distribution name, as in {"PIL": "pillow"}."""
+    standard_modules: ClassVar[tuple[str, ...]] = ()
+    """The modules of the standard library that it needs and a Python may have been built without."""
+    built_with: ClassVar[str] = ""
+    """What building its library's package takes where that has no wheel; empty where it has no source either."""
     native: ClassVar[Native | None] = None
     """The library that must be built for it first, if any."""
     options: ClassVar[dict[str, Option]] = {}

@@ -55,6 +55,7 @@ class Backend(base.Backend):
     """A log-structured merge tree."""
 
     packages = {"plyvel": "plyvel"}
+    built_with = "a C++ compiler and LevelDB's header files (libleveldb-dev in Debian, leveldb in Homebrew)"
     options = {
         "codec": base.CODEC,
         "compression": base.Option("none", "how LevelDB compresses its blocks", ("none", "snappy")),

@@ -31,7 +31,6 @@ Settings and where they come from, measured on 10,000 CIFAR-10 images of 32x32 u
 
 import errno
 import os
-import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -67,6 +66,7 @@ class Backend(base.Backend):
             False, "whether random reads take a memory map: faster from a warm cache, slower from a cold one"
         ),
     }
+    standard_modules = ("_sqlite3",)
     fork_safe = False
     several_readers = True
     opens_without_writing = True
@@ -86,6 +86,8 @@ class Backend(base.Backend):
     def _write(
         self, path: Path, images: base.Source, labels: base.Source, durable: bool, options: dict[str, Any]
     ) -> None:
+        import sqlite3
+
         codec = codecs.load(options["codec"])
         count, height, width, _ = images.shape
         rows_per_block = min(IMAGES_PER_TRANSACTION, base.rows_per_block(images.shape))
@@ -115,6 +117,8 @@ class Reader(base.Reader):
     """Holds one connection, with or without a memory map as the last call wanted."""
 
     def __init__(self, path: Path, options: dict[str, Any]) -> None:
+        import sqlite3
+
         self._codec = codecs.load(options["codec"])
         self._maps_at_random = options["memory_map"]
         self._is_mapped = False
