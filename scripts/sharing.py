@@ -2,13 +2,11 @@
 another one."""
 
 import json
-import os
-import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from scripts import digests
+from scripts import digests, outdated
 from scripts.dataset.image_set import PROVENANCE, read_provenance
 from scripts.errors import UserError
 from scripts.files import writable
@@ -48,27 +46,17 @@ def is_of_plan(path: Path, plan: Any) -> bool:
 
 
 def refuse_other_records(plan: Any, records: list[str]) -> None:
-    """Put aside those records that aren't of the plan, and raise UserError, as this run won't make them anew.
+    """Move records that aren't of the plan to the outdated ones, and raise UserError: this run won't make them again.
 
     `records` are those that are there, and that Snakemake takes for made without any memory of how.
     """
     others = [path for path in records if not _is_of(Path(path), plan)]
     if others:
-        place = put_aside(plan, others)
+        place = outdated.put(others, plan.results)
         raise UserError(
             f"{len(others)} record{'' if len(others) == 1 else 's'} of other images, code or settings that Snakemake "
             f"had no memory of, the first of them {others[0]}; now in {place}; run again, and the cells are timed anew"
         )
-
-
-def put_aside(plan: Any, records: Iterable[str]) -> Path:
-    """Move records to a place of this moment, and return it."""
-    place = Path(plan.results, "outdated", time.strftime("%Y-%m-%dT%H-%M-%S"))
-    for path in records:
-        moved = place.joinpath(*Path(path).parts[-4:])
-        moved.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(path, moved)
-    return place
 
 
 def _is_of(record: Path, plan: Any) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
-from scripts import cluster, compiler, forecast, room, sharing
+from scripts import cluster, compiler, forecast, outdated, room, sharing
 from scripts.errors import UserError
 from scripts.files import nearest_directory, writable
 from scripts.measure import file_system, lock
@@ -158,18 +158,18 @@ def _forget_outdated(plan: Plan, jobs: Iterable[Any], persistence: Any) -> None:
     taken for old by what is remembered, and without the tables it asks for what isn't there.
     """
     manifests, records = _normal(plan.manifests()), _normal(plan.records())
-    outdated = [job for job in jobs if not (manifests | records).isdisjoint(_normal(job.output))]
-    for job in outdated:
+    made_again = [job for job in jobs if not (manifests | records).isdisjoint(_normal(job.output))]
+    for job in made_again:
         persistence.cleanup(job)
-    paths = [os.path.normpath(path) for job in outdated for path in job.output]
+    paths = [os.path.normpath(path) for job in made_again for path in job.output]
     old = [path for path in paths if path in records and os.path.exists(path)]
     if old:
         print(
-            f"{len(old)} outdated record{'' if len(old) == 1 else 's'} put into {sharing.put_aside(plan, old)}",
+            f"{len(old)} outdated record{'' if len(old) == 1 else 's'} put into {outdated.put(old, plan.results)}",
             file=sys.stderr,
         )
     tables = [f"{plan.results}/{table}.csv" for table in TABLES]
-    for path in [*(path for path in paths if path in manifests), *tables] if outdated else []:
+    for path in [*(path for path in paths if path in manifests), *tables] if made_again else []:
         Path(path).unlink(missing_ok=True)
 
 

@@ -79,6 +79,9 @@ NFS = {
     "limits": ["nfs4: what its servers keep in their memory can't be evicted from a node"],
 }
 
+STARTED = datetime(2025, 3, 1, 12, tzinfo=UTC)
+"""When a run's first job starts."""
+
 Seconds = Callable[[str, int, str], float]
 Factors = tuple[float, float] | tuple[float, float, float]
 """How many times as long everything that is timed takes on a node, how many times as long a fixed computation, and how
@@ -214,7 +217,7 @@ class Run:
             "label_names": ["airplane"],
         }
         _write(self.directory / "dataset" / PROVENANCE, sealed.sealed(provenance))
-        started = datetime(2025, 3, 1, 12, tzinfo=UTC)
+        started = STARTED
         turns = cycle(self.nodes)
         for operation in self.operations:
             for cutoff in self.cutoffs:
@@ -238,6 +241,10 @@ class Run:
         path = self.manifest_path(backend, cutoff)
         _write(path, sealed.sealed(json.loads(path.read_text()) | changes))
         return path
+
+    def change_clock(self, where: tuple[str, int, str], **changes: object) -> Path:
+        """Change what one record says of its clock; returns its path."""
+        return self.change(where, clock={**json.loads(self.record_path(*where).read_text())["clock"], **changes})
 
     def summarise(self) -> "Run":
         """Run the step that makes the tables."""
@@ -302,6 +309,7 @@ class Run:
             },
             "started": _moment(started),
             "ended": _moment(started + timedelta(seconds=4)),
+            "clock": clock(started, started + timedelta(seconds=4)),
             "machine": {
                 **{"cpu": "Intel(R) Xeon(R) CPU @ 2.20GHz", "cores": 2, "node_cores": 2},
                 "memory_bytes": 24 * 2**30,
@@ -397,6 +405,15 @@ class Run:
             **{"module": module, "options": chosen, "digest": f"{backend:0<16.16}"},
             "versions": {**versions.get(module, {}), "numpy": "2.4.6"},
         }
+
+
+def clock(started: datetime, ended: datetime, boot: str = "boot-1") -> dict:
+    """What a record says of its span by the clock of a machine that was started an hour before a run."""
+    since_boot = [(moment - STARTED).total_seconds() + 3600 for moment in (started, ended)]
+    return {
+        **{"boot": boot, "started_seconds": since_boot[0], "ended_seconds": since_boot[1]},
+        **{"jump_seconds": 0.0, "asleep_seconds": 0.0},
+    }
 
 
 def _moment(moment: datetime) -> str:

@@ -68,7 +68,7 @@ def at_once(tmp_path, file_system: dict, other: dict, node: str) -> Run:
     """A run in which two cells were timed at the same moment, the second on this node and file system."""
     run = Run(tmp_path, **SMALL, file_system=file_system).write()
     first = json.loads(run.record_path("png", 10, "write").read_text())
-    times = {"started": first["started"], "ended": first["ended"]}
+    times = {name: first[name] for name in ("started", "ended")} | {"clock": {**first["clock"], "boot": f"of {node}"}}
     run.change(("lmdb", 100, "read-warm"), machine={**first["machine"], "node": node}, file_system=other, **times)
     return run
 
@@ -83,6 +83,21 @@ def test_a_timing_on_the_same_network_file_system_disturbs_both(tmp_path):
     text = shown(run.summarise().draw("single_image").page("single_image"))
     assert "2 of 18 cells were disturbed" in text
     assert "n2 timed something on the same file system meanwhile" in text
+
+
+def test_a_timing_in_another_container_of_the_host_disturbs_both(tmp_path):
+    run = at_once(tmp_path, EXT4, EXT4, "container-2")
+    run.change_clock(("lmdb", 100, "read-warm"), boot="boot-1")
+    assert judged(run) == {
+        "png/10/write.json": "container-2 timed something on the same host meanwhile",
+        "lmdb/100/read-warm.json": "node-1 timed something on the same host meanwhile",
+    }
+
+
+def test_a_machine_that_slept_is_a_disturbance(tmp_path):
+    run = Run(tmp_path, **SMALL).write()
+    run.change_clock(("png", 10, "write"), asleep_seconds=7.5)
+    assert judged(run) == {"png/10/write.json": "the machine slept for 7.5 s"}
 
 
 @pytest.mark.parametrize(("file_system", "other"), [(EXT4, EXT4), (NFS, {**NFS, "mount_point": "/other"}), (NFS, EXT4)])

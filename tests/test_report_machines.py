@@ -117,10 +117,10 @@ def test_a_node_that_differs_on_another_machine_is_not_merged_with_its_others(ru
 
 def test_overlapping_records_are_left_out(run):
     other = cluster(run)
-    times = {"started": "2025-03-01T12:00:00.000000Z", "ended": "2025-03-01T13:00:00.000000Z"}
-    other.change(("png", 1, "write"), **times)
+    started = json.loads(other.record_path("png", 1, "write").read_text())["clock"]["started_seconds"]
+    other.change_clock(("png", 1, "write"), ended_seconds=started + 14)
     text = section(run.page("single_image"))
-    assert f"27 records of {CLUSTER}, some of which were timed at the same moment on one node" in text
+    assert f"2 records of {CLUSTER}, timed at the same moment as another one on their node" in text
 
 
 def test_records_that_cannot_be_read_never_stop_the_page(run):
@@ -147,6 +147,7 @@ def test_records_that_cannot_be_read_never_stop_the_page(run):
     [
         *({"started": moment} for moment in ("yesterday", "2025-03-01T12:00:00", "2025-03-01T12:00:00+01:00")),
         {"latencies": {"probabilities": [0.5], "backend": [1.0], "baseline": []}},
+        {"clock": {"started_seconds": 9.0, "ended_seconds": 8.0}},
         {"overwrite_seconds": math.nan},
         {"settings": {"budget_seconds": 0}},
         {"samples": 3},
@@ -158,6 +159,8 @@ def test_a_record_of_an_odd_shape_is_left_out_alone(run, odd):
     record = json.loads(other.record_path("hdf5", 10, "write").read_text())
     if odd == {"samples": 3}:
         odd = {"samples": record["samples"][:3]}
+    if "clock" in odd:
+        odd = {"clock": {**record["clock"], **odd["clock"]}}
     odd = {**odd, "machine": {**record["machine"], **odd.get("machine", {})}}
     other.change(("hdf5", 10, "write"), **odd)
     text = section(run.page("single_image"))
@@ -170,7 +173,7 @@ def test_a_defect_of_the_report_itself_is_not_taken_for_unreadable_records(run, 
         raise KeyError("a defect")
 
     cluster(run)
-    monkeypatch.setattr(machines.comparability, "refuse_overlaps", broken)
+    monkeypatch.setattr(machines.order, "overlapping", broken)
     with pytest.raises(KeyError, match="a defect"):
         run.page("single_image")
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -100,21 +101,87 @@ def test_the_record_of_another_cell_is_refused(run):
         run.summarise()
 
 
-def test_overlapping_records_of_one_node_are_refused_and_named(run):
-    first = json.loads(run.record_path("png", 1, "write").read_text())
-    path = run.change(("hdf5", 10, "read-warm"), started=first["started"], ended=first["ended"])
-    with pytest.raises(UserError, match="same moment") as error:
+def set_back(run, seconds: float, after: int) -> list:
+    """Let the clock on the wall be set back after so many records; returns the paths of the later ones, in order."""
+    paths = sorted(run.records.rglob("*.json"), key=lambda path: json.loads(path.read_text())["started"])
+    for path in paths[after:]:
+        record = json.loads(path.read_text())
+        for name in ("started", "ended"):
+            moment = datetime.fromisoformat(record[name]) - timedelta(seconds=seconds)
+            record[name] = moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+        path.write_text(json.dumps(record))
+    return paths[after:]
+
+
+@pytest.mark.parametrize("seconds", [3, 6, 3600])
+def test_a_clock_that_was_set_back_between_two_records_loses_none(run, seconds):
+    run.summarise()
+    before = {name: (run.directory / f"{name}.csv").read_bytes() for name in ("summary", "latencies", "disk_usage")}
+    set_back(run, seconds, after=10)
+    run.summarise()
+    assert {name: (run.directory / f"{name}.csv").read_bytes() for name in before} == before
+
+
+def test_all_overlapping_records_of_one_node_are_refused_at_once_and_measured_again(run):
+    """One record of 100 s lasts into those after it; another pair meets elsewhere."""
+    first = json.loads(run.record_path("png", 1, "write").read_text())["clock"]
+    run.change_clock(("png", 1, "write"), ended_seconds=first["started_seconds"] + 12)
+    last = json.loads(run.record_path("hdf5", 10, "read-warm").read_text())["clock"]
+    run.change_clock(("lmdb", 10, "read-warm"), ended_seconds=last["started_seconds"] + 0.5)
+    cells = [("png", 1, "write"), ("lmdb", 1, "write"), ("hdf5", 1, "write"), ("lmdb", 10, "read-warm")]
+    paths = [run.record_path(*cell) for cell in [*cells, ("hdf5", 10, "read-warm")]]
+    with pytest.raises(UserError, match=r"5 records were timed at the same moment .* on node node-1") as error:
         run.summarise()
-    assert str(path) in str(error.value)
-    assert str(run.record_path("png", 1, "write")) in str(error.value)
-    assert "remove both" in str(error.value)
-    run.change(("hdf5", 10, "read-warm"), machine={**first["machine"], "node": "node-2"})
+    assert "run again" in str(error.value)
+    (place,) = (run.directory / "outdated").iterdir()
+    assert str(place) in str(error.value)
+    moved = sorted(path.relative_to(place / run.machine) for path in place.rglob("*.json"))
+    assert moved == sorted(path.relative_to(run.records) for path in paths)
+    assert not any(path.exists() for path in paths)
+
+
+@pytest.mark.parametrize("changed", ["boot", "node"])
+def test_records_of_other_boots_or_nodes_cannot_overlap(run, changed):
+    first = json.loads(run.record_path("png", 1, "write").read_text())
+    where = ("hdf5", 10, "read-warm")
+    run.change(where, **{name: first[name] for name in ("started", "ended", "clock")})
+    if changed == "boot":
+        run.change_clock(where, boot="boot-2")
+    else:
+        run.change(where, machine={**first["machine"], "node": "node-2"})
     run.summarise()
 
 
+def test_records_without_a_boot_are_not_taken_for_overlapping(run):
+    for path in run.records.rglob("*.json"):
+        record = json.loads(path.read_text())
+        path.write_text(json.dumps(record | {"clock": record["clock"] | {"boot": None, "started_seconds": 0.0}}))
+    run.summarise()
+
+
+def test_a_clock_that_is_set_during_a_record_is_noted_on_the_page_and_loses_nothing(run):
+    run.summarise().draw("single_image")
+    assert "The clock was set" not in run.page("single_image")
+    changed = run.change_clock(("lmdb", 10, "write"), jump_seconds=-6.0)
+    ended = json.loads(changed.read_text())["ended"].replace(":24.", ":18.")
+    run.change(("lmdb", 10, "write"), ended=ended)
+    set_back(run, 6, after=5)
+    text = run.summarise().page("single_image")
+    assert "12:00 UTC: the clock of node-1 was set back by 6.00 s during Write of lmdb, 10 images." in text
+    assert text.count("was set back") == 1
+
+
+def test_the_latest_of_equal_groups_counts_whatever_the_clock_on_the_wall_said(run):
+    """Half of the records were measured by other code, the later half, while the clock was set back by an hour."""
+    for path in set_back(run, 3600, after=6):
+        path.write_text(json.dumps({**json.loads(path.read_text()), "measuring_digest": "feedfacecafe0002"}))
+    summary = load(run.summarise()).summary
+    assert {row["comparison_group"] for row in summary if row["measuring_digest"] == "feedfacecafe0002"} == {1}
+
+
 def test_jobs_that_meet_without_a_gap_do_not_overlap(run):
-    started = json.loads(run.record_path("lmdb", 1, "write").read_text())["started"]
-    run.change(("png", 1, "write"), ended=started)
+    started = json.loads(run.record_path("lmdb", 1, "write").read_text())["clock"]["started_seconds"]
+    run.change_clock(("png", 1, "write"), ended_seconds=started)
     run.summarise()
 
 

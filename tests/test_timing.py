@@ -26,6 +26,7 @@ from scripts.dataset.image_set import ImageSet
 from scripts.errors import UserError
 from scripts.files import owned_name
 from scripts.measure import (
+    clock,
     costs,
     disk_usage,
     file_system,
@@ -43,6 +44,7 @@ from scripts.measure.operations import OPERATIONS, write
 from scripts.measure.operations.base import PROBABILITIES
 from scripts.measure.operations.cache import CacheState
 from scripts.measure.settings import Settings
+from scripts.report import order
 
 FAST = Settings(budget_seconds=0.05, maximum_samples=8, random_images=50, batch_size=16)
 COUNT = 60
@@ -362,7 +364,9 @@ def test_a_record_carries_what_is_needed_to_judge_it(stores: Path) -> None:
     assert record["image_set"]["repeated_images"] == 20
     assert record["backend"]["digest"] == choose("hdf5").digest()
     assert {"h5py", "numpy"} <= set(record["backend"]["versions"])
-    assert record["started"] < record["ended"]
+    assert record["clock"]["boot"] == clock.boot()
+    assert 0 < record["clock"]["started_seconds"] < record["clock"]["ended_seconds"] <= clock.now().since_boot
+    assert abs(record["clock"]["jump_seconds"]) < order.LEAST_JUMP_SECONDS
     assert record["machine"]["cores"] >= 1
     assert record["file_system"]["type"] != "unknown" or not Path("/proc/self/mountinfo").exists()
 

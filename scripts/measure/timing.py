@@ -4,12 +4,11 @@ The process that starts it stays small, and waits: heavy libraries are loaded wh
 """
 
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from scripts import backends, digests
-from scripts.measure import copies, file_system, machine, manifest, process, scratch
+from scripts.measure import clock, copies, file_system, machine, manifest, process, scratch
 from scripts.measure.noise import Watch
 from scripts.measure.settings import SAMPLING, Settings
 
@@ -51,14 +50,14 @@ def time_cell(
         manifest.damage_named(store_directory),
         copies.ground(store_directory, writes, node_scratch, reads=reads, on_a_copy=on_a_copy) as ground,
     ):
-        started = _now()
+        started = clock.now()
         with scratch.directory(ground.writes) as place:
             watch = Watch(place.parent)
             arguments = (cell.backend, module, options, cell.cutoff, cell.operation, image_set_directory, ground.store)
             pools = {"threads": settings.threads, "thread_variables": backend.thread_variables}
             taken = process.call(_take, *arguments, settings, place, **pools)
             noise = watch.finish()
-        ended = _now()
+        ended = clock.now()
         on = file_system.describe(ground.writes)
     taken["store"]["copied"] = ground.copied
     return {
@@ -66,8 +65,9 @@ def time_cell(
         "cell": asdict(cell),
         "measuring_digest": digests.code_digest([digests.step_file(STEP)]),
         "settings": {name: value for name, value in asdict(settings).items() if name in (*SAMPLING, *given)},
-        "started": started,
-        "ended": ended,
+        "started": started.utc,
+        "ended": ended.utc,
+        "clock": clock.span(started, ended),
         "machine": machine.describe(),
         "file_system": on,
         "noise": noise,
@@ -80,7 +80,3 @@ def _take(*arguments: Any) -> dict[str, Any]:
 
     *job, place = arguments
     return samples.take(samples.Job(*job), place)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,15 +1,13 @@
-"""Which records may be compared: none that were timed at the same moment, and only those that measured alike."""
+"""Which records may be compared: only those that measured alike."""
 
 import json
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable
-from datetime import datetime
-from itertools import pairwise
 from pathlib import Path
 
-from scripts.errors import UserError
+from scripts.report import order
+from scripts.report.order import Records
 
-Records = dict[Path, dict]
 Pools = dict[str, str]
 """The pool that each node's records belong to, by the names of nodes; see `scripts.report.nodes`."""
 
@@ -24,21 +22,6 @@ SHARED = {
     "manner": "way of emptying the page cache, images drawn or size of a batch",
 }
 """What comparable records share, and how the page names it."""
-
-
-def refuse_overlaps(records: Records) -> None:
-    """Raise UserError where two records of one node were timed at the same moment: neither was alone on the machine."""
-    by_node = defaultdict(list)
-    for path, record in records.items():
-        span = (datetime.fromisoformat(record["started"]), datetime.fromisoformat(record["ended"]))
-        by_node[record["machine"]["node"]].append((*span, path))
-    for node, spans in by_node.items():
-        for (_, end, path), (start, _, next_path) in pairwise(sorted(spans)):
-            if start < end:
-                raise UserError(
-                    f"{path} and {next_path} were timed at the same moment on node {node}, so neither job was alone; "
-                    "remove both files and run the workflow again"
-                )
 
 
 def identity(record: dict, pools: Pools) -> dict[str, str]:
@@ -98,7 +81,8 @@ def _share(record: dict, other: dict, part: str) -> bool:
 def _smallest_first(labels: dict[Path, tuple[str, ...]], records: Records) -> list[tuple[str, ...]]:
     """The labels by how many records carry them, and of equals by when the last of those started."""
     counts = Counter(labels.values())
-    latest: dict[tuple[str, ...], str] = {}
+    spans = order.spans(records)
+    latest: dict[tuple[str, ...], float] = {}
     for path, label in labels.items():
-        latest[label] = max(latest.get(label, ""), records[path]["started"])
+        latest[label] = max(latest.get(label, 0.0), spans[path][0])
     return sorted(counts, key=lambda label: (counts[label], latest[label], label))

@@ -6,13 +6,12 @@ open to change without timing anything anew.
 
 from collections import defaultdict
 from collections.abc import Mapping
-from datetime import datetime
 from itertools import combinations
 from pathlib import Path
 
 from scripts.measure.file_system import NETWORK, UNKNOWN
 from scripts.measure.sampling import median
-from scripts.report import wording
+from scripts.report import order, wording
 from scripts.report.comparability import Records
 
 Store = tuple[str, int]
@@ -23,6 +22,8 @@ OTHERS_SHARE = 0.1
 """Of one core: more than this by other processes isn't the idle machine that a timing wants."""
 LEAST_STOLEN = 0.15
 """Seconds: the kernel counts in ticks of a hundredth."""
+LEAST_ASLEEP = 0.1
+"""Seconds: two clocks aren't read at the same moment."""
 SNAKEMAKE_SECONDS = 0.2
 """What Snakemake may spend right after it has started a job, on another core and mostly before the first sample: less
 than 0.08 s in 860 of 864 jobs of a run of all backends (measured)."""
@@ -55,8 +56,8 @@ def judge(records: Records, files: Mapping[Store, int | None]) -> dict[Path, str
         by_node[record["machine"]["node"]].append(record)
     typical = {node: _typical(own) for node, own in by_node.items()}
     found = {path: _of(record, typical[record["machine"]["node"]], files) for path, record in records.items()}
-    for path, others in _beside(records).items():
-        found[path].append(f"{wording.join(sorted(others))} timed something on the same file system meanwhile")
+    for (path, what), others in _beside(records).items():
+        found[path].append(f"{wording.join(sorted(others))} timed something on the same {what} meanwhile")
     return {path: "; ".join(reasons) for path, reasons in found.items() if reasons}
 
 
@@ -67,22 +68,24 @@ def _typical(records: list[dict]) -> dict[str, float]:
     }
 
 
-def _beside(records: Records) -> dict[Path, set[str]]:
-    """The nodes that were timing something on the same file system, which a network's or an unknown one is, while a
-    record was taken on another."""
-    by_file_system = defaultdict(list)
+def _beside(records: Records) -> dict[tuple[Path, str], set[str]]:
+    """The nodes that were timing something while a record was taken on another, by what they share: a file system of a
+    network or of an unknown kind, or the host, where nodes are its containers."""
+    sharing = defaultdict(list)
     for path, record in records.items():
         file_system = record["file_system"]
         if file_system["kind"] in (NETWORK, UNKNOWN):
-            span = (datetime.fromisoformat(record["started"]), datetime.fromisoformat(record["ended"]))
-            place = (file_system["type"], file_system["mount_point"])
-            by_file_system[place].append((*span, record["machine"]["node"], path))
+            sharing["file system", file_system["type"], file_system["mount_point"]].append(path)
+        if record["clock"]["boot"]:
+            sharing["host", record["clock"]["boot"]].append(path)
+    spans = order.spans(records)
     found = defaultdict(set)
-    for jobs in by_file_system.values():
-        for (start, end, node, path), (its_start, its_end, its_node, its_path) in combinations(jobs, 2):
-            if node != its_node and start < its_end and its_start < end:
-                found[path].add(its_node)
-                found[its_path].add(node)
+    for (what, *_), paths in sharing.items():
+        nodes = {path: records[path]["machine"]["node"] for path in paths}
+        for one, other in combinations(paths, 2) if len(set(nodes.values())) > 1 else ():
+            if nodes[one] != nodes[other] and order.meet(records[one], records[other], (spans[one], spans[other])):
+                found[one, what].add(nodes[other])
+                found[other, what].add(nodes[one])
     return found
 
 
@@ -96,6 +99,8 @@ def _of(record: dict, typical: dict[str, float], files: Mapping[Store, int | Non
     others = ((noise["other_user_seconds"] or 0) - SNAKEMAKE_SECONDS) / wall
     if others > OTHERS_SHARE:
         reasons.append(f"other processes used {100 * others:.0f} % of a core")
+    if record["clock"]["asleep_seconds"] > LEAST_ASLEEP:
+        reasons.append(f"the machine slept for {record['clock']['asleep_seconds']:.1f} s")
     if noise["throttle_events"]:
         reasons.append(f"cores were throttled {noise['throttle_events']} times")
     for name, words in PROBES.items():

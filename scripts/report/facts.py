@@ -6,7 +6,7 @@ Where records differ, all values are named.
 from collections.abc import Iterable
 from typing import Any
 
-from scripts.report import wording
+from scripts.report import order, wording
 from scripts.report.comparability import Records
 
 KINDS = {"local": "local", "memory": "in memory", "network": "network", "unknown": "of an unknown kind"}
@@ -51,9 +51,26 @@ def digests(records: Records) -> dict[str, str]:
 
 def span(records: Records) -> tuple[str, str]:
     """When the first cell started and the last one ended, to the minute, UTC."""
-    first = min(record["started"] for record in records.values())
-    last = max(record["ended"] for record in records.values())
-    return first[:16].replace("T", " "), last[:16].replace("T", " ")
+    spans = order.spans(records).values()
+    return order.moment(min(start for start, _ in spans)), order.moment(max(end for _, end in spans))
+
+
+def clock_notes(records: Records) -> list[str]:
+    """Sentences: when, on which node and by how much the wall clock was set during the run."""
+    spans = order.spans(records)
+    found = []
+    for jump in order.jumps(records):
+        direction = "back" if jump.seconds < 0 else "forward"
+        by = wording.seconds(abs(jump.seconds))
+        what = f"{'during' if jump.within else 'before'} {_cell(records[jump.path])}"
+        when = order.moment(spans[jump.path][0])
+        found.append(f"{when} UTC: the clock of {jump.node} was set {direction} by {by} {what}.")
+    return found
+
+
+def _cell(record: dict) -> str:
+    cell = record["cell"]
+    return f"{wording.operation(cell['operation'])} of {cell['backend']}, {wording.images(cell['cutoff'])}"
 
 
 def settings(used: Iterable[dict[str, float]]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from scripts.errors import UserError
-from scripts.report import comparability, nodes, rows
+from scripts.report import comparability, nodes, order, rows
 from scripts.report.comparability import SHARED, Records
 from scripts.report.records import read as read_record
 from scripts.report.tables import MAIN_GROUP, Row, Tables
@@ -16,7 +16,7 @@ from scripts.report.tables import MAIN_GROUP, Row, Tables
 UNREADABLE = "unreadable or of another version"
 MISPLACED = "in the place of another cell"
 OTHER_IMAGES = "made from other images"
-OVERLAPPING = "some of which were timed at the same moment on one node"
+OVERLAPPING = "timed at the same moment as another one on their node"
 APART = "not measured like the others of that machine"
 OF_COURSE = ("machine", "node", "file_system")
 """What records of two machines differ in anyway, or what stands under their names."""
@@ -105,10 +105,8 @@ def _other(name: str, paths: list[Path], of_this: Tables, main: Records) -> Mach
     kept, left_out = _readable(paths)
     images = {record["image_set"]["digest"] for record in main.values()}
     _leave_out(kept, left_out, OTHER_IMAGES, [path for path in kept if kept[path]["image_set"]["digest"] not in images])
-    try:
-        comparability.refuse_overlaps(kept)
-    except UserError:
-        _leave_out(kept, left_out, OVERLAPPING, list(kept))
+    overlapping = order.overlapping(kept)
+    _leave_out(kept, left_out, OVERLAPPING, [path for paths in overlapping.values() for path in paths])
     groups = comparability.comparison_groups(kept, nodes.pools(nodes.compare(kept)))
     _leave_out(kept, left_out, APART, [path for path, group in groups.items() if group != MAIN_GROUP])
     tables = Tables(rows.summary_rows(kept, dict.fromkeys(kept, MAIN_GROUP), of_this.disk_usage), [], [])

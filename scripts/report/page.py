@@ -159,6 +159,7 @@ def context(
         "settings": facts.settings(record["settings"] for record in main.values()),
         "digests": facts.digests(main),
         "span": facts.span(records),
+        "clock_notes": facts.clock_notes(records),
         "provenance": provenance,
         "note": next((record["image_set"]["note"] for record in main.values() if record["image_set"]["note"]), None),
         "command": _command(settings, provenance),

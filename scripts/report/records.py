@@ -64,6 +64,8 @@ def _beyond_schema(record: dict[str, Any]) -> str | None:
             in_utc = False
         if not in_utc:
             return f"{name}: {record[name]!r} is no moment in UTC"
+    if record["clock"]["ended_seconds"] < record["clock"]["started_seconds"]:
+        return "clock: it ended before it started"
     if record["latencies"] and len(set(map(len, record["latencies"].values()))) > 1:
         return "latencies: not as many of each"
     taken = Counter((sample["subject"], sample["processes"], sample["start_method"]) for sample in record["samples"])

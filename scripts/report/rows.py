@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from scripts import backends as modules
-from scripts import codecs
+from scripts import codecs, outdated
 from scripts.backends import base
 from scripts.errors import UserError
 from scripts.measure.operations.base import QUANTILES
 from scripts.measure.sampling import block, median
-from scripts.report import answers, comparability, disturbances, manifests, nodes, statistics, tables, wording
+from scripts.report import answers, comparability, disturbances, manifests, nodes, order, statistics, tables, wording
 from scripts.report.comparability import Records
 from scripts.report.comparison import SUBJECTS, CellName, Job, Results
 from scripts.report.manifests import Manifests, Store, store_of
@@ -40,11 +40,11 @@ def write_tables(
     """Write every table of all the cells of one machine into `directory`.
 
     Raises UserError for a missing or damaged record or manifest, for those that don't fit together, and for records
-    that were timed at the same moment.
+    that were timed at the same moment; these are then among the outdated ones.
     """
     cells = list(product(backends, cutoffs, operations))
     loaded = load_records(records_directory, machine, cells)
-    comparability.refuse_overlaps(loaded)
+    _refuse_overlaps(loaded, records_directory.parent.parent)
     groups = comparability.comparison_groups(loaded, nodes.pools(nodes.compare(loaded)))
     stores = list(product(backends, cutoffs))
     disk_usage = disk_usage_rows(manifests.load(stores_directory, stores, loaded), stores, loaded)
@@ -73,6 +73,20 @@ def load_records(directory: Path, machine: str, cells: list[tuple[str, int, str]
             raise UserError(f"{path} is the record of another cell, {record['cell']}; remove it and run again")
         found[path] = record
     return found
+
+
+def _refuse_overlaps(records: Records, results: Path) -> None:
+    """Raise UserError where jobs of one node were at the same moment: none of them was alone on the machine. All their
+    records are moved to the outdated ones, so that the next run makes them again."""
+    found = order.overlapping(records)
+    paths = [path for own in found.values() for path in own]
+    if paths:
+        place = outdated.put(paths, results)
+        raise UserError(
+            f"{len(paths)} records were timed at the same moment as another one on node {wording.join(found)}, so none "
+            f"of their jobs was alone (the first two: {paths[0]} and {paths[1]}); they are in {place} now: run again, "
+            "and these cells alone are measured again"
+        )
 
 
 def timing_rows(records: Records, groups: dict[Path, int]) -> list[Row]:

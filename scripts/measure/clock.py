@@ -1,0 +1,75 @@
+"""When a record was taken, by a clock that can't be set: seconds since the machine started, and which start that was.
+
+The wall clock may be set at any moment: by hand, by NTP, by a virtual machine that resumes. So it orders nothing.
+"""
+
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+"""A new one at each start of Linux, the same in all containers: random(4)."""
+SINCE_BOOT = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
+"""Counts the time asleep as well: clock_gettime(2); that of macOS does so under the second name."""
+
+READINGS = 3
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One moment: by the wall clock in seconds since 1970, since boot in seconds, and the same without time asleep."""
+
+    wall: float
+    since_boot: float
+    awake: float
+
+    @property
+    def utc(self) -> str:
+        """The wall clock's moment in UTC, in ISO 8601 with microseconds."""
+        moment = datetime.fromtimestamp(self.wall, UTC)
+        return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def now() -> Moment:
+    """Return this moment by all clocks."""
+    # A process may lose its core between two clocks: of several readings, the one that took the least time counts.
+    readings = []
+    for _ in range(READINGS):
+        before = time.monotonic()
+        moment = Moment(time.time(), _since_boot(), time.monotonic())
+        readings.append((moment.awake - before, moment))
+    return min(readings, key=lambda reading: reading[0])[1]
+
+
+def span(start: Moment, end: Moment) -> dict[str, float | str | None]:
+    """Return what a record says of its span: which boot, from when to when since then (s), and how far the wall clock
+    jumped (s, negative if it was set back) and for how long (s) the machine slept in that time."""
+    passed = end.since_boot - start.since_boot
+    return {
+        "boot": boot(),
+        "started_seconds": start.since_boot,
+        "ended_seconds": end.since_boot,
+        "jump_seconds": end.wall - start.wall - passed,
+        "asleep_seconds": max(0.0, passed - (end.awake - start.awake)),
+    }
+
+
+@lru_cache
+def boot() -> str | None:
+    """Return the name of the machine's last start; None where the system has none."""
+    with suppress(OSError):
+        return BOOT_ID.read_text().strip()
+    if sys.platform == "darwin":
+        with suppress(OSError, subprocess.SubprocessError):
+            command = ("sysctl", "-n", "kern.bootsessionuuid")
+            return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() or None
+    return None
+
+
+def _since_boot() -> float:
+    return time.monotonic() if SINCE_BOOT is None else time.clock_gettime(SINCE_BOOT)
