@@ -7,8 +7,8 @@ from scripts import supported
 supported.check()
 
 from scripts import cluster, plan
+from scripts.ending import Ending
 from scripts.report import captions
-from scripts.start import start
 from snakemake.settings.types import DeploymentMethod
 from snakemake.utils import min_version
 
@@ -25,6 +25,7 @@ PLAN = plan.read(
     on_cluster=workflow.remote_exec or cluster.FILE_SYSTEM in workflow.global_resources,
     in_job=workflow.remote_exec,
 )
+ENDING = Ending(PLAN, workflow)
 STEP = plan.untracked(PLAN.step_command())
 DATASET = PLAN.dataset
 STORES = PLAN.stores
@@ -58,16 +59,15 @@ resource_scopes:
 
 
 onstart:
-    start(PLAN, workflow)
+    ENDING.start()
 
 
 onsuccess:
-    print(PLAN.closing())
-    shell(PLAN.discard_command())
+    ENDING.success()
 
 
 onerror:
-    shell(PLAN.discard_command())
+    ENDING.failure()
 
 
 rule all:

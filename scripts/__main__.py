@@ -13,7 +13,7 @@ import sys
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-TIMING_STEP = "time_operation"
+TIMING_STEP, CLEARING_STEP = "time_operation", "discard"
 WRITABLE_PLACE = "make the place writable, or set store_dir, download_dir or scratch_dir to one that is"
 NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -55,12 +55,12 @@ def main(arguments: list[str]) -> int:
     except _Ended:
         print(
             f"{step} was ended from outside, as a cluster does with jobs that are cancelled or over their time limit; "
-            "the next run does it anew (more time: runtime in profiles/slurm/config.yaml)",
+            f"{_next_run(step)} (more time: runtime in profiles/slurm/config.yaml)",
             file=sys.stderr,
         )
         return 143
     except KeyboardInterrupt:
-        print(f"{step} was interrupted; the next run does it anew", file=sys.stderr)
+        print(f"{step} was interrupted; {_next_run(step)}", file=sys.stderr)
         return 130
     except MemoryError:
         print(f"error in {step}: not enough memory; leave out the largest cutoffs in config.yaml", file=sys.stderr)
@@ -80,6 +80,10 @@ def main(arguments: list[str]) -> int:
         print(f"error in {step}: {said}", file=sys.stderr)
         return 1
     return 0
+
+
+def _next_run(step: str) -> str:
+    return f"the next run {'removes the rest' if step == CLEARING_STEP else 'does it again'}"
 
 
 class _Ended(BaseException):

@@ -1,8 +1,9 @@
-"""Step `discard`: remove what timing jobs of this host wrote, once the run that they belong to has ended."""
+"""Step `discard`: remove what timing jobs of this host wrote, and what killed jobs left, once their run has ended."""
 
 import argparse
 from pathlib import Path
 
+from scripts.files import remove_abandoned
 from scripts.measure import scratch
 
 
@@ -10,4 +11,7 @@ def main(arguments: list[str]) -> None:
     """Read the arguments and remove."""
     parser = argparse.ArgumentParser(prog="python scripts discard", description=__doc__)
     parser.add_argument("--stores", type=Path, required=True, help="directory of the stores")
-    scratch.remove_all(parser.parse_args(arguments).stores)
+    parser.add_argument("--among", nargs="*", default=[], help="directories, as patterns, in which files appear")
+    given = parser.parse_args(arguments)
+    remove_abandoned(given.among)
+    scratch.remove_all(given.stores)

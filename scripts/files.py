@@ -1,17 +1,22 @@
 """Files and directories that appear whole or not at all: made under a name beside their place, then renamed."""
 
+import glob
 import hashlib
 import json
 import os
+import re
 import shutil
 import socket
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from scripts import full_disk
+
+NEIGHBOUR = re.compile(r"\..*?-([0-9a-f]{8}-.+-[0-9]+-[0-9a-f]{8})")
+"""The name of a `neighbour`, with that of `owned_name` in it."""
 
 
 def owner() -> str:
@@ -74,6 +79,22 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write `content` as indented JSON, whole or not at all."""
     with replacing(path) as file:
         file.write(json.dumps(content, indent=1).encode() + b"\n")
+
+
+def abandoned(directories: Iterable[str]) -> Iterator[Path]:
+    """Yield what processes that were killed have left as a `neighbour`, in directories given as patterns of paths."""
+    for directory in directories:
+        for path in glob.iglob(f"{directory}/.*"):
+            found = NEIGHBOUR.fullmatch(os.path.basename(path))
+            if found and _is_abandoned(found[1], one_writer=True):
+                yield Path(path)
+
+
+def remove_abandoned(directories: Iterable[str]) -> None:
+    """Remove what `abandoned` finds; what may not be removed stays."""
+    for path in list(abandoned(directories)):
+        with suppress(OSError):
+            _remove(path)
 
 
 def _remove(path: Path) -> None:

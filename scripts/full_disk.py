@@ -76,6 +76,17 @@ def met(place: Path) -> OSError | None:
     return None
 
 
+def lacking(place: Path) -> OSError | None:
+    """Return the error of a full disk that the next one to write in a directory will meet, by what the system says."""
+    there = os.statvfs(place)
+    # The administrator may write where for others there is no space.
+    free = (there.f_bavail if os.geteuid() else there.f_bfree) * there.f_frsize
+    if free >= LITTLE_SPACE_BYTES and not _lacks_inodes(place):
+        return None
+    words = NO_INODES if free >= LITTLE_SPACE_BYTES else os.strerror(errno.ENOSPC)
+    return OSError(errno.ENOSPC, words, str(place))
+
+
 def line(error: OSError) -> str:
     """Return what is said of an error that `recognised` or `met` has returned: what, where, and the remedy."""
     place = f": {error.filename}" if error.filename else ""

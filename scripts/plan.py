@@ -255,10 +255,15 @@ class Plan:
         python = "python" if self.with_conda else sys.executable
         return shlex.join([python, os.path.relpath(digests.CHECKOUT / digests.PACKAGE)])
 
-    def discard_command(self) -> str:
-        """The command that removes what timing jobs wrote, for the end of a run; Snakemake's `shell` formats it."""
+    def discard_command(self) -> list[str]:
+        """The command that removes what timing jobs wrote and what killed jobs left, for the end of a run."""
         step = [sys.executable, str(digests.CHECKOUT / digests.PACKAGE), "discard", "--stores", self.writes]
-        return shlex.join(step).replace("{", "{{").replace("}", "}}")
+        return [*step, "--among", *self.made_in()]
+
+    def made_in(self) -> list[str]:
+        """The directories in which files and stores appear, as patterns of paths."""
+        of_results = [self.results, f"{self.results}/figures", f"{self.results}/records/*/*/*", "results/libraries"]
+        return [*of_results, *dict.fromkeys((self.dataset, self.downloads)), f"{self.stores}/*"]
 
     @cached_property
     def _codes(self) -> dict[tuple[str, str | None], str]:

@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -195,3 +196,42 @@ def test_nothing_is_timed_on_after_its_step_was_killed(disk: Path) -> None:
     while any(is_running(process) for process in below):
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_what_a_killed_end_of_a_run_leaves_is_removed_by_a_run_with_nothing_to_do(finished: Workflow) -> None:
+    """Snakemake asks nobody at the end of such a run."""
+    (machine,) = (finished.directory / "results/records").iterdir()
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    left = f"12345678-{socket.gethostname()}-{gone.pid}-12345678"
+    results = finished.directory / "results"
+    places = [
+        results / f"stores/.timing-{os.getuid()}/{left}/job/1",
+        results / f"stores/lmdb/.30-{left}",
+        *(place / f".x.json-{left}" for place in (machine / "lmdb/30", results / "dataset", results / "figures")),
+    ]
+    for place in places:
+        place.mkdir(parents=True)
+    kept = finished.directory / f"results/dataset/.mine-{socket.gethostname()}-{gone.pid}"
+    kept.mkdir()
+    finished.finish("--dry-run")
+    assert all(place.exists() for place in places)
+    said = finished.finish()
+    assert "Nothing to be done" in said
+    assert "removing what the timings wrote" in said
+    assert not [place for place in places if place.exists()]
+    assert not (finished.directory / f"results/stores/.timing-{os.getuid()}").exists()
+    assert kept.exists()
+    assert "removing" not in finished.finish()
+
+
+def test_an_interrupted_removal_says_what_comes_of_the_rest(finished: Workflow) -> None:
+    with open(finished.directory / "lock", "a") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)  # the removal waits for it, so it can be interrupted
+        command = [sys.executable, finished.directory / "scripts", "discard", "--stores", "results/stores"]
+        step = subprocess.Popen(
+            command, cwd=finished.directory, env=finished.environment, stderr=subprocess.PIPE, text=True
+        )
+        assert "wait" in step.stderr.readline()
+        step.send_signal(signal.SIGINT)
+        assert step.communicate(timeout=60)[1].endswith("discard was interrupted; the next run removes the rest\n")

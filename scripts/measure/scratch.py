@@ -75,8 +75,7 @@ def remove_all(stores: Path) -> None:
 
     The caller sees to it that no timing of theirs goes on (`scripts.measure.lock`; a run ends after its jobs).
     """
-    place = _place(stores)
-    made = [each for each in place.glob("*") if is_of_this_host(each.name) or is_of_this_run(each.name)]
+    place, made = _place(stores), _left(stores)
     if made:
         report("removing what the timings wrote, which takes a minute where it is many files")
         with ThreadPoolExecutor() as pool:
@@ -86,6 +85,15 @@ def remove_all(stores: Path) -> None:
         sync_file_system(stores)
     with suppress(OSError):  # there is none, or another host has something in it
         place.rmdir()
+
+
+def is_left(stores: Path) -> bool:
+    """Say whether there is anything to remove."""
+    return bool(_left(stores))
+
+
+def _left(stores: Path) -> list[Path]:
+    return [each for each in _place(stores).glob("*") if is_of_this_host(each.name) or is_of_this_run(each.name)]
 
 
 def _seconds_to_make(candidate: Path) -> float:
