@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from scripts import available, config_file, configuration, digests, native, places, sharing
+from scripts import available, config_file, configuration, digests, native, permission, places, sharing
 from scripts.errors import UserError
 from scripts.files import nearest_directory, writable
 from scripts.measure import copies, file_system, machine, manifest, store
@@ -353,7 +353,7 @@ def read(config: configuration.Config, *, with_conda: bool, on_cluster: bool, in
             raise UserError(
                 f"conda can't be used in {digests.CHECKOUT}, whose name has a brace in it; rename the folder"
             )
-        _check_memory_of_snakemake()
+        permission.check_snakemakes()
         if not with_conda:
             _check_what_can_run(plan)
         sharing.check_what_may_only_be_read(plan)
@@ -381,16 +381,6 @@ def _check_what_can_run(plan: Plan) -> None:
                 raise UserError(f"backend {name} can't run in {sys.prefix}: {reason}, or leave it out of the config")
     if not plan.choices:
         raise UserError(f"none of the backends asked for can run here: {'; '.join(plan.missing.values())}")
-
-
-def _check_memory_of_snakemake() -> None:
-    """Snakemake makes its directory before it asks anybody, and ends in a traceback where it may not."""
-    place = nearest_directory(".snakemake")
-    if not writable(place):
-        raise UserError(
-            f"no permission to write to {place}, where Snakemake keeps its memory; make it writable, or run in a copy "
-            "of your own"
-        )
 
 
 def _figure_file(figure: str) -> Path:

@@ -9,9 +9,8 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
-from scripts import cluster, compiler, forecast, outdated, room, sharing
+from scripts import cluster, compiler, forecast, outdated, permission, room, sharing
 from scripts.errors import UserError
-from scripts.files import nearest_directory, writable
 from scripts.measure import file_system, lock
 from scripts.plan import FOUND_VARIABLE, TABLES, Plan
 from scripts.progress import duration
@@ -107,7 +106,7 @@ def check(plan: Plan, to_make: Iterable[str], to_use: Iterable[str]) -> None:
     """
     made = _normal(to_make)
     sharing.check(plan, _normal(to_use) - made)
-    _check_places(plan, made)
+    permission.check(plan, made)
     room.check(plan, made)
 
 
@@ -171,25 +170,6 @@ def _forget_outdated(plan: Plan, jobs: Iterable[Any], persistence: Any) -> None:
     tables = [f"{plan.results}/{table}.csv" for table in TABLES]
     for path in [*(path for path in paths if path in manifests), *tables] if made_again else []:
         Path(path).unlink(missing_ok=True)
-
-
-def _check_places(plan: Plan, to_make: Collection[str]) -> None:
-    """Raise UserError where the directories that the run writes to can't be written to."""
-    elsewhere = {"results": "run in a copy"}
-    if f"{plan.dataset}/provenance.json" in to_make:
-        elsewhere[plan.dataset] = "set download_dir to another one"
-    for path in _made(plan.manifests(), to_make):
-        elsewhere[str(Path(path).parent.parent)] = "set store_dir to another one"
-    for path, remedy in elsewhere.items():
-        place = nearest_directory(path)
-        if not writable(place):
-            raise UserError(f"no permission to write to {place}; make it writable, or {remedy}")
-    devices = {nearest_directory(path).stat().st_dev for path in (plan.writes, plan.stores)}
-    if len(devices) > 1 and _made(plan.records(), to_make) and not plan.config["scratch_dir"]:
-        raise UserError(
-            f"{plan.stores} may only be read, and {plan.writes} is on another file system, so there is no place on "
-            "theirs for what timings write; set scratch_dir, or set store_dir to a directory of your own"
-        )
 
 
 def _normal(paths: Iterable[str]) -> set[str]:
