@@ -15,7 +15,7 @@ LOGS = "results/logs"
 
 def check_snakemakes() -> None:
     """Raise UserError where Snakemake can't write what it remembers: it asks nobody before, and ends in a traceback."""
-    for place in (nearest_directory(SNAKEMAKE), *_directories_in(SNAKEMAKE)):
+    for place in (nearest_directory(SNAKEMAKE), *Path(SNAKEMAKE).glob("*/")):
         if not writable(place):
             raise UserError(
                 f"no permission to write to {place}, where Snakemake keeps its memory; make it writable, or run in a "

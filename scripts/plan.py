@@ -3,6 +3,7 @@
 It reads files and asks what is installed; it changes and measures nothing. The Snakefile imports it, for its rules.
 """
 
+import glob
 import hashlib
 import json
 import os
@@ -263,7 +264,8 @@ class Plan:
     def made_in(self) -> list[str]:
         """The directories in which files and stores appear, as patterns of paths."""
         of_results = [self.results, f"{self.results}/figures", f"{self.results}/records/*/*/*", "results/libraries"]
-        return [*of_results, *dict.fromkeys((self.dataset, self.downloads)), f"{self.stores}/*"]
+        of_images = map(glob.escape, dict.fromkeys((self.dataset, self.downloads)))
+        return [*of_results, *of_images, f"{glob.escape(self.stores)}/*"]
 
     @cached_property
     def _codes(self) -> dict[tuple[str, str | None], str]:

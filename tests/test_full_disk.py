@@ -1,6 +1,8 @@
 """A full disk: no space, no inode or no quota left, whichever library meets it, before the start and in the middle."""
 
+import contextlib
 import errno
+import itertools
 import json
 import os
 import shutil
@@ -10,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import CHECKOUT, RUNNABLE, mounted, write_image_set
+from conftest import CHECKOUT, RUNNABLE, copy_checkout, mounted, write_image_set
 
 from scripts import backends, full_disk
 
@@ -111,3 +113,51 @@ def test_a_step_says_that_inodes_are_lacking_and_what_helps(no_inodes: Path, tmp
     assert "more inodes" in done.stderr
     assert "free some space" not in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def fill(place: Path, *, inodes: bool) -> None:
+    """Take all the space of a small file system, or all its inodes."""
+    with contextlib.suppress(OSError):
+        for number in itertools.count() if inodes else ():
+            (place / f"filler-{number}").touch()
+    with contextlib.suppress(OSError), open(place / "filler", "wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+
+
+@pytest.mark.parametrize("inodes", [False, True])
+def test_a_checkout_on_a_full_disk_is_told_so_in_one_line(
+    inodes: bool, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    place = mounted(tmp_path / "small", request.addfinalizer, "size=30m,nr_inodes=2000")
+    workflow = copy_checkout(place / "checkout")
+    fill(place, inodes=inodes)
+    done = workflow.run()
+    assert done.returncode != 0
+    assert "Traceback" not in done.stdout
+    lacking = full_disk.NO_INODES if inodes else "No space left on device"
+    assert done.stdout.splitlines()[-1].startswith(f"error: {lacking}: {workflow.directory}; ")
+
+
+@pytest.mark.parametrize(("inodes", "moment"), [(False, "rule build"), (True, "rule time_operation")])
+def test_a_checkouts_disk_that_fills_up_is_the_last_line(
+    inodes: bool, moment: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Snakemake's own files are on it too, and end it in words of its own."""
+    place = mounted(tmp_path / "small", request.addfinalizer, "size=60m,nr_inodes=4000")
+    workflow = copy_checkout(place / "checkout")
+    workflow.configure(backends=["hdf5"], cutoffs=[3], operations=["read-warm"])
+    process = workflow.start("results/summary.csv")
+    while moment not in process.stdout.readline():
+        assert process.poll() is None
+    fill(place, inodes=inodes)
+    said, _ = process.communicate(timeout=100)
+    assert process.returncode != 0
+    lacking = full_disk.NO_INODES if inodes else "No space left on device"
+    assert said.splitlines()[-1].startswith(f"error: {lacking}: {workflow.directory}")
+    for filler in place.glob("filler*"):
+        filler.unlink()
+    workflow.finish("--unlock")
+    workflow.finish("results/summary.csv")
+    left = [path for path in (workflow.directory / "results").rglob(".*") if path.name != ".snakemake_timestamp"]
+    assert not left

@@ -103,8 +103,24 @@ def test_a_place_without_permission_is_one_line(workflow: Workflow, place: str, 
     assert not [
         path
         for path in set(workflow.directory.rglob("*")) - set(before)
-        if not {".snakemake", "__pycache__"} & set(path.parts)
+        if not {".snakemake", "__pycache__", "lock", "lock.gate"} & set(path.parts)
     ]
+
+
+@pytest.mark.parametrize(
+    "place", ["results/logs/build", "results/records", "results/figures", ".snakemake/metadata", "results/logs/x.log"]
+)
+def test_a_place_that_another_user_has_made_is_one_line_before_any_work(workflow: Workflow, place: str) -> None:
+    path = workflow.directory / place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix:
+        path.touch(0o444)
+    else:
+        path.mkdir(mode=0o555)
+    line = last_line(workflow, prefix=as_who_obeys_permissions())
+    assert line.startswith("error: no permission to write to ")
+    assert place in line
+    assert not (workflow.directory / "results/dataset").exists()
 
 
 def test_an_archive_that_may_not_be_read_is_one_line(workflow: Workflow) -> None:
