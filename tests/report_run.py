@@ -376,6 +376,7 @@ class Run:
             if calls
             else None,
             **{"user_seconds": 0.7 * time, "system_seconds": 0.2 * time, "peak_memory_bytes": 500_000 + 16 * images},
+            "peak_mapped_bytes": 3080 * images if subject == "backend" and not writes else 0,
             **{"state": state, "state_verified": True, "resident_fraction": {"warm": 1.0, "cold": 0.0}.get(state)},
             "unsynced_fraction": 0.0 if operation == "write-durable" else None,
             "device_read_bytes": 4 * 3080 * images if state == "cold" else 0,

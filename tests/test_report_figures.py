@@ -281,10 +281,12 @@ def test_memory_is_that_of_the_largest_store(run, tmp_path):
     other = Run(tmp_path, cutoffs=(1, 10), operations=("write", "read-warm")).write()
     for operation, peak in (("write", 7_000_000), ("read-warm", None)):
         record = json.loads(other.record_path("lmdb", 10, operation).read_text())
-        other.change(("lmdb", 10, operation), samples=[{**one, "peak_memory_bytes": peak} for one in record["samples"]])
+        peaks = {"peak_memory_bytes": peak, "peak_mapped_bytes": 12_000_000}
+        other.change(("lmdb", 10, operation), samples=[{**one, **peaks} for one in record["samples"]])
     other.summarise().draw("memory")
     svg = texts((tmp_path / "figures" / "memory.svg").read_text())
     assert "7.00 MB" in svg
+    assert "mapped 12.0 MB" in svg
     assert svg.count("no value") == 1
     assert len(drawn(run, "memory")) == len(ALL_OPERATIONS)
 

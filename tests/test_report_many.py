@@ -360,14 +360,17 @@ def test_disk_and_memory_of_many_are_sorted_and_as_in_the_table(runs):
     assert sizes == sorted(sizes)
     assert len(sizes) == 22
     assert fields(apparent)["tar-png", "100"][0] == f"{read.store('tar-png', 100)['apparent_bytes_per_image']:,.0f}"
-    (memory,) = figure_of(runs[22], "memory").axes
+    memory, mapped = figure_of(runs[22], "memory").axes
     names = [label.get_text() for label in memory.get_yticklabels()]
     assert sorted(names) == sorted(MANY)
     assert [PEAKS[name] for name in names] == sorted(PEAKS.values())
     for name in names:
         text, colour = fields(memory)[name, "Write"]
         assert text == wording.significant(read.cell(name, 10_000, "write")["peak_memory_bytes"] / 1e6)
-        assert (colour == heat.BEST) is (PEAKS[name] == 1)
+        assert colour != heat.BEST
+        text, colour = fields(mapped)[name, "Read, warm"]
+        assert text == wording.significant(read.cell(name, 10_000, "read-warm")["peak_mapped_bytes"] / 1e6)
+        assert colour == "#ffffff"
 
 
 def test_many_gaps_share_notes(tmp_path):

@@ -284,6 +284,43 @@ def test_memory_that_a_backend_takes_is_found(stores: Path, monkeypatch: pytest.
             assert TakesMemory.TAKEN * sample["processes"] <= sample["peak_memory_bytes"] < most
 
 
+class MapsAFile(TakesMemory):
+    """Wraps a backend and maps a file whenever a store is read or written; a writer unmaps it before it returns."""
+
+    def mapped(self, path: Path) -> mmap.mmap:
+        place = path.parent / "mapped"
+        if not place.exists():
+            place.write_bytes(bytes(self.TAKEN))
+        with open(place, "rb") as file:
+            taken = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        taken.find(b"x")  # touches every page
+        return taken
+
+    def write(self, path: Path, *arguments: Any, **options: Any) -> None:
+        taken = self.mapped(path)
+        self.backend.write(path, *arguments, **options)
+        time.sleep(0.1)  # long enough to be seen from another process on a busy machine
+        taken.close()
+
+    def open(self, path: Path, options: dict[str, Any]) -> Any:
+        reader = self.backend.open(path, options)
+        reader.taken = self.mapped(path)
+        return reader
+
+
+@pytest.mark.parametrize("operation", ["write", "read-warm", "batch-warm", "workers-warm"])
+def test_mapped_pages_stand_beside_the_memory_that_a_backend_takes(
+    stores: Path, monkeypatch: pytest.MonkeyPatch, operation: str
+) -> None:
+    """The system takes them back when it needs them."""
+    honest = backends.load
+    monkeypatch.setattr(backends, "load", lambda name: MapsAFile(honest(name)))
+    for sample in take(stores, "memmap", operation)["samples"]:
+        taken = MapsAFile.TAKEN * sample["processes"] * (sample["subject"] == "backend")
+        assert taken <= sample["peak_mapped_bytes"] < taken + 5_000_000 * sample["processes"]
+        assert sample["peak_memory_bytes"] < 5_000_000 * sample["processes"]
+
+
 @pytest.mark.parametrize("operation", ["read-warm", "random-warm", "batch-cold"])
 def test_a_backend_that_takes_no_memory_shows_little(stores: Path, operation: str) -> None:
     """What the measuring itself takes, the first use of a library for one, isn't the backend's."""

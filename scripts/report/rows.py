@@ -22,7 +22,7 @@ from scripts.report.tables import Row, Tables
 RECORDS = "records"
 COPIED = ("started_seconds", "block", "processes", "start_method", "images", "seconds", "open_seconds")
 COPIED_AFTER = (
-    *("user_seconds", "system_seconds", "peak_memory_bytes"),
+    *("user_seconds", "system_seconds", "peak_memory_bytes", "peak_mapped_bytes"),
     *("state", "state_verified", "resident_fraction", "unsynced_fraction"),
 )
 """Fields of a sample that the table of timings takes as they are, before and after its quantiles."""
@@ -280,9 +280,9 @@ def _costs(record: dict, samples: list[dict]) -> Row:
     needed = samples[0]["images"] * (math.prod(record["image_set"]["image_shape"]) + base.LABEL_BYTES)
     writes = samples[0]["state"] == "fresh"
     row = {name: _median(samples, name) for name in ("user_seconds", "system_seconds")}
-    row["peak_memory_bytes"] = max(
-        (known for s in samples if (known := s["peak_memory_bytes"]) is not None), default=None
-    )
+    for kind in ("memory", "mapped"):
+        peaks = [sample[f"peak_{kind}_bytes"] for sample in samples]
+        row[f"peak_{kind}_bytes"] = max((peak for peak in peaks if peak is not None), default=None)
     for direction, counts in (("read", not writes), ("written", writes)):
         moved = _median(samples, f"device_{direction}_bytes")
         row[f"device_{direction}_bytes"] = moved

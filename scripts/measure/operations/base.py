@@ -71,6 +71,7 @@ class Sample:
     user_seconds: float
     system_seconds: float
     peak_memory_bytes: int | None
+    peak_mapped_bytes: int | None
     state: str
     state_verified: bool
     resident_fraction: float | None
@@ -177,11 +178,11 @@ class Operation(ABC):
         self.rehearsals[subject.name] = path
 
     @contextmanager
-    def clocked(self) -> Iterator[Clocked]:
-        """Run the block under the clock, without garbage collection (as timeit does)."""
+    def clocked(self, subject: Subject) -> Iterator[Clocked]:
+        """Run the block, a subject's work, under the clock, without garbage collection (as timeit does)."""
         clocked = Clocked()
         with without_garbage_collection():
-            self.meter.start()
+            self.meter.start(subject.name)
             start = time.perf_counter_ns()
             yield clocked
             clocked.seconds = (time.perf_counter_ns() - start) / 1e9

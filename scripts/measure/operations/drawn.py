@@ -52,7 +52,7 @@ class Random(Read):
         clock = time.perf_counter_ns
         resident = bring_about(path)
         # What opening reads ahead would be missing from the bytes of the device, so the costs always include it.
-        with ExitStack() as closed_afterwards, self.clocked() as clocked:
+        with ExitStack() as closed_afterwards, self.clocked(subject) as clocked:
             start = clock()
             reader = closed_afterwards.enter_context(subject.storage.open(path, subject.options))
             read = reader.read

@@ -77,7 +77,7 @@ class Read(Operation):
         self.images.fill(0xAA)
         self.labels.fill(-1)
         resident = bring_about(path)
-        with ExitStack() as closed_after_the_clock, self.clocked() as clocked:
+        with ExitStack() as closed_after_the_clock, self.clocked(subject) as clocked:
             start = time.perf_counter_ns()
             reader = subject.storage.open(path, subject.options)
             opened = time.perf_counter_ns()

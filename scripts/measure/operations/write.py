@@ -44,7 +44,7 @@ class Write(Operation):
             scratch.give_back(self._last_written[subject.name])
         self._runs += 1
         path = self.inputs.scratch / f"{subject.name}-{self._runs}"
-        with self.clocked() as clocked:
+        with self.clocked(subject) as clocked:
             subject.storage.write(path, self.images, self.labels, durable=self.durable, options=subject.options)
         unsynced = page_cache.unsynced_fraction(path) if self.durable else None
         if unsynced:
