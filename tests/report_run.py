@@ -311,8 +311,8 @@ class Run:
             "ended": _moment(started + timedelta(seconds=4)),
             "clock": clock(started, started + timedelta(seconds=4)),
             "machine": {
-                **{"cpu": "Intel(R) Xeon(R) CPU @ 2.20GHz", "cores": 2, "node_cores": 2},
-                "memory_bytes": 24 * 2**30,
+                **{"cpu": "Intel(R) Xeon(R) CPU @ 2.20GHz", "cores": 2, "node_cores": 2, "cpu_limit": None},
+                **{"memory_bytes": 24 * 2**30, "memory_limit_bytes": None},
                 **{"kernel": "Linux 6.1.0", "operating_system": "Debian GNU/Linux 12 (bookworm)"},
                 **{"python": "3.11.2", "node": node},
             },
@@ -322,6 +322,7 @@ class Run:
                 "before": probes,
                 "after": {**probes, "load_average": 0.9},
                 **{"wall_seconds": 4.0, "stolen_seconds": 0.01, "other_user_seconds": 0.02, "throttle_events": None},
+                **{"limit_waits": None, "limit_wait_seconds": None},
             },
             "eviction": "posix_fadvise" if operation.endswith("cold") else None,
             "device_share": 1.0 if operation.endswith("cold") else None,

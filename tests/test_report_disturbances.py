@@ -52,16 +52,27 @@ def test_slow_creation_of_files_disturbs_writes_to_which_it_is_much(tmp_path, ba
     assert judged(run) == (expected if marked else {})
 
 
-def test_the_stolen_share_is_that_of_all_cores_of_the_node(tmp_path):
-    """2.4 s in 4 s: more than half a core, which is little of 64, though the job may use but two."""
+def test_the_stolen_share_is_that_of_the_cores_that_the_job_may_run_on(tmp_path):
+    """0.6 s in 4 s: a lot of two cores, and little of 16, on which it may run; other cores of the node don't count."""
     run = Run(tmp_path, **SMALL).write()
     where = ("hdf5", 10, "write")
     record = json.loads(run.record_path(*where).read_text())
-    machine = {**record["machine"], "node_cores": 64}
-    run.change(where, machine=machine, noise={**record["noise"], "stolen_seconds": 2.4})
+    noise = {**record["noise"], "stolen_seconds": 0.6}
+    run.change(where, machine={**record["machine"], "cores": 16, "node_cores": 64}, noise=noise)
     assert judged(run) == {}
-    run.change(where, machine=machine, noise={**record["noise"], "stolen_seconds": 24})
-    assert judged(run) == {"hdf5/10/write.json": "a hypervisor took 9 % of the cores' time"}
+    run.change(where, machine={**record["machine"], "cores": 2, "node_cores": 64}, noise=noise)
+    assert judged(run) == {"hdf5/10/write.json": "a hypervisor took 8 % of the cores' time"}
+
+
+def test_a_limit_of_cpu_time_that_made_a_timing_wait_is_a_disturbance(tmp_path):
+    run = Run(tmp_path, **SMALL).write()
+    where = ("hdf5", 10, "write")
+    record = json.loads(run.record_path(*where).read_text())
+    noise = {**record["noise"], "limit_waits": 0, "limit_wait_seconds": 0.0}
+    run.change(where, machine={**record["machine"], "cpu_limit": 0.5}, noise=noise)
+    assert judged(run) == {}
+    run.change(where, noise={**noise, "limit_waits": 42, "limit_wait_seconds": 2.1})
+    assert judged(run) == {"hdf5/10/write.json": "the limit of 0.5 CPUs made it wait 42 times, 2.1 s in all"}
 
 
 def at_once(tmp_path, file_system: dict, other: dict, node: str) -> Run:

@@ -22,7 +22,7 @@ to the next: together a little more than was measured on a shared virtual machin
 STRETCH = 8
 DISKS_DIFFER = 0.4
 """Standard deviation of the logarithm of the time to write to the disk, from job to job."""
-HARDWARE = {"cpu": "EPYC", "node_cores": 64, "memory_bytes": 256 * 2**30, "kernel": "Linux 6.1.0"}
+HARDWARE = {"cpu": "EPYC", "cpu_limit": None, "node_cores": 64, "memory_bytes": 256 * 2**30, "kernel": "Linux 6.1.0"}
 
 
 def groups_by_node(run: Run) -> dict[str, set[int]]:
@@ -104,6 +104,7 @@ XEON = "Intel(R) Xeon(R) CPU @ 2.20GHz"
     [
         ({"node_cores": 64}, "64 cores, not 2"),
         ({"node_cores": 1}, "1 core, not 2"),
+        ({"cpu_limit": 0.5}, "the time of 0.5 CPUs, not all cores"),
         ({"cpu": "EPYC"}, f"EPYC, not {XEON}"),
         ({"memory_bytes": 25 * 2**30}, "25 GiB of memory, not 24"),
         ({"kernel": "Linux 6.8.0-31-generic"}, "kernel Linux 6.8, not Linux 6.1"),

@@ -4,19 +4,21 @@ import os
 import platform
 import re
 import socket
-from functools import lru_cache
 from pathlib import Path
 
-from scripts.measure import file_system
+from scripts.measure import cgroup, cpu, file_system
 
 
 def describe() -> dict[str, object]:
     """Return the facts of this machine and node that a record carries (memory in bytes)."""
+    limits = cgroup.limits()
     return {
-        "cpu": _cpu_model(),
-        "cores": usable_cores(),
+        "cpu": cpu.model(),
+        "cores": len(cores()),
         "node_cores": os.cpu_count(),
+        "cpu_limit": limits.cpus,
         "memory_bytes": _memory_bytes(),
+        "memory_limit_bytes": limits.memory_bytes,
         "kernel": f"{platform.system()} {platform.release()}",
         "operating_system": _operating_system(),
         "python": platform.python_version(),
@@ -28,14 +30,14 @@ def name(store_directory: Path) -> str:
     """Return a short name for this kind of machine, from its CPU, cores, memory, kernel and stores' file system.
 
     Two machines with the same name may be pooled by a reader, so everything that shifts timings is in it; the kernel
-    counts with its major and minor version.
+    counts with its major and minor version. Where a container or the like may use less than all cores or all memory,
+    what it may use is in it: `0.5cpus`, `0.8gib`.
     """
-    cpu = re.sub(r"\(.*?\)|@.*|\b(CPU|Processor|with|\d+-Core)\b.*", " ", _cpu_model())
+    model = re.sub(r"\(.*?\)|@.*|\b(CPU|Processor|with|\d+-Core)\b.*", " ", cpu.model())
     kernel = ".".join(platform.release().split(".")[:2])
     parts = [
-        cpu,
-        f"{usable_cores()}cores",
-        f"{round(_memory_bytes() / 2**30)}gib",
+        model,
+        *_room(len(cores()), _memory_bytes(), cgroup.limits()),
         f"{platform.system()}{kernel}",
         file_system.type_of(store_directory),
     ]
@@ -47,9 +49,16 @@ def node() -> str:
     return os.environ.get("SLURMD_NODENAME") or socket.gethostname()
 
 
+def cores() -> list[int]:
+    """Return the cores that this process may run on, by number."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
+
+
 def usable_cores() -> int:
-    """Return the number of cores that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Return the number of cores that this process can keep busy: where its CPU time is limited, as many whole ones as
+    that is enough for, and one at least."""
+    limit = cgroup.limits().cpus
+    return len(cores()) if limit is None else max(1, min(len(cores()), int(limit)))
 
 
 def load_average() -> float:
@@ -57,15 +66,13 @@ def load_average() -> float:
     return os.getloadavg()[0]
 
 
-@lru_cache
-def _cpu_model() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
+def _room(cores: int, memory_bytes: int, limits: cgroup.Limits) -> tuple[str, str]:
+    """Cores and memory in the name of a machine, or what its limits leave of them."""
+    used = f"{cores}cores" if limits.cpus is None or limits.cpus >= cores else f"{limits.cpus:.3g}cpus"
+    if limits.memory_bytes is None or limits.memory_bytes >= memory_bytes:
+        return used, f"{round(memory_bytes / 2**30)}gib"
+    gibibytes = limits.memory_bytes / 2**30
+    return used, f"{gibibytes:.1f}".removesuffix(".0") + "gib"
 
 
 def _memory_bytes() -> int:

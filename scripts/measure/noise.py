@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from scripts.measure import machine
+from scripts.measure import cgroup, machine
 
 HASHED = bytes(1 << 20)
 TOUCHED_PAGES = 1024
@@ -56,40 +56,59 @@ class Watch:
 
 @dataclass(frozen=True)
 class _Counts:
-    """Counts since the machine, or this process, started. Times in seconds, of all cores."""
+    """Counts since the machine, or this process, started. Times in seconds, of the cores that it may run on."""
 
     wall: float
     stolen: float | None
     user: float | None
     own_user: float
     throttled: int | None
+    limited: cgroup.Throttling | None
 
     @classmethod
     def now(cls) -> "_Counts":
         """Read them: /proc/stat counts in ticks (proc_stat(5)); processes that ended count as one's own."""
-        stolen = user = None
-        with suppress(OSError):
-            _, user_ticks, nice_ticks, *others = Path("/proc/stat").read_text().splitlines()[0].split()
-            user, stolen = (int(user_ticks) + int(nice_ticks)) / TICKS_PER_SECOND, int(others[5]) / TICKS_PER_SECOND
+        user, stolen = _user_and_stolen(set(machine.cores()))
         own = sum(resource.getrusage(who).ru_utime for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
         throttled = list(_numbers("cpu[0-9]*/thermal_throttle/core_throttle_count"))
-        return cls(time.monotonic(), stolen, user, own, int(sum(throttled)) if throttled else None)
+        hot = int(sum(throttled)) if throttled else None
+        return cls(time.monotonic(), stolen, user, own, hot, cgroup.throttling())
 
     def since(self, before: "_Counts") -> dict[str, float | int | None]:
         """What has been counted since then, as in a record."""
-        others = stolen = throttled = None
+        others = stolen = throttled = waits = waited = None
         if self.user is not None and before.user is not None:
             others = max(0.0, self.user - before.user - (self.own_user - before.own_user))
         if self.stolen is not None and before.stolen is not None:
             stolen = max(0.0, self.stolen - before.stolen)
         if self.throttled is not None and before.throttled is not None:
             throttled = self.throttled - before.throttled
+        if self.limited is not None and before.limited is not None:
+            waits = self.limited.events - before.limited.events
+            waited = self.limited.seconds - before.limited.seconds
         return {
             "wall_seconds": self.wall - before.wall,
             "stolen_seconds": stolen,
             "other_user_seconds": others,
             "throttle_events": throttled,
+            "limit_waits": waits,
+            "limit_wait_seconds": waited,
         }
+
+
+def _user_and_stolen(cores: set[int]) -> tuple[float | None, float | None]:
+    """Seconds of those cores outside the kernel, and taken by a hypervisor; None where the system doesn't say.
+
+    What runs on other cores, as beside a container that has cores of its own, disturbs nothing.
+    """
+    user = stolen = None
+    with suppress(OSError):
+        for line in Path("/proc/stat").read_text().splitlines():
+            name, *ticks = line.split()
+            if name.startswith("cpu") and name[3:].isdigit() and int(name[3:]) in cores:
+                user = (user or 0.0) + (int(ticks[0]) + int(ticks[1])) / TICKS_PER_SECOND
+                stolen = (stolen or 0.0) + int(ticks[7]) / TICKS_PER_SECOND
+    return user, stolen
 
 
 def _probe(place: Path) -> Probes:

@@ -17,7 +17,7 @@ from scripts.report.comparability import Records
 Store = tuple[str, int]
 """The backend and cutoff of a store."""
 STOLEN_SHARE = 0.02
-"""Of the time of all the node's cores: a hypervisor that takes more gave the machine to somebody else meanwhile."""
+"""Of the time of the cores that the job may run on: a hypervisor that takes more gave them to others meanwhile."""
 OTHERS_SHARE = 0.1
 """Of one core: more than this by other processes isn't the idle machine that a timing wants."""
 LEAST_STOLEN = 0.15
@@ -93,7 +93,7 @@ def _of(record: dict, typical: dict[str, float], files: Mapping[Store, int | Non
     noise = record["noise"]
     wall = max(noise["wall_seconds"], 1e-9)
     reasons = []
-    stolen = (noise["stolen_seconds"] or 0) / wall / record["machine"]["node_cores"]
+    stolen = (noise["stolen_seconds"] or 0) / wall / record["machine"]["cores"]
     if stolen > STOLEN_SHARE and noise["stolen_seconds"] > LEAST_STOLEN:
         reasons.append(f"a hypervisor took {100 * stolen:.0f} % of the cores' time")
     others = ((noise["other_user_seconds"] or 0) - SNAKEMAKE_SECONDS) / wall
@@ -103,6 +103,9 @@ def _of(record: dict, typical: dict[str, float], files: Mapping[Store, int | Non
         reasons.append(f"the machine slept for {record['clock']['asleep_seconds']:.1f} s")
     if noise["throttle_events"]:
         reasons.append(f"cores were throttled {noise['throttle_events']} times")
+    if noise["limit_waits"]:
+        limit = f"the limit of {record['machine']['cpu_limit']:.3g} CPUs"
+        reasons.append(f"{limit} made it wait {noise['limit_waits']} times, {noise['limit_wait_seconds']:.1f} s in all")
     for name, words in PROBES.items():
         moment = max(("before", "after"), key=lambda moment: noise[moment][name])
         slower = noise[moment][name] / typical[name] if typical[name] else 1.0

@@ -19,7 +19,7 @@ def of_machine(records: Records) -> dict[str, str]:
     stores = [record["file_system"] for record in records.values()]
     names = {"cpu": "CPU", "cores": "Cores", "kernel": "Kernel", "operating_system": "System", "python": "Python"}
     facts = {words: distinct(machine[name] for machine in machines) for name, words in names.items()}
-    facts["Memory"] = distinct(f"{machine['memory_bytes'] / 2**30:.1f} GiB" for machine in machines)
+    facts["Memory"] = distinct(map(_memory, machines))
     facts["Node"] = distinct(machine["node"] for machine in machines)
     facts["File system of the stores"] = distinct(
         f"{store['type']} at {store['mount_point']} ({KINDS[store['kind']]}; {store['options']})" for store in stores
@@ -32,8 +32,16 @@ def of_machine(records: Records) -> dict[str, str]:
 
 def _cores(machine: dict) -> str:
     """How many cores a job may use, and of how many."""
-    usable, all_of_them = machine["cores"], machine["node_cores"]
-    return str(usable) if usable == all_of_them else f"{usable} of {all_of_them}"
+    usable, all_of_them, limit = machine["cores"], machine["node_cores"], machine["cpu_limit"]
+    which = str(usable) if usable == all_of_them else f"{usable} of {all_of_them}"
+    return which if limit is None else f"{which}, with the time of {limit:.3g}"
+
+
+def _memory(machine: dict) -> str:
+    """How much memory there is, and how much of it a job may use."""
+    there, limit = machine["memory_bytes"], machine["memory_limit_bytes"]
+    limited = "" if limit is None else f", limited to {limit / 2**30:.1f} GiB"
+    return f"{there / 2**30:.1f} GiB{limited}"
 
 
 def of_backends(records: Records) -> dict[str, dict]:

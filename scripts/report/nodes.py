@@ -29,6 +29,7 @@ OTHER_MACHINE = "another machine, kept apart"
 HARDWARE: dict[str, Callable[[Any], str]] = {
     "cpu": str,
     "cores": lambda count: f"{count} core{'' if count == 1 else 's'}",
+    "limit": "the time of {}".format,
     "memory": "{} GiB of memory".format,
     "kernel": "kernel {}".format,
 }
@@ -112,6 +113,7 @@ def _hardware(record: dict) -> dict[str, Any]:
     return {
         "cpu": machine["cpu"],
         "cores": machine["node_cores"],
+        "limit": "all cores" if machine["cpu_limit"] is None else f"{machine['cpu_limit']:.3g} CPUs",
         "memory": round(machine["memory_bytes"] / 2**30),
         "kernel": ".".join(machine["kernel"].split(".")[:2]),
     }
