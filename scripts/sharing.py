@@ -16,8 +16,12 @@ from scripts.measure import manifest, store
 def check(plan: Any, used: Collection[str]) -> None:
     """Raise UserError for a store that isn't the one that the plan's images, code and options make.
 
-    `used` are the manifests, as normal paths, of the stores to look at; with any, the image set must be there.
+    `used` are normal paths of what is looked at: manifests of stores, and the image set's provenance. With a manifest,
+    the image set must be there.
     """
+    provenance = Path(plan.dataset, PROVENANCE)
+    if os.path.normpath(provenance) in used and provenance.exists():
+        read_provenance(provenance)
     stores = [found for found in _there(plan) if f"{found[-1]}/{manifest.MANIFEST}" in used]
     digest = _image_set_digest(plan) if stores else ""
     for name, cutoff, directory in stores:
