@@ -30,7 +30,7 @@ SYSTEMS = {"Darwin": "macOS"}
 def why_not(choice: Choice) -> str | None:
     """Return why it can't run here, and the remedy, or None where it can."""
     needed = choice.backend.native
-    if needed and not native.path(needed).is_file() and (reason := compiler.missing(needed)):
+    if needed and not native.is_whole(native.path(needed)) and (reason := compiler.missing(needed)):
         return reason
     for module in choice.backend.standard_modules:
         if reason := supported.lacks_standard(module):

@@ -1,7 +1,6 @@
 """Building libraries from sources in this repository: whether that can be done here, and doing it once."""
 
 import fcntl
-import json
 import os
 import re
 import shlex
@@ -39,16 +38,16 @@ def missing(needed: Native) -> str | None:
 
 
 def built(needed: Native) -> Path:
-    """Return the library's place, building it first where it isn't there; of several processes one builds.
+    """Return the library's place, building it first where it isn't there whole; of several processes one builds.
 
     Raises UserError where that can't be done.
     """
     place = native.path(needed)
-    if not place.is_file():
+    if not native.is_whole(place):
         place.parent.mkdir(parents=True, exist_ok=True)
         with open(place.with_suffix(".lock"), "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if not place.is_file():
+            if not native.is_whole(place):
                 build(needed, place)
     return place
 
@@ -68,10 +67,9 @@ def build(needed: Native, output: Path) -> None:
                 f"last it said: {_last_lines(run.stdout + run.stderr)}"
             )
         version = _run([needed.tool, "env", "GOVERSION"], Path("/")).stdout.strip()
-        told = native.toolchain_file(made)
-        told.write_text(json.dumps({needed.tool: version}))
-        for file in (told, made):
-            sync_file(file)
+        native.tell(made, {needed.tool: version})
+        sync_file(made)
+        for file in (native.told(made), made):
             os.replace(file, output.parent / file.name)
         sync_directory(output.parent)
 

@@ -4,13 +4,13 @@ A library's name has the digest of its sources and of the kind of machine, so th
 say. Building them is `scripts/compiler.py`.
 """
 
-import json
+import hashlib
 import os
 import platform
 import re
 from pathlib import Path
 
-from scripts import digests
+from scripts import digests, sealed
 from scripts.backends.base import Native
 
 LIBRARIES = Path("results/libraries")
@@ -41,12 +41,30 @@ def versions(native: Native) -> dict[str, str]:
 
 def toolchain(native: Native) -> dict[str, str]:
     """Return what the library that is there was built with: the tool and its version."""
-    return json.loads(toolchain_file(path(native)).read_text())
+    return sealed.read(told(path(native)))["toolchain"]
 
 
-def toolchain_file(library: Path) -> Path:
+def tell(library: Path, toolchain: dict[str, str]) -> None:
+    """Write beside a built library what it was built with, and its digest."""
+    sealed.write(told(library), {"toolchain": toolchain, "sha256": _sha256(library)})
+
+
+def is_whole(library: Path) -> bool:
+    """Say whether a library is there as it was built."""
+    try:
+        return sealed.read(told(library))["sha256"] == _sha256(library)
+    except (OSError, KeyError, sealed.Damaged):
+        return False
+
+
+def told(library: Path) -> Path:
     """Return the file beside a built library that says what it was built with."""
     return library.with_suffix(".json")
+
+
+def _sha256(library: Path) -> str:
+    with open(library, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def directory(native: Native) -> Path:

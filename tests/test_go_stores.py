@@ -126,8 +126,15 @@ def test_the_step_builds_what_can_be_loaded(tmp_path: Path) -> None:
     step = [sys.executable, str(CHECKOUT / "scripts"), "compile", "--backend", KINDS[0]]
     subprocess.run(step, cwd=tmp_path, check=True)
     place = tmp_path / native.path(go_stores.NATIVE)
+    whole = place.read_bytes()
     loads = f"import ctypes; ctypes.CDLL({str(place)!r}).store_open"
     subprocess.run([sys.executable, "-c", loads], check=True)
+    place.write_bytes(whole[: len(whole) // 2])
+    native.told(place).write_text("[]")
+    assert not native.is_whole(place)
+    subprocess.run(step, cwd=tmp_path, check=True)
+    assert place.read_bytes() == whole
+    assert native.is_whole(place)
 
 
 @pytest.mark.usefixtures("library")
