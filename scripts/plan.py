@@ -186,6 +186,10 @@ class Plan:
             for operation in self.operations
         ]
 
+    def tables(self) -> list[str]:
+        """The tables."""
+        return [f"{self.results}/{table}.csv" for table in TABLES]
+
     def other_records(self) -> list[str]:
         """The records that other machines have of these backends and operations, from other runs in this directory."""
         found = [

@@ -2,6 +2,7 @@
 another one."""
 
 import json
+import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -57,9 +58,12 @@ def refuse_other_records(plan: Any, records: list[str]) -> None:
     others = [path for path in records if not _is_of(Path(path), plan)]
     if others:
         place = outdated.put(others, plan.results)
+        # Without the tables, which were made of them, the next run asks for new ones.
+        for table in plan.tables():
+            Path(table).unlink(missing_ok=True)
         raise UserError(
             f"{len(others)} record{'' if len(others) == 1 else 's'} of other images, code or settings that Snakemake "
-            f"had no memory of, the first of them {others[0]}; now in {place}; run again, and the cells are timed anew"
+            f"had no memory of, the first of them {others[0]}; now in {place}; run again, and the cells are timed again"
         )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from scripts import cluster, compiler, forecast, outdated, permission, room, sharing
 from scripts.errors import UserError
 from scripts.measure import file_system, lock
-from scripts.plan import FOUND_VARIABLE, TABLES, Plan
+from scripts.plan import FOUND_VARIABLE, Plan
 from scripts.progress import duration
 
 SECONDS_BESIDE = 15
@@ -167,8 +167,7 @@ def _forget_outdated(plan: Plan, jobs: Iterable[Any], persistence: Any) -> None:
             f"{len(old)} outdated record{'' if len(old) == 1 else 's'} put into {outdated.put(old, plan.results)}",
             file=sys.stderr,
         )
-    tables = [f"{plan.results}/{table}.csv" for table in TABLES]
-    for path in [*(path for path in paths if path in manifests), *tables] if made_again else []:
+    for path in [*(path for path in paths if path in manifests), *plan.tables()] if made_again else []:
         Path(path).unlink(missing_ok=True)
 
 

@@ -1,11 +1,13 @@
 """The image set as later steps see it: its first images, repeated where needed, its digest, and what breaks it."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from scripts import sealed
+from scripts.dataset import image_set as image_set_module
 from scripts.dataset.image_set import ImageSet, content_digest, provenance_digests
 from scripts.errors import UserError
 
@@ -97,6 +99,51 @@ def test_provenance_that_does_not_fit_is_refused(directory, change):
     sealed.write(path, sealed.read(path) | change)
     with pytest.raises(UserError, match="holds no whole image set"):
         ImageSet.load(directory)
+
+
+@pytest.fixture
+def in_blocks(directory, monkeypatch):
+    """The image set, with a digest of every two images and labels."""
+    monkeypatch.setattr(image_set_module, "BLOCK_BYTES", 2 * IMAGES[0].nbytes)
+    provenance = sealed.read(directory / "provenance.json") | provenance_digests(IMAGES, LABELS)
+    assert len(provenance["block_digests"]) == 4
+    sealed.write(directory / "provenance.json", provenance)
+    return directory
+
+
+@pytest.mark.parametrize(("name", "bytes_each"), [("images.npy", IMAGES[0].nbytes), ("labels.npy", LABELS.itemsize)])
+def test_a_changed_image_or_label_is_noticed_by_those_who_read_it(in_blocks, name, bytes_each):
+    content = bytearray((in_blocks / name).read_bytes())
+    content[-3 * bytes_each] ^= 1
+    (in_blocks / name).write_bytes(content)
+    image_set = ImageSet.load(in_blocks)
+    image_set.first(4)
+    for count in (5, 7, 100):
+        with pytest.raises(UserError, match="images 4 to 5 or their labels aren't those that were unpacked") as caught:
+            image_set.first(count)
+        assert str(caught.value).endswith(f"; delete {in_blocks / 'provenance.json'} and run again")
+
+
+@pytest.mark.parametrize("change", [{"digest": "ab" * 32}, {"label": "CIFAR-10"}, {"block_digests": []}])
+def test_provenance_that_was_edited_is_refused(directory, change):
+    path = directory / "provenance.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(UserError, match="has changed since it was written"):
+        ImageSet.load(directory)
+
+
+@pytest.mark.parametrize("content", [b"[]", b"null", b"{}", b'{"a": "\xff"}', b"[" * 100_000, None])
+@pytest.mark.parametrize("name", ["provenance.json", "images.npy", "test_labels.npy"])
+def test_a_file_of_something_else_is_refused(directory, name, content):
+    (directory / name).unlink()
+    if content is None:
+        (directory / name).mkdir()
+    else:
+        (directory / name).write_bytes(content)
+    with pytest.raises(UserError) as caught:
+        ImageSet.load(directory)
+    assert "\n" not in str(caught.value)
+    assert name in str(caught.value)
 
 
 def digest(images: np.ndarray, labels: np.ndarray, size: int = COUNT) -> str:

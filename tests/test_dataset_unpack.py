@@ -97,6 +97,25 @@ def test_an_archive_that_changed_or_went_is_refused(tmp_path):
         unpack(tmp_path / "archive.json", tmp_path / "dataset")
 
 
+@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b"\xff", None])
+def test_a_damaged_record_of_the_archive_is_refused(content, tmp_path):
+    unpacked(tar_gz(tmp_path / "a.tar.gz", members()), tmp_path)
+    record = tmp_path / "archive.json"
+    record.unlink()
+    record.mkdir() if content is None else record.write_bytes(content)
+    with pytest.raises(UserError, match=rf"{record} .*: delete it and run the workflow again") as caught:
+        unpack(record, tmp_path / "dataset")
+    assert "\n" not in str(caught.value)
+
+
+def test_an_edited_record_of_the_archive_is_refused(tmp_path):
+    unpacked(tar_gz(tmp_path / "a.tar.gz", members()), tmp_path)
+    record = tmp_path / "archive.json"
+    record.write_text(record.read_text().replace('"label": "a', '"label": "b'))
+    with pytest.raises(UserError, match=r"archive\.json has changed since it was written: delete it"):
+        unpack(record, tmp_path / "dataset")
+
+
 def test_one_batch_at_a_time_is_in_memory(tmp_path):
     count = 1_000
     contents = members(**{f"data_batch_{number}": rows(count, number) for number in range(1, 13)})

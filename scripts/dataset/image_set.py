@@ -38,19 +38,11 @@ class ImageSet:
         """Open the image set in `directory`. Raises UserError where one of its files is missing or disagrees."""
         provenance = read_provenance(directory / PROVENANCE)
         shape = tuple(provenance["image_shape"])
-        try:
-            arrays = [
-                _map(directory / f"{prefix}{name}.npy", (provenance[count], *item), data_type)
-                for prefix, count in (("", "train_images"), ("test_", "test_images"))
-                for name, item, data_type in (("images", shape, np.uint8), ("labels", (), np.int64))
-            ]
-        except PermissionError:
-            raise
-        except OSError as error:
-            fault = "is missing" if isinstance(error, FileNotFoundError) else error.strerror
-            raise UserError(_refusal(directory, f"{error.filename} {fault}")) from None
-        except (ValueError, TypeError, SyntaxError, OverflowError) as error:
-            raise UserError(_refusal(directory, str(error))) from None
+        arrays = [
+            _map(directory / f"{prefix}{name}.npy", (provenance[count], *item), data_type)
+            for prefix, count in (("", "train_images"), ("test_", "test_images"))
+            for name, item, data_type in (("images", shape, np.uint8), ("labels", (), np.int64))
+        ]
         return cls(directory, arrays[0], arrays[1], provenance)
 
     def first(self, count: int) -> tuple["np.ndarray | Repeated", "np.ndarray | Repeated"]:
@@ -166,7 +158,16 @@ def _refusal(directory: Path, fault: str) -> str:
 
 
 def _map(path: Path, shape: tuple[int, ...], data_type: type) -> np.ndarray:
-    array = np.lib.format.open_memmap(path, mode="r")
+    try:
+        array = np.lib.format.open_memmap(path, mode="r")
+    except PermissionError:
+        raise
+    except FileNotFoundError:
+        raise UserError(_refusal(path.parent, f"{path} is missing")) from None
+    except (OSError, ValueError, TypeError, SyntaxError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
+        raise UserError(_refusal(path.parent, f"{path} holds no array: {reason}")) from None
     if array.shape != shape or array.dtype != data_type:
-        raise ValueError(f"{path.name} is {array.dtype} {array.shape}, its provenance says {shape}")
+        fault = f"{path} is {array.dtype} {array.shape}, its provenance says {np.dtype(data_type)} {shape}"
+        raise UserError(_refusal(path.parent, fault))
     return array
