@@ -324,9 +324,14 @@ class Plan:
         return json.dumps(self.settings())
 
     def closing(self) -> str:
-        """Where the result of a finished run is."""
+        """Where the result of a finished run is, and that it isn't of the images asked for where that is so."""
         page = os.path.abspath(f"{self.results}/report.html")
-        return f"The page is {page}" if os.path.exists(page) else f"Done; the page {page} was not asked for"
+        told = f"The page is {page}" if os.path.exists(page) else f"Done; the page {page} was not asked for"
+        provenance = Path(self.dataset, "provenance.json")
+        if self.config["images"] == "synthetic" or not provenance.exists():
+            return told
+        images = json.loads(provenance.read_text())
+        return f"{told}\nIt shows {images['label']}: {images['note']}" if images["synthetic"] else told
 
 
 def check_config_files(*paths: str | Path) -> None:

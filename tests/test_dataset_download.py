@@ -4,7 +4,9 @@ import fcntl
 import hashlib
 import http.server
 import json
+import shutil
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -23,7 +25,7 @@ from scripts import sealed
 from scripts.dataset import fetch as fetching
 from scripts.dataset.archive import open_archive
 from scripts.dataset.download import SYNTHETIC_FILE_NAME, obtain
-from scripts.dataset.fetch import Published, Unavailable, fetch
+from scripts.dataset.fetch import Patience, Published, Unavailable, fetch
 from scripts.dataset.image_set import SYNTHETIC_LABEL
 from scripts.errors import UserError
 
@@ -53,7 +55,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         asked = self.headers["Range"]
         self.server.ranges.append(asked)
         fault = self.server.script.pop(0) if self.server.script else ""
-        if fault == "reset":
+        if fault in FAULTS:
+            FAULTS[fault](self)
+        elif fault == "reset":
             # Closing with nothing to linger for sends a reset instead of a polite end.
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.close_connection = True
@@ -66,6 +70,75 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_error(416)
         else:
             self._send_file(0 if not asked or fault == "no ranges" else int(asked[6:-1]), cut=fault == "cut")
+
+    def send_late(self) -> None:
+        time.sleep(1.0)
+        self._send_file(0, cut=False)
+
+    def say_nothing(self) -> None:
+        time.sleep(30.0)
+
+    def send_elsewhere_and_cut(self) -> None:
+        """Send another place than the one asked for; without a range, half of the file."""
+        self.send_response(206 if self.headers["Range"] else 200)
+        if self.headers["Range"]:
+            self.send_header("Content-Range", f"bytes 7-{len(CONTENT) - 1}/{len(CONTENT)}")
+        self.end_headers()
+        self.wfile.write(CONTENT[:HALF])
+
+    def send_page(self) -> None:
+        """A log-in page, without its length."""
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"<html>log in</html>")
+
+    def send_nothing(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+    def send_little(self) -> None:
+        """A thousand bytes of what is asked for."""
+        start = int((self.headers["Range"] or "bytes=0-")[6:-1])
+        self.send_response(206 if start else 200)
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}")
+        self.end_headers()
+        self.wfile.write(CONTENT[start : start + 1000])
+
+    def drip(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        with suppress(ConnectionError):
+            for place in range(1000):
+                self.wfile.write(CONTENT[place : place + 1])
+                time.sleep(0.02)
+
+    def stall(self) -> None:
+        """Send half of the file, and then nothing."""
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(CONTENT)))
+        self.end_headers()
+        self.wfile.write(CONTENT[:HALF])
+        self.wfile.flush()
+        time.sleep(30.0)
+
+    def send_in_circles(self) -> None:
+        self.send_response(302)
+        self.send_header("Location", self.path)
+        self.end_headers()
+
+    def ask_to_wait(self, seconds: int) -> None:
+        self.send_response(429)
+        self.send_header("Retry-After", str(seconds))
+        self.end_headers()
+
+    def send_as_encoded(self) -> None:
+        """The file itself, called an encoding of something."""
+        self.send_response(200)
+        self.send_header("Content-Encoding", "gzip")
+        self.send_header("Content-Length", str(len(CONTENT)))
+        self.end_headers()
+        self.wfile.write(CONTENT)
 
     def _send_file(self, start: int, *, cut: bool) -> None:
         content = self.server.content
@@ -88,6 +161,23 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_arguments: object) -> None:
         """Say nothing."""
+
+
+FAULTS = {
+    "late": Handler.send_late,
+    "silent": Handler.say_nothing,
+    "elsewhere": Handler.send_elsewhere_and_cut,
+    "page": Handler.send_page,
+    "empty": Handler.send_nothing,
+    "little": Handler.send_little,
+    "drip": Handler.drip,
+    "stall": Handler.stall,
+    "circle": Handler.send_in_circles,
+    "wait 1": lambda handler: handler.ask_to_wait(1),
+    "wait 1000": lambda handler: handler.ask_to_wait(1000),
+    "encoded": Handler.send_as_encoded,
+}
+IMPATIENT = Patience(pauses=(0.01, 0.01), silence=0.3)
 
 
 @pytest.fixture
@@ -117,7 +207,11 @@ def closed_address(monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 PUBLISHED = Published(
-    "http://published.invalid/archive.tar.gz", "archive.tar.gz", len(CONTENT), hashlib.sha256(CONTENT).hexdigest()
+    "http://published.invalid/archive.tar.gz",
+    "archive.tar.gz",
+    len(CONTENT),
+    hashlib.sha256(CONTENT).hexdigest(),
+    CONTENT[:2],
 )
 
 
@@ -190,20 +284,18 @@ def test_a_passing_fault_is_tried_again(serve, tmp_path, fault):
     assert len(server.ranges) == 2
 
 
-def test_faults_that_do_not_pass_end(serve, tmp_path, monkeypatch):
-    monkeypatch.setattr(fetching, "PAUSES_SECONDS", (0.01, 0.01))
+def test_faults_that_do_not_pass_end(serve, tmp_path):
     server = serve(*["503"] * 9)
     with pytest.raises(Unavailable, match="503 Service Unavailable"):
-        fetch(PUBLISHED, tmp_path, [server.address])
+        fetch(PUBLISHED, tmp_path, [server.address], IMPATIENT)
     assert len(server.ranges) == 3
     assert names(tmp_path) == []
 
 
-def test_what_arrived_is_kept_when_all_fail(serve, tmp_path, monkeypatch):
-    monkeypatch.setattr(fetching, "PAUSES_SECONDS", (0.01,))
-    server = serve("cut", "503", "503")
+def test_what_arrived_is_kept_when_all_fail(serve, tmp_path):
+    server = serve("cut", *["503"] * 9)
     with pytest.raises(Unavailable):
-        fetch(PUBLISHED, tmp_path, [server.address])
+        fetch(PUBLISHED, tmp_path, [server.address], IMPATIENT)
     kept = (tmp_path / "archive.tar.gz.part").read_bytes()
     assert HALF - fetching.CHUNK_BYTES < len(kept) <= HALF
     assert CONTENT.startswith(kept)
@@ -276,14 +368,137 @@ def test_a_file_that_is_there_needs_no_turn(serve, tmp_path):
             held.close()
 
 
-def test_a_host_that_says_nothing_is_given_up(tmp_path, monkeypatch):
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setattr(fetching, "ANSWER_SECONDS", 0.2)
-    monkeypatch.setattr(fetching, "SILENT_HOST_SECONDS", 0.1)
-    with socket.create_server(("127.0.0.1", 0)) as mute:
-        address = f"http://127.0.0.1:{mute.getsockname()[1]}/archive.tar.gz"
-        with pytest.raises(Unavailable, match=r"no answer within 0\.2 s"):
-            fetch(PUBLISHED, tmp_path, [address])
+def test_a_server_that_takes_its_time_is_waited_for_where_the_connection_stands(serve, tmp_path):
+    assert Patience().silence >= 60
+    server = serve("late")
+    fetch(PUBLISHED, tmp_path, [server.address], Patience(connection=0.4, unreachable=0.1))
+    assert is_fetched(tmp_path)
+    assert server.ranges == [None]
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ("silent", "no answer within 0.3 s"),
+        ("stall", "sent nothing for 0.3 s"),
+        ("drip", "sends less than 5 kB/s"),
+        ("empty", "the transfer ended early"),
+    ],
+)
+def test_a_server_that_stays_silent_is_tried_again_and_then_the_next(serve, tmp_path, capsys, fault, reason):
+    silent, right = serve(*[fault] * 20), serve()
+    assert fetch(PUBLISHED, tmp_path, [silent.address, right.address], IMPATIENT) == right.address
+    assert is_fetched(tmp_path)
+    assert 3 <= len(silent.ranges) <= 4
+    assert f"{reason}; trying again in 0.01 s" in capsys.readouterr().err
+
+
+def test_an_address_that_sends_nothing_new_is_left_in_time(serve, tmp_path):
+    silent = serve(*["silent"] * 20)
+    with pytest.raises(Unavailable):
+        fetch(PUBLISHED, tmp_path, [silent.address], Patience(pauses=(0.01,) * 20, silence=0.2, address=0.5))
+    assert 2 <= len(silent.ranges) <= 3
+
+
+def test_a_server_that_answers_with_another_place_is_asked_for_all_of_it(serve, tmp_path):
+    server = serve("elsewhere")
+    partial(tmp_path, CONTENT[:HALF])
+    fetch(PUBLISHED, tmp_path, [server.address], IMPATIENT)
+    assert is_fetched(tmp_path)
+    assert server.ranges == [f"bytes={HALF}-", None]
+
+
+@pytest.mark.parametrize("fault", ["elsewhere", "little"])
+def test_a_server_that_never_gets_further_is_left(serve, tmp_path, fault):
+    server, right = serve(*[fault] * 200), serve()
+    assert fetch(PUBLISHED, tmp_path, [server.address, right.address], IMPATIENT) == right.address
+    assert is_fetched(tmp_path)
+    assert len(server.ranges) <= 2 * (len(IMPATIENT.pauses) + 1)
+
+
+def test_a_server_that_has_no_such_range_is_asked_for_all_of_it(serve, tmp_path):
+    server = serve("416")
+    partial(tmp_path, CONTENT[:HALF])
+    fetch(PUBLISHED, tmp_path, [server.address], IMPATIENT)
+    assert is_fetched(tmp_path)
+    assert server.ranges == [f"bytes={HALF}-", None]
+
+
+@pytest.mark.parametrize("left", [b"", CONTENT[:HALF]], ids=["none", "half"])
+def test_a_page_in_place_of_the_file_is_told_by_its_start_and_touches_nothing(serve, tmp_path, left):
+    portal = serve("page")
+    if left:
+        partial(tmp_path, left)
+    with pytest.raises(Unavailable, match=r"begins with b'<html>log in</html>'; if that is a page of your network"):
+        fetch(PUBLISHED, tmp_path, [portal.address])
+    assert len(portal.ranges) == 1
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == ([left] if left else [])
+
+
+@pytest.mark.parametrize("name", ["archive.tar.gz", "archive.tar.gz.part"])
+def test_a_directory_of_the_name_of_a_file_is_the_user_s_to_move(serve, tmp_path, name):
+    server = serve()
+    (tmp_path / name).mkdir()
+    with pytest.raises(UserError, match=rf"{name}, where .* is no file: move it away"):
+        fetch(PUBLISHED, tmp_path, [server.address])
+    assert server.ranges == []
+
+
+def test_redirects_in_a_circle_end(serve, tmp_path):
+    circle, right = serve(*["circle"] * 200), serve()
+    assert fetch(PUBLISHED, tmp_path, [circle.address, right.address]) == right.address
+    assert len(circle.ranges) < 50
+
+
+def test_a_server_that_asks_for_time_gets_it_unless_it_asks_for_too_much(serve, tmp_path, capsys):
+    server = serve("wait 1")
+    fetch(PUBLISHED, tmp_path, [server.address], IMPATIENT)
+    assert "429 Too Many Requests; trying again in 1 s" in capsys.readouterr().err
+    (tmp_path / "archive.tar.gz").unlink()
+    busy, right = serve("wait 1000"), serve()
+    assert fetch(PUBLISHED, tmp_path, [busy.address, right.address], IMPATIENT) == right.address
+    assert len(busy.ranges) == 1
+
+
+def test_an_archive_that_is_sent_as_an_encoding_stays_one(serve, tmp_path):
+    server = serve("encoded")
+    fetch(PUBLISHED, tmp_path, [server.address])
+    assert is_fetched(tmp_path)
+    assert server.ranges == [None]
+
+
+def test_a_proxy_that_is_not_there_is_named(monkeypatch, closed_address, tmp_path):
+    monkeypatch.setenv("http_proxy", closed_address.removesuffix("/archive.tar.gz"))
+    with pytest.raises(Unavailable, match="proxy"):
+        fetch(PUBLISHED, tmp_path, ["http://images.invalid/archive.tar.gz"], Patience(unreachable=0.1))
+
+
+def test_a_name_that_is_not_known_is_given_up_soon(monkeypatch, tmp_path):
+    monkeypatch.delenv("http_proxy", raising=False)
+    with pytest.raises(Unavailable, match=r"images\.invalid"):
+        fetch(PUBLISHED, tmp_path, ["http://images.invalid/archive.tar.gz"], Patience(connection=0.5, unreachable=0.1))
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="openssl makes the certificate")
+def test_a_certificate_that_is_not_trusted_is_named_with_the_remedy(serve, tmp_path, monkeypatch):
+    monkeypatch.setenv("no_proxy", "localhost")
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    command = (
+        "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost -addext subjectAltName=DNS:localhost -days 2"
+    )
+    subprocess.run([*command.split(), "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    server = serve()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    address = f"https://localhost:{server.server_port}/archive.tar.gz"
+    with pytest.raises(Unavailable, match=r"certificate is not trusted \(.*\); .*set REQUESTS_CA_BUNDLE to the file"):
+        fetch(PUBLISHED, tmp_path / "kept", [address])
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    fetch(PUBLISHED, tmp_path / "kept", [address])
+    assert is_fetched(tmp_path / "kept")
 
 
 @pytest.mark.parametrize("address", ["archive.tar.gz", "ftp://127.0.0.1/archive.tar.gz", "http://"])

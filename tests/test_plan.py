@@ -1,6 +1,7 @@
 """The config: mistakes are one line that helps, and what `--config` hands over is understood."""
 
 import html
+import json
 import re
 import shlex
 import shutil
@@ -216,3 +217,18 @@ def test_stores_may_live_elsewhere(workflow: Workflow, disk: Path) -> None:
     workflow.finish("results/summary.csv")
     assert (disk / "stores/hdf5/3/manifest.json").is_file()
     assert not (workflow.directory / "results/stores").exists()
+
+
+@pytest.mark.parametrize(("images", "says_so"), [("cifar10", True), ("synthetic", False)])
+def test_the_end_of_a_run_says_that_synthetic_images_took_the_place_of_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, images: str, says_so: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    directory = tmp_path / "results/dataset"
+    directory.mkdir(parents=True)
+    (tmp_path / "results/report.html").touch()
+    provenance = {"synthetic": True, "label": "synthetic images", "note": "for the real images, save them by hand"}
+    (directory / "provenance.json").write_text(json.dumps(provenance))
+    closing = plan.Plan(configuration.complete({"images": images}), with_conda=False, on_cluster=False).closing()
+    assert closing.startswith(f"The page is {tmp_path}/results/report.html")
+    assert ("It shows synthetic images: for the real images, save them by hand" in closing) is says_so

@@ -8,8 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import CHECKOUT, SNAKEMAKE, Workflow
-from test_plan import as_who_obeys_permissions
+from conftest import CHECKOUT, SNAKEMAKE, Workflow, as_who_obeys_permissions
 
 from scripts import available, backends, durability
 from scripts.measure.store import Choice

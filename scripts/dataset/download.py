@@ -10,7 +10,7 @@ from pathlib import Path
 from scripts import sealed
 from scripts.dataset import synthetic
 from scripts.dataset.archive import ARCHIVE_VERSION, Batch, open_archive, write_archive
-from scripts.dataset.fetch import Published, Unavailable, fetch
+from scripts.dataset.fetch import Patience, Published, Unavailable, fetch
 from scripts.dataset.image_set import SYNTHETIC_LABEL
 from scripts.errors import UserError
 from scripts.files import replacing
@@ -21,8 +21,9 @@ CIFAR10 = Published(
     file_name="cifar-10-python.tar.gz",
     bytes=170_498_071,
     sha256="6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
+    start=b"\x1f\x8b",
 )
-"""The archive of https://www.cs.toronto.edu/~kriz/cifar.html; its SHA-256 goes with the MD5 that the page gives."""
+"""The archive of https://www.cs.toronto.edu/~kriz/cifar.html, of the MD5 that the page gives."""
 
 SYNTHETIC_FILE_NAME = "synthetic-10-python.tar.gz"
 SYNTHETIC_TRAINING_BATCHES = 5
@@ -38,6 +39,7 @@ def obtain(
     offline_fallback: bool = True,
     published: Published = CIFAR10,
     synthetic_rows: int = SYNTHETIC_ROWS,
+    patience: Patience | None = None,
 ) -> None:
     """Find, download or generate the archive that `images` names, and record in `output` (JSON) which one it is.
 
@@ -47,7 +49,7 @@ def obtain(
     of each of its batches.
     """
     if images == "cifar10":
-        record = _published(directory, addresses, published, offline_fallback, synthetic_rows)
+        record = _published(directory, addresses, published, offline_fallback, synthetic_rows, patience)
     elif images == "synthetic":
         record = _synthetic(directory, synthetic_rows, "for the real images, set `images: cifar10` in config.yaml")
     else:
@@ -56,11 +58,16 @@ def obtain(
 
 
 def _published(
-    directory: Path, addresses: Sequence[str], published: Published, offline_fallback: bool, synthetic_rows: int
+    directory: Path,
+    addresses: Sequence[str],
+    published: Published,
+    offline_fallback: bool,
+    synthetic_rows: int,
+    patience: Patience | None,
 ) -> dict:
     by_hand = f"save {published.address} in {directory} by hand"
     try:
-        address = fetch(published, directory, addresses)
+        address = fetch(published, directory, addresses, patience)
     except Unavailable as reasons:
         if not offline_fallback:
             raise UserError(
