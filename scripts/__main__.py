@@ -13,7 +13,7 @@ import sys
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-TIMING_STEP, CLEARING_STEP = "time_operation", "discard"
+TIMING_STEP, CLEARING_STEP, STARTING_STEP = "time_operation", "discard", "again"
 WRITABLE_PLACE = "make the place writable, or set store_dir, download_dir or scratch_dir to one that is"
 NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -83,6 +83,8 @@ def main(arguments: list[str]) -> int:
 
 
 def _next_run(step: str) -> str:
+    if step == STARTING_STEP:
+        return "give the command again for the cells that it didn't come to"
     return f"the next run {'removes the rest' if step == CLEARING_STEP else 'does it again'}"
 
 
@@ -95,10 +97,10 @@ def _end(number: int, frame: object) -> None:
 
 
 def _lock_of(step: str, arguments: list[str]) -> AbstractContextManager[None]:
-    """The host's lock, as this step holds it; none where it's only asked for help."""
+    """The host's lock, as this step holds it; none where it's only asked for help, or starts steps that hold it."""
     from scripts.measure import lock
 
-    if {"-h", "--help"} & set(arguments):
+    if {"-h", "--help"} & set(arguments) or step == STARTING_STEP:
         return nullcontext()
     return lock.alone() if step == TIMING_STEP else lock.shared()
 

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from scripts import full_disk
+from scripts import again, full_disk
 from scripts.files import abandoned
 from scripts.measure import scratch
 from scripts.plan import Plan
@@ -35,6 +35,8 @@ class Ending:
     def success(self) -> None:
         """Say where the page is, and remove what is left."""
         self._goes_on = False
+        if any(job.rule.name == "page" for job in self._workflow.dag.jobs):
+            again.remember(self._plan)
         print(self._plan.closing())
         self._remove()
 

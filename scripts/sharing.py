@@ -12,6 +12,7 @@ from scripts.dataset.image_set import PROVENANCE, read_provenance
 from scripts.errors import UserError
 from scripts.files import writable
 from scripts.measure import manifest, store
+from scripts.measure.settings import AGAIN
 
 
 def check(plan: Any, used: Collection[str]) -> None:
@@ -55,7 +56,7 @@ def refuse_other_records(plan: Any, records: list[str]) -> None:
 
     `records` are those that are there, and that Snakemake takes for made without any memory of how.
     """
-    others = [path for path in records if not _is_of(Path(path), plan)]
+    others = [path for path in records if not is_record_of(Path(path), plan)]
     if others:
         place = outdated.put(others, plan.results)
         # Without the tables, which were made of them, the next run asks for new ones.
@@ -67,18 +68,24 @@ def refuse_other_records(plan: Any, records: list[str]) -> None:
         )
 
 
-def _is_of(record: Path, plan: Any) -> bool:
-    """Whether a record, at its place, is what timing its cell with the plan's images, code and settings gives."""
+def is_record_of(record: Path, plan: Any) -> bool:
+    """Say whether a record, at its place, is what timing its cell with the plan's images, code and settings gives, or
+    measuring it again for longer."""
     *_, name, cutoff, _ = record.parts
     try:
         found = json.loads(record.read_text(encoding="utf-8"))
         return (
             found["store"]["key"] == store.key(_image_set_digest(plan), int(cutoff), plan.choices[name])
             and found["measuring_digest"] == digests.code_digest([digests.step_file("time_operation")])
-            and found["settings"] == found["settings"] | json.loads(plan.settings_of(record.stem))
+            and (asked := _asked(found["settings"])) == asked | json.loads(plan.settings_of(record.stem))
         )
     except (UserError, OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
+
+
+def _asked(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings that a record's run had asked for, before its cell was measured again for longer."""
+    return settings | {"budget_seconds": settings.get(AGAIN, settings["budget_seconds"])}
 
 
 def _image_set_digest(plan: Any) -> str:

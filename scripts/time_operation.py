@@ -20,6 +20,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--image-set", type=Path, required=True, help="directory of the image set")
     parser.add_argument("--store", type=Path, required=True, help="directory of the built store")
     parser.add_argument("--settings", type=json.loads, required=True, help="settings of the config, as JSON")
+    parser.add_argument("--seconds", type=float, help="seconds of sampling instead, where it is measured again")
     parser.add_argument("--writes", type=Path, help="where to write on the stores' file system, if not beside them")
     parser.add_argument(
         "--node-scratch", help="where to time a copy instead, on the node's own disk; $VARIABLES expand"
@@ -28,5 +29,5 @@ def main(arguments: list[str]) -> None:
     given = parser.parse_args(arguments)
     cell = timing.Cell(given.machine, given.name, given.cutoff, given.operation)
     places = (given.image_set, given.store, given.settings, given.writes, given.node_scratch)
-    record = timing.time_cell(cell, given.module, given.options, *places)
+    record = timing.time_cell(cell, given.module, given.options, *places, given.seconds)
     write_json(given.record, record)

@@ -12,7 +12,7 @@ from conftest import CHECKOUT
 from scripts.measure import lock
 from scripts.progress import Progress, duration
 
-STEPS = ("download", "unpack", "build", "time_operation", "summarise", "figure", "page", "discard", "compare")
+STEPS = ("download", "unpack", "build", "time_operation", "summarise", "figure", "page", "discard", "compare", "again")
 
 
 def run(*arguments: str, cwd: Path = CHECKOUT) -> subprocess.CompletedProcess[str]:

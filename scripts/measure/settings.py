@@ -1,12 +1,14 @@
 """The settings of a timing job: what the config decides of how, and how long, a cell is timed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 SAMPLING = (
     *("budget_seconds", "minimum_samples", "maximum_samples", "interval_width"),
     *("long_sample_seconds", "long_samples", "repeated_seconds", "threads"),
 )
 """The settings that every record says; of the others, those that its operation depends on."""
+AGAIN = "run_budget_seconds"
+"""What the record of a cell that was measured again for longer says of the budget that its run had."""
 
 
 @dataclass(frozen=True)
@@ -34,3 +36,12 @@ class Settings:
     """How many images, at most, are drawn for a sample of random or batch; workers share ten times as many."""
     batch_size: int = 128
     """How many images one call of batch or workers asks for."""
+    run_budget_seconds: float | None = None
+    """Of a cell that is measured again for longer: the budget that its run had."""
+
+    def for_longer(self, seconds: float) -> "Settings":
+        """Return the settings for measuring a cell again with another budget. Samples are long ones only where that
+        budget isn't enough for the fewest samples of backend and baseline."""
+        least = seconds / (2 * self.minimum_samples)
+        longer = {"budget_seconds": seconds, AGAIN: self.budget_seconds}
+        return replace(self, long_sample_seconds=max(self.long_sample_seconds, least), **longer)

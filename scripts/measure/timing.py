@@ -10,7 +10,7 @@ from typing import Any
 from scripts import backends, digests
 from scripts.measure import clock, copies, file_system, machine, manifest, process, scratch
 from scripts.measure.noise import Watch
-from scripts.measure.settings import SAMPLING, Settings
+from scripts.measure.settings import AGAIN, SAMPLING, Settings
 
 RECORD_VERSION = 5
 STEP = "time_operation"
@@ -35,14 +35,18 @@ def time_cell(
     given: dict[str, Any],
     writes: Path | None = None,
     node_scratch: str | None = None,
+    seconds: float | None = None,
 ) -> dict[str, Any]:
     """Time one cell and return its record. The caller sees to it that nothing else runs (`scripts.measure.lock`).
 
     `module` and `options` are the backend's, `given` the settings that the operation depends on, by name; `writes` and
-    `node_scratch` are as in `scripts.measure.copies`. Raises UserError where the store isn't the one that these images,
+    `node_scratch` are as in `scripts.measure.copies`; `seconds` is the budget instead of the one given, where the cell
+    is measured again for longer. Raises UserError where the store isn't the one that these images,
     this code and these options make, or is damaged, however its reader fails.
     """
     settings = Settings(**given)
+    if seconds is not None:
+        settings, given = settings.for_longer(seconds), given | {AGAIN: given["budget_seconds"]}
     reads = not cell.operation.startswith("write")
     backend = backends.load(module)
     on_a_copy = reads and not backend.opens_without_writing

@@ -1,0 +1,155 @@
+"""Step `again`: measures some cells again, for longer, and makes tables, figures and page from that; nothing else.
+
+CELL is BACKEND/CUTOFF/OPERATION, such as lmdb/100000/write. All else is as in the run whose page is there, and the next
+run keeps what was measured. It's for runs on one machine, not for those on a cluster or with conda.
+"""
+
+import argparse
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from scripts import digests, plan, sharing
+from scripts.errors import UserError, did_you_mean, shown
+from scripts.files import write_json
+from scripts.plan import Plan
+from scripts.progress import duration, report
+
+RUN = "run.json"
+"""In the results: the config of the run whose page is there, and where it ran."""
+DOWNSTREAM = ("all", "summarise", "figure", "page")
+"""The rules that make the page from what is measured."""
+
+Cell = tuple[str, int, str]
+"""Backend, cutoff and operation."""
+
+
+def main(arguments: list[str]) -> None:
+    """Read the arguments, measure the cells and make the page."""
+    parser = argparse.ArgumentParser(prog="python scripts again", description=__doc__)
+    parser.add_argument("cells", nargs="+", metavar="CELL", help="such as lmdb/100000/write")
+    parser.add_argument("--seconds", type=float, required=True, help="seconds of sampling for each cell")
+    parser.add_argument(
+        "--results", type=Path, default=Path("results"), help="where the page is: results, or results/quick"
+    )
+    given = parser.parse_args(arguments)
+    if not (math.isfinite(given.seconds) and given.seconds > 0):
+        raise UserError(f"--seconds {given.seconds:g} won't do; give how long each cell is to be measured, such as 20")
+    run = _run_of(given.results)
+    # Where Snakemake ran: the results of a quick run are one level further down.
+    os.chdir(given.results.resolve().parents[1 if run["config"]["quick"] else 0])
+    found = plan.read(run["config"], with_conda=False, on_cluster=False)
+    cells = [_cell(name, found) for name in dict.fromkeys(given.cells)]
+    _check(run, found, cells)
+    for number, cell in enumerate(cells, start=1):
+        name = "/".join(map(str, cell))
+        report(f"{name}: measured again for {duration(given.seconds)} ({number} of {len(cells)})")
+        _measure(found, cell, given.seconds)
+    _make_page(found)
+
+
+def remember(of: Plan) -> None:
+    """Write what a later `again` must know of a run whose page was made."""
+    known = {"config": of.config, "machine": of.machine, "with_conda": of.with_conda, "on_cluster": of.on_cluster}
+    write_json(Path(of.results, RUN), known)
+
+
+def _run_of(results: Path) -> dict[str, Any]:
+    path = results / RUN
+    try:
+        run = json.loads(path.read_text(encoding="utf-8"))
+        if run["on_cluster"] or run["with_conda"]:
+            where = "on a cluster" if run["on_cluster"] else "with conda"
+            raise UserError(
+                f"{results} was measured {where}, and cells of such a run can't be measured again alone; delete their "
+                "records and run the workflow again, with a larger budget_seconds for all"
+            )
+        return run | {"config": dict(run["config"]), "machine": str(run["machine"])}
+    except FileNotFoundError:
+        raise UserError(
+            f"{path} is missing, so {results} holds no finished run; run the workflow first, or give --results"
+        ) from None
+    except (ValueError, KeyError, TypeError):
+        raise UserError(f"{path} is damaged; delete {results}/report.html and run the workflow again") from None
+
+
+def _cell(name: str, found: Plan) -> Cell:
+    """The cell of that name. Raises UserError with the nearest one where the run has none."""
+    known = {
+        f"{backend}/{cutoff}/{operation}": (backend, cutoff, operation)
+        for backend in found.choices
+        for cutoff in found.cutoffs
+        for operation in found.operations
+    }
+    if name in known:
+        return known[name]
+    form = "" if name.count("/") == 2 else "; a cell is BACKEND/CUTOFF/OPERATION"
+    raise UserError(f"the cell {shown(name)} isn't in {found.results}{form}; {did_you_mean(name, known)}")
+
+
+def _check(run: dict[str, Any], found: Plan, cells: list[Cell]) -> None:
+    """Raise UserError where what would be measured couldn't be compared with the rest, or the directory is in use."""
+    if found.machine != run["machine"]:
+        raise UserError(
+            f"{found.results} was measured on {run['machine']}, and this machine is {found.machine}; measure there"
+        )
+    for cell in cells:
+        record = _record(found, cell)
+        if not record.exists():
+            raise UserError(f"{record} isn't there, so the run isn't finished; run the workflow first")
+        if not sharing.is_record_of(record, found):
+            raise UserError(
+                f"{record} was measured with other images, code or settings than those that are here now; run the "
+                "workflow first"
+            )
+    if any(Path(".snakemake/locks").glob("*")):
+        raise UserError(
+            f"a run is going on in {Path.cwd()}, or was killed; wait for its end, or end it: snakemake --unlock"
+        )
+
+
+def _record(found: Plan, cell: Cell) -> Path:
+    backend, cutoff, operation = cell
+    return Path(found.results, "records", found.machine, backend, str(cutoff), f"{operation}.json")
+
+
+def _measure(found: Plan, cell: Cell, seconds: float) -> None:
+    backend, cutoff, operation = cell
+    scratch = found.config["scratch_dir"]
+    step = [
+        *("time_operation", "--machine", found.machine, "--name", backend, "--module", found.choices[backend].module),
+        *("--options", found.options_text(backend), "--cutoff", str(cutoff), "--operation", operation),
+        *("--image-set", found.dataset, "--store", f"{found.stores}/{backend}/{cutoff}"),
+        *("--settings", found.settings_of(operation), "--seconds", str(seconds), "--writes", found.writes),
+        *(("--node-scratch", scratch) if scratch else ()),
+        *("--record", str(_record(found, cell))),
+    ]
+    done = subprocess.run([sys.executable, str(digests.CHECKOUT / digests.PACKAGE), *step], check=False)
+    if done.returncode:
+        raise UserError(
+            f"{'/'.join(map(str, cell))} couldn't be measured again, as said above; its record is as it was"
+        )
+
+
+def _make_page(found: Plan) -> None:
+    """Let Snakemake make what follows from the records, and nothing that comes before them."""
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as config:
+        json.dump(found.config, config)
+        config.flush()
+        command = [*_snakemake(config.name), "--quiet", "all"]
+        failed = subprocess.run(command, check=False).returncode != 0
+    if failed:
+        raise UserError("the cells are measured, but the page couldn't be made from them; run the workflow to see why")
+
+
+def _snakemake(config: str) -> list[str]:
+    return [
+        *(sys.executable, "-m", "snakemake", "--snakefile", str(digests.CHECKOUT / "Snakefile")),
+        *("--workflow-profile", str(digests.CHECKOUT / "profiles/default"), "--cores", str(os.cpu_count() or 1)),
+        *("--configfile", config, "--allowed-rules", *DOWNSTREAM, "--forcerun", "summarise"),
+    ]

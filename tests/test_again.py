@@ -1,0 +1,98 @@
+"""Cells are measured again, for longer: they and nothing else, and the next run keeps what was measured."""
+
+import json
+import shutil
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from conftest import Workflow
+
+CELL = "lmdb/30/read-warm"
+
+
+def again(workflow: Workflow, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "scripts", "again", *arguments],
+        cwd=workflow.directory,
+        env=workflow.environment,
+        capture_output=True,
+        text=True,
+    )
+
+
+def records(workflow: Workflow) -> dict[str, dict[str, Any]]:
+    """The records of a run, by cell."""
+    paths = workflow.directory.glob("results/records/*/*/*/*.json")
+    return {"/".join(path.with_suffix("").parts[-3:]): json.loads(path.read_text()) for path in paths}
+
+
+def refused(workflow: Workflow, *arguments: str) -> str:
+    """The one line that refuses a command, after which nothing has changed."""
+    before = records(workflow)
+    done = again(workflow, *arguments)
+    assert done.returncode == 1, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert records(workflow) == before
+    return line
+
+
+def test_these_cells_are_measured_for_longer_and_the_next_run_keeps_them(finished: Workflow) -> None:
+    before, tables = records(finished), finished.results()
+    done = again(finished, CELL, "hdf5/1/write", "--seconds", "0.2")
+    assert done.returncode == 0, done.stderr
+    after = records(finished)
+    assert {cell for cell in before if after[cell] != before[cell]} == {CELL, "hdf5/1/write"}
+    assert after[CELL]["settings"]["budget_seconds"] == 0.2
+    assert after[CELL]["settings"]["run_budget_seconds"] == before[CELL]["settings"]["budget_seconds"]
+    assert finished.planned() == set()
+    changed = {name for name, content in finished.results().items() if content != tables[name]}
+    assert {"summary.csv", "timings.csv", "report.html"} <= changed
+    summary = (finished.directory / "results/summary.csv").read_text()
+    assert [line for line in summary.splitlines()[1:] if line.split(",")[-1] != "1"] == []
+
+
+def test_what_was_measured_again_stays_where_snakemake_has_forgotten_it(finished: Workflow) -> None:
+    """As in a fresh clone over the same results."""
+    assert again(finished, CELL, "--seconds", "0.1").returncode == 0
+    before = records(finished)
+    shutil.rmtree(finished.directory / ".snakemake")
+    (finished.directory / "results/summary.csv").unlink()
+    finished.finish()
+    assert records(finished) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("lmdb/30/raed-warm", "--seconds", "1"), "did you mean lmdb/30/read-warm?"),
+        (("lmdb/300/read-warm", "--seconds", "1"), "isn't in results; did you mean lmdb/30/read-warm?"),
+        (("lmdb", "--seconds", "1"), "a cell is BACKEND/CUTOFF/OPERATION"),
+        ((CELL, "--seconds", "-1"), "--seconds -1 won't do"),
+        ((CELL, "--seconds", "nan"), "--seconds nan won't do"),
+        ((CELL, "--seconds", "1", "--results", "results/quick"), "results/quick holds no finished run"),
+    ],
+)
+def test_a_mistake_is_one_line(finished_once: Workflow, arguments: tuple[str, ...], said: str) -> None:
+    assert said in refused(finished_once, *arguments)
+
+
+def test_what_could_not_be_compared_with_the_rest_is_refused(finished: Workflow) -> None:
+    path = next(finished.directory.glob(f"results/records/*/{CELL}.json"))
+    kept = path.read_bytes()
+    path.write_bytes(kept.replace(b'"measuring_digest": "', b'"measuring_digest": "0'))
+    assert "run the workflow first" in refused(finished, CELL, "--seconds", "1")
+    path.unlink()
+    assert "run the workflow first" in refused(finished, CELL, "--seconds", "1")
+    path.write_bytes(kept)
+    run = finished.directory / "results/run.json"
+    known = json.loads(run.read_text())
+    for changed, said in (
+        ({"machine": "another"}, "measured on another, and this machine is"),
+        ({"on_cluster": True}, "measured on a cluster"),
+        ({"with_conda": True}, "measured with conda"),
+        ({"config": 3}, "run.json is damaged"),
+    ):
+        run.write_text(json.dumps(known | changed))
+        assert said in refused(finished, CELL, "--seconds", "1")
