@@ -7,7 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from conftest import CHECKOUT, write_image_set
 from scripts import backends
 from scripts.dataset.image_set import ImageSet
 from scripts.measure import disk_usage, extents, page_cache, store, timing
+from scripts.measure.operations.base import Unmeasurable
 from scripts.measure.operations.cache import CacheState
 from scripts.measure.settings import Settings
 
@@ -210,3 +211,51 @@ def test_small_files_among_the_metadata_are_a_gap_with_its_reason(place: Path) -
     assert record["status"] == "gap"
     assert "in small files, among its metadata" in record["gap_reason"]
     assert "drop_caches: true" in record["gap_reason"]
+
+
+@pytest.fixture
+def layered(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[[Path], Path]:
+    """What mounts an overlay whose upper layer is in a directory, as containers have it, and returns its place."""
+
+    def mount(layer: Path) -> Path:
+        lower, upper, work, over = (tmp_path / "lower", layer / "upper", layer / "work", tmp_path / "over")
+        for made in (lower, upper, work, over):
+            made.mkdir()
+        options = f"lowerdir={lower},upperdir={upper},workdir={work}"
+        done = subprocess.run(
+            ["mount", "-t", "overlay", "overlay", "-o", options, over], capture_output=True, text=True
+        )
+        if done.returncode:
+            pytest.skip(f"mounting an overlay needs root, and a layer that takes it: {done.stderr.strip()}")
+        request.addfinalizer(lambda: subprocess.run(["umount", over], check=True))
+        return over
+
+    return mount
+
+
+def test_what_an_overlay_has_below_it_is_seen_through(place: Path, layered: Callable[[Path], Path]) -> None:
+    """That it compresses, but not to how much: its own trees can't be searched from above."""
+    over = layered(place)
+    directory = built(over, "hdf5", one_coloured(over / "dataset"))
+    manifest = json.loads((directory / "manifest.json").read_text())
+    assert (manifest["allocation"], manifest["allocated_bytes"]) == ("unknown", None)
+    cell = timing.Cell("machine", "hdf5", COUNT, "read-cold")
+    record = timing.time_cell(cell, "hdf5", choose("hdf5").options, over / "dataset", directory, asdict(FAST))
+    assert record["status"] == "measured", record["gap_reason"]
+    assert 0 < record["device_share"] < 0.2
+
+
+def test_an_overlay_of_memory_is_a_gap_with_its_reason(
+    layered: Callable[[Path], Path], tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    memory = tmp_path / "memory"
+    memory.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "tmpfs", memory], capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"mounting a file system in memory needs root: {done.stderr.strip()}")
+    request.addfinalizer(lambda: subprocess.run(["umount", "--lazy", memory], check=True))
+    cold = CacheState(cold=True, drop_caches=False)
+    over = layered(memory)
+    (over / "file").write_bytes(bytes(SIZE))
+    with pytest.raises(Unmeasurable, match="can't be evicted from the page cache of file system overlay"):
+        cold.try_on(over / "file")

@@ -37,8 +37,9 @@ def test_every_step_explains_itself_from_anywhere_and_without_waiting(step: str,
 def run_planted(directory: Path, source: str) -> subprocess.CompletedProcess[str]:
     """Run a step of this source, in a copy of what every step needs."""
     (directory / "scripts/measure").mkdir(parents=True)
-    for name in ("__main__.py", "errors.py", "progress.py", "measure/lock.py"):
-        shutil.copy(CHECKOUT / "scripts" / name, directory / "scripts" / name)
+    scripts = CHECKOUT / "scripts"
+    for path in (*scripts.glob("*.py"), scripts / "measure/lock.py"):
+        shutil.copy(path, directory / "scripts" / path.relative_to(scripts))
     (directory / "scripts/planted.py").write_text(source)
     return subprocess.run([sys.executable, "scripts", "planted"], cwd=directory, capture_output=True, text=True)
 
