@@ -8,7 +8,8 @@ supported.check()
 
 from scripts import cluster, plan
 from scripts.ending import Ending
-from scripts.report import captions
+from scripts.report import captions, intact
+from scripts.start import records_for_tables
 from snakemake.settings.types import DeploymentMethod
 from snakemake.utils import min_version
 
@@ -75,7 +76,7 @@ rule all:
     input:
         f"{RESULTS}/report.html",
         expand(f"{RESULTS}/figures/{{figure}}.{{suffix}}", figure=PLAN.figures, suffix=["svg", "png"]),
-        expand(f"{RESULTS}/{{table}}.csv", table=plan.TABLES),
+        ancient(expand(f"{RESULTS}/{{table}}.csv", table=plan.TABLES)),
         ancient(PLAN.libraries()),
 
 
@@ -210,11 +211,12 @@ rule time_operation:
 
 
 rule summarise:
-    """The tables: a row per sample, per cell, per quantile of latency, per store."""
+    """The tables: a row per sample, per cell, per quantile of latency, per store; and their digests."""
     input:
-        records=PLAN.records(),
+        records=lambda wildcards: records_for_tables(PLAN, workflow),
         manifests=PLAN.manifests(),
     output:
+        index=f"{RESULTS}/{intact.INDEX}",
         timings=f"{RESULTS}/timings.csv",
         latencies=f"{RESULTS}/latencies.csv",
         summary=report(
@@ -235,7 +237,7 @@ rule summarise:
         step=STEP,
         records=plan.untracked(f"{RESULTS}/records/{PLAN.machine}"),
         stores=plan.untracked(STORES),
-        tables=subpath(output.summary, parent=True),
+        tables=subpath(output.index, parent=True),
         machine=PLAN.machine,
         backends=list(PLAN.choices),
         cutoffs=PLAN.cutoffs,
@@ -250,9 +252,8 @@ rule summarise:
 rule figure:
     """One figure, as SVG and PNG."""
     input:
-        summary=f"{RESULTS}/summary.csv",
-        latencies=f"{RESULTS}/latencies.csv",
-        disk_usage=f"{RESULTS}/disk_usage.csv",
+        index=f"{RESULTS}/{intact.INDEX}",
+        tables=ancient(expand(f"{RESULTS}/{{table}}.csv", table=plan.TABLES)),
     output:
         svg=report(
             f"{RESULTS}/figures/{{figure}}.svg",
@@ -267,7 +268,7 @@ rule figure:
         lambda wildcards: PLAN.environment("envs/report.yaml")
     params:
         step=STEP,
-        tables=subpath(input.summary, parent=True),
+        tables=subpath(input.index, parent=True),
         caption=lambda wildcards: captions.caption(wildcards.figure),
         code=lambda wildcards: PLAN.figure_code(wildcards.figure),
     shell:
@@ -281,7 +282,8 @@ rule page:
         provenance=f"{DATASET}/provenance.json",
         records=PLAN.records(),
         others=PLAN.other_records(),
-        tables=expand(f"{RESULTS}/{{table}}.csv", table=plan.TABLES),
+        index=f"{RESULTS}/{intact.INDEX}",
+        tables=ancient(expand(f"{RESULTS}/{{table}}.csv", table=plan.TABLES)),
         figures=expand(f"{RESULTS}/figures/{{figure}}.svg", figure=PLAN.figures),
     output:
         report(

@@ -21,7 +21,7 @@ from scripts.errors import UserError
 from scripts.files import nearest_directory, writable
 from scripts.measure import copies, file_system, machine, manifest, store
 from scripts.measure.operations import OPERATIONS
-from scripts.report import captions
+from scripts.report import captions, intact
 
 WHOLE_MACHINE = 10_000
 """Threads that a timing job asks for: Snakemake scales it down to all there are, so that nothing runs beside it."""
@@ -187,8 +187,8 @@ class Plan:
         ]
 
     def tables(self) -> list[str]:
-        """The tables."""
-        return [f"{self.results}/{table}.csv" for table in TABLES]
+        """The tables, and the file of their digests."""
+        return [f"{self.results}/{name}" for name in (*(f"{table}.csv" for table in TABLES), intact.INDEX)]
 
     def other_records(self) -> list[str]:
         """The records that other machines have of these backends and operations, from other runs in this directory."""

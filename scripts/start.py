@@ -14,11 +14,27 @@ from scripts.errors import UserError
 from scripts.measure import file_system, lock
 from scripts.plan import FOUND_VARIABLE, Plan
 from scripts.progress import duration
+from scripts.report import intact
 
 SECONDS_BESIDE = 15
 """For everything but stores and timings."""
 
-BUILD, TIMING = "build", "time_operation"
+BUILD, TIMING, TABLES_RULE = "build", "time_operation", "summarise"
+
+
+def records_for_tables(plan: Plan, workflow: Any) -> list[str]:
+    """Return the records of all cells, as the input of the tables.
+
+    Snakemake asks for them as it plans the tables, and looks at its own outputs no further than whether they are there.
+    So this is the moment to have it make them once more, as `--forcerun summarise` does, where one of them isn't as it
+    was written. Of `workflow`, Snakemake's own, the attribute `dag.forcerules` isn't public (9.27).
+    """
+    damaged = [] if workflow.remote_exec else intact.damaged(Path(plan.results))
+    if damaged:
+        names = ", ".join(map(str, damaged))
+        print(f"not as the workflow wrote it: {names}; the tables are made once more", file=sys.stderr)
+        workflow.dag.forcerules.add(workflow.get_rule(TABLES_RULE))
+    return plan.records()
 
 
 def start(plan: Plan, workflow: Any) -> None:

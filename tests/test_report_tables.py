@@ -84,6 +84,7 @@ def test_a_table_of_another_version_is_refused(run):
     run.summarise()
     path = run.directory / "summary.csv"
     path.write_text(path.read_text().replace("median_seconds", "median_minutes"))
+    (run.directory / "tables.json").unlink()
     with pytest.raises(UserError, match=r"summary\.csv is not a summary table"):
         load(run)
 

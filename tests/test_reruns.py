@@ -1,8 +1,10 @@
 """What is redone after a change: the promised table, read from Snakemake's plan after a real run."""
 
+import json
 import os
 import re
 import shutil
+import time
 from itertools import product
 from pathlib import Path
 
@@ -35,6 +37,48 @@ def test_every_tracked_file_touched(finished: Workflow) -> None:
         if "results" not in Path(folder).parts[len(finished.directory.parts) :] and ".snakemake" not in folder:
             for name in names:
                 os.utime(Path(folder, name))
+    assert finished.planned() == set()
+
+
+def make_large(workflow: Workflow) -> None:
+    """Give a finished run tables and a record of the size that many samples give, more than a million bytes each."""
+    results = workflow.directory / "results"
+    for number, path in enumerate(results.glob("records/*/*/*/*.json")):
+        record = json.loads(path.read_text())
+        samples = record["samples"]
+        count = 1600 if number == 0 else 400
+        more = [samples[place % len(samples)] | {"order": place} for place in range(len(samples), 2 * count)]
+        path.write_text(json.dumps(record | {"samples": [*samples, *more]}, indent=1))
+    workflow.finish()
+    assert (results / "timings.csv").stat().st_size > 1_000_000
+    assert max(path.stat().st_size for path in results.glob("records/*/*/*/*.json")) > 1_000_000
+
+
+def touch_in_reverse(results: Path) -> None:
+    """Give every result a new time, the earlier in the workflow the later."""
+    order = ("report.html", "figures/*", "*.csv", "tables.json", "records/**/*.json", "stores/**/*.json", "dataset/*")
+    now = time.time()
+    for seconds, pattern in enumerate(order):
+        for path in results.glob(pattern):
+            os.utime(path, (now + seconds, now + seconds))
+
+
+def test_results_as_large_as_a_default_runs_touched(finished: Workflow) -> None:
+    make_large(finished)
+    assert finished.planned() == set()
+    touch_in_reverse(finished.directory / "results")
+    assert "Nothing to be done" in finished.finish("--dry-run")
+
+
+def test_a_damaged_table_is_made_again(finished: Workflow) -> None:
+    before = finished.results()
+    summary = finished.directory / "results/summary.csv"
+    text = summary.read_text()
+    summary.write_text(text.replace(",measured,", ",gap,", 1))
+    assert finished.planned() == SUMMARY
+    assert finished.planned("results/dataset/provenance.json") == set()
+    assert "not as the workflow wrote it: results/summary.csv" in finished.finish()
+    assert finished.results() == before
     assert finished.planned() == set()
 
 

@@ -12,7 +12,18 @@ from scripts.backends import base
 from scripts.errors import UserError
 from scripts.measure.operations.base import QUANTILES
 from scripts.measure.sampling import block, median
-from scripts.report import answers, comparability, disturbances, manifests, nodes, order, statistics, tables, wording
+from scripts.report import (
+    answers,
+    comparability,
+    disturbances,
+    intact,
+    manifests,
+    nodes,
+    order,
+    statistics,
+    tables,
+    wording,
+)
 from scripts.report.comparability import Records
 from scripts.report.comparison import SUBJECTS, CellName, Job, Results
 from scripts.report.manifests import Manifests, Store, store_of
@@ -37,7 +48,7 @@ def write_tables(
     operations: list[str],
     directory: Path,
 ) -> None:
-    """Write every table of all the cells of one machine into `directory`.
+    """Write every table of all the cells of one machine into `directory`, and their digests.
 
     Raises UserError for a missing or damaged record or manifest, for those that don't fit together, and for records
     that were timed at the same moment; these are then among the outdated ones.
@@ -57,6 +68,7 @@ def write_tables(
     rows["summary"] = with_best(rows["summary"], rows["timings"])
     for table, content in rows.items():
         tables.write(table, content, tables.path(directory, table))
+    intact.write(directory, [tables.path(directory, table) for table in rows])
 
 
 def load_records(directory: Path, machine: str, cells: list[tuple[str, int, str]]) -> Records:

@@ -12,6 +12,7 @@ import yaml
 
 from scripts.errors import UserError
 from scripts.files import replacing
+from scripts.report import intact
 
 Row = dict[str, Any]
 
@@ -59,7 +60,9 @@ def write(table: str, rows: list[Row], file_name: Path) -> None:
 
 
 def read(table: str, file_name: Path) -> list[Row]:
-    """Return the rows of a CSV file with typed values, None for empty fields; UserError where it isn't such a table."""
+    """Return the rows of a CSV file with typed values, None for empty fields; UserError where it isn't such a table, or
+    not as it was written."""
+    intact.check(file_name)
     try:
         frame = pd.read_csv(file_name, dtype=_data_types(table), keep_default_na=False, na_values=[""])
         rows = frame.astype(object).where(frame.notna(), None).to_dict("records")

@@ -1,0 +1,58 @@
+"""Whether the tables are as the step `summarise` wrote them: it leaves their digests beside them, in tables.json.
+
+The small file also stands for the tables in the workflow: Snakemake compares the content of small files alone.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from scripts.errors import UserError
+from scripts.files import write_json
+
+INDEX = "tables.json"
+VERSION = 1
+
+
+def write(directory: Path, tables: Iterable[Path]) -> None:
+    """Write the digests of tables, files in a directory, into that directory."""
+    write_json(directory / INDEX, {"tables_version": VERSION, "sha256": {path.name: _digest(path) for path in tables}})
+
+
+def damaged(directory: Path) -> list[Path]:
+    """Return the tables in a directory that aren't as they were written, or the file of digests itself."""
+    index = directory / INDEX
+    try:
+        digests = _digests(index)
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return [index]
+    return [directory / name for name, digest in digests.items() if not _is(directory / name, digest)]
+
+
+def check(table: Path) -> None:
+    """Raise UserError for a table that isn't as it was written; where no digests lie beside it, nothing is known."""
+    if {table, table.parent / INDEX} & set(damaged(table.parent)):
+        raise UserError(
+            f"{table} isn't as the workflow wrote it, by {INDEX} beside it; run the workflow again, which writes it "
+            f"once more (of a copy: copy it again, with {INDEX})"
+        )
+
+
+def _digests(index: Path) -> dict[str, str]:
+    return dict(json.loads(index.read_text(encoding="utf-8"))["sha256"])
+
+
+def _is(table: Path, digest: str) -> bool:
+    """Whether a table has that digest; one that isn't there isn't damaged."""
+    try:
+        return _digest(table) == digest
+    except FileNotFoundError:
+        return True
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
