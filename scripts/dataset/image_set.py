@@ -75,6 +75,8 @@ def read_provenance(path: Path) -> dict[str, Any]:
         return sealed.read(path, provenance_version=PROVENANCE_VERSION)
     except FileNotFoundError:
         raise UserError(_refusal(path.parent, f"{path} is missing")) from None
+    except PermissionError:
+        raise UserError(_not_permitted(path)) from None
     except sealed.Damaged as fault:
         raise UserError(_refusal(path.parent, f"{path} {fault}")) from None
 
@@ -157,11 +159,15 @@ def _refusal(directory: Path, fault: str) -> str:
     return f"{directory} holds no whole image set ({fault}); {remedy}"
 
 
+def _not_permitted(path: Path) -> str:
+    return f"no permission to read {path}; ask its owner, or set download_dir to a directory of your own"
+
+
 def _map(path: Path, shape: tuple[int, ...], data_type: type) -> np.ndarray:
     try:
         array = np.lib.format.open_memmap(path, mode="r")
     except PermissionError:
-        raise
+        raise UserError(_not_permitted(path)) from None
     except FileNotFoundError:
         raise UserError(_refusal(path.parent, f"{path} is missing")) from None
     except (OSError, ValueError, TypeError, SyntaxError, OverflowError) as error:

@@ -18,6 +18,7 @@ from scripts.measure.disk_usage import SNAKEMAKE_MARKER
 MANIFEST_VERSION = 2
 MANIFEST = "manifest.json"
 DATA = "data"
+ASK = "ask its owner, or set store_dir to a directory of your own"
 FILES_DIGEST = "data.sha256"
 """Not in the manifest: some libraries write the time into a store, and the same store is to have the same manifest."""
 
@@ -35,6 +36,8 @@ def read(directory: Path) -> dict[str, Any]:
         return sealed.read(directory / MANIFEST, manifest_version=MANIFEST_VERSION)
     except FileNotFoundError:
         raise UserError(f"the store {directory} has no {MANIFEST}; {remedy(directory)}") from None
+    except PermissionError as error:
+        raise UserError(f"no permission to read {error.filename}; {ASK}") from None
     except sealed.Damaged as fault:
         raise UserError(f"the manifest {directory / MANIFEST} {fault}; {remedy(directory)}") from None
 
@@ -69,8 +72,8 @@ def refuse_damaged(directory: Path, error: Exception | None = None) -> None:
         if _files_digest(directory / DATA).encode() == expected:
             return
         fault = "its files aren't those that were built"
-    except PermissionError:
-        raise
+    except PermissionError as unreadable:
+        raise UserError(f"no permission to read {unreadable.filename}; {ASK}") from error
     except OSError as unreadable:
         fault = f"{unreadable.filename or directory / DATA}: {unreadable.strerror}"
     raise UserError(f"the store {directory} is damaged ({fault}); {remedy(directory)}") from error

@@ -26,7 +26,7 @@ def read(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise UserError(f"the record {path} is missing; run `snakemake --cores 4` to measure it") from None
     except PermissionError:
-        raise
+        raise UserError(f"no permission to read the record {path}; make it readable, or {remedy}") from None
     except OSError as error:
         raise UserError(f"the record {path} can't be read ({error.strerror}); {remedy}") from None
     except (ValueError, RecursionError) as error:
