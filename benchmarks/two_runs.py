@@ -1,8 +1,8 @@
 """Whether two whole runs on one machine say the same: `python benchmarks/two_runs.py RESULTS OTHER_RESULTS`.
 
 Each pair of backends in each operation and number of images is compared in either run by the report's rule. Prints how
-many pairs agree, how many are a tie in one run only, and each that the runs call oppositely. Exits with 1 where there
-is such a pair, or none was measured in both.
+many pairs agree, how many are tied or undecided in one run only, and each that the runs call oppositely. Exits with 1
+where there is such a pair, or none was measured in both.
 """
 
 import argparse
@@ -16,12 +16,16 @@ sys.path.insert(0, str(CHECKOUT))
 
 from scripts.errors import UserError  # noqa: E402
 from scripts.report import differences  # noqa: E402
-from scripts.report.statistics import Ratio  # noqa: E402
+from scripts.report.statistics import DIFFERENT, Ratio  # noqa: E402
+
+ONE_ONLY = "different in one"
 
 
 def called(ratio: Ratio) -> str:
     """What the report says of a ratio."""
-    return "tie" if ratio.tie else "slower" if ratio.value > 1 else "faster"
+    if ratio.outcome != DIFFERENT:
+        return "not different"
+    return "slower" if ratio.value > 1 else "faster"
 
 
 def main() -> int:
@@ -42,11 +46,11 @@ def main() -> int:
             if None in ratios:
                 continue
             said = {called(ratio) for ratio in ratios}
-            verdict = "agree" if len(said) == 1 else "a tie in one" if "tie" in said else "opposite"
+            verdict = "agree" if len(said) == 1 else ONE_ONLY if "not different" in said else "opposite"
             counts[verdict] += 1
             if verdict == "opposite":
                 print(f"{operation}, {cutoff:,} images, {one} against {other}: {' and '.join(map(called, ratios))}")
-    print(", ".join(f"{verdict}: {counts[verdict]}" for verdict in ("agree", "a tie in one", "opposite")))
+    print(", ".join(f"{verdict}: {counts[verdict]}" for verdict in ("agree", ONE_ONLY, "opposite")))
     return int(counts["opposite"] > 0 or not counts)
 
 

@@ -6,7 +6,8 @@ import numpy as np
 
 from scripts.measure.sampling import block, enough
 from scripts.measure.settings import Settings
-from scripts.report.comparison import CellName, Job, Results
+from scripts.report.comparison import CellName, Results
+from scripts.report.corrections import Job
 from scripts.report.tables import Tables
 
 SETTINGS = Settings()
@@ -79,7 +80,14 @@ def results(jobs: dict[CellName, Job], machine: str = "machine") -> Results:
         for name, job in jobs.items()
     ]
     timings = [
-        {**_cell(name), "subject": subject, "seconds": seconds, "state_verified": True, "block": number}
+        {
+            **_cell(name),
+            "subject": subject,
+            "seconds": seconds,
+            "state_verified": True,
+            "block": number,
+            "started_seconds": 0.0,
+        }
         for name, job in jobs.items()
         for number, samples in enumerate(zip(job.seconds, job.baseline, strict=True))
         for subject, seconds in zip(("backend", "baseline"), samples, strict=True)

@@ -16,7 +16,7 @@ def judged(run: Run) -> dict[str, str]:
     """What is said of each disturbed record, by its place."""
     records = {path: json.loads(path.read_text()) for path in sorted(run.records.rglob("*.json"))}
     found = disturbances.judge(records, FILES)
-    return {str(path.relative_to(run.records)): said for path, said in found.items()}
+    return {str(path.relative_to(run.records)): "; ".join(said) for path, said in found.items()}
 
 
 def test_probes_are_judged_by_what_is_typical_of_their_node(tmp_path):

@@ -16,7 +16,8 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 from numpy import isnan
 
-from scripts.report import appearance, captions, heat, multiples, rows, style, tables, wording
+from scripts.report import answers, appearance, captions, heat, multiples, rows, style, tables, wording
+from scripts.report.figures import ranking
 from scripts.report.tables import Tables
 from tests.report_run import CODECS, COMBINED, KINDS, MANY, MORE_OPERATIONS, OPERATIONS, PEAKS, Run
 from tests.test_report_page import Strict, browse, shown
@@ -128,22 +129,12 @@ def rounds(run: Run, name: str, cutoff: int, operation: str) -> Rounds:
     return list(zip(*taken, strict=True))
 
 
-def compared(one: Rounds, other: Rounds) -> tuple[float, bool]:
-    """How many times as long the one takes, and whether they tie: the median of all ratios and, by Mann and Whitney's
-    table (23 for ten and ten samples, two-sided, 5 %), their interval, or the range of few samples.
-
-    Of times where those of the plain file surely agree, else of the ratios to it.
-    """
-    outside, within = (23, 1.05) if len(one) == len(other) == 10 else (0, 1.2)
-
-    def ends(a: list[float], b: list[float]) -> tuple[float, float, float]:
-        ratios = sorted(x / y for x in a for y in b)
-        return ratios[outside], median(ratios), ratios[-1 - outside]
-
-    low, _, high = ends([plain for _, plain in one], [plain for _, plain in other])
-    agree = low >= 1 / within and high <= within if outside else low <= within and high >= 1 / within
-    low, value, high = ends(*([own if agree else own / plain for own, plain in side] for side in (one, other)))
-    return value, low <= within and high >= 1 / within
+def ends(one: Rounds, other: Rounds) -> tuple[float, float]:
+    """The interval of how many times as long the one takes, by Mann and Whitney's table (23 for ten and ten samples,
+    two-sided, 5 %), or the range of few samples."""
+    outside = 23 if len(one) == len(other) == 10 else 0
+    ratios = sorted(x / y for x, _ in one for y, _ in other)
+    return ratios[outside], ratios[-1 - outside]
 
 
 @pytest.mark.parametrize("noise", [0.01, 0.06])
@@ -152,40 +143,47 @@ def test_the_table_says_how_far_each_is_from_the_best(tmp_path, operation, noise
     run = Run.of_many(tmp_path, cutoffs=(100, 10_000), operations=(operation,), noise=noise).write().summarise()
     read = Tables.load(tmp_path)
     taken = {name: rounds(run, name, 10_000, operation) for name in MANY}
-    beaten = dict.fromkeys(MANY, 0)
-    for one, other in combinations(MANY, 2):
-        ratio, tie = compared(taken[one], taken[other])
-        if not tie:
-            beaten[one if ratio > 1 else other] += 1
-    leader = min(MANY, key=lambda name: (beaten[name], median(own for own, _ in taken[name])))
-    for name in MANY:
-        row = read.cell(name, 10_000, operation)
-        ratio, tie = compared(taken[name], taken[leader])
-        assert row["ratio_to_best"] == pytest.approx(1 if name == leader else ratio), name
-        assert row["ties_with_best"] is (name == leader or tie or ratio < 1), name
-        assert row["is_best"] is (name == leader), name
+    cells = {name: read.cell(name, 10_000, operation) for name in MANY}
+    leader = min(MANY, key=lambda name: cells[name]["median_seconds"])
+    as_measured = [
+        name
+        for name, row in cells.items()
+        if not row["corrected"] and row["pace_low"] >= 1 / 1.05 and row["pace_high"] <= 1.05
+    ]
+    for name, row in cells.items():
+        assert row["raw_median_seconds"] == pytest.approx(median(own for own, _ in taken[name])), name
+        assert row["ratio_to_best"] == pytest.approx(row["median_seconds"] / cells[leader]["median_seconds"]), name
+        low, value, high = (row[f"ratio_to_best{end}"] for end in ("_low", "", "_high"))
+        assert low <= value <= high
+        if name != leader and {name, leader} <= set(as_measured):
+            expected = ends(taken[name], taken[leader])
+            assert (low, high) == pytest.approx((min(expected[0], value), max(expected[1], value))), name
+        within = 1.05 if row["interval_kind"] == cells[leader]["interval_kind"] == "95 % interval" else 1.2
+        outcome = "different" if low > within else "tied" if high <= within and low >= 1 / within else "undecided"
+        assert row["outcome"] == ("best" if name == leader else outcome), name
     ways = [row for row in read.summary if row["backend"] == "lmdb" and row["cutoff_images"] == 100]
     last = [row["ratio_to_best"] is not None for row in ways]
     assert last == ([False, False, False, True] if operation.startswith("workers") else [True])
 
 
 def test_of_two_that_take_exactly_as_long_one_is_the_best(tmp_path):
-    run = Run(tmp_path, backends=("png", "lmdb", "hdf5"), cutoffs=(10,), operations=("write",)).write()
+    run = Run(tmp_path, backends=("png", "lmdb", "hdf5"), cutoffs=(10_000,), operations=("write",)).write()
     for name in ("lmdb", "hdf5"):
-        samples = json.loads(run.record_path(name, 10, "write").read_text())["samples"]
+        samples = json.loads(run.record_path(name, 10_000, "write").read_text())["samples"]
         for sample in samples:
             sample["seconds"] = 1e-4
-        run.change((name, 10, "write"), samples=samples)
+        run.change((name, 10_000, "write"), samples=samples)
     read = Tables.load(run.summarise().directory)
-    rows = [read.cell(name, 10, "write") for name in run.backends]
+    rows = [read.cell(name, 10_000, "write") for name in run.backends]
     assert [row["ratio_to_best"] == 1 for row in rows] == [False, True, True]
-    assert [row["is_best"] for row in rows] == [False, True, False]
+    assert [row["outcome"] for row in rows] == ["different", "best", "tied"]
 
 
 def test_rows_without_the_best_stay_as_they_are(tmp_path):
     run = Run(tmp_path, cutoffs=(10,), operations=("write",)).write().summarise()
     summary, timings = (tables.read(name, tmp_path / f"{name}.csv") for name in ("summary", "timings"))
-    bare = [{**row, **dict.fromkeys(("ratio_to_best", "ties_with_best", "is_best"))} for row in summary]
+    columns = ("ratio_to_best", "ratio_to_best_low", "ratio_to_best_high", "outcome")
+    bare = [{**row, **dict.fromkeys(columns)} for row in summary]
     copies = [dict(row) for row in bare]
     assert rows.with_best(bare, timings) == summary
     assert bare == copies
@@ -197,7 +195,7 @@ def test_what_is_apart_is_not_compared_with_the_best(tmp_path):
     run.change(("hdf5", 10, "write"), measuring_digest="other")
     rows = {(row["backend"], row["operation"]): row for row in Tables.load(run.summarise().directory).summary}
     assert rows["hdf5", "write"]["ratio_to_best"] is None
-    assert rows["hdf5", "write"]["ties_with_best"] is rows["hdf5", "write"]["is_best"] is None
+    assert rows["hdf5", "write"]["outcome"] is None
     assert rows["lmdb", "write"]["ratio_to_best"] == 1
 
 
@@ -208,7 +206,9 @@ def test_the_ranking_is_by_the_mean_of_what_the_table_says(runs, count):
     read = Tables.load(runs[count].directory)
     factors = {
         name: [
-            row["ratio_to_best"] for operation in read.operations if (row := read.cell(name, CUTOFFS[-1], operation))
+            row["ratio_to_best"]
+            for operation in read.operations
+            if (row := read.cell(name, CUTOFFS[-1], operation)) and row["outcome"] != answers.NEGLIGIBLE
         ]
         for name in read.backends
     }
@@ -216,7 +216,7 @@ def test_the_ranking_is_by_the_mean_of_what_the_table_says(runs, count):
     rows = [label.get_text() for label in axes.get_yticklabels()]
     lacking = [name for name in read.backends if name == GAP[0]]
     complete = sorted(set(means) - set(lacking), key=means.__getitem__)
-    assert rows == ["the best takes", *complete, *lacking, "plain file"]
+    assert rows == [ranking.BEST, *complete, *lacking, "plain file"]
     assert rows[1] == {1: "lmdb", 4: "lmdb", 22: "memmap"}[count]
     for name in read.backends:
         mean, *mark = shown_fields[name, "Overall"][0].split()
@@ -229,13 +229,13 @@ def test_the_ranking_is_by_the_mean_of_what_the_table_says(runs, count):
                 assert (name, CUTOFFS[-1], operation) == GAP
                 assert (text, colour) == (heat.NO_VALUE, "#ffffff")
                 continue
-            assert float(text.replace(",", "")) == pytest.approx(row["ratio_to_best"], rel=0.051)
-            assert (colour == heat.BEST) is row["ties_with_best"]
+            assert float(text.replace(",", "").removesuffix(" ?")) == pytest.approx(row["ratio_to_best"], rel=0.051)
+            assert (colour == heat.BEST) is (row["outcome"] in answers.WINNING)
     for operation in read.operations:
         rows_of = [row for name in read.backends if (row := read.cell(name, CUTOFFS[-1], operation))]
-        (best,) = [row for row in rows_of if row["is_best"]]
-        assert shown_fields["the best takes", wording.operation(operation)][0] == wording.seconds(
-            best["median_seconds"]
+        (best,) = [row for row in rows_of if row["ratio_to_best"] == 1]
+        assert shown_fields[ranking.BEST, wording.operation(operation)][0] == wording.seconds(
+            best["median_seconds"] / best["images"]
         )
         plain = float(shown_fields["plain file", wording.operation(operation)][0].replace(",", ""))
         assert plain == pytest.approx(1 / best["ratio_to_baseline"], rel=0.051)
@@ -410,7 +410,9 @@ def test_the_page_of_many_names_no_colours_and_folds_its_tables(many):
     names = re.findall(r'<th scope="row">([^<]+)</th>', first)
     assert names == Tables.load(many.directory).by_time("read-warm", 100_000)[:5]
     assert '<td class="number top"><a href="#cell-memmap-100000-read-warm">' in first
-    assert first.count('class="number top"') == len(many.cutoffs)
+    read = Tables.load(many.directory)
+    winners = [read.cell(name, cutoff, "read-warm")["outcome"] for name in names for cutoff in many.cutoffs]
+    assert first.count('class="number top"') == sum(outcome in answers.WINNING for outcome in winners) > 0
 
 
 def test_backends_that_cannot_run_are_on_the_page_with_their_reasons(many, runs):
@@ -436,19 +438,25 @@ def test_reasons_of_gaps_may_hold_commands(tmp_path):
 
 
 def test_ties_of_many_are_short(tmp_path):
-    run = Run.of_many(tmp_path, cutoffs=(10,), operations=("read-warm",), seconds=lambda *_: 1e-3)
+    run = Run.of_many(tmp_path, cutoffs=(10,), operations=("read-warm",), noise=0.001, seconds=lambda *_: 0.1)
     text = run.write().summarise().draw("single_image").page("single_image")
     sentence = re.search(r'<p class="short">(.*?)</p>', text)[1]
     assert re.search(r"any of 22, such as \S+, \S+ or \S+ to read everything", sentence)
     assert len(sentence) < 200
     assert "and 21 that tie" in shown(text)
     few = Run.of_many(
-        tmp_path / "few", backends=MANY[:5], cutoffs=(10,), operations=("read-warm",), seconds=lambda *_: 1e-3
+        tmp_path / "few",
+        backends=MANY[:5],
+        cutoffs=(10,),
+        operations=("read-warm",),
+        noise=0.001,
+        seconds=lambda *_: 0.1,
     )
     sentence = re.search(
         r'<p class="short">(.*?)</p>', few.write().summarise().draw("single_image").page("single_image")
     )[1]
-    assert f"any of five: {wording.join(MANY[:5], 'or')} to read everything" in sentence
+    names = re.search(r"any of five: (.*?) to read everything", sentence)[1]
+    assert set(re.split(", | or ", names)) == set(MANY[:5])
 
 
 def test_choices_and_lists_in_words():

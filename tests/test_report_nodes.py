@@ -1,4 +1,4 @@
-"""Nodes of one machine: those that tie are pooled, one that surely differs is kept apart, noise is no difference."""
+"""Nodes of one machine: what is alike is pooled, one that surely differs is kept apart, noise is no difference."""
 
 import json
 from dataclasses import replace
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from scripts.report import nodes
-from scripts.report.statistics import INTERVAL, RANGE, Ratio
+from scripts.report.statistics import DIFFERENT, INTERVAL, RANGE, Ratio
 from scripts.report.tables import Tables
 from tests.noisy_jobs import MOOD, measured_drift, noise
 from tests.report_run import CUTOFFS, NFS, OPERATIONS, Run
@@ -34,12 +34,12 @@ def groups_by_node(run: Run) -> dict[str, set[int]]:
     return found
 
 
-def test_nodes_that_tie_are_pooled_and_the_page_says_so(tmp_path):
+def test_nodes_that_do_not_surely_differ_are_pooled_and_the_page_says_so(tmp_path):
     run = Run(tmp_path, **SMALL, nodes={"n1": (1.0, 1.0), "n2": (1.02, 0.98)}).write().summarise().draw("single_image")
     assert groups_by_node(run) == {"n1": {1}, "n2": {1}}
     text = shown(run.page("single_image"))
     assert "n1 14 1 1 1 the others are compared with it n2 13 1.02 \N{MULTIPLICATION SIGN} 95 % interval" in text
-    assert " tie " in text[text.index("n2 13 1.02") :][:200]
+    assert " no sure difference " in text[text.index("n2 13 1.02") :][:200]
     assert "kept apart, with" not in text
     assert "stand apart" not in text
 
@@ -93,7 +93,7 @@ def test_what_disturbs_a_probe_once_does_not_make_a_node_differ(tmp_path):
         if record["machine"]["node"] == "n2":
             for probe in ("cpu_seconds", "disk_seconds"):
                 record["noise"]["before" if number % 2 else "after"][probe] *= 1.5
-    assert nodes.compare(records)[1].verdict == nodes.TIE
+    assert nodes.compare(records)[1].verdict == nodes.ALIKE
 
 
 XEON = "Intel(R) Xeon(R) CPU @ 2.20GHz"
@@ -180,7 +180,7 @@ def slow(run: Run, where: tuple[str, int, str]) -> None:
         run.change(where, machine={**record["machine"], "node": "n2"}, samples=samples)
 
 
-@pytest.mark.parametrize(("disk", "group", "verdict"), [(1.5, 1, nodes.TIE_ALONE), (3.2, 2, nodes.DIFFERS)])
+@pytest.mark.parametrize(("disk", "group", "verdict"), [(1.5, 1, nodes.ALIKE_BY_PROBES), (3.2, 2, nodes.DIFFERS)])
 def test_without_cells_in_common_the_probes_alone_decide(tmp_path, disk, group, verdict):
     """As where all cells of a number of images are timed in one job, on one node."""
     run = Run(tmp_path, **SMALL).write()
@@ -205,17 +205,17 @@ def test_disks_of_other_file_systems_are_not_compared(tmp_path):
         for moment in ("before", "after"):
             record["noise"][moment]["disk_seconds"] *= 10
     (_, node) = nodes.compare(records)
-    assert (node.disk.value, node.verdict) == (1, nodes.TIE)
+    assert (node.disk.value, node.verdict) == (1, nodes.ALIKE)
 
 
 @pytest.mark.parametrize(
     ("ratio", "verdict"),
     [
-        (Ratio(2.5, 1.9, 3.0, INTERVAL), nodes.TIE_ALONE),
+        (Ratio(2.5, 1.9, 3.0, INTERVAL), nodes.ALIKE_BY_PROBES),
         (Ratio(2.5, 2.1, 3.0, INTERVAL), nodes.DIFFERS),
-        (Ratio(0.4, 0.3, 0.52, INTERVAL), nodes.TIE_ALONE),
+        (Ratio(0.4, 0.3, 0.52, INTERVAL), nodes.ALIKE_BY_PROBES),
         (Ratio(0.4, 0.3, 0.48, INTERVAL), nodes.DIFFERS),
-        (Ratio(3.5, 2.9, 4.0, RANGE), nodes.TIE_ALONE),
+        (Ratio(3.5, 2.9, 4.0, RANGE), nodes.ALIKE_BY_PROBES),
         (Ratio(3.5, 3.1, 4.0, RANGE), nodes.DIFFERS),
     ],
 )
@@ -268,8 +268,8 @@ def rate(**planted: float) -> dict[str, int]:
     counts = {"baseline": 0, "computation": 0, "either": 0}
     for _ in range(100):
         (_, node) = nodes.compare(simulated(chance, **planted))
-        counts["baseline"] += not node.baseline.tie
-        counts["computation"] += not node.computation.tie
+        counts["baseline"] += node.baseline.outcome == DIFFERENT
+        counts["computation"] += node.computation.outcome == DIFFERENT
         counts["either"] += node.verdict == nodes.DIFFERS
     return counts
 

@@ -1,49 +1,81 @@
-"""The answers: who is fastest or smallest at each cutoff, and who ties."""
+"""The answers: who is fastest or smallest at each cutoff, who is as good, and of whom this run can't tell."""
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import combinations, groupby
+from itertools import groupby
 
-from scripts.report import wording
+from scripts.report import printed, wording
 from scripts.report.comparison import Results
-from scripts.report.statistics import EXACT, RATIOS, Ratio
-from scripts.report.tables import Row
+from scripts.report.statistics import DIFFERENT, EXACT, TIED, UNDECIDED, Ratio
 
 MEASURES = {"apparent_bytes": "Least disk, apparent", "allocated_bytes": "Least disk, allocated"}
-HARDLY_MORE = 1.2
-"""Who takes more than this many times as long as the leader by the best estimate isn't recommended, though they tie."""
+PERHAPS = 1.2
+"""Of a store that takes more than this many times as long as the leader, nothing is said in a sentence, undecided or
+not."""
+BEST, NEGLIGIBLE = "best", "negligible"
+"""What a store is at an operation and cutoff, beside the outcomes of `scripts.report.statistics`."""
+WINNING = (BEST, TIED)
 Compare = Callable[[str, str], Ratio | None]
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The best at one cutoff: one backend or several that tie, the runner-up, and how far behind the leader it is.
+    """The best at one cutoff: the leader, whose time or size is the least, and those that tie with it.
 
-    `leader` stands for those that tie; `value` and `to_baseline` are the leader's. `ties` says how many times as long
-    or large the others of the best are as the leader, `ratios` says it of everybody. `behind.by` says what runner-up
-    and leader were compared by.
+    `ratios` says of everybody how many times as long or large it is as the leader. `value` is the leader's time or size
+    in words, `to_baseline` how many times as long it takes as the plain file. Where `noticeable` is false nobody wins:
+    the slowest store takes `slowest` in words for all images.
     """
 
     cutoff: int
-    best: tuple[str, ...]
     leader: str
-    runner_up: str | None
-    behind: Ratio | None
+    ratios: dict[str, Ratio]
     value: str = ""
     to_baseline: Ratio | None = None
-    ties: dict[str, Ratio] = field(default_factory=dict)
-    ratios: dict[str, Ratio] = field(default_factory=dict)
+    noticeable: bool = True
+    slowest: str = ""
+
+    @property
+    def best(self) -> tuple[str, ...]:
+        """The leader and those that surely take no longer."""
+        return self._with(TIED)
+
+    @property
+    def undecided(self) -> tuple[str, ...]:
+        """Those of whom this run can't tell whether they take longer than the leader."""
+        return self._with(UNDECIDED)
+
+    @property
+    def runner_up(self) -> str | None:
+        """Who takes least of those that surely take longer than the leader."""
+        return min(self._with(DIFFERENT), key=lambda name: self.ratios[name].value, default=None)
+
+    @property
+    def behind(self) -> Ratio | None:
+        """How many times as long the runner-up takes as the leader."""
+        return self.ratios[self.runner_up] if self.runner_up else None
 
     @property
     def nearest(self) -> list[str]:
         """The best, the leader first and then by how near they come to it."""
-        return sorted(self.best, key=lambda name: self.ties[name].value if name in self.ties else 0.0)
+        return sorted(self.best, key=self._place)
 
     @property
-    def named(self) -> tuple[str, ...]:
-        """The best without those that tie only because nothing is known of them for certain."""
-        return tuple(name for name in self.best if name not in self.ties or self.ties[name].value <= HARDLY_MORE)
+    def perhaps(self) -> list[str]:
+        """Those that are undecided and come so near to the leader that a sentence names them."""
+        return [name for name in sorted(self.undecided, key=self._place) if self.ratios[name].value <= PERHAPS]
+
+    def outcome(self, name: str) -> str:
+        """What somebody is: `best` for the leader, else what the ratio to it says; `negligible` where nobody wins."""
+        if not self.noticeable:
+            return NEGLIGIBLE
+        return BEST if name == self.leader else self.ratios[name].outcome
+
+    def _with(self, outcome: str) -> tuple[str, ...]:
+        return tuple(name for name, ratio in self.ratios.items() if ratio.outcome == outcome)
+
+    def _place(self, name: str) -> tuple[bool, float]:
+        return name != self.leader, self.ratios[name].value
 
 
 @dataclass(frozen=True)
@@ -69,72 +101,60 @@ def questions(results: Results) -> list[Question]:
 
 def lead_sentence(question: Question) -> str:
     """Who is best at which cutoffs, ties said as ties: `lmdb is fastest at 1 image; hdf5 and lmdb tie at 10 images`."""
-    runs = [(best, list(group)) for best, group in groupby(question.answers, key=lambda answer: answer.best)]
+    runs = [(who, list(group)) for who, group in groupby(question.answers, key=_who)]
     parts = []
-    for best, answers in runs:
+    for (noticeable, best, perhaps), answers in runs:
         first, last = answers[0].cutoff, answers[-1].cutoff
         where = f"at {wording.images(first)}" if first == last else f"from {first:,} to {wording.images(last)}"
         if len(runs) == 1 and len(answers) > 1:
             where = "at every size"
+        if not noticeable:
+            parts.append(f"every store finishes {where} before anybody notices")
+            continue
         verb = f"is {question.better}" if len(best) == 1 else "tie"
-        parts.append(f"{wording.all_of(best)} {verb} {where}")
+        open_still = f" (undecided: {wording.all_of(perhaps)})" if perhaps else ""
+        parts.append(f"{wording.all_of(best)} {verb} {where}{open_still}")
     return "; ".join(parts)
 
 
 def fastest(results: Results, operation: str, cutoff: int) -> Answer | None:
     """The fastest at an operation and cutoff, None where nobody was measured."""
-    values = {name: results.seconds(name, cutoff, operation) for name in results.tables.backends}
-
-    def says(leader: str) -> tuple[str, Ratio | None]:
-        row = results.tables.cell(leader, cutoff, operation)
-        return wording.seconds(row["median_seconds"]), _to_baseline(row)
-
-    return _best(cutoff, values, lambda one, other: results.ratio(operation, cutoff, one, other), says)
+    tables = results.tables
+    order = tables.by_time(operation, cutoff)
+    if not order:
+        return None
+    row = tables.cell(order[0], cutoff, operation)
+    to_baseline = None
+    if row["ratio_to_baseline"] is not None:
+        to_baseline = Ratio(row["ratio_to_baseline"], row["ratio_low"], row["ratio_high"], row["interval_kind"])
+    return Answer(
+        cutoff,
+        order[0],
+        _ratios(order, lambda one, other: results.ratio(operation, cutoff, one, other)),
+        printed.time(tables, row),
+        to_baseline,
+        results.noticeable(operation, cutoff),
+        wording.seconds(results.slowest(operation, cutoff)),
+    )
 
 
 def _smallest(results: Results, measure: str, cutoff: int) -> Answer | None:
     rows = {name: results.tables.store(name, cutoff) for name in results.tables.backends}
     # Some file systems don't tell what is allocated: no value, then, rather than nothing.
-    values = {name: (row and row[measure]) or None for name, row in rows.items()}
-    if measure == "allocated_bytes" and not results.tables.allocated_decides:
+    sizes = {name: row[measure] for name, row in rows.items() if row and row[measure]}
+    if not sizes or (measure == "allocated_bytes" and not results.tables.allocated_decides):
         return None
-
-    def says(leader: str) -> tuple[str, None]:
-        return f"{wording.size(values[leader] / cutoff)} an image", None
-
-    return _best(cutoff, values, lambda one, other: results.size_ratio(measure, cutoff, one, other), says)
+    order = sorted(sizes, key=sizes.__getitem__)
+    ratios = _ratios(order, lambda one, other: results.size_ratio(measure, cutoff, one, other))
+    return Answer(cutoff, order[0], ratios, f"{wording.size(sizes[order[0]] / cutoff)} an image")
 
 
-def _to_baseline(row: Row) -> Ratio | None:
-    if row["ratio_to_baseline"] is None:
-        return None
-    return Ratio(row["ratio_to_baseline"], row["ratio_low"], row["ratio_high"], row["interval_kind"], RATIOS)
+def _ratios(order: list[str], compare: Compare) -> dict[str, Ratio]:
+    """How many times as long or large each takes as the first."""
+    leader, *others = order
+    return {leader: Ratio(1.0, 1.0, 1.0, EXACT)} | {name: compare(name, leader) for name in others}
 
 
-def _best(
-    cutoff: int,
-    values: dict[str, float | None],
-    compare: Compare,
-    says: Callable[[str], tuple[str, Ratio | None]],
-) -> Answer | None:
-    """The answer, given each backend's value, None for a gap; None where all are gaps.
-
-    The leader is whom the fewest others beat, as a rule none, and of several the one with the least value: compared by
-    ratios to the plain file, the least time needn't win. Who beats it all the same stands beside it.
-    """
-    measured = {name: value for name, value in values.items() if value is not None}
-    if not measured:
-        return None
-    beaten: Counter[str] = Counter()
-    for one, other in combinations(measured, 2):
-        ratio = compare(one, other)
-        if not ratio.tie:
-            beaten[one if ratio.value > 1 else other] += 1
-    leader, *others = sorted(measured, key=lambda name: (beaten[name], measured[name]))
-    behind = {name: compare(name, leader) for name in others}
-    ties = {name: behind[name] for name in others if behind[name].tie or behind[name].value < 1}
-    runner_up = next((name for name in others if name not in ties), None)
-    best = tuple(name for name in measured if name in (leader, *ties))
-    itself = Ratio(1.0, 1.0, 1.0, EXACT)
-    ratios = {leader: itself, **behind}
-    return Answer(cutoff, best, leader, runner_up, behind.get(runner_up), *says(leader), ties, ratios)
+def _who(answer: Answer) -> tuple[bool, tuple[str, ...], tuple[str, ...]]:
+    """Who is best, and of whom it can't be told."""
+    return (True, tuple(sorted(answer.best)), tuple(answer.perhaps)) if answer.noticeable else (False, (), ())

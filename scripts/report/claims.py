@@ -2,18 +2,19 @@
 
 Source of the claims: see `scripts.report.article`. The one place, beside it, where the article's backends are named.
 
-A rule collects what speaks for the claim (True), against it (False) and what is a tie (None). All for it confirm, all
-against it refute; anything else depends, and the evidence says on what.
+A rule collects what speaks for the claim (True), against it (False) and what leaves it open (None): a tie, what is
+undecided, and what nobody notices. All for it confirm, all against it refute; anything else depends, and the evidence
+says on what.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from scripts.report import statistics, wording
+from scripts.report import corrections, wording
 from scripts.report.answers import MEASURES
 from scripts.report.article import KILOBYTES
 from scripts.report.comparison import Results
-from scripts.report.statistics import Ratio
+from scripts.report.statistics import DIFFERENT, TIED, UNDECIDED, Ratio
 from scripts.report.tables import Row
 
 CONFIRMED, REFUTED, DEPENDS, NOT_MEASURED = "confirmed", "refuted", "depends", "not measured"
@@ -32,6 +33,7 @@ SPAWN = "spawn"
 PARALLEL_FILE_SYSTEMS = {"beegfs", "ceph", "gpfs", "lustre", "pvfs2"}
 LARGE_PIXELS = 256 * 256 * 3
 MUCH_LARGER = 1.2
+NOBODY = " (too short for anybody to notice)"
 
 
 @dataclass(frozen=True)
@@ -78,11 +80,14 @@ def _overtakes(results: Results) -> Verdict:
         if not leads or min(leads) > SMALL or max(leads) < 10 * min(leads):
             return _missing(results, WRITE, READ, backends=(LMDB, HDF5))
         few, many = leads[min(leads)], leads[max(leads)]
-        holds.append(_all([_more(few), _less(many)]))
+        noticed = [results.noticeable(operation, cutoff) for cutoff in (min(leads), max(leads))]
+        found_at = [_more(few) if noticed[0] else None, _less(many) if noticed[1] else None]
+        holds.append(_all(found_at))
         at = [f" {crossover.sentence}" for crossover in results.crossovers_of(operation, HDF5, LMDB)]
         found.append(
-            f"{wording.operation(operation)}: {_compared(HDF5, LMDB, few)} at {wording.images(min(leads))}, "
-            f"{_compared(HDF5, LMDB, many)} at {wording.images(max(leads))}.{''.join(at)}"
+            f"{wording.operation(operation)}: {wording.compared(HDF5, LMDB, few)} at {wording.images(min(leads))}"
+            f"{'' if noticed[0] else NOBODY}, {wording.compared(HDF5, LMDB, many)} at {wording.images(max(leads))}"
+            f"{'' if noticed[1] else NOBODY}.{''.join(at)}"
         )
     return _verdict(holds, " ".join(found), "whether one writes or reads")
 
@@ -117,8 +122,10 @@ def _epoch(results: Results) -> Verdict:
             f"One warm pass over {wording.images(cutoff)}: {fast} {wording.seconds(times[fast])}, {slow} "
             f"{wording.seconds(times[slow])}, {wording.factor(ratio)}. "
         )
-        if ratio.tie or ratio.high < 2:
+        if not results.noticeable(READ, cutoff) or ratio.high < 2:
             return Verdict(REFUTED, f"{evidence}The choice of store hardly matters here.")
+        if ratio.outcome == UNDECIDED:
+            return Verdict(DEPENDS, f"{evidence}That is undecided: this run can't tell whether they differ.")
         size = "about ten times" if ratio.low <= high and ratio.high >= low else "not ten times"
         return Verdict(
             DEPENDS, f"{evidence}That is {size}, and depends on how much of its time a training waits for images."
@@ -167,20 +174,21 @@ def _serialised(results: Results) -> Verdict:
 
 def _sequential(results: Results) -> Verdict:
     for cutoff in reversed(results.tables.cutoffs):
-        samples = {
-            name: [results.seconds_of_all(name, cutoff, kind) for kind in (RANDOM, READ)] for name in (LMDB, HDF5)
-        }
+        samples = {name: [results.time_of_all(name, cutoff, kind) for kind in (RANDOM, READ)] for name in (LMDB, HDF5)}
         if all(all(pair) for pair in samples.values()):
             break
     else:
         return _missing(results, RANDOM, READ, backends=(LMDB, HDF5))
-    ratios = {name: statistics.ratio(*pair) for name, pair in samples.items()}
+    ratios = {name: corrections.compare(*pair) for name, pair in samples.items()}
     numbers = wording.join(
-        f"{name} ties" if found.tie else f"{name} takes {wording.factor(found)}" for name, found in ratios.items()
+        f"{name} ties"
+        if found.outcome == TIED
+        else f"{name} takes {wording.factor(found)}{', undecided' if found.outcome == UNDECIDED else ''}"
+        for name, found in ratios.items()
     )
     evidence = (
         f"An image read alone, in random order, compared with one of all read in order, of {wording.images(cutoff)}, "
-        f"both warm, by the times of two jobs: {numbers}."
+        f"both warm: {numbers}."
     )
     return _verdict([_more(found) for found in ratios.values()], evidence, "the store")
 
@@ -221,28 +229,32 @@ CLAIMS: dict[str, Callable[[Results], Verdict]] = {
 
 
 def _verdict(holds: Sequence[bool | None], evidence: str, what: str = "") -> Verdict:
-    """The verdict of what speaks for a claim, against it, or is a tie; `what` it depends on where it's both."""
+    """The verdict of what speaks for a claim, against it, or leaves it open; `what` it depends on where it's both."""
     if all(holds):
         return Verdict(CONFIRMED, evidence)
     if not any(holds) and None not in holds:
         return Verdict(REFUTED, evidence)
-    why = f"It depends on {what}." if True in holds and False in holds else "A tie leaves it open."
+    why = (
+        f"It depends on {what}."
+        if True in holds and False in holds
+        else "What ties, is undecided or too short to notice leaves it open."
+    )
     return Verdict(DEPENDS, f"{evidence} {why}")
 
 
 def _all(holds: Iterable[bool | None]) -> bool | None:
-    """Whether all of it holds: not where one thing doesn't, and a tie leaves it open."""
+    """Whether all of it holds: not where one thing doesn't; what is open leaves it open."""
     found = list(holds)
     return False if False in found else None if None in found else True
 
 
 def _more(ratio: Ratio) -> bool | None:
-    """Whether a ratio is above 1; None for a tie."""
-    return None if ratio.tie else ratio.value > 1
+    """Whether a ratio is surely above 1; None where it ties or is undecided."""
+    return ratio.value > 1 if ratio.outcome == DIFFERENT else None
 
 
 def _less(ratio: Ratio) -> bool | None:
-    return None if ratio.tie else ratio.value < 1
+    return ratio.value < 1 if ratio.outcome == DIFFERENT else None
 
 
 def _beyond(low: float, high: float, limit: float) -> bool | None:
@@ -299,13 +311,6 @@ def _shared(backend: str, cutoff: int, rows: list[Row]) -> str:
 
 def _measure(name: str) -> str:
     return f"{name.split('_')[0].capitalize()} size"
-
-
-def _compared(one: str, other: str, ratio: Ratio) -> str:
-    """How long one takes by the other, in words: `hdf5 takes 0.31 times as long as lmdb (...)`."""
-    if ratio.tie:
-        return f"{one} and {other} tie"
-    return f"{one} takes {wording.factor(ratio, f'as long as {other}')}"
 
 
 def _missing(

@@ -1,75 +1,32 @@
-"""What may be compared with what, and how: the cells of a run, their samples, and the rule for two cells.
+"""What may be compared with what, and how: the cells of a run, their times, and how two cells compare.
 
-From that rule come, for the page, who overtakes whom, how times grow with the number of images, and after how many
-epochs it pays to convert one store into another.
+From that come, for the page, who overtakes whom, how times grow with the number of images, and after how many epochs it
+pays to convert one store into another.
 """
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations, permutations
-from typing import Any
 
-from scripts.measure.sampling import block_medians, median
-from scripts.report import statistics, wording
-from scripts.report.statistics import EXACT, RATIOS, SIZE, Ratio
-from scripts.report.tables import Row, Tables
+from scripts.report import corrections, statistics, wording
+from scripts.report.corrections import Job, Timed
+from scripts.report.statistics import EXACT, NOTICEABLE_SECONDS, Ratio
+from scripts.report.tables import MAIN_GROUP, Row, Tables
 
 CellName = tuple[str, int, str]
 """Backend, cutoff (images) and operation."""
+Way = tuple[int, str | None]
+"""How the work was shared: among how many processes, and how they were started."""
 
-SUBJECTS = ("backend", "baseline")
 FIRST_IMAGE = "first-image"
 EPOCHS = ("batch-warm", "random-warm", "read-warm")
 """What stands for an epoch: the first of these that both stores have."""
 READ_OLD = "read-warm"
 WRITE_NEW = ("write-durable", "write")
 """What converting a store takes: reading all of the old one, and the first of these that the new one has."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """The samples (s) of one timing job that count, their state verified, as medians of blocks: those of the backend,
-    those of the baseline, and each of the backend's over the baseline's of its round, where both count."""
-
-    seconds: list[float]
-    baseline: list[float]
-    ratios: list[float]
-
-    @classmethod
-    def of(cls, samples: Sequence[Mapping[str, Any]]) -> "Job":
-        """From the samples of one job and one way of sharing the work, in the order they were taken: rows of the table
-        of timings, or what they are made of.
-
-        Baseline and backend take turns, so the n-th of the one and the n-th of the other are of one round.
-        """
-        backend, baseline = ([sample for sample in samples if sample["subject"] == name] for name in SUBJECTS)
-        rounds = zip(backend, baseline, strict=True)
-        ratios = [(own, own["seconds"] / plain["seconds"]) for own, plain in rounds if _count(own, plain)]
-        return cls(
-            *(_medians([(own, own["seconds"]) for own in taken if _count(own)]) for taken in (backend, baseline)),
-            _medians(ratios),
-        )
-
-
-def compare(one: Job, other: Job) -> Ratio:
-    """How many times as long `one` takes as `other`: two jobs of the same operation and number of images.
-
-    By times, where the baselines of the two jobs agree: the interval of their ratio lies within 5 % of 1, or ranges
-    come within 20 % of each other. Otherwise it isn't certain that the machine was in the same state in both, and they
-    are compared by their ratios to the baseline, round by round. A job without a baseline is compared by times. Raises
-    ValueError where a job has no samples.
-    """
-    if one.ratios and other.ratios and not statistics.ratio(one.baseline, other.baseline).agreement:
-        return compare_by_ratios(one, other)
-    return statistics.ratio(one.seconds, other.seconds)
-
-
-def compare_by_ratios(one: Job, other: Job) -> Ratio:
-    """The same by ratios to the baseline alone, as jobs of two machines compare. Raises ValueError without any."""
-    return replace(statistics.ratio(one.ratios, other.ratios), by=RATIOS)
 
 
 @dataclass(frozen=True)
@@ -83,7 +40,6 @@ class Crossover:
     cutoff: float
     low: float
     high: float
-    by: str
 
     @property
     def sentence(self) -> str:
@@ -114,8 +70,9 @@ class Growth:
 class BreakEven:
     """After `epochs`, between `low` and `high`, converting the store of `source` into one of `target` has paid.
 
-    All three are None where an epoch with `target` isn't shorter; `high` is infinite where the noise leaves that open.
-    `conversion` are the two operations whose times make the cost, `epoch` is the one that stands for an epoch.
+    All three are None where an epoch with `target` isn't surely shorter; `high` is infinite where the noise leaves that
+    open. `conversion` are the two operations whose times make the cost, `epoch` is the one that stands for an epoch,
+    `outcome` what the epochs with the two stores are to each other.
     """
 
     cutoff: int
@@ -126,6 +83,7 @@ class BreakEven:
     high: float | None
     conversion: tuple[str, str]
     epoch: str
+    outcome: str
 
 
 @dataclass(frozen=True)
@@ -137,16 +95,20 @@ class Results:
 
     @cached_property
     def jobs(self) -> dict[CellName, Job]:
-        """The samples of each measured cell of the main group; of operations with several ways of sharing the work
-        among processes, those of the cell's own way."""
-        found = defaultdict(list)
-        for row in self.timings:
-            name = (row["backend"], row["cutoff_images"], row["operation"])
-            cell = self.tables.cell(*name)
-            if cell and _way(row) == _way(cell):
-                found[name].append(row)
-        jobs = {name: Job.of(rows) for name, rows in found.items()}
-        return {name: job for name, job in jobs.items() if job.seconds}
+        """What the timing job of each measured cell of the main group sampled; of operations with several ways of
+        sharing the work among processes, in the cell's own way."""
+        return {name: self._jobs[name, way] for name, way in self._own_ways.items()}
+
+    @cached_property
+    def times(self) -> dict[CellName, Timed]:
+        """The time of each of these cells, corrected where it must be."""
+        alike = defaultdict(dict)
+        for (name, way), job in self._jobs.items():
+            alike[name[1:], way][name] = job
+        timed = {
+            (name, way): time for (_, way), jobs in alike.items() for name, time in corrections.correct(jobs).items()
+        }
+        return {name: timed[name, way] for name, way in self._own_ways.items()}
 
     def seconds(self, backend: str, cutoff: int, operation: str) -> float | None:
         """Median time (s) of a cell, None for a gap."""
@@ -154,9 +116,23 @@ class Results:
         return row and row["median_seconds"]
 
     def ratio(self, operation: str, cutoff: int, one: str, other: str) -> Ratio | None:
-        """How many times as long `one` takes as `other`, by `compare`; None where either wasn't measured."""
-        first, second = (self.jobs.get((backend, cutoff, operation)) for backend in (one, other))
-        return compare(first, second) if first and second else None
+        """How many times as long `one` takes as `other`; None where either wasn't measured."""
+        first, second = (self.times.get((backend, cutoff, operation)) for backend in (one, other))
+        return corrections.compare(first, second) if first and second else None
+
+    def noticeable(self, operation: str, cutoff: int) -> bool:
+        """Whether anybody notices who is fastest: whether the slowest store needs `NOTICEABLE_SECONDS` for all images.
+
+        The first image is one image, however many there are.
+        """
+        slowest = self.slowest(operation, cutoff)
+        return slowest is not None and slowest >= NOTICEABLE_SECONDS
+
+    def slowest(self, operation: str, cutoff: int) -> float | None:
+        """The time (s) for all images of the slowest store; None where nobody was measured."""
+        rows = [row for name in self.tables.backends if (row := self.tables.cell(name, cutoff, operation))]
+        times = [row["median_seconds"] * (1 if _first_image(operation) else cutoff / row["images"]) for row in rows]
+        return max(times, default=None)
 
     def size_ratio(self, measure: str, cutoff: int, one: str, other: str) -> Ratio | None:
         """How many times as many bytes (`apparent_bytes` or `allocated_bytes`) `one` takes as `other`."""
@@ -164,15 +140,21 @@ class Results:
         if not (first and second and first[measure] and second[measure]):
             return None
         value = first[measure] / second[measure]
-        return Ratio(value, value, value, EXACT, SIZE)
+        return Ratio(value, value, value, EXACT)
 
     def seconds_of_all(self, backend: str, cutoff: int, operation: str) -> list[float] | None:
-        """A cell's samples (s), scaled from the images that it reads to all of the cutoff; None where not measured."""
-        job = self.jobs.get((backend, cutoff, operation))
-        if not job:
+        """A cell's time as medians of blocks (s), scaled from the images that it reads to all of the cutoff; None where
+        not measured."""
+        time = self.time_of_all(backend, cutoff, operation)
+        return time and time.seconds
+
+    def time_of_all(self, backend: str, cutoff: int, operation: str) -> Timed | None:
+        """The same with what the machine's state leaves open."""
+        time = self.times.get((backend, cutoff, operation))
+        if not time:
             return None
         scale = cutoff / self.tables.cell(backend, cutoff, operation)["images"]
-        return [scale * seconds for seconds in job.seconds]
+        return replace(time, seconds=[scale * seconds for seconds in time.seconds])
 
     def crossovers(self) -> list[Crossover]:
         """Where one backend overtakes another, for each operation and pair, by ascending cutoff; see
@@ -185,13 +167,15 @@ class Results:
         ]
 
     def crossovers_of(self, operation: str, one: str, other: str) -> list[Crossover]:
-        """Where one of two backends overtakes the other in an operation, by ascending cutoff."""
-        compared = [(cutoff, self.ratio(operation, cutoff, one, other)) for cutoff in self.tables.cutoffs]
+        """Where one of two backends overtakes the other in an operation, by ascending cutoff, of the cutoffs at which
+        anybody notices who is fastest."""
+        cutoffs = [cutoff for cutoff in self.tables.cutoffs if self.noticeable(operation, cutoff)]
+        compared = [(cutoff, self.ratio(operation, cutoff, one, other)) for cutoff in cutoffs]
         points = [(cutoff, ratio) for cutoff, ratio in compared if ratio]
         found = []
         for crossing in statistics.crossovers(points):
             pair = (other, one) if crossing.rising else (one, other)
-            found.append(Crossover(operation, *pair, crossing.cutoff, crossing.low, crossing.high, crossing.by))
+            found.append(Crossover(operation, *pair, crossing.cutoff, crossing.low, crossing.high))
         return found
 
     def growths(self) -> list[Growth]:
@@ -202,7 +186,7 @@ class Results:
         """
         found = []
         for operation in self.tables.operations:
-            if operation.startswith(FIRST_IMAGE):
+            if _first_image(operation):
                 continue
             for backend in self.tables.backends:
                 timed = {cutoff: self.seconds_of_all(backend, cutoff, operation) for cutoff in self.tables.cutoffs}
@@ -235,45 +219,48 @@ class Results:
         shorter = self.ratio(epoch, cutoff, target, source)
         read, write = conversion
         paid = None
-        if not shorter.tie and shorter.value < 1:
+        if shorter.shorter:
             paid = statistics.break_even(
-                [self._usual_seconds(source, cutoff, read), self._usual_seconds(target, cutoff, write)],
-                self._usual_seconds(source, cutoff, epoch),
-                self._usual_seconds(target, cutoff, epoch),
+                [self.seconds_of_all(source, cutoff, read), self.seconds_of_all(target, cutoff, write)],
+                self.seconds_of_all(source, cutoff, epoch),
+                self.seconds_of_all(target, cutoff, epoch),
             )
         epochs = (paid.value, paid.low, paid.high) if paid else (None, None, None)
-        return BreakEven(cutoff, source, target, *epochs, conversion, epoch)
-
-    def _usual_seconds(self, backend: str, cutoff: int, operation: str) -> list[float]:
-        """A cell's samples (s) of all images, as in a job in which the machine was in its usual state: the ratios to
-        the baseline, times what that took in the median job of the operation and cutoff."""
-        job = self.jobs[backend, cutoff, operation]
-        if not job.ratios:
-            return self.seconds_of_all(backend, cutoff, operation) or []
-        others = (self.jobs.get((name, cutoff, operation)) for name in self.tables.backends)
-        usual = median([median(other.baseline) for other in others if other and other.baseline])
-        scale = cutoff / self.tables.cell(backend, cutoff, operation)["images"]
-        return [scale * usual * ratio for ratio in job.ratios]
+        return BreakEven(cutoff, source, target, *epochs, conversion, epoch, shorter.outcome)
 
     def _first_of(self, operations: Sequence[str], cutoff: int, *backends: str) -> str | None:
         """The first operation that all of these backends were measured in."""
         for operation in operations:
-            if all((backend, cutoff, operation) in self.jobs for backend in backends):
+            if all((backend, cutoff, operation) in self.times for backend in backends):
                 return operation
         return None
 
+    @cached_property
+    def _jobs(self) -> dict[tuple[CellName, Way], Job]:
+        """What was sampled of each cell of the main group, in each way of sharing the work."""
+        found = defaultdict(list)
+        for row in self.timings:
+            name = _name(row)
+            if row["comparison_group"] == MAIN_GROUP and self.tables.cell(*name):
+                found[name, _way(row)].append(row)
+        jobs = {key: Job.of(rows) for key, rows in found.items()}
+        return {key: job for key, job in jobs.items() if job.seconds}
 
-def _count(*samples: Mapping[str, Any]) -> bool:
-    return all(sample["state_verified"] for sample in samples)
+    @cached_property
+    def _own_ways(self) -> dict[CellName, Way]:
+        """Each of these cells, with its own way of sharing the work."""
+        return {name: way for name, way in self._jobs if way == _way(self.tables.cell(*name))}
 
 
-def _medians(values: list[tuple[Mapping[str, Any], float]]) -> list[float]:
-    """The medians of values in the blocks of the samples that they belong to."""
-    return block_medians([value for _, value in values], [sample["block"] for sample, _ in values])
+def _first_image(operation: str) -> bool:
+    return operation.startswith(FIRST_IMAGE)
 
 
-def _way(row: Row) -> tuple[int, str | None]:
-    """How the work was shared among processes."""
+def _name(row: Row) -> CellName:
+    return row["backend"], row["cutoff_images"], row["operation"]
+
+
+def _way(row: Row) -> Way:
     return row["processes"], row["start_method"]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from scripts.report import combinations, wording
 from scripts.report.combinations import Combinations
 from scripts.report.comparison import Results
-from scripts.report.statistics import Ratio
+from scripts.report.statistics import DIFFERENT, TIED, UNDECIDED, Ratio
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,12 @@ class _Cells:
         return {container: name for (container, own), name in self.name.items() if own == codec}
 
     def unbeaten(self, names: Mapping[str, str]) -> list[str]:
-        """The keys of those of some variants that surely take no longer than any other of them."""
-        return [
-            key
-            for key, name in names.items()
-            if not any(_longer(self.ratio(name, other)) for other in names.values() if other != name)
-        ]
+        """The keys of the fastest of some variants and of those that surely take no longer."""
+        if not names:
+            return []
+        fastest = min(names, key=lambda key: self.seconds(names[key]))
+        tied = [key for key in names if self.ratio(names[key], names[fastest]).outcome == TIED]
+        return list(dict.fromkeys([*tied, fastest]))
 
     def seconds(self, name: str) -> float:
         """The median time (s) of a variant."""
@@ -85,16 +85,21 @@ def _codecs(cells: _Cells, found: Combinations) -> list[str]:
 
 def _share(codec: str, fastest: str, ratios: Mapping[str, Ratio]) -> str:
     """What a codec takes of the time, by container: one part of it, or the least and the most."""
-    longer = {container: ratio for container, ratio in ratios.items() if not ratio.tie}
-    ties = [container for container, ratio in ratios.items() if ratio.tie]
+    longer = {container: ratio for container, ratio in ratios.items() if ratio.outcome == DIFFERENT}
+    ties, open_still = (
+        [container for container, ratio in ratios.items() if ratio.outcome == outcome] for outcome in (TIED, UNDECIDED)
+    )
+    others = [
+        *([f"in {wording.join(ties)} they tie"] if ties else []),
+        *([f"in {wording.join(open_still)} it is undecided"] if open_still else []),
+    ]
     if not longer:
-        return f"Codecs {codec} and {fastest} tie in {wording.join(ties)}"
+        return f"Codecs {codec} and {fastest}: {'; '.join(others)}"
     ends = dict.fromkeys(end(longer, key=lambda container: longer[container].value) for end in (min, max))
     parts = " to ".join(f"{wording.part(longer[container])} in {container}" for container in ends)
-    tie = f"; in {wording.join(ties)} they tie" if ties else ""
     return (
         f"Of the time with codec {codec}, {parts} is what it takes more than {fastest}, which no codec in the same "
-        f"container is faster than{tie}"
+        f"container is surely faster than{''.join(f'; {other}' for other in others)}"
     )
 
 
@@ -110,15 +115,11 @@ def _containers(cells: _Cells, found: Combinations) -> list[str]:
         where = f", not measured in {wording.join(lacking)}" if lacking else ""
         fastest = min(best, key=lambda container: cells.seconds(names[container]))
         ratios = {container: cells.ratio(names[container], names[fastest]) for container in names}
-        longer = {container: ratio for container, ratio in ratios.items() if _longer(ratio)}
-        apart = f"all tie with {fastest}"
+        longer = {container: ratio for container, ratio in ratios.items() if ratio.longer}
+        tied = all(ratio.outcome == TIED for ratio in ratios.values())
+        apart = f"all tie with {fastest}" if tied else f"none surely takes longer than {fastest}"
         if longer:
             slowest = max(longer, key=lambda container: longer[container].value)
             apart = f"{slowest} takes {wording.factor(longer[slowest], f'as long as {fastest}')}"
         said.append(f"with codec {codec}{where}, {apart}")
     return [f"From the fastest container to the slowest: {'; '.join(said)}"] if said else []
-
-
-def _longer(ratio: Ratio) -> bool:
-    """Whether it is certain that the one takes longer than the other."""
-    return not ratio.tie and ratio.value > 1

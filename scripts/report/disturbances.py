@@ -10,9 +10,11 @@ from itertools import combinations
 from pathlib import Path
 
 from scripts.measure.file_system import NETWORK, UNKNOWN
-from scripts.measure.sampling import median
+from scripts.measure.sampling import block, block_medians, median
 from scripts.report import order, wording
 from scripts.report.comparability import Records
+from scripts.report.corrections import Timed
+from scripts.report.statistics import DIFFERENT, TIED
 
 Store = tuple[str, int]
 """The backend and cutoff of a store."""
@@ -38,6 +40,8 @@ NEW_SPACE_FACTOR = 3
 been written to before, 6 where it hadn't (3 to 307 MB on a virtual disk that grows as it's used, measured)."""
 NEW_SPACE_SHARE = 0.25
 """The part of a cell's plain files that may take longer than that."""
+JUMP_FACTOR = 2
+"""How many times its median the plain file may take in a block."""
 PROBES = {"cpu_seconds": "a fixed computation", "memory_seconds": "the first touch of memory"}
 CREATION = "file_seconds"
 CREATION_SHARE = 0.05
@@ -46,7 +50,7 @@ otherwise idle virtual machine creating a file took up to ten times as long as u
 microseconds, measured): much to a file per image, nothing to one file of 300 MB."""
 
 
-def judge(records: Records, files: Mapping[Store, int | None]) -> dict[Path, str]:
+def judge(records: Records, files: Mapping[Store, int | None]) -> dict[Path, list[str]]:
     """Say, of each record that was disturbed, by what; a typical probe is the median over all records of its node.
 
     `files` is the number of files of each store, by backend and cutoff.
@@ -58,7 +62,21 @@ def judge(records: Records, files: Mapping[Store, int | None]) -> dict[Path, str
     found = {path: _of(record, typical[record["machine"]["node"]], files) for path, record in records.items()}
     for (path, what), others in _beside(records).items():
         found[path].append(f"{wording.join(sorted(others))} timed something on the same {what} meanwhile")
-    return {path: "; ".join(reasons) for path, reasons in found.items() if reasons}
+    return {path: reasons for path, reasons in found.items() if reasons}
+
+
+def effect(timed: Timed | None) -> list[str]:
+    """What a disturbance did to a time, as far as the plain file shows it, in words."""
+    if not timed or not timed.pace:
+        return []
+    pace = timed.pace
+    between = f"{pace.kind} {wording.times_between(pace.low, pace.high)}"
+    said = f"in this job the plain file took {wording.times(pace.value)} as long as usual ({between})"
+    if pace.outcome == TIED:
+        return [f"effect: none that shows, as {said}"]
+    done = "so the time is corrected" if timed.corrected else "so the time stays as it was measured"
+    sure = "" if pace.outcome == DIFFERENT else ", which leaves it open"
+    return [f"effect: {said}{sure}, {done}"]
 
 
 def _typical(records: list[dict]) -> dict[str, float]:
@@ -111,7 +129,21 @@ def _of(record: dict, typical: dict[str, float], files: Mapping[Store, int | Non
         slower = noise[moment][name] / typical[name] if typical[name] else 1.0
         if slower > PROBE_FACTOR:
             reasons.append(f"{words} took {wording.times(slower)} as long as usual {moment} it")
-    return [*reasons, *_slow_creation(record, typical[CREATION], files), *_new_space(record), *_cores_used(record)]
+    reasons += [*_slow_creation(record, typical[CREATION], files), *_new_space(record), *_cores_used(record)]
+    return [*reasons, *_jumps(record)]
+
+
+def _jumps(record: dict) -> list[str]:
+    """Whether the plain file took much longer in some blocks than in others."""
+    taken = [s for s in record["samples"] if s["subject"] == "baseline" and s["state_verified"] and s["processes"] == 1]
+    budget = record["settings"]["budget_seconds"]
+    blocks = [block(sample["started_seconds"], budget) for sample in taken]
+    found = block_medians([sample["seconds"] for sample in taken], blocks)
+    longest = max(found, default=0) / median(found) if found else 0
+    if longest <= JUMP_FACTOR:
+        return []
+    count = sum(seconds > JUMP_FACTOR * median(found) for seconds in found)
+    return [f"the plain file took up to {wording.times(longest)} as long as usual in {count} of {len(found)} blocks"]
 
 
 def _slow_creation(record: dict, usual: float, files: Mapping[Store, int | None]) -> list[str]:

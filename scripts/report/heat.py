@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from scripts.report import bars, links, style, wording
-from scripts.report.statistics import EXACT, TIES_WITHIN
+from scripts.report.answers import NEGLIGIBLE, WINNING
+from scripts.report.statistics import EXACT, UNDECIDED, WITHIN
 from scripts.report.tables import Row, Tables
 
 ROW = 0.25
@@ -30,21 +31,28 @@ LACKING = "*"
 SHADES = f"The darker, the farther from the best, up to {DARKEST:.0f} times."
 LEAST = "Green: the least, and what is within 1 % of it."
 LEGEND = (
-    "Green: the best, and what ties with it, which doesn't surely differ from it by more than 5 % (with ranges, 20 %). "
-    f"{SHADES}"
+    "Green: the best, and what is surely within 5 % of it (with ranges, 20 %). Hatched, with a question mark: "
+    f"undecided, this run can't tell. {SHADES} No colour: nobody wins, as every store needs less than 10 ms for "
+    "all images."
 )
+HATCH, HATCHED = "////", "#c3c8d0"
+"""What is undecided: it has neither the colour of the best nor a shade."""
+MOST_UNDECIDED = 6
+"""With more undecided fields than these, a figure says the intervals of the nearest; the page has all."""
 
 
 @dataclass(frozen=True)
 class Field:
     """The text of a field, how many times the best it is (None: no shade), whether it is the best or ties with it, the
-    place on the page that it leads to, and whether it is bold in any case."""
+    place on the page that it leads to, whether it is bold in any case, and whether it is undecided.
+    """
 
     text: str
     times: float | None = None
     best: bool = False
     link: str = ""
     bold: bool = False
+    undecided: bool = False
 
 
 GAP = Field(NO_VALUE)
@@ -72,14 +80,32 @@ def ranked(factors: Mapping[str, Mapping[str, float]]) -> dict[str, Overall]:
 
 
 def by_factors(tables: Tables, cutoff: int, operations: Sequence[str]) -> dict[str, Overall]:
-    """The backends in order, by how many times as long they take as the best of each of these operations."""
-    rows = {name: [tables.cell(name, cutoff, operation) for operation in operations] for name in tables.backends}
-    return ranked(
-        {
-            name: {row["operation"]: row["ratio_to_best"] for row in found if row and row["ratio_to_best"]}
-            for name, found in rows.items()
-        }
-    )
+    """The backends in order, by how many times as long they take as the best of each of these operations; those in
+    which nobody wins count only where that is so in all."""
+    rows = [
+        row for name in tables.backends for operation in operations if (row := tables.cell(name, cutoff, operation))
+    ]
+    rows = [row for row in rows if row["ratio_to_best"]]
+    counting = [row for row in rows if row["outcome"] != NEGLIGIBLE] or rows
+    factors: dict[str, dict[str, float]] = {row["backend"]: {} for row in rows}
+    for row in counting:
+        factors[row["backend"]][row["operation"]] = row["ratio_to_best"]
+    return ranked(factors)
+
+
+def undecided_note(rows: Sequence[Row]) -> str:
+    """The intervals of those of these cells that are undecided; empty where none is."""
+    found = [row for row in rows if row["outcome"] == UNDECIDED]
+    if not found:
+        return ""
+    nearest = sorted(found, key=lambda row: row["ratio_to_best"])[:MOST_UNDECIDED]
+    said = [
+        f"{row['backend']}, {wording.operation(row['operation']).lower()}, "
+        f"{wording.times_between(row['ratio_to_best_low'], row['ratio_to_best_high'])}"
+        for row in nearest
+    ]
+    more = f"; and {len(found) - len(nearest)} more" if len(found) > len(nearest) else ""
+    return f"Undecided, with the interval of the factor: {'; '.join(said)}{more}. The page says what would decide it."
 
 
 def lacking_note(overall: Mapping[str, Overall]) -> str:
@@ -132,21 +158,37 @@ def heads(columns: Sequence[str]) -> float:
 
 
 def of_cell(row: Row, text: str) -> Field:
-    """The field of a measured cell, by how far it is from the best of its operation."""
-    return Field(text, row["ratio_to_best"], bool(row["ties_with_best"]), links.cell(row))
+    """The field of a measured cell, by how far it is from the best of its operation; no shade where nobody wins."""
+    outcome = row["outcome"]
+    return Field(
+        f"{text} ?" if outcome == UNDECIDED else text,
+        None if outcome == NEGLIGIBLE else row["ratio_to_best"],
+        outcome in WINNING,
+        links.cell(row),
+        undecided=outcome == UNDECIDED,
+    )
 
 
 def of_size(size: float, least: float, text: str, link: str) -> Field:
     """The field of a number of bytes, by how many times the least it is; what ties with that is green, as on the page
     sizes do that are within 1 %."""
-    return Field(text, size / least, size <= TIES_WITHIN[EXACT] * least, link)
+    return Field(text, size / least, size <= WITHIN[EXACT] * least, link)
 
 
 def _field(axes: Axes, x: float, y: float, field: Field) -> None:
-    shade = None if field.times is None else min(1.0, max(0.0, log(max(field.times, 1.0)) / log(DARKEST)))
+    shade = (
+        None
+        if field.times is None or field.undecided
+        else min(1.0, max(0.0, log(max(field.times, 1.0)) / log(DARKEST)))
+    )
     colour = "white" if shade is None else BEST if field.best else _between(shade)
     url = links.from_figure(field.link) if field.link else None
-    axes.add_patch(Rectangle((x, y), 1, 1, facecolor=colour, edgecolor="white", linewidth=1.2, url=url, clip_on=False))
+    look = {"facecolor": colour, "edgecolor": "white", "linewidth": 1.2}
+    if field.undecided:
+        inside = {"facecolor": "white", "edgecolor": HATCHED, "hatch": HATCH, "linewidth": 0}
+        axes.add_patch(Rectangle((x + 0.02, y + 0.06), 0.96, 0.88, clip_on=False, url=url, **inside))
+        look = {"facecolor": "none", "edgecolor": "none"}
+    axes.add_patch(Rectangle((x, y), 1, 1, url=url, clip_on=False, **look))
     white = shade is not None and (field.best or shade > WHITE_FROM)
     axes.text(
         *(x + 0.5, y + 0.5, field.text),
@@ -155,6 +197,7 @@ def _field(axes: Axes, x: float, y: float, field: Field) -> None:
         size=8,
         color="white" if white else style.TEXT,
         weight="bold" if field.best or field.bold else "normal",
+        bbox={"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none"} if field.undecided else None,
     )
 
 

@@ -1,9 +1,9 @@
 """The nodes of one machine: compared with each other before their records are pooled, from the records alone.
 
-Nodes of one kind should tie. Each is compared with the one that has most records, by three things that no backend has
-a part in: the plain file, and of the probes the fixed computation and the writing to the disk. Probes of memory and of
-creating files change too much on one and the same node to tell two apart. A node that surely differs is a pool of its
-own, and so is one of other hardware, whatever was measured.
+Nodes of one kind should not differ. Each is compared with the one that has most records, by three things that no
+backend has a part in: the plain file, and of the probes the fixed computation and the writing to the disk. Probes of
+memory and of creating files change too much on one and the same node to tell two apart. A node that surely differs is a
+pool of its own, and so is one of other hardware, whatever was measured.
 """
 
 from collections import Counter, defaultdict
@@ -14,16 +14,16 @@ from typing import Any
 from scripts.measure.sampling import median
 from scripts.report import comparability, statistics, wording
 from scripts.report.comparability import Pools, Records
-from scripts.report.statistics import INTERVAL, RANGE, Ratio
+from scripts.report.statistics import DIFFERENT, INTERVAL, RANGE, Ratio
 
 FEWEST = 3
 """With fewer pairs of plain files, or probes of fewer jobs, nothing is concluded."""
-DISK_TIES_WITHIN = {INTERVAL: 2.0, RANGE: 3.0}
-"""The practical thresholds for writing to the disk, by kind. They are wider than those of `statistics.TIES_WITHIN`
+DISK_WITHIN = {INTERVAL: 2.0, RANGE: 3.0}
+"""The practical thresholds for writing to the disk, by kind. They are wider than those of `statistics.WITHIN`
 because writes are moody: many jobs in a row may meet a busy disk or network, which an interval that takes jobs for
 independent doesn't show. With its 192 records dealt to two made-up nodes by cutoff, one disk differed from itself by an
 interval up to 1.8 to 3.2 (measured on a shared virtual machine)."""
-TIE, TIE_ALONE = "tie", "tie, by the probes alone"
+ALIKE, ALIKE_BY_PROBES = "no sure difference", "no sure difference, by the probes alone"
 DIFFERS, TOO_FEW = "differs, kept apart", "too few to tell"
 OTHER_MACHINE = "another machine, kept apart"
 HARDWARE: dict[str, Callable[[Any], str]] = {
@@ -58,19 +58,19 @@ class Node:
 
     @property
     def verdict(self) -> str:
-        """Whether it ties with the first node, by the rule for ties of stores; all comparisons must, that of writing to
-        the disk within its own thresholds. With other hardware it's another machine, whatever they say."""
+        """Whether it surely differs from the first node in any comparison, by the rule for stores; in writing to the
+        disk by its own thresholds. With other hardware it's another machine, whatever they say."""
         if self.hardware:
             return OTHER_MACHINE
-        ties = [ratio.tie for ratio in (self.baseline, self.computation) if ratio]
+        differs = [ratio.outcome == DIFFERENT for ratio in (self.baseline, self.computation) if ratio]
         if self.disk:
-            within = DISK_TIES_WITHIN[self.disk.kind]
-            ties.append(self.disk.low <= within and self.disk.high >= 1 / within)
-        if not ties:
+            within = DISK_WITHIN[self.disk.kind]
+            differs.append(self.disk.low > within or self.disk.high < 1 / within)
+        if not differs:
             return TOO_FEW
-        if not all(ties):
+        if any(differs):
             return DIFFERS
-        return TIE if self.baseline else TIE_ALONE
+        return ALIKE if self.baseline else ALIKE_BY_PROBES
 
 
 def compare(records: Records) -> list[Node]:

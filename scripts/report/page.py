@@ -27,6 +27,7 @@ from scripts.report import (
     links,
     machines,
     nodes,
+    printed,
     purposes,
     rows,
     tables,
@@ -34,7 +35,7 @@ from scripts.report import (
 )
 from scripts.report.comparability import Pools, Records
 from scripts.report.comparison import BreakEven, Crossover, Results
-from scripts.report.statistics import RATIOS, TIMES
+from scripts.report.statistics import UNDECIDED
 from scripts.report.tables import MAIN_GROUP, Row, Tables
 
 TEMPLATES = Path(__file__).parent
@@ -82,7 +83,7 @@ def write_page(
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.globals |= {"say": wording, "links": links, "BY_TIMES": TIMES, "BY_RATIOS": RATIOS}
+    environment.globals |= {"say": wording, "links": links, "printed": printed, "WINNING": answers.WINNING}
     environment.filters["code"] = _code
     shown = context(results, kept, others, images, drawn, settings, missing or {})
     text = environment.get_template("page.html.j2").render(shown)
@@ -119,8 +120,9 @@ def context(
         "questions": questions,
         "leads": {question.name: _lead(question) for question in questions if question.answers},
         "purposes": asked,
-        "usually_by": _usually_by(questions),
         "in_short": purposes.in_short(asked),
+        "undecided": _undecided(questions, main),
+        "budget": _budget(main),
         "growths": {(growth.operation, growth.backend): growth for growth in results.growths()},
         "break_evens": _break_evens(results, TOP if many else None),
         "crossovers": _crossovers(results, questions, many=many),
@@ -166,15 +168,40 @@ def context(
     }
 
 
-def _usually_by(questions: list[answers.Question]) -> str:
-    """What the most answers compare, times or ratios to the plain file."""
-    compared = [found.behind.by for question in questions for found in question.answers if found.behind]
-    return max((TIMES, RATIOS), key=compared.count)
+def _undecided(questions: list[answers.Question], records: Records) -> list[dict[str, Any]]:
+    """For each operation and cutoff, the largest first, of whom this run can't tell whether they are as fast as the
+    best, and the command that measures just those cells for longer: four times the time makes an interval half as wide.
+    """
+    found = [
+        {
+            "operation": question.name,
+            "answer": answer,
+            "command": _again([answer.leader, *answer.undecided], answer.cutoff, question.name, 4 * _budget(records)),
+        }
+        for question in questions
+        for answer in question.answers
+        if answer.undecided and answer.noticeable
+    ]
+    return sorted(found, key=lambda each: -each["answer"].cutoff)
+
+
+def _again(backends: list[str], cutoff: int, operation: str, seconds: float) -> str:
+    """The command that measures these cells again, each for so many seconds."""
+    cells = (f"{backend}/{cutoff}/{operation}" for backend in backends)
+    return shlex.join(["python", "scripts", "again", *cells, "--seconds", f"{seconds:g}"])
+
+
+def _budget(records: Records) -> float:
+    """The most seconds that a cell of these records was given."""
+    return max((record["settings"]["budget_seconds"] for record in records.values()), default=0)
 
 
 def _lead(question: answers.Question) -> tuple[str, str]:
     """Who is best where, and how far ahead at the largest cutoff."""
     last = question.answers[-1]
+    if not last.noticeable:
+        found = f"At {wording.images(last.cutoff)} every store needs {last.slowest} at most for all images"
+        return answers.lead_sentence(question), f"{found}: take whichever is handiest."
     timed = question.name not in answers.MEASURES
     verb, amount = ("takes", "as long") if timed else ("has", "as much")
     found = f"At {wording.images(last.cutoff)} {last.leader} {verb} {last.value}"
@@ -193,8 +220,10 @@ def _places(read: Tables) -> dict[str, str]:
         what = [row["backend"], wording.operation(row["operation"]), wording.images(row["cutoff_images"]), way]
         said = row["gap_reason"] or "no value"
         if row["status"] == "measured":
-            between = wording.seconds_between(row["interval_low_seconds"], row["interval_high_seconds"])
-            said = f"{wording.seconds(row['median_seconds'])} ({row['interval_kind']} {between})"
+            said = f"{printed.time(read, row)} ({row['interval_kind']} {printed.between(read, row)})"
+            if row["outcome"] == UNDECIDED:
+                between = wording.times_between(row["ratio_to_best_low"], row["ratio_to_best_high"])
+                said += f"; undecided, {between} times as long as the best"
         found[links.cell(row)] = f"{'; '.join(filter(None, what))}: {said}"
     for row in read.disk_usage:
         if row["apparent_bytes"] is not None:
@@ -273,7 +302,7 @@ def _unmeasured(read: Tables, records: Records) -> list[dict[str, Any]]:
         if name not in read.operations:
             missing.setdefault(name.removesuffix("-warm").removesuffix("-cold"), []).append(name)
     stores = len({(record["cell"]["backend"], record["cell"]["cutoff"]) for record in records.values()})
-    budget = max((record["settings"]["budget_seconds"] for record in records.values()), default=0)
+    budget = _budget(records)
     return [
         {
             "operations": names,

@@ -7,6 +7,8 @@ from scripts.report import wording
 from scripts.report.answers import Answer, Question
 
 MEMORY, DISK = "from memory", "from disk"
+HANDIEST = "whichever is handiest"
+"""What to take where every store needs less than anybody notices."""
 
 
 @dataclass(frozen=True)
@@ -75,22 +77,25 @@ def in_short(asked: Sequence[Line]) -> str:
     """Who is best for what at the largest number of images, in one sentence; empty where nothing has an answer."""
     answered = [line for line in asked if line.question and line.question.answers]
     cutoff = max((line.question.answers[-1].cutoff for line in answered), default=None)
-    best = {line.purpose: answer.named for line in answered if (answer := line.at(cutoff))}
+    best = {line.purpose: _choice(answer) for line in answered if (answer := line.at(cutoff))}
     if not best:
         return ""
-    nearest = {answer.named: answer.nearest for line in answered if (answer := line.at(cutoff))}
-    said: dict[tuple[str, ...], list[str]] = {}
-    for purpose, names in best.items():
+    said: dict[str, list[str]] = {}
+    for purpose, choice in best.items():
         others = [other for other in best if other.title == purpose.title]
-        alike = len(others) > 1 and all(best[other] == names for other in others)
+        alike = len(others) > 1 and all(best[other] == choice for other in others)
         phrase = purpose.phrase if alike or not purpose.state else f"{purpose.phrase} ({purpose.state})"
-        if phrase not in said.setdefault(names, []):
-            said[names].append(phrase)
-    parts = [f"{_choice(names, nearest[names])} {wording.join(phrases)}" for names, phrases in said.items()]
+        if phrase not in said.setdefault(choice, []):
+            said[choice].append(phrase)
+    parts = [f"{choice} {wording.join(phrases)}" for choice, phrases in said.items()]
     return f"At {wording.images(cutoff)} take {'; '.join(parts)}."
 
 
-def _choice(names: tuple[str, ...], nearest: list[str]) -> str:
-    """The names in words, where only some are said those that come nearest to the best."""
-    ordered = names if len(names) <= wording.MOST_NAMES else [name for name in nearest if name in names]
-    return wording.any_of(ordered)
+def _choice(answer: Answer) -> str:
+    """What to take, in words: the best, where only some are said those that come nearest to the leader, and of whom it
+    can't be told; whatever one likes where nobody wins."""
+    if not answer.noticeable:
+        return HANDIEST
+    ordered = answer.best if len(answer.best) <= wording.MOST_NAMES else answer.nearest
+    perhaps = f" (perhaps {wording.any_of(answer.perhaps)} too: undecided)" if answer.perhaps else ""
+    return f"{wording.any_of(ordered)}{perhaps}"

@@ -1,6 +1,7 @@
 """From records and manifests to the rows of the tables."""
 
 import math
+from collections import defaultdict
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -15,6 +16,7 @@ from scripts.measure.sampling import block, median
 from scripts.report import (
     answers,
     comparability,
+    corrections,
     disturbances,
     intact,
     manifests,
@@ -25,7 +27,8 @@ from scripts.report import (
     wording,
 )
 from scripts.report.comparability import Records
-from scripts.report.comparison import SUBJECTS, CellName, Job, Results
+from scripts.report.comparison import CellName, Results, Way
+from scripts.report.corrections import SUBJECTS, Job, Timed
 from scripts.report.manifests import Manifests, Store, store_of
 from scripts.report.records import read as read_record
 from scripts.report.tables import Row, Tables
@@ -113,7 +116,12 @@ def summary_rows(records: Records, groups: dict[Path, int], disk_usage: list[Row
     """
     files = {(row["backend"], row["cutoff_images"]): row["files"] for row in disk_usage}
     disturbed = disturbances.judge(records, files)
-    return [row for path, record in records.items() for row in _summaries_of(record, groups[path], disturbed.get(path))]
+    times = _times_of(records, groups)
+    return [
+        row
+        for path, record in records.items()
+        for row in _summaries_of(record, groups[path], disturbed.get(path, []), times[path])
+    ]
 
 
 def with_best(summary: list[Row], timings: list[Row]) -> list[Row]:
@@ -127,8 +135,9 @@ def with_best(summary: list[Row], timings: list[Row]) -> list[Row]:
         for name, ratio in best.ratios.items() if best else ():
             found[name, cutoff, operation] = {
                 "ratio_to_best": ratio.value,
-                "ties_with_best": name in best.best,
-                "is_best": name == best.leader,
+                "ratio_to_best_low": ratio.low,
+                "ratio_to_best_high": ratio.high,
+                "outcome": best.outcome(name),
             }
 
     def of(row: Row) -> Row:
@@ -211,25 +220,44 @@ def _samples_of(record: dict, group: int) -> list[Row]:
     ]
 
 
-def _summaries_of(record: dict, group: int, disturbed: str | None) -> list[Row]:
+def _times_of(records: Records, groups: dict[Path, int]) -> dict[Path, dict[Way, Timed]]:
+    """The time of each record, in each way of sharing the work, corrected by the others of its group."""
+    alike: dict[tuple, dict[Path, Job]] = defaultdict(dict)
+    for path, record in records.items():
+        cell = record["cell"]
+        for way, samples in _shared(record).items():
+            alike[groups[path], cell["cutoff"], cell["operation"], way][path] = Job.of(samples)
+    found: dict[Path, dict[Way, Timed]] = {path: {} for path in records}
+    for (*_, way), jobs in alike.items():
+        for path, timed in corrections.correct(jobs).items():
+            found[path][way] = timed
+    return found
+
+
+def _shared(record: dict) -> dict[Way, list[dict]]:
+    """The samples of a record by how the work was shared."""
     samples = _with_blocks(record)
-    shared = {
+    return {
         way: [sample for sample in samples if way == (sample["processes"], sample["start_method"])]
         for way in _ways(samples)
     }
-    jobs = {way: Job.of(own) for way, own in shared.items()}
-    rows = {way: _summary_of(record, group, disturbed, way, own, jobs[way]) for way, own in shared.items()}
+
+
+def _summaries_of(record: dict, group: int, disturbed: list[str], times: dict[Way, Timed]) -> list[Row]:
+    rows = {
+        way: _summary_of(record, group, disturbed, way, own, times.get(way)) for way, own in _shared(record).items()
+    }
     for (processes, start_method), row in rows.items():
-        alone, together = (jobs.get((count, start_method)) for count in (1, processes))
-        if start_method and alone and alone.seconds and together.seconds:
-            scaled = statistics.ratio(alone.seconds, together.seconds)
+        alone, together = (times.get((count, start_method)) for count in (1, processes))
+        if start_method and alone and together:
+            scaled = corrections.compare(alone, together)
             ends = (value / processes for value in (scaled.value, scaled.low, scaled.high))
             row |= dict(zip(("efficiency", "efficiency_low", "efficiency_high"), ends, strict=True))
     return list(rows.values())
 
 
 def _summary_of(
-    record: dict, group: int, disturbed: str | None, way: tuple[int, str | None], samples: list[dict], job: Job
+    record: dict, group: int, disturbed: list[str], way: Way, samples: list[dict], timed: Timed | None
 ) -> Row:
     image_set = record["image_set"]
     processes, start_method = way
@@ -252,39 +280,25 @@ def _summary_of(
         "threads": record["process"]["threads"],
         "batch_size": record["settings"].get("batch_size"),
         "samples": len(taken),
-        "blocks": len(job.seconds) if taken else 0,
+        "blocks": len(timed.measured) if taken else 0,
         "outliers": sum(statistics.outliers([sample["seconds"] for sample in taken])),
         "eviction": record["eviction"],
-        "disturbances": disturbed,
+        "disturbances": "; ".join([*disturbed, *disturbances.effect(timed)] if disturbed else []) or None,
         "record": record_path(record),
         "measuring_digest": record["measuring_digest"],
         "comparison_group": group,
     }
     if taken:
-        row |= _times(job.seconds, taken[0]["images"], math.prod(image_set["image_shape"])) | _costs(record, taken)
+        row |= _times(timed, taken[0]["images"], math.prod(image_set["image_shape"])) | _costs(record, taken)
         row |= {"open_seconds": _median(taken, "open_seconds")} | _latency(record)
-    if taken and job.ratios:
-        ratio = statistics.estimate(job.ratios)
-        row |= {
-            "baseline_median_seconds": statistics.estimate(job.baseline).median,
-            "ratio_to_baseline": ratio.median,
-            "ratio_low": ratio.low,
-            "ratio_high": ratio.high,
-        }
     return row
 
 
-def _times(samples: list[float], images: int, image_bytes: int) -> Row:
-    typical = statistics.estimate(samples)
-    return {
-        "images": images,
-        "median_seconds": typical.median,
-        "interval_low_seconds": typical.low,
-        "interval_high_seconds": typical.high,
-        "interval_kind": typical.kind,
-        "images_per_second": images / typical.median,
-        "megabytes_per_second": images * image_bytes / 1e6 / typical.median,
-    }
+def _times(timed: Timed, images: int, image_bytes: int) -> Row:
+    row = {"images": images, **corrections.columns(timed)}
+    rate = images / row["median_seconds"]
+    rates = {"images_per_second": rate, "megabytes_per_second": rate * image_bytes / 1e6}
+    return {**row, "seconds_per_image": row["median_seconds"] / images, **rates}
 
 
 def _costs(record: dict, samples: list[dict]) -> Row:

@@ -1,4 +1,5 @@
-"""The statistics of the report, each with its source: medians, ratios, ties, outliers, crossovers, growth, break-even.
+"""The statistics of the report, each with its source: medians, ratios, outcomes, outliers, crossovers, growth,
+break-even.
 
 The rule that says when a cell has been sampled enough, and the interval of the median that it needs, are in
 `scripts.measure.sampling`: a timing job imports them, and an edit to a statistic of the report must not redo timings.
@@ -22,11 +23,13 @@ NORMAL_QUANTILE = 1.959964
 INTERVAL = f"{CONFIDENCE:.0%} interval".replace("%", " %")
 RANGE = "range"
 EXACT = "exact"
-TIES_WITHIN = {INTERVAL: 1.05, RANGE: 1.2, EXACT: 1.01}
+WITHIN = {INTERVAL: 1.05, RANGE: 1.2, EXACT: 1.01}
 """The practical thresholds, by kind: nobody would choose a store for less. Ranges, of three samples or so, show too
 little of the noise to go by less."""
-TIMES, RATIOS, SIZE = "times", "ratios to the plain file", "size"
-"""What two cells or stores were compared by."""
+NOTICEABLE_SECONDS = 0.010
+"""Where the slowest store needs less than this for all images, nobody wins: take whichever is handiest."""
+DIFFERENT, TIED, UNDECIDED = "different", "tied", "undecided"
+"""What two cells or stores are to each other: `Ratio.outcome`."""
 EXACT_SAMPLES = 20
 """Where both sides have more samples than this, the normal approximation of Mann and Whitney's U is used."""
 SEED = 1963
@@ -51,39 +54,48 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Ratio:
-    """How many times as long (or large) the one is as the other, between `low` and `high`.
+    """How many times as long (or large) the one is as the other, between `low` and `high`, which `value` is within.
 
-    `kind` as in Estimate, or EXACT for sizes; `by` says what was compared: TIMES, RATIOS or SIZE.
+    `kind` as in Estimate, or EXACT for sizes.
     """
 
     value: float
     low: float
     high: float
     kind: str
-    by: str = TIMES
 
     @property
-    def tie(self) -> bool:
-        """Whether it isn't certain that the two differ by more than the practical threshold of its kind
-        (`TIES_WITHIN`): an interval or range that contains 1, or comes within the threshold of it.
+    def outcome(self) -> str:
+        """What is certain, by the practical threshold of its kind (`WITHIN`).
 
-        Source: minimum-effect tests, Murphy and Myors, "Testing the hypothesis that treatments have negligible
-        effects", Journal of Applied Psychology 84 (1999).
+        - DIFFERENT: all of the interval or range is beyond the threshold, on one side.
+        - TIED: all of it is within the threshold.
+        - UNDECIDED: it allows both.
+
+        Sources: minimum-effect tests, Murphy and Myors, "Testing the hypothesis that treatments have negligible
+        effects", Journal of Applied Psychology 84 (1999); equivalence tests, Schuirmann, "A comparison of the two
+        one-sided tests procedure and the power approach for assessing the equivalence of average bioavailability",
+        Journal of Pharmacokinetics and Biopharmaceutics 15 (1987).
         """
-        within = TIES_WITHIN[self.kind]
-        return self.low <= within and self.high >= 1 / within
+        within = WITHIN[self.kind]
+        if self.low > within or self.high < 1 / within:
+            return DIFFERENT
+        return TIED if self.low >= 1 / within and self.high <= within else UNDECIDED
 
     @property
-    def agreement(self) -> bool:
-        """Whether it is certain that the two differ by less than the practical threshold of its kind; with ranges, it
-        is enough that they come within it.
+    def inverse(self) -> "Ratio":
+        """How many times as long the other is as the one."""
+        return Ratio(1 / self.value, 1 / self.high, 1 / self.low, self.kind)
 
-        Source: equivalence tests, Schuirmann, "A comparison of the two one-sided tests procedure and the power approach
-        for assessing the equivalence of average bioavailability", Journal of Pharmacokinetics and Biopharmaceutics 15
-        (1987).
-        """
-        within = TIES_WITHIN[self.kind]
-        return self.tie if self.kind == RANGE else self.low >= 1 / within and self.high <= within
+    @property
+    def longer(self) -> bool:
+        """Whether the one surely takes longer (or is larger) than the other, by more than the threshold."""
+        return self.outcome == DIFFERENT and self.value > 1
+
+    @property
+    def shorter(self) -> bool:
+        """Whether the one surely takes less time (or is smaller) than the other, by more than the threshold."""
+        return self.outcome == DIFFERENT and self.value < 1
 
 
 @dataclass(frozen=True)
@@ -97,16 +109,12 @@ class Bounded:
 
 @dataclass(frozen=True)
 class Crossing:
-    """Where a ratio is 1: the cutoff (images) between `low` and `high`; `rising` where it's above 1 from there on.
-
-    `by` is RATIOS where any of the ratios that it was found from is by them.
-    """
+    """Where a ratio is 1: the cutoff (images) between `low` and `high`; `rising` where it's above 1 from there on."""
 
     cutoff: float
     low: float
     high: float
     rising: bool
-    by: str
 
 
 def estimate(samples: Sequence[float]) -> Estimate:
@@ -122,21 +130,34 @@ def estimate(samples: Sequence[float]) -> Estimate:
 
 
 def ratio(samples: Sequence[float], reference: Sequence[float]) -> Ratio:
-    """Samples over reference (both s, any order): the Hodges-Lehmann estimate and its distribution-free interval.
+    """Samples over reference (both s, any order): the quotient of their medians, and a distribution-free interval.
 
-    The estimate is the median of all pairwise ratios; the interval inverts the Mann-Whitney test, so that two sets of
-    samples of one distribution are called different at most five times in a hundred, whatever that distribution is.
-    Where either side has too few samples for an interval, `low` and `high` are the extreme ratios of the two ranges.
-    Raises ValueError without samples. Source: Hodges and Lehmann, "Estimates of location based on rank tests", Annals
-    of Mathematical Statistics 34 (1963), applied to logarithms; Hollander, Wolfe and Chicken, "Nonparametric
-    Statistical Methods", 3rd edition, section 4.3.
+    The interval inverts the Mann-Whitney test, so that two sets of samples of one distribution are called different at
+    most five times in a hundred, whatever that distribution is. It belongs to the median of all pairwise ratios; where
+    the quotient of the medians lies outside it, it is extended to hold that. Where either side has too few samples for
+    an interval, `low` and `high` are the extreme ratios of the two ranges. Raises ValueError without samples. Source:
+    Hodges and Lehmann, "Estimates of location based on rank tests", Annals of Mathematical Statistics 34 (1963),
+    applied to logarithms; Hollander, Wolfe and Chicken, "Nonparametric Statistical Methods", 3rd edition, section 4.3.
     """
-    if not len(samples) or not len(reference):
-        raise ValueError("no samples")
+    value = float(np.median(_some(samples)) / np.median(_some(reference)))
     pairs = np.sort(np.divide.outer(np.asarray(samples, float), np.asarray(reference, float)), axis=None)
     few = any(median_interval(side, CONFIDENCE) is None for side in (samples, reference))
     rank = 0 if few else _pairs_outside(*sorted((len(samples), len(reference))))
-    return Ratio(float(np.median(pairs)), float(pairs[rank]), float(pairs[-1 - rank]), RANGE if few else INTERVAL)
+    low, high = float(pairs[rank]), float(pairs[-1 - rank])
+    return Ratio(value, min(low, value), max(high, value), RANGE if few else INTERVAL)
+
+
+def uncertain(value: float, low: float, high: float, *unknown: tuple[float, float]) -> tuple[float, float]:
+    """The interval of a value that is known between `low` and `high`, times independent factors about 1 of which each
+    is known between the two ends of an `unknown`, one below and one above 1.
+
+    On logarithms, the distances from the value to each end are added in squares. Source: the method of variance
+    estimates recovery, Zou and Donner, "Construction of confidence limits about effect measures: a general approach",
+    Statistics in Medicine 27 (2008).
+    """
+    below = math.hypot(math.log(value / low), *(math.log(end) for end, _ in unknown))
+    above = math.hypot(math.log(high / value), *(math.log(end) for _, end in unknown))
+    return value * math.exp(-below), value * math.exp(above)
 
 
 def outliers(samples: Sequence[float]) -> list[bool]:
@@ -154,14 +175,14 @@ def outliers(samples: Sequence[float]) -> list[bool]:
 def crossovers(points: Sequence[tuple[float, Ratio]]) -> list[Crossing]:
     """Where the lead changes, given (cutoff, how many times as long the one takes as the other) by ascending cutoff.
 
-    The lead changes between two cutoffs that aren't ties and have different leaders; ties may lie between them. The
+    The lead changes between two cutoffs that surely differ and have different leaders; others may lie between them. The
     crossing is where the ratio is 1, taking it for a straight line between cutoffs on logarithmic axes; where it's 1 at
     several places of that stretch, the middle one. Its interval holds the cutoffs at which the interval of the ratio,
     drawn out in the same way, contains 1; what the curve does between the cutoffs that were measured isn't in it.
     Empty where no lead changes. Source: inverting a test along the other axis is Fieller's, "Some problems in interval
     estimation", Journal of the Royal Statistical Society B 16 (1954).
     """
-    led = [place for place, (_, ratio) in enumerate(points) if not ratio.tie]
+    led = [place for place, (_, ratio) in enumerate(points) if ratio.outcome == DIFFERENT]
     found = []
     for first, last in pairwise(led):
         stretch = points[first : last + 1]
@@ -172,8 +193,7 @@ def crossovers(points: Sequence[tuple[float, Ratio]]) -> list[Crossing]:
             values, *ends = (_zeros(cutoffs, curve) for curve in curves)
             low, high = min(map(min, ends)), max(map(max, ends))
             cutoff, low, high = np.exp([np.median(values), low, high]).tolist()
-            by = {ratio.by for _, ratio in stretch}
-            found.append(Crossing(cutoff, low, high, after, RATIOS if RATIOS in by else by.pop()))
+            found.append(Crossing(cutoff, low, high, after))
     return found
 
 

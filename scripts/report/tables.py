@@ -121,6 +121,10 @@ class Tables:
         """Operations whose name is `kind` or starts with it and a hyphen."""
         return [name for name in self.operations if name.split("-")[0] == kind]
 
+    def draws(self, operation: str) -> bool:
+        """Whether an operation handles some of the images only, at any cutoff of this run."""
+        return operation in self._drawing
+
     @cached_property
     def image_sets(self) -> list[str]:
         """Labels of the image sets that the numbers come from."""
@@ -145,7 +149,7 @@ class Tables:
     def by_time(self, operation: str, cutoff: int) -> list[str]:
         """The backends that were measured in an operation at a cutoff, the shortest median time first."""
         rows = {name: self.cell(name, cutoff, operation) for name in self.backends}
-        measured = {name: row["median_seconds"] for name, row in rows.items() if row}
+        measured = {name: row["median_seconds"] / row["images"] for name, row in rows.items() if row}
         return sorted(measured, key=measured.__getitem__)
 
     def cell(self, backend: str, cutoff: int, operation: str) -> Row | None:
@@ -170,6 +174,10 @@ class Tables:
     def allocated_decides(self) -> bool:
         """Whether allocated bytes may say which store is smallest: not where the file system hides those of some."""
         return not any(row["allocation"] == ALLOCATION_UNKNOWN for row in self.disk_usage)
+
+    @cached_property
+    def _drawing(self) -> set[str]:
+        return {row["operation"] for row in self.main if row["images"] and row["images"] < row["cutoff_images"]}
 
     @cached_property
     def _cells(self) -> dict[tuple[str, int, str], Row]:

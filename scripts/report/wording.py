@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 
-from scripts.report.statistics import EXACT, INTERVAL, RANGE, RATIOS, Ratio
+from scripts.report.statistics import EXACT, INTERVAL, RANGE, TIED, UNDECIDED, Ratio
 
 OPERATIONS = {
     "write": "Write",
@@ -143,19 +143,34 @@ def epochs_between(low: float, high: float) -> str:
 
 
 def factor(ratio: Ratio, amount: str = "as long") -> str:
-    """A factor with its interval or range in words, and what it's of where that isn't times or sizes: `3.14 times as
-    long (95 % interval 3.02 to 3.27, by ratios to the plain file)`."""
+    """A factor with its interval or range in words: `3.14 times as long (95 % interval 3.02 to 3.27)`."""
     value = f"{times(ratio.value)} {amount}"
-    return (
-        value if ratio.kind == EXACT else f"{value} ({ratio.kind} {times_between(ratio.low, ratio.high)}{_by(ratio)})"
-    )
+    return value if ratio.kind == EXACT else f"{value} ({ratio.kind} {times_between(ratio.low, ratio.high)})"
+
+
+def compared(one: str, other: str, ratio: Ratio) -> str:
+    """How two stores compare, in words: `hdf5 takes 1.31 times as long as lmdb (95 % interval 1.2 to 1.4)`; who takes
+    longer comes first."""
+    if ratio.outcome == TIED:
+        return f"{one} and {other} tie"
+    if ratio.value < 1:
+        one, other, ratio = other, one, ratio.inverse
+    if ratio.outcome == UNDECIDED:
+        between = f"{ratio.kind} {times_between(ratio.low, ratio.high)}"
+        return f"{one} perhaps takes longer than {other}, undecided: {times(ratio.value)} ({between})"
+    return f"{one} takes {factor(ratio, f'as long as {other}')}"
+
+
+def undecided(count: float, low: float, high: float) -> str:
+    """A factor of which this run can't tell whether it is one: `1.14 times? (0.97 to 1.31)`."""
+    return f"{times(count)}? ({times_between(low, high)})"
 
 
 def part(ratio: Ratio) -> str:
     """What part of its time the longer of two takes beyond the other's, given how many times as long it takes, with its
     interval or range: `86.4 % (95 % interval 86.1 to 86.8 %)`."""
     value, low, high = (significant(100 - 100 / times) for times in (ratio.value, ratio.low, ratio.high))
-    return f"{value} % ({ratio.kind} {low} to {high} %{_by(ratio)})"
+    return f"{value} % ({ratio.kind} {low} to {high} %)"
 
 
 def setting(value: int | str | bool | None) -> str:
@@ -207,11 +222,6 @@ def bars(kinds: Iterable[str]) -> str:
     """What error bars show, given the kinds of interval that they are drawn from."""
     shown = {INTERVAL: "the 95 % interval of the median", RANGE: "the range where there are fewer than six blocks"}
     return f"Bars: {join(shown[kind] for kind in sorted(set(kinds)))}." if kinds else ""
-
-
-def _by(ratio: Ratio) -> str:
-    """What was compared, where that isn't times or sizes."""
-    return f", by {RATIOS}" if ratio.by == RATIOS else ""
 
 
 def _scaled(value: float, units: Sequence[tuple[float, str]]) -> tuple[str, str]:

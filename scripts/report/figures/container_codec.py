@@ -2,8 +2,8 @@
 
 The same bytes in different containers, at the largest number of images that was measured: a row per container, a column
 per codec, that is how an image becomes bytes. Along a row the container stays and the codec's cost shows; along a
-column the codec stays and the container's shows. Times that are near each other may tie, so none is green; of disk
-green are the least and what is within 1 % of it. A dash: not measured.
+column the codec stays and the container's shows. Times that are near each other may not surely differ, so none is
+green; of disk green are the least and what is within 1 % of it. A dash: not measured.
 """
 
 import statistics

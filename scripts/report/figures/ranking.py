@@ -1,11 +1,11 @@
 """Which store is best at what?
 
 How many times as long each store takes as the best one, at the largest number of images that was measured, a column per
-operation; on the right how many times as much disk it takes. Green: the best, and what ties with it. The darker, the
+operation; on the right how many times as much disk it takes. Lower is better; the first row is the time of the best for
+one image. Green: the best, and what is surely as fast. Hatched, with a question mark: undecided. The darker, the
 farther behind. Rows are in the order of the first column, the geometric mean of the factors of all operations, each of
 which counts the same, disk not; those with an asterisk lack an operation that others have, and come after all that lack
-none. The order is by the factors as they are, so that rows near each other may tie. The last row is a plain file of the
-same bytes, for disk the raw pixels.
+none. Rows near each other may tie. The last row is a plain file of the same bytes, for disk the raw pixels.
 """
 
 from matplotlib.figure import Figure
@@ -14,6 +14,7 @@ from scripts.report import captions, curves, heat, links, style, wording
 from scripts.report.tables import Row, Tables
 
 POSITION = 1
+BEST = "the best, an image"
 OVERALL, DISK = "Overall", "Disk,\nallocated"
 
 
@@ -48,11 +49,12 @@ def draw(tables: Tables) -> Figure:
     notes = [
         *style.source(tables),
         f"Of {wording.images(cutoff)}. {heat.LEGEND}",
+        heat.undecided_note([row for row in tables.main if row["cutoff_images"] == cutoff]),
         heat.lacking_note(order),
         "†: something disturbed the timing job." if disturbed else "",
         *style.gaps(tables, tables.operations, cutoff),
     ]
-    rows = ["the best takes", *order, curves.BASELINE]
+    rows = [BEST, *order, curves.BASELINE]
     return heat.figure(title, rows, columns, [best, *fields, plain], notes)
 
 
@@ -70,7 +72,7 @@ def _field(tables: Tables, name: str, cutoff: int, operation: str) -> heat.Field
 
 def _best(tables: Tables, cutoff: int, operation: str) -> heat.Field:
     row = _leader(tables, cutoff, operation)
-    return heat.Field(wording.seconds(row["median_seconds"]) if row else heat.NO_VALUE)
+    return heat.Field(wording.seconds(row["seconds_per_image"]) if row else heat.NO_VALUE)
 
 
 def _plain(tables: Tables, cutoff: int, operation: str) -> heat.Field:
@@ -82,8 +84,8 @@ def _plain(tables: Tables, cutoff: int, operation: str) -> heat.Field:
 
 def _leader(tables: Tables, cutoff: int, operation: str) -> Row | None:
     """The row of the best, which the others' factors are to."""
-    rows = (tables.cell(name, cutoff, operation) for name in tables.backends)
-    return next((row for row in rows if row and row["is_best"]), None)
+    rows = (tables.cell(name, cutoff, operation) for name in tables.by_time(operation, cutoff))
+    return next((row for row in rows if row["ratio_to_best"] is not None), None)
 
 
 def _disk(tables: Tables, name: str, cutoff: int, least: float) -> heat.Field:

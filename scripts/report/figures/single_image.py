@@ -55,6 +55,7 @@ def _heat(tables: Tables, title: str, operations: list[str], notes: list[str]) -
     marked = [f"{name} {heat.LACKING}" if found.lacks else name for name, found in order.items()]
     notes = [
         f"{heat.LEGEND} Rows by the geometric mean of the factors, the least first.",
+        heat.undecided_note([row for row in tables.main if row["cutoff_images"] == 1]),
         heat.lacking_note(order),
         *notes,
     ]
