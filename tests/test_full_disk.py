@@ -136,7 +136,7 @@ def test_a_checkout_on_a_full_disk_is_told_so_in_one_line(
     assert done.returncode != 0
     assert "Traceback" not in done.stdout
     lacking = full_disk.NO_INODES if inodes else "No space left on device"
-    assert done.stdout.splitlines()[-1].startswith(f"error: {lacking}: {workflow.directory}; ")
+    assert done.stdout.splitlines()[-1].startswith(f"error: {lacking}: {workflow.directory}")
 
 
 @pytest.mark.parametrize(("inodes", "moment"), [(False, "rule build"), (True, "rule time_operation")])
