@@ -6,6 +6,7 @@ import re
 import shlex
 import shutil
 import subprocess
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -16,6 +17,10 @@ from scripts.errors import UserError
 
 ENVIRONMENT = {"GOTOOLCHAIN": "local", "GOWORK": "off", "GOFLAGS": "", "CGO_ENABLED": "1"}
 """The tool is the one that is installed, not one that it would download, and nothing of the user's own says how."""
+CACHES = ("GOCACHE", "GOMODCACHE")
+"""Where the tool keeps what it has built and downloaded: by default in the home directory."""
+REMOVABLE = {"GOFLAGS": "-modcacherw"}
+"""Leaves directories of downloaded modules writable, so that they can be removed."""
 LAST_LINES = 5
 """How many of a compiler's lines are shown when it fails."""
 
@@ -59,7 +64,8 @@ def build(needed: Native, output: Path) -> None:
     with files.neighbour(output) as directory:
         directory.mkdir()
         made = directory.resolve() / output.name
-        run = _run([part.format(output=made) for part in needed.command], native.directory(needed))
+        caches = _caches_within(directory.resolve(), needed.tool)
+        run = _run([part.format(output=made) for part in needed.command], native.directory(needed), caches)
         if run.returncode:
             raise UserError(
                 f"building the library {needed.directory} failed; see that modules can be downloaded (or set GOPROXY) "
@@ -74,8 +80,21 @@ def build(needed: Native, output: Path) -> None:
         sync_directory(output.parent)
 
 
-def _run(command: list[str], directory: Path) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if name not in ("GOOS", "GOARCH")} | ENVIRONMENT
+def _caches_within(directory: Path, tool: str) -> dict[str, str]:
+    """The variables that put the tool's caches into `directory`, for those whose usual place can't be written to."""
+    told = _run([tool, "env", *CACHES], Path("/")).stdout.split("\n")
+    moved = {}
+    for name, place in zip(CACHES, told, strict=False):
+        if not os.path.isabs(place) or not files.writable(files.nearest_directory(place)):
+            moved |= {name: str(directory / name), **REMOVABLE}
+    return moved
+
+
+def _run(
+    command: list[str], directory: Path, more: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    kept = {name: value for name, value in os.environ.items() if name not in ("GOOS", "GOARCH")}
+    environment = kept | ENVIRONMENT | dict(more or {})
     return subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, check=False)
 
 

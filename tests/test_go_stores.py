@@ -1,5 +1,6 @@
 """Go libraries as a C library: building it, its errors, values of many sizes, and what a fork does to it."""
 
+import ast
 import errno
 import multiprocessing
 import os
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import CHECKOUT
+from conftest import CHECKOUT, as_who_obeys_permissions
 
 from scripts import backends, codecs, compiler, go_stores, native, values
 from scripts.backends import base
@@ -292,3 +293,22 @@ def said_in_a_fork(use: Callable[[], object]) -> str:
         return receiver.recv()
     finally:
         process.kill()
+
+
+def test_caches_that_cannot_be_written_are_put_where_the_library_is_built(library: None, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir(mode=0o555)
+    program = "from scripts import compiler; from pathlib import Path; print(compiler._caches_within(Path('/b'), 'go'))"
+    command = [*as_who_obeys_permissions(), sys.executable, "-c", program]
+    for places, moved in (
+        ({"HOME": str(home)}, {"GOCACHE": "/b/GOCACHE", "GOMODCACHE": "/b/GOMODCACHE"}),
+        ({"HOME": str(home), "GOMODCACHE": str(tmp_path)}, {"GOCACHE": "/b/GOCACHE"}),
+        ({"HOME": str(tmp_path)}, {}),
+    ):
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("GO", "XDG"))}
+        done = subprocess.run(
+            command, cwd=CHECKOUT, env=kept | places, capture_output=True, text=True, timeout=60, check=True
+        )
+        found = ast.literal_eval(done.stdout)
+        assert found.pop("GOFLAGS", None) == ("-modcacherw" if moved else None)
+        assert found == moved
