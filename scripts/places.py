@@ -13,8 +13,9 @@ ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 CONTROL = ("Cc", "Cs", "Zl", "Zp")
 """Unicode's categories of control characters, of bytes that are no UTF-8, and of line and paragraph breaks."""
-IN_RULES = ("download_dir", "store_dir")
-"""Keys whose directories stand in the patterns of rules, in which braces and angle brackets have a meaning."""
+OTHER_MEANING = {"download_dir": "{}<>", "store_dir": "{}<>\\", "scratch_dir": "\\"}
+"""What a directory's path mustn't have in it: in the patterns of Snakemake's rules brackets are filled in, and one
+library takes a backslash for a slash."""
 
 
 def expanded(path: str | None) -> str | None:
@@ -48,10 +49,10 @@ def check_directory(key: str, path: str, *, variables_are_the_nodes: bool = Fals
     if not _is_there(path):
         _refuse_faults(key, path, variables_are_the_nodes=variables_are_the_nodes)
     found = expanded(path) or path
-    if key in IN_RULES and set("{}<>") & set(found):
+    if found_in := sorted(set(OTHER_MEANING[key]) & set(found)):
         raise UserError(
-            f"config key {key}: {shown(found)} has one of {{ }} < > in it, where Snakemake fills in a name; give "
-            "a directory without, for example a link to this one"
+            f"config key {key}: {shown(found)} has {' '.join(found_in)} in it, which Snakemake or a library would take "
+            "for something else; give a directory without, for example a link to this one"
         )
     if variables_are_the_nodes:
         return
