@@ -165,10 +165,11 @@ rule build:
         store=subpath(output[0], parent=True),
         module=lambda wildcards: PLAN.choices[wildcards.backend].module,
         options=lambda wildcards: PLAN.options_text(wildcards.backend),
+        limit=lambda wildcards, resources: PLAN.limit_seconds(wildcards.cutoff, resources),
         code=lambda wildcards: PLAN.code("build", wildcards.backend),
     shell:
         "{params.step} build --name {wildcards.backend} --module {params.module} --options {params.options:q}"
-        " --cutoff {wildcards.cutoff} --image-set {params.image_set:q} --store {params.store:q}"
+        " --cutoff {wildcards.cutoff} --image-set {params.image_set:q} --store {params.store:q} --limit {params.limit}"
         " 2> {log:q}"
 
 
@@ -201,13 +202,14 @@ rule time_operation:
         options=lambda wildcards: PLAN.options_text(wildcards.backend),
         settings=lambda wildcards: PLAN.settings_of(wildcards.operation),
         places=plan.untracked(PLAN.places_text()),
+        limit=lambda wildcards, resources: PLAN.limit_seconds(wildcards.cutoff, resources),
         scratch=lambda wildcards: PLAN.config["scratch_dir"],
         code=lambda wildcards: PLAN.code("time_operation", wildcards.backend),
     shell:
         "{params.step} time_operation --machine {wildcards.machine} --name {wildcards.backend} --module {params.module}"
         " --options {params.options:q} --cutoff {wildcards.cutoff} --operation {wildcards.operation}"
         " --image-set {params.image_set:q} --store {params.store:q}"
-        " --settings {params.settings:q} {params.places} --record {output:q} 2> {log:q}"
+        " --settings {params.settings:q} {params.places} --limit {params.limit} --record {output:q} 2> {log:q}"
 
 
 rule summarise:

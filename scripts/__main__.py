@@ -5,7 +5,6 @@ a user can put right (a `UserError`, a full disk, a missing permission) into one
 Anything else is a defect and keeps its traceback.
 """
 
-import errno
 import importlib
 import os
 import signal
@@ -15,7 +14,6 @@ from pathlib import Path
 
 TIMING_STEP, CLEARING_STEP, STARTING_STEP = "time_operation", "discard", "again"
 WRITABLE_PLACE = "make the place writable, or set store_dir, download_dir or scratch_dir to one that is"
-NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 
@@ -26,7 +24,7 @@ def main(arguments: list[str]) -> int:
 
     supported.check()
     from scripts import full_disk
-    from scripts.errors import UserError
+    from scripts.errors import NOT_PERMITTED, UserError
 
     steps = sorted(path.stem for path in (CHECKOUT / "scripts").glob("*.py") if "\ndef main(" in path.read_text())
     steps.remove("__main__")
@@ -72,7 +70,7 @@ def main(arguments: list[str]) -> int:
     except Exception as error:
         if full := full_disk.recognised(error):
             said = full_disk.line(full)
-        elif isinstance(error, OSError) and error.errno in NOT_WRITABLE:
+        elif isinstance(error, OSError) and error.errno in NOT_PERMITTED:
             place = f": {error.filename}" if error.filename else ""
             said = f"{os.strerror(error.errno)}{place}; {WRITABLE_PLACE}"
         else:

@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from scripts import digests, plan, sharing
+from scripts import digests, forecast, plan, sharing
 from scripts.errors import UserError, did_you_mean, shown
 from scripts.files import write_json
 from scripts.plan import Plan
@@ -127,6 +127,7 @@ def _measure(found: Plan, cell: Cell, seconds: float) -> None:
         *("--image-set", found.dataset, "--store", f"{found.stores}/{backend}/{cutoff}"),
         *("--settings", found.settings_of(operation), "--seconds", str(seconds), "--writes", found.writes),
         *(("--node-scratch", scratch) if scratch else ()),
+        *("--limit", str(found.config["time_limit_seconds"] or forecast.limit_seconds(cutoff, seconds))),
         *("--record", str(_record(found, cell))),
     ]
     done = subprocess.run([sys.executable, str(digests.CHECKOUT / digests.PACKAGE), *step], check=False)

@@ -1,11 +1,20 @@
-"""Step `build`: one backend's store of one cutoff, read back, with its manifest."""
+"""Step `build`: one backend's store of one cutoff, read back, with its manifest.
+
+It's built in a process of its own. Where that crashes, is killed or hangs, the manifest says so, and the run goes on.
+"""
 
 import argparse
 import json
+import sys
 from pathlib import Path
+from typing import Any
 
-from scripts.dataset.image_set import ImageSet
-from scripts.measure import store
+from scripts.errors import Failed
+from scripts.files import neighbour
+from scripts.measure import process
+from scripts.progress import report
+
+TRY_AGAIN = "to try again, run snakemake with --forcerun and that store's manifest.json"
 
 
 def main(arguments: list[str]) -> None:
@@ -17,6 +26,35 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--cutoff", type=int, required=True, help="number of images")
     parser.add_argument("--image-set", type=Path, required=True, help="directory of the image set")
     parser.add_argument("--store", type=Path, required=True, help="directory that the store gets")
+    parser.add_argument("--limit", type=float, help="seconds that it may take; no limit where it isn't given")
     given = parser.parse_args(arguments)
-    image_set = ImageSet.load(given.image_set)
-    store.build(given.name, store.Choice(given.module, given.options), given.cutoff, image_set, given.store)
+    job = (given.name, given.module, given.options, given.cutoff, given.image_set, given.store)
+    try:
+        process.call(_build, *job, threads=None, limit_seconds=given.limit)
+    except Failed as failure:
+        print(*getattr(failure, "__notes__", ()), sep="\n", file=sys.stderr)
+        report(f"build {given.name} {given.cutoff}: failed: {failure}")
+        _build(*job, f"{failure}; {TRY_AGAIN}")
+    except BaseException:
+        with neighbour(given.store):  # removes what the process has left that was killed
+            raise
+
+
+def _build(
+    name: str,
+    module: str,
+    options: dict[str, Any],
+    cutoff: int,
+    image_set: Path,
+    directory: Path,
+    failed: str | None = None,
+) -> None:
+    """Build, or publish the reason why that has failed."""
+    from scripts.dataset.image_set import ImageSet  # in the process that was started for it
+    from scripts.measure import store
+
+    job = (name, store.Choice(module, options), cutoff, ImageSet.load(image_set), directory)
+    if failed:
+        store.publish_failure(*job, failed)
+    else:
+        store.build(*job)

@@ -29,8 +29,6 @@ COPIES_IN_MEMORY = 8
 """Arrays, the store and the plain file, twice over: some clusters count the page cache as a job's memory."""
 PATIENCE = 10
 """How many times as long as the forecast says a job may take."""
-SECONDS_PER_FILE = 0.005
-"""Of a network's file system that is slow to make them: a file for each image is what a cell takes longest with."""
 LEAST_SECONDS_REMEMBERED = 190
 """The Slurm plugin asks for the state of jobs every three minutes at least, and waits for ever for a job that the
 scheduler has forgotten by then (MinJobAge in slurm.conf(5))."""
@@ -78,6 +76,11 @@ def minutes_to_time(wildcards: Any, budget_seconds: float) -> int:
     """Return the time limit (minutes) for timing a cell with such a budget (s)."""
     cutoff = int(wildcards.cutoff)
     return _minutes(cutoff, forecast.seconds_to_time(cutoff, budget_seconds))
+
+
+def limit_seconds(runtime: int) -> float:
+    """Return how long (s) a build or timing may take in a job of so many minutes: less, for what is around it."""
+    return runtime * 60 - min(30, runtime * 15)
 
 
 def check(
@@ -128,7 +131,7 @@ def refuse_beside_others() -> None:
 
 
 def _minutes(cutoff: int, seconds: float) -> int:
-    return 1 + math.ceil((PATIENCE * seconds + SECONDS_PER_FILE * cutoff) / 60)
+    return 1 + math.ceil((PATIENCE * seconds + forecast.SECONDS_PER_FILE * cutoff) / 60)
 
 
 def _check_alone_on_one_kind(asked: Mapping[str, Any], nodes: list[Nodes]) -> None:

@@ -1,6 +1,7 @@
-"""A user's mistake: the one exception for it, whose message is the single line that the user sees."""
+"""What goes wrong: a user's mistake, which stops the run, and a build or timing that fails by itself, which doesn't."""
 
 import difflib
+import errno
 import os
 from collections.abc import Iterable
 
@@ -17,6 +18,14 @@ def shown(value: object) -> str:
     plain = isinstance(value, str | os.PathLike) and str(value).isprintable() and str(value) == str(value).strip() != ""
     text = str(value) if plain else repr(value)
     return text if len(text) <= MOST_LETTERS else f"{text[:MOST_LETTERS]}... ({len(text)} letters)"
+
+
+class Failed(Exception):
+    """One build or timing has failed for a reason of its own, which the message says: that becomes a gap."""
+
+
+NOT_PERMITTED = (errno.EACCES, errno.EPERM, errno.EROFS)
+"""Numbers of the system's errors where permission is missing, which the user can put right."""
 
 
 def did_you_mean(name: object, known: Iterable[object]) -> str:

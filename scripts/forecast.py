@@ -4,6 +4,7 @@ Averages over the cells of a default run on two cores, images of 32x32; nothing 
 """
 
 import math
+from collections.abc import Iterable
 
 from scripts.measure.settings import Settings
 
@@ -14,6 +15,14 @@ BUDGET_SHARE = 1.1
 SECONDS_PER_IMAGE_WRITTEN, SECONDS_PER_FILE_WRITTEN = 0.00001, 0.0001
 """On an idle machine with a fast disk: as many samples of a write as there can be."""
 SECONDS_PER_WRITE = 0.002
+PATIENCE = 30
+"""How many times as long as that a cell may take before it counts as hung: the slowest of the example takes 8 times."""
+SECONDS_PER_FILE = 0.005
+"""Of a network's file system that is slow to make them: a file for each image is what a cell takes longest with."""
+LEAST_LIMIT_SECONDS = 600.0
+PROCESS_BYTES = 80_000_000
+"""Of memory, for the process that takes samples, before its first image."""
+LABEL_BYTES = 8
 
 
 def seconds_to_build(cutoff: int) -> float:
@@ -38,3 +47,17 @@ def runs_of_a_write(cutoff: int, in_files: bool, budget_seconds: float, minimum_
     runs_per_sample = 2 if seconds < settings.repeated_seconds else 1
     within_budget = math.ceil(budget_seconds / (runs_per_sample * seconds))
     return 1 + runs_per_sample * max(minimum_samples, min(settings.maximum_samples, within_budget))
+
+
+def limit_seconds(cutoff: int, budget_seconds: float) -> float:
+    """Return how long (s) a build or timing may take at most; what takes longer counts as hung."""
+    usual = max(seconds_to_build(cutoff), seconds_to_time(cutoff, budget_seconds))
+    return max(LEAST_LIMIT_SECONDS, PATIENCE * usual + SECONDS_PER_FILE * cutoff)
+
+
+def memory_bytes(cutoff: int, image_shape: Iterable[int]) -> int:
+    """Return how much memory (bytes) timing a cell takes at least: all images are in memory once, with their labels.
+
+    What the backend takes comes on top.
+    """
+    return PROCESS_BYTES + cutoff * (math.prod(image_shape) + LABEL_BYTES)

@@ -25,9 +25,10 @@ def main(arguments: list[str]) -> None:
     parser.add_argument(
         "--node-scratch", help="where to time a copy instead, on the node's own disk; $VARIABLES expand"
     )
+    parser.add_argument("--limit", type=float, help="seconds that sampling may take; no limit where it isn't given")
     parser.add_argument("--record", type=Path, required=True, help="the record to write")
     given = parser.parse_args(arguments)
     cell = timing.Cell(given.machine, given.name, given.cutoff, given.operation)
     places = (given.image_set, given.store, given.settings, given.writes, given.node_scratch)
-    record = timing.time_cell(cell, given.module, given.options, *places, given.seconds)
+    record = timing.time_cell(cell, given.module, given.options, *places, given.seconds, given.limit)
     write_json(given.record, record)

@@ -1,5 +1,6 @@
 """Timing one cell for real: what the record holds, which states are verified, what is refused."""
 
+import errno
 import json
 import mmap
 import os
@@ -23,7 +24,7 @@ from conftest import CHECKOUT, RUNNABLE, write_image_set
 
 from scripts import backends
 from scripts.dataset.image_set import ImageSet
-from scripts.errors import UserError
+from scripts.errors import Failed, UserError
 from scripts.files import owned_name
 from scripts.measure import (
     clock,
@@ -219,16 +220,54 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_a_killed_process_is_one_line_and_an_error_keeps_its_kind(stores: Path) -> None:
-    with pytest.raises(UserError, match="has been killed, most likely for want of memory"):
-        process.call(die, threads=1)
-    with pytest.raises(UserError, match="ended with code 3"):
-        process.call(os._exit, 3, threads=1)
-    with pytest.raises(RuntimeError, match="pickle"):
-        process.call(open, os.devnull, threads=1)
-    with pytest.raises(FileNotFoundError) as raised:
-        process.call(os.stat, stores / "nothing", threads=1)
+class OddError(Exception):
+    """Can be pickled, and can't be made again from that."""
+
+    def __init__(self, one: str, other: str) -> None:
+        super().__init__(one + other)
+
+
+def raise_(error: type[Exception], *arguments: Any) -> None:
+    raise error(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "kind", "says"),
+    [
+        (die, (), Failed, "its process was killed, most likely for want of memory"),
+        (signal.raise_signal, (signal.SIGSEGV,), Failed, r"its process crashed \(SIGSEGV\)"),
+        (os._exit, (3,), Failed, "ended with code 3 and said nothing"),
+        (open, (os.devnull,), Failed, "pickle"),
+        (os.stat, ("nothing",), Failed, "FileNotFoundError"),
+        (raise_, (OddError, "odd ", "thing"), Failed, "OddError: odd thing"),
+        (raise_, (MemoryError,), Failed, "not enough memory"),
+        (raise_, (OSError, errno.ENOMEM, "x"), Failed, "not enough memory"),
+        (raise_, (OSError, errno.ENOSPC, "x", "/place"), OSError, "/place"),
+        (raise_, (OSError, errno.EACCES, "x", "/place"), OSError, "/place"),
+        (raise_, (UserError, "other images"), UserError, "other images"),
+        (signal.raise_signal, (signal.SIGTERM,), UserError, "ended from outside"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_ends_a_process_is_its_own_fault_or_one_that_the_user_can_put_right(
+    function: Any, arguments: Any, kind: type[Exception], says: str
+) -> None:
+    """The first becomes a gap, the second stops the run, with one line."""
+    with pytest.raises(kind, match=says):
+        process.call(function, *arguments, threads=1)
+
+
+def test_an_error_takes_its_traceback_along() -> None:
+    with pytest.raises(Failed) as raised:
+        process.call(os.stat, "nothing", threads=1)
     assert "in _answer" in raised.value.__notes__[0]
+
+
+def test_a_process_that_hangs_is_ended() -> None:
+    start = time.monotonic()
+    with pytest.raises(Failed, match="wasn't done after 1 s"):
+        process.call(time.sleep, 60, threads=1, limit_seconds=1)
+    assert time.monotonic() - start < 30
 
 
 def test_costs_are_those_of_the_work() -> None:
@@ -360,7 +399,7 @@ def test_cold_opening_counts_and_warm_only_where_all_are_read(
 def test_a_killed_worker_is_one_line(stores: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     honest = backends.load
     monkeypatch.setattr(backends, "load", lambda name: DiesInAWorker(honest(name)))
-    with pytest.raises(UserError, match="ended before its time"):
+    with pytest.raises(Failed, match="ended before its time"):
         take(stores, "memmap", "workers-warm")
 
 

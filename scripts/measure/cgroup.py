@@ -14,6 +14,8 @@ from pathlib import Path
 
 PROCESS = Path("/proc/self")
 CPU, MEMORY = "cpu", "memory"
+FILE_PAGES = ("inactive_file", "active_file")
+"""Pages of files in memory, which the kernel takes back: names in `memory.stat`."""
 UNLIMITED_BYTES = 1 << 62
 """Version 1 says that memory has no limit by a number of bytes near 2 ** 63."""
 
@@ -40,6 +42,17 @@ def limits(process: Path = PROCESS) -> Limits:
         min(_cpu_limits(_groups(process, CPU)), default=None),
         min(_memory_limits(_groups(process, MEMORY)), default=None),
     )
+
+
+def memory_left(process: Path = PROCESS) -> Iterator[int]:
+    """Yield how much memory (bytes) is left to each group of this process with a limit; page cache counts as free."""
+    for group in _groups(process, MEMORY):
+        for limit in _memory_limits([group]):
+            used = _text(group / "memory.current") or _text(group / "memory.usage_in_bytes")
+            counts = dict(line.split() for line in _text(group / "memory.stat").splitlines())
+            # Version 1 counts the groups below under names of their own.
+            cache = sum(int(counts.get(f"total_{name}", counts.get(name, 0))) for name in FILE_PAGES)
+            yield max(0, limit - max(0, int(used or 0) - cache))
 
 
 def throttling(process: Path = PROCESS) -> Throttling | None:

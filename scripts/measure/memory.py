@@ -5,6 +5,9 @@ import mmap
 
 import numpy as np
 
+PIECE_BYTES = 16 << 20
+"""Copied at a time."""
+
 
 def empty_on_page(shape: tuple[int, ...], data_type: type) -> np.ndarray:
     """Return a new array whose first byte is the first of a page of memory.
@@ -22,5 +25,8 @@ def empty_on_page(shape: tuple[int, ...], data_type: type) -> np.ndarray:
 def copy_on_page(rows: np.ndarray) -> np.ndarray:
     """Return a copy of rows (an array, or what has a shape and data type and gives arrays when sliced), on a page."""
     copied = empty_on_page(rows.shape, rows.dtype.type)
-    copied[:] = rows[:]
+    # In pieces, as a slice of repeated rows is a copy already, and two of all rows may not fit.
+    step = max(1, PIECE_BYTES // max(1, copied[:1].nbytes))
+    for start in range(0, len(copied), step):
+        copied[start : start + step] = rows[start : start + step]
     return copied

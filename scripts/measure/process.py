@@ -1,17 +1,24 @@
-"""Fresh processes: started for one piece of work, with pinned threads and memory settings, and gone when it's done."""
+"""Fresh processes: started for one piece of work, with pinned threads and memory settings, and gone when it's done.
+
+What becomes of one never stops the run: where it crashes, is killed, hangs or meets an error of a library, that is a
+`Failed`, which becomes a gap. What the user can put right (a full disk, say) stays an error of its own.
+"""
 
 import ctypes
+import errno
 import os
 import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import Any
 
-from scripts.errors import UserError
+from scripts import full_disk
+from scripts.errors import NOT_PERMITTED, Failed, UserError
+from scripts.progress import duration
 
 THREAD_VARIABLES = (
     *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS"),
@@ -26,34 +33,40 @@ compressor took a third longer, in every job. Source: Mytkowicz and others, "Pro
 obviously wrong!" (2009)."""
 PR_SET_PDEATHSIG = 1
 """Linux, include/uapi/linux/prctl.h."""
+ENDED_FROM_OUTSIDE = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""By a user or a cluster, which end this process too."""
+LONGEST_REASON = 300
+"""Letters of an error that a reason keeps; the traceback has all."""
 
 
-def call(function: Callable[..., Any], *arguments: Any, threads: int, thread_variables: Iterable[str] = ()) -> Any:
+def call(
+    function: Callable[..., Any],
+    *arguments: Any,
+    threads: int | None,
+    thread_variables: Iterable[str] = (),
+    limit_seconds: float | None = None,
+) -> Any:
     """Call a module's function in a new interpreter that ends afterwards; return what it returns.
 
-    It finds the number of threads in THREAD_VARIABLES and in `thread_variables`.
+    It finds the number of threads in THREAD_VARIABLES and in `thread_variables`; None leaves them as they are. It dies
+    with this process, and after `limit_seconds`; None waits for ever.
 
-    Raises what the function raises, and UserError where the process is killed. It dies with this one.
+    Raises the UserError that the function raises, OSError for a full disk and a missing permission, and Failed where it
+    raises anything else, crashes, is killed, or isn't done in time.
     """
     context = get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_answer, args=(sender, os.getpid(), function, arguments))
-    with pinned(threads, thread_variables):
+    with pinned(threads, thread_variables) if threads else nullcontext():
         process.start()
     sender.close()
     try:
+        if not receiver.poll(limit_seconds):
+            raise Failed(f"it wasn't done after {duration(limit_seconds or 0)}, the time limit (time_limit_seconds)")
         returned, value = receiver.recv()
     except EOFError:
         process.join()
-        if process.exitcode == -signal.SIGKILL:
-            raise UserError(
-                "the process that was timed has been killed, most likely for want of memory; leave out the largest "
-                "cutoffs or run where there is more"
-            ) from None
-        raise UserError(
-            f"the process that was timed has ended with code {process.exitcode} and said nothing (a negative code is a "
-            "signal); a library that it uses is likely at fault"
-        ) from None
+        raise _why_it_ended(process.exitcode or 0) from None
     except BaseException:
         process.kill()
         raise
@@ -97,15 +110,44 @@ def cpu_affinity() -> list[int] | None:
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
 
 
+def failure(error: Exception) -> Exception:
+    """Return the error that says what an error of any kind means for the run, with the traceback as a note."""
+    meant = _meant_by(error)
+    meant.add_note(traceback.format_exc())
+    return meant
+
+
 def _answer(sender: Connection, parent: int, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
-    """Call and send what came of it; an error takes its traceback along as a note."""
+    """Call and send what came of it."""
     die_with(parent)
     try:
         answer = (True, function(*arguments))
     except Exception as error:
-        error.add_note(traceback.format_exc())
-        answer = (False, error)
+        answer = (False, failure(error))
     try:
         sender.send(answer)
-    except Exception:  # what can't be pickled is told in words
-        sender.send((False, RuntimeError(traceback.format_exc())))
+    except Exception as error:  # it can't be pickled
+        sender.send((False, failure(error)))
+
+
+def _meant_by(error: Exception) -> Exception:
+    if isinstance(error, UserError | Failed | ModuleNotFoundError):
+        return error
+    if full := full_disk.recognised(error):
+        return full
+    if isinstance(error, OSError) and error.errno in NOT_PERMITTED:
+        return OSError(error.errno, error.strerror, error.filename)
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+        return Failed("there was not enough memory for it")
+    said = " ".join(str(error).split())
+    return Failed(f"{type(error).__name__}{': ' if said else ''}{said:.{LONGEST_REASON}}")
+
+
+def _why_it_ended(code: int) -> Exception:
+    """The error for a process that has ended with a code, a negative one being a signal, and said nothing."""
+    if -code in ENDED_FROM_OUTSIDE:
+        return UserError(f"its process was ended from outside ({signal.Signals(-code).name}); run again")
+    if -code == signal.SIGKILL:
+        return Failed("its process was killed, most likely for want of memory")
+    how = f"crashed ({signal.Signals(-code).name})" if code < 0 else f"ended with code {code} and said nothing"
+    return Failed(f"its process {how}; a library that it uses is likely at fault")

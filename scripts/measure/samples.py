@@ -8,7 +8,7 @@ from typing import Any
 
 from scripts import backends
 from scripts.dataset.image_set import ImageSet
-from scripts.measure import process, sampling, store
+from scripts.measure import sampling, store
 from scripts.measure.baseline import Baseline
 from scripts.measure.operations import OPERATIONS
 from scripts.measure.operations.base import Inputs, Operation, Sample, Subject, Unmeasurable
@@ -61,15 +61,6 @@ def take(job: Job, place: Path) -> dict[str, Any]:
     return {
         "status": "gap" if gap_reason else "measured",
         "gap_reason": gap_reason,
-        "backend": {
-            "module": job.module,
-            "options": job.options,
-            "digest": manifest["backend_digest"],
-            "versions": manifest["versions"],
-        },
-        "image_set": manifest["image_set"],
-        "store": {"key": manifest["key"], "digest": manifest["digest"]},
-        "process": {"threads": job.settings.threads, "cpu_affinity": process.cpu_affinity()},
         "eviction": operation.eviction,
         "device_share": operation.device_share(),
         "latencies": None if gap_reason else operation.latencies(),

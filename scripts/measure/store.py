@@ -12,7 +12,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -95,27 +95,48 @@ def build(name: str, choice: Choice, cutoff: int, image_set: ImageSet, directory
             digest = content_digest(_read_back(reader, name)) if count == cutoff else None
         if digest != content_digest(base.blocks(images, labels)):
             raise UserError(f"backend {name} gave back other images than it was given ({cutoff} images); mend it")
-        usage = disk_usage.settled(unpublished / DATA)
-        provenance = image_set.provenance
         content = {
-            "backend": name,
-            "module": choice.module,
-            "options": choice.options,
-            "cutoff": cutoff,
-            "key": key(provenance["digest"], cutoff, choice),
-            "backend_digest": choice.digest(),
-            "versions": choice.versions() | (native.toolchain(backend.native) if backend.native else {}),
-            "image_set": {
-                **{fact: provenance[fact] for fact in IMAGE_SET_FACTS},
-                "distinct_images": min(cutoff, len(image_set.images)),
-                "repeated_images": max(0, cutoff - len(image_set.images)),
-            },
+            **_facts(name, choice, cutoff, image_set, directory),
+            "failed": None,
             "digest": digest,
-            **asdict(usage),
-            "file_system": file_system.describe(directory.parent),
+            **asdict(disk_usage.settled(unpublished / DATA)),
         }
         manifest.write(unpublished, content)
         _publish(unpublished, directory, content["key"])
+
+
+def publish_failure(name: str, choice: Choice, cutoff: int, image_set: ImageSet, directory: Path, reason: str) -> None:
+    """Publish the manifest of a store that couldn't be built, which says why, with no file in the store."""
+    with neighbour(directory) as unpublished:
+        (unpublished / DATA).mkdir(parents=True)
+        content = {
+            **_facts(name, choice, cutoff, image_set, directory),
+            "failed": reason,
+            "digest": None,
+            **{fact.name: None for fact in fields(disk_usage.DiskUsage)},
+        }
+        manifest.write(unpublished, content)
+        _publish(unpublished, directory, content["key"])
+
+
+def _facts(name: str, choice: Choice, cutoff: int, image_set: ImageSet, directory: Path) -> dict[str, Any]:
+    """What a manifest says of a store, built or not."""
+    provenance, needed = image_set.provenance, choice.backend.native
+    return {
+        "backend": name,
+        "module": choice.module,
+        "options": choice.options,
+        "cutoff": cutoff,
+        "key": key(provenance["digest"], cutoff, choice),
+        "backend_digest": choice.digest(),
+        "versions": choice.versions() | (native.toolchain(needed) if needed else {}),
+        "image_set": {
+            **{fact: provenance[fact] for fact in IMAGE_SET_FACTS},
+            "distinct_images": min(cutoff, len(image_set.images)),
+            "repeated_images": max(0, cutoff - len(image_set.images)),
+        },
+        "file_system": file_system.describe(directory.parent),
+    }
 
 
 def check_key(directory: Path, expected_key: str) -> dict[str, Any]:

@@ -3,17 +3,20 @@
 The process that starts it stays small, and waits: heavy libraries are loaded where samples are taken, and only there.
 """
 
+import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from scripts import backends, digests
-from scripts.measure import clock, copies, file_system, machine, manifest, process, scratch
+from scripts.errors import Failed
+from scripts.measure import clock, copies, file_system, machine, manifest, memory_left, process, scratch
 from scripts.measure.noise import Watch
 from scripts.measure.settings import AGAIN, SAMPLING, Settings
 
 RECORD_VERSION = 5
 STEP = "time_operation"
+TRY_AGAIN = "to try again, run snakemake with --forcerun and this cell's record"
 
 
 @dataclass(frozen=True)
@@ -36,18 +39,24 @@ def time_cell(
     writes: Path | None = None,
     node_scratch: str | None = None,
     seconds: float | None = None,
+    limit_seconds: float | None = None,
 ) -> dict[str, Any]:
     """Time one cell and return its record. The caller sees to it that nothing else runs (`scripts.measure.lock`).
 
     `module` and `options` are the backend's, `given` the settings that the operation depends on, by name; `writes` and
     `node_scratch` are as in `scripts.measure.copies`; `seconds` is the budget instead of the one given, where the cell
-    is measured again for longer. Raises UserError where the store isn't the one that these images,
-    this code and these options make, or is damaged, however its reader fails.
+    is measured again for longer. Sampling may take `limit_seconds` at most.
+
+    The record is that of a gap, with its reason, where the store couldn't be built, too little memory is left, or
+    sampling fails by itself. Raises UserError where the store isn't the one that these images, this code and these
+    options make, or is damaged, however its reader fails.
     """
     settings = Settings(**given)
     if seconds is not None:
         settings, given = settings.for_longer(seconds), given | {AGAIN: given["budget_seconds"]}
-    reads = not cell.operation.startswith("write")
+    content = manifest.read(store_directory)
+    reason = _why_not(cell, content)
+    reads = reason is None and not cell.operation.startswith("write")
     backend = backends.load(module)
     on_a_copy = reads and not backend.opens_without_writing
     with (
@@ -59,11 +68,19 @@ def time_cell(
             watch = Watch(place.parent)
             arguments = (cell.backend, module, options, cell.cutoff, cell.operation, image_set_directory, ground.store)
             pools = {"threads": settings.threads, "thread_variables": backend.thread_variables}
-            taken = process.call(_take, *arguments, settings, place, **pools)
+            taken = {}
+            if reason is None:
+                try:
+                    taken = process.call(_take, *arguments, settings, place, **pools, limit_seconds=limit_seconds)
+                except Failed as failure:
+                    manifest.refuse_damaged(store_directory, failure)
+                    print(*getattr(failure, "__notes__", ()), sep="\n", file=sys.stderr)
+                    reason = f"{failure}; {TRY_AGAIN}"
+            if reason is not None:
+                taken = _gap(reason, cell, module, options, image_set_directory, store_directory, settings)
             noise = watch.finish()
         ended = clock.now()
         on = file_system.describe(ground.writes)
-    taken["store"]["copied"] = ground.copied
     return {
         "record_version": RECORD_VERSION,
         "cell": asdict(cell),
@@ -75,8 +92,32 @@ def time_cell(
         "machine": machine.describe(),
         "file_system": on,
         "noise": noise,
+        "backend": {
+            "module": module,
+            "options": options,
+            "digest": content["backend_digest"],
+            "versions": content["versions"],
+        },
+        "image_set": content["image_set"],
+        "store": {"key": content["key"], "digest": content["digest"], "copied": ground.copied},
+        "process": {"threads": settings.threads, "cpu_affinity": process.cpu_affinity()},
         **taken,
     }
+
+
+def _why_not(cell: Cell, content: dict[str, Any]) -> str | None:
+    """Why a cell isn't run at all, by the manifest of its store and the memory that is left; None where it is."""
+    if content["failed"]:
+        return f"its store couldn't be built: {content['failed']}"
+    if shortage := memory_left.shortage(cell.cutoff, content["image_set"]["image_shape"]):
+        return f"{shortage}; {TRY_AGAIN} where there is more"
+    return None
+
+
+def _gap(*arguments: Any) -> dict[str, Any]:
+    from scripts.measure import gap  # which loads what only the process that takes samples needs otherwise
+
+    return gap.record(*arguments)
 
 
 def _take(*arguments: Any) -> dict[str, Any]:

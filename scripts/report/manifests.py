@@ -13,7 +13,8 @@ Manifests = dict[Store, dict[str, Any]]
 
 
 def load(directory: Path, stores: list[Store], records: Records) -> Manifests:
-    """Read the manifest of every store in `directory`; a store may have none where all its cells are gaps.
+    """Read the manifest of every store in `directory` that could be built; a store may have none where all its cells
+    are gaps.
 
     Raises UserError where a manifest is missing, damaged or of another store, for a record that was timed on another
     store, and for stores of one cutoff that hold different images.
@@ -25,8 +26,10 @@ def load(directory: Path, stores: list[Store], records: Records) -> Manifests:
         measured = {path: record for path, record in cells.items() if record["status"] == "measured"}
         path = place / manifest.MANIFEST
         if path.exists():
-            found[store] = manifest.read(place)
-            _refuse_others(place, store, found[store], measured)
+            content = manifest.read(place)
+            _refuse_others(place, store, content, measured)
+            if not content["failed"]:
+                found[store] = content
         elif measured or not cells:
             raise UserError(f"the manifest {path} is missing; run the workflow again to build this store")
     _refuse_different_images(directory, found)

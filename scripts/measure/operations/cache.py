@@ -1,5 +1,6 @@
 """The state of the page cache that a read starts from: brought about, verified, and doubted where it may be feigned."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 from scripts.measure import disk_usage, file_system, page_cache
@@ -13,6 +14,12 @@ SLACK_BYTES = 4 * 4096
 FADVISE, DROP_CACHES = "posix_fadvise", "drop_caches"
 
 
+def eviction(settings: Collection[str], *, drop_caches: bool) -> str | None:
+    """Return how the page cache is emptied for an operation that depends on these settings, None where it isn't."""
+    cold = "drop_caches" in settings
+    return _eviction(cold=cold, drops=cold and drop_caches and page_cache.drop_all())
+
+
 class CacheState:
     """Warm: in the page cache, as found by mincore. Cold: evicted from it, and read from the device."""
 
@@ -20,7 +27,7 @@ class CacheState:
         self.cold = cold
         self.name = "cold" if cold else "warm"
         self._drops = cold and drop_caches and page_cache.drop_all()
-        self.eviction = (DROP_CACHES if self._drops else FADVISE) if cold else None
+        self.eviction = _eviction(cold=cold, drops=self._drops)
         self.device_share: float | None = None
         """The largest part of the plain file's bytes that came from the device in a cold run, None where no read was
         ever counted: below 1 where the file system compresses and doesn't tell the bytes on the disk."""
@@ -104,3 +111,7 @@ class CacheState:
         if path not in self._usage:
             self._usage[path] = disk_usage.measure(path)
         return self._usage[path]
+
+
+def _eviction(*, cold: bool, drops: bool) -> str | None:
+    return (DROP_CACHES if drops else FADVISE) if cold else None

@@ -2,7 +2,6 @@
 
 import os
 import time
-import traceback
 import zlib
 from contextlib import suppress
 from multiprocessing import get_context
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.random import default_rng
 
-from scripts.errors import UserError
+from scripts.errors import Failed
 from scripts.measure import machine, process
 from scripts.measure.costs import Costs, Meter
 from scripts.measure.memory import empty_on_page
@@ -24,9 +23,7 @@ from scripts.measure.operations.read import Read
 TIMES_AS_MANY_IMAGES = 10
 """As many times the images of random are read, so that starting together doesn't count."""
 FORK, SPAWN = "fork", "spawn"
-KILLED = (
-    "a process that read batches has ended before its time, most likely killed for want of memory; read fewer images"
-)
+KILLED = "a process that read batches has ended before its time, most likely killed for want of memory"
 
 
 class Workers(Read):
@@ -153,8 +150,7 @@ def serve(
             name, path, batches, cold = task
             _read(connection, known[name], path, batches, images, labels, meter, cold=cold)
         except Exception as error:
-            error.add_note(traceback.format_exc())
-            connection.send(error)
+            connection.send(process.failure(error))
 
 
 def checksum(images: np.ndarray, labels: np.ndarray) -> int:
@@ -207,14 +203,14 @@ def _send(connection: Connection, message: Any) -> None:
     try:
         connection.send(message)
     except OSError:
-        raise UserError(KILLED) from None
+        raise Failed(KILLED) from None
 
 
 def _receive(connection: Connection) -> Any:
     try:
         answer = connection.recv()
     except (EOFError, OSError):
-        raise UserError(KILLED) from None
+        raise Failed(KILLED) from None
     if isinstance(answer, Exception):
         raise answer
     return answer
