@@ -391,7 +391,7 @@ class Run:
         return {
             "manifest_version": MANIFEST_VERSION,
             **{"backend": backend, "module": about["module"], "options": about["options"], "cutoff": cutoff},
-            **{**STORE, "backend_digest": about["digest"], "versions": about["versions"]},
+            **{**STORE, "failed": None, "backend_digest": about["digest"], "versions": about["versions"]},
             "image_set": self._image_set(cutoff),
             "apparent_bytes": int(fixed + apparent * cutoff),
             "allocated_bytes": int(fixed + allocated * cutoff + 4095) // 4096 * 4096,
