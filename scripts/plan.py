@@ -28,6 +28,7 @@ from scripts import (
     places,
     sharing,
 )
+from scripts.dataset.image_set import PROVENANCE, read_provenance
 from scripts.errors import UserError
 from scripts.files import nearest_directory, writable
 from scripts.measure import copies, file_system, machine, manifest, store
@@ -345,10 +346,12 @@ class Plan:
         """Where the result of a finished run is, and that it isn't of the images asked for where that is so."""
         page = os.path.abspath(f"{self.results}/report.html")
         told = f"The page is {page}" if os.path.exists(page) else f"Done; the page {page} was not asked for"
-        provenance = Path(self.dataset, "provenance.json")
-        if self.config["images"] == "synthetic" or not provenance.exists():
+        if self.config["images"] == "synthetic":
             return told
-        images = json.loads(provenance.read_text())
+        try:
+            images = read_provenance(Path(self.dataset, PROVENANCE))
+        except UserError:  # where it is read, that is said
+            return told
         return f"{told}\nIt shows {images['label']}: {images['note']}" if images["synthetic"] else told
 
 

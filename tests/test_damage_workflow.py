@@ -4,8 +4,10 @@ import re
 import shutil
 from pathlib import Path
 
+import pytest
 from conftest import Workflow
 
+from scripts import configuration, plan
 from scripts.report.records import read
 
 SUMMARY = "results/summary.csv"
@@ -75,3 +77,14 @@ def test_a_damaged_record_that_snakemake_has_forgotten_is_timed_again(finished: 
     assert done.returncode != 0
     assert "1 record of other images, code or settings" in done.stdout
     assert finished.planned(SUMMARY) == {("time_operation", "lmdb", "1", "write"), ("summarise",)}
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", "\0"])
+def test_the_closing_line_does_without_a_damaged_provenance(
+    content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results/dataset").mkdir(parents=True)
+    (tmp_path / "results/dataset/provenance.json").write_text(content)
+    closing = plan.Plan(configuration.complete({}), with_conda=False, on_cluster=False).closing()
+    assert closing.startswith("Done; the page ")
