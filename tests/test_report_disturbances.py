@@ -72,7 +72,7 @@ def test_a_limit_of_cpu_time_that_made_a_timing_wait_is_a_disturbance(tmp_path):
     run.change(where, machine={**record["machine"], "cpu_limit": 0.5}, noise=noise)
     assert judged(run) == {}
     run.change(where, noise={**noise, "limit_waits": 42, "limit_wait_seconds": 2.1})
-    assert judged(run) == {"hdf5/10/write.json": "the limit of 0.5 CPUs made it wait 42 times, 2.1 s in all"}
+    assert judged(run) == {"hdf5/10/write.json": "the limit of 0.5 CPUs made it wait 42 times, 2.10 s in all"}
 
 
 def at_once(tmp_path, file_system: dict, other: dict, node: str) -> Run:

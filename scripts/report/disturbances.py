@@ -123,7 +123,8 @@ def _of(record: dict, typical: dict[str, float], files: Mapping[Store, int | Non
         reasons.append(f"cores were throttled {noise['throttle_events']} times")
     if noise["limit_waits"]:
         limit = f"the limit of {record['machine']['cpu_limit']:.3g} CPUs"
-        reasons.append(f"{limit} made it wait {noise['limit_waits']} times, {noise['limit_wait_seconds']:.1f} s in all")
+        waited = wording.seconds(noise["limit_wait_seconds"])
+        reasons.append(f"{limit} made it wait {noise['limit_waits']} times, {waited} in all")
     for name, words in PROBES.items():
         moment = max(("before", "after"), key=lambda moment: noise[moment][name])
         slower = noise[moment][name] / typical[name] if typical[name] else 1.0
