@@ -186,6 +186,15 @@ def test_what_is_undecided_says_its_interval_and_what_would_decide_it(page, tabl
     assert "<code>budget_seconds</code> (2 here) or <code>minimum_samples</code>" in page
 
 
+def test_what_would_decide_it_finds_the_results_of_a_quick_run(run, page):
+    assert "--seconds 8 --results" not in page
+    run.settings = {"quick": True}
+    try:
+        assert "--seconds 8 --results results/quick</code>" in run.page("ranking", "single_image")
+    finally:
+        run.settings = {}
+
+
 def test_times_of_drawn_images_are_those_of_one(page, tables, times):
     """Of 100,000 images 2,000 are drawn: no time of 2,000 is printed under 100,000."""
     row = tables.cell("memmap", 100_000, "batch-warm")

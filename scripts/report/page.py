@@ -43,6 +43,7 @@ MANY_DISTURBED = 0.25
 """Where more than this part of the cells was disturbed, the page says so at its top."""
 COMBINED, WORKERS = "container_codec", "workers"
 """Figures that the page leaves out where a run has nothing for them, as its section on what wasn't measured says."""
+QUICK_RESULTS = "results/quick"
 TOP = 5
 """Of many stores, so many are in sight where all are listed, the others below a line that opens."""
 CODE = re.compile("`([^`]+)`")
@@ -121,7 +122,7 @@ def context(
         "leads": {question.name: _lead(question) for question in questions if question.answers},
         "purposes": asked,
         "in_short": purposes.in_short(asked),
-        "undecided": _undecided(questions, main),
+        "undecided": _undecided(questions, main, QUICK_RESULTS if settings.get("quick") else None),
         "budget": _budget(main),
         "growths": {(growth.operation, growth.backend): growth for growth in results.growths()},
         "break_evens": _break_evens(results, TOP if many else None),
@@ -168,15 +169,19 @@ def context(
     }
 
 
-def _undecided(questions: list[answers.Question], records: Records) -> list[dict[str, Any]]:
+def _undecided(questions: list[answers.Question], records: Records, results: str | None) -> list[dict[str, Any]]:
     """For each operation and cutoff, the largest first, of whom this run can't tell whether they are as fast as the
     best, and the command that measures just those cells for longer: four times the time makes an interval half as wide.
+
+    `results` is where those of the run are, if not in their usual place.
     """
     found = [
         {
             "operation": question.name,
             "answer": answer,
-            "command": _again([answer.leader, *answer.undecided], answer.cutoff, question.name, 4 * _budget(records)),
+            "command": _again(
+                [answer.leader, *answer.undecided], answer.cutoff, question.name, 4 * _budget(records), results
+            ),
         }
         for question in questions
         for answer in question.answers
@@ -185,10 +190,11 @@ def _undecided(questions: list[answers.Question], records: Records) -> list[dict
     return sorted(found, key=lambda each: -each["answer"].cutoff)
 
 
-def _again(backends: list[str], cutoff: int, operation: str, seconds: float) -> str:
+def _again(backends: list[str], cutoff: int, operation: str, seconds: float, results: str | None) -> str:
     """The command that measures these cells again, each for so many seconds."""
     cells = (f"{backend}/{cutoff}/{operation}" for backend in backends)
-    return shlex.join(["python", "scripts", "again", *cells, "--seconds", f"{seconds:g}"])
+    place = ["--results", results] if results else []
+    return shlex.join(["python", "scripts", "again", *cells, "--seconds", f"{seconds:g}", *place])
 
 
 def _budget(records: Records) -> float:
