@@ -188,11 +188,12 @@ def test_what_is_undecided_says_its_interval_and_what_would_decide_it(page, tabl
 
 def test_what_would_decide_it_finds_the_results_of_a_quick_run(run, page):
     assert "--seconds 8 --results" not in page
+    usual = run.settings
     run.settings = {"quick": True}
     try:
         assert "--seconds 8 --results results/quick</code>" in run.page("ranking", "single_image")
     finally:
-        run.settings = {}
+        run.settings = usual
 
 
 def test_times_of_drawn_images_are_those_of_one(page, tables, times):
