@@ -16,7 +16,7 @@ from typing import Any
 
 from scripts import digests, forecast, plan, sharing
 from scripts.errors import UserError, did_you_mean, shown
-from scripts.files import write_json
+from scripts.files import replacing, write_json
 from scripts.plan import Plan
 from scripts.progress import duration, report
 
@@ -24,6 +24,9 @@ RUN = "run.json"
 """In the results: the config of the run whose page is there, and where it ran."""
 DOWNSTREAM = ("all", "summarise", "figure", "page")
 """The rules that make the page from what is measured."""
+
+MEASURED = "measured"
+"""The status of a record that isn't a gap."""
 
 Cell = tuple[str, int, str]
 """Backend, cutoff and operation."""
@@ -46,11 +49,17 @@ def main(arguments: list[str]) -> None:
     found = plan.read(run["config"], with_conda=False, on_cluster=False)
     cells = [_cell(name, found) for name in dict.fromkeys(given.cells)]
     _check(run, found, cells)
+    failed = []
     for number, cell in enumerate(cells, start=1):
-        name = "/".join(map(str, cell))
-        report(f"{name}: measured again for {duration(given.seconds)} ({number} of {len(cells)})")
-        _measure(found, cell, given.seconds)
+        report(f"{_name(cell)}: measured again for {duration(given.seconds)} ({number} of {len(cells)})")
+        if not _measure(found, cell, given.seconds):
+            failed.append(_name(cell))
     _make_page(found)
+    if failed:
+        raise UserError(
+            f"{', '.join(failed)} couldn't be measured again, as said above; what was there of "
+            f"{'it' if len(failed) == 1 else 'them'} counts"
+        )
 
 
 def remember(of: Plan) -> None:
@@ -113,28 +122,42 @@ def _check(run: dict[str, Any], found: Plan, cells: list[Cell]) -> None:
         )
 
 
+def _name(cell: Cell) -> str:
+    return "/".join(map(str, cell))
+
+
 def _record(found: Plan, cell: Cell) -> Path:
     backend, cutoff, operation = cell
     return Path(found.results, "records", found.machine, backend, str(cutoff), f"{operation}.json")
 
 
-def _measure(found: Plan, cell: Cell, seconds: float) -> None:
+def _measure(found: Plan, cell: Cell, seconds: float) -> bool:
+    """Measure a cell again and say whether that went well; what was measured before isn't lost to a gap."""
+    record = _record(found, cell)
+    before = record.read_bytes()
+    done = subprocess.run([sys.executable, str(digests.CHECKOUT / digests.PACKAGE), *_step(found, cell, seconds)])
+    if done.returncode == 0 and json.loads(record.read_bytes())["status"] == MEASURED:
+        return True
+    if json.loads(before)["status"] == MEASURED:
+        with replacing(record) as file:
+            file.write(before)
+    return False
+
+
+def _step(found: Plan, cell: Cell, seconds: float) -> list[str]:
+    """The step that times a cell, as the workflow starts it, with another budget."""
     backend, cutoff, operation = cell
     scratch = found.config["scratch_dir"]
-    step = [
+    limit = found.config["time_limit_seconds"] or forecast.limit_seconds(cutoff, seconds)
+    return [
         *("time_operation", "--machine", found.machine, "--name", backend, "--module", found.choices[backend].module),
         *("--options", found.options_text(backend), "--cutoff", str(cutoff), "--operation", operation),
         *("--image-set", found.dataset, "--store", f"{found.stores}/{backend}/{cutoff}"),
         *("--settings", found.settings_of(operation), "--seconds", str(seconds), "--writes", found.writes),
         *(("--node-scratch", scratch) if scratch else ()),
-        *("--limit", str(found.config["time_limit_seconds"] or forecast.limit_seconds(cutoff, seconds))),
+        *("--limit", str(limit)),
         *("--record", str(_record(found, cell))),
     ]
-    done = subprocess.run([sys.executable, str(digests.CHECKOUT / digests.PACKAGE), *step], check=False)
-    if done.returncode:
-        raise UserError(
-            f"{'/'.join(map(str, cell))} couldn't be measured again, as said above; its record is as it was"
-        )
 
 
 def _make_page(found: Plan) -> None:

@@ -38,7 +38,14 @@ def refused(workflow: Workflow, *arguments: str) -> str:
     return line
 
 
+def change(workflow: Workflow, cell: str, **changes: Any) -> None:
+    path = next(workflow.directory.glob(f"results/records/*/{cell}.json"))
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
 def test_these_cells_are_measured_for_longer_and_the_next_run_keeps_them(finished: Workflow) -> None:
+    """One of them was a gap, which is tried again."""
+    change(finished, "hdf5/1/write", status="gap", gap_reason="it hung", samples=[])
     before, tables = records(finished), finished.results()
     done = again(finished, CELL, "hdf5/1/write", "--seconds", "0.2")
     assert done.returncode == 0, done.stderr
@@ -46,6 +53,7 @@ def test_these_cells_are_measured_for_longer_and_the_next_run_keeps_them(finishe
     assert {cell for cell in before if after[cell] != before[cell]} == {CELL, "hdf5/1/write"}
     assert after[CELL]["settings"]["budget_seconds"] == 0.2
     assert after[CELL]["settings"]["run_budget_seconds"] == before[CELL]["settings"]["budget_seconds"]
+    assert after["hdf5/1/write"]["status"] == "measured"
     assert finished.planned() == set()
     changed = {name for name, content in finished.results().items() if content != tables[name]}
     assert {"summary.csv", "timings.csv", "report.html"} <= changed
@@ -61,6 +69,18 @@ def test_what_was_measured_again_stays_where_snakemake_has_forgotten_it(finished
     (finished.directory / "results/summary.csv").unlink()
     finished.finish()
     assert records(finished) == before
+
+
+def test_a_measurement_that_fails_leaves_what_was_there(finished: Workflow) -> None:
+    run = finished.directory / "results/run.json"
+    known = json.loads(run.read_text())
+    run.write_text(json.dumps(known | {"config": known["config"] | {"time_limit_seconds": 0.001}}))
+    before = records(finished)
+    done = again(finished, CELL, "--seconds", "1")
+    assert done.returncode == 1
+    assert f"{CELL} couldn't be measured again, as said above" in done.stderr.splitlines()[-1]
+    assert records(finished) == before
+    assert finished.planned() == set()
 
 
 @pytest.mark.parametrize(
