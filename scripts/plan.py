@@ -352,7 +352,7 @@ class Plan:
             images = read_provenance(Path(self.dataset, PROVENANCE))
         except UserError:  # where it is read, that is said
             return told
-        return f"{told}\nIt shows {images['label']}: {images['note']}" if images["synthetic"] else told
+        return f"{told}\nIt was measured with {images['label']}: {images['note']}" if images["synthetic"] else told
 
 
 def check_config_files(*paths: str | Path) -> None:

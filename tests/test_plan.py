@@ -231,4 +231,4 @@ def test_the_end_of_a_run_says_that_synthetic_images_took_the_place_of_others(
     (directory / "provenance.json").write_text(json.dumps(provenance))
     closing = plan.Plan(configuration.complete({"images": images}), with_conda=False, on_cluster=False).closing()
     assert closing.startswith(f"The page is {tmp_path}/results/report.html")
-    assert ("It shows synthetic images: for the real images, save them by hand" in closing) is says_so
+    assert ("It was measured with synthetic images: for the real images, save them by hand" in closing) is says_so
