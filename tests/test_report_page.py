@@ -127,6 +127,12 @@ def test_marks_lead_to_rows_of_the_same_page(run):
     assert said["store-png-100"].endswith(" allocated")
 
 
+def test_mapped_pages_stand_below_the_memory_of_a_cell(run):
+    """Few of them are a library's code, and nothing is said of those."""
+    assert "502 kB mapped 308 kB" in row_of(run.text, "cell-lmdb-100-read-warm")
+    assert "mapped" not in row_of(run.text, "cell-lmdb-10-read-warm")
+
+
 def test_costs_and_latencies_stand_in_the_row_of_a_cell(run):
     row = row_of(run.text, "cell-lmdb-100-random-cold")
     (cell,) = [
