@@ -50,6 +50,8 @@ from scripts.report import order
 FAST = Settings(budget_seconds=0.05, maximum_samples=8, random_images=50, batch_size=16)
 COUNT = 60
 STARTS_MANY_PROCESSES = "first-image"
+COUNTED_CORE_BY_CORE = 1_000_000
+"""So many bytes some kernels are off when they say how much memory a process has."""
 PLAIN_FILE_FIRST = ["baseline", "backend"]
 
 
@@ -320,7 +322,8 @@ def test_memory_that_a_backend_takes_is_found(stores: Path, monkeypatch: pytest.
         if sample["subject"] == "backend":
             # A worker stays from run to run, and its allocator may keep what the run before has freed.
             most = (2.4 if operation.startswith("workers") else 1.4) * TakesMemory.TAKEN * sample["processes"]
-            assert TakesMemory.TAKEN * sample["processes"] <= sample["peak_memory_bytes"] < most
+            least = (TakesMemory.TAKEN - COUNTED_CORE_BY_CORE) * sample["processes"]
+            assert least <= sample["peak_memory_bytes"] < most
 
 
 class MapsAFile(TakesMemory):
@@ -356,7 +359,11 @@ def test_mapped_pages_stand_beside_the_memory_that_a_backend_takes(
     monkeypatch.setattr(backends, "load", lambda name: MapsAFile(honest(name)))
     for sample in take(stores, "memmap", operation)["samples"]:
         taken = MapsAFile.TAKEN * sample["processes"] * (sample["subject"] == "backend")
-        assert taken <= sample["peak_mapped_bytes"] < taken + 5_000_000 * sample["processes"]
+        assert (
+            taken - COUNTED_CORE_BY_CORE * sample["processes"]
+            <= sample["peak_mapped_bytes"]
+            < taken + 5_000_000 * sample["processes"]
+        )
         assert sample["peak_memory_bytes"] < 5_000_000 * sample["processes"]
 
 

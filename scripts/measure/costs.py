@@ -103,7 +103,8 @@ class Meter:
         seen = self._seen.get(self._kind, Resident(0, 0))
         mapped = max(0, now.mapped - self._before.mapped, seen.mapped)
         anonymous = max(now.anonymous, seen.anonymous, peak - self._before.mapped - mapped)
-        return max(0, anonymous - self._at_rest.anonymous), mapped
+        # What was at rest may have been given back since, before this work began.
+        return max(0, anonymous - min(self._at_rest.anonymous, self._before.anonymous)), mapped
 
 
 def device_bytes() -> tuple[int, int] | None:
