@@ -1,7 +1,6 @@
 """The config: mistakes are one line that helps, and what `--config` hands over is understood."""
 
 import html
-import json
 import re
 import shlex
 import shutil
@@ -13,7 +12,8 @@ import pytest
 import yaml
 from conftest import CHECKOUT, SMALL, Workflow, as_who_obeys_permissions
 
-from scripts import configuration, plan
+from scripts import configuration, plan, sealed
+from scripts.dataset.image_set import PROVENANCE_VERSION
 from scripts.errors import UserError
 from scripts.measure.operations import OPERATIONS
 
@@ -228,7 +228,7 @@ def test_the_end_of_a_run_says_that_synthetic_images_took_the_place_of_others(
     directory.mkdir(parents=True)
     (tmp_path / "results/report.html").touch()
     provenance = {"synthetic": True, "label": "synthetic images", "note": "for the real images, save them by hand"}
-    (directory / "provenance.json").write_text(json.dumps(provenance))
+    sealed.write(directory / "provenance.json", provenance | {"provenance_version": PROVENANCE_VERSION})
     closing = plan.Plan(configuration.complete({"images": images}), with_conda=False, on_cluster=False).closing()
     assert closing.startswith(f"The page is {tmp_path}/results/report.html")
     assert ("It was measured with synthetic images: for the real images, save them by hand" in closing) is says_so
