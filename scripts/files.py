@@ -127,7 +127,15 @@ def _is_running(process: int) -> bool:
         return False
     except PermissionError:
         pass
-    return True
+    return not _has_ended(process)
+
+
+def _has_ended(process: int) -> bool:
+    """Whether a process has ended, and only its parent hasn't asked for that yet: in a container it may never do."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return False
 
 
 def nearest_directory(path: str) -> Path:
