@@ -165,7 +165,7 @@ rule build:
         store=subpath(output[0], parent=True),
         module=lambda wildcards: PLAN.choices[wildcards.backend].module,
         options=lambda wildcards: PLAN.options_text(wildcards.backend),
-        limit=lambda wildcards, resources: PLAN.limit_seconds(wildcards.cutoff, resources),
+        limit=lambda wildcards, resources: cluster.limit_seconds(PLAN, wildcards, resources),
         code=lambda wildcards: PLAN.code("build", wildcards.backend),
     shell:
         "{params.step} build --name {wildcards.backend} --module {params.module} --options {params.options:q}"
@@ -202,7 +202,7 @@ rule time_operation:
         options=lambda wildcards: PLAN.options_text(wildcards.backend),
         settings=lambda wildcards: PLAN.settings_of(wildcards.operation),
         places=plan.untracked(PLAN.places_text()),
-        limit=lambda wildcards, resources: PLAN.limit_seconds(wildcards.cutoff, resources),
+        limit=lambda wildcards, resources: cluster.limit_seconds(PLAN, wildcards, resources),
         scratch=lambda wildcards: PLAN.config["scratch_dir"],
         code=lambda wildcards: PLAN.code("time_operation", wildcards.backend),
     shell:

@@ -78,9 +78,12 @@ def minutes_to_time(wildcards: Any, budget_seconds: float) -> int:
     return _minutes(cutoff, forecast.seconds_to_time(cutoff, budget_seconds))
 
 
-def limit_seconds(runtime: int) -> float:
-    """Return how long (s) a build or timing may take in a job of so many minutes: less, for what is around it."""
-    return runtime * 60 - min(30, runtime * 15)
+def limit_seconds(plan: Any, wildcards: Any, resources: Any) -> float:
+    """Return how long (s) a build or timing may take before it counts as hung: the config's, or derived from the
+    forecast; less than its job on a cluster, whose end leaves no record."""
+    limit = plan.config["time_limit_seconds"] or forecast.limit_seconds(int(wildcards.cutoff), plan.budget_seconds)
+    minutes = resources.get("runtime") if plan.on_cluster else None
+    return min(limit, minutes * 60 - min(30, minutes * 15)) if isinstance(minutes, int) else limit
 
 
 def check(

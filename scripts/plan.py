@@ -16,18 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from scripts import (
-    available,
-    cluster,
-    config_file,
-    configuration,
-    digests,
-    forecast,
-    native,
-    permission,
-    places,
-    sharing,
-)
+from scripts import available, config_file, configuration, digests, native, permission, places, sharing
 from scripts.dataset.image_set import PROVENANCE, read_provenance
 from scripts.errors import UserError
 from scripts.files import nearest_directory, writable
@@ -39,7 +28,6 @@ WHOLE_MACHINE = 10_000
 """Threads that a timing job asks for: Snakemake scales it down to all there are, so that nothing runs beside it."""
 
 ARRAYS = ("images.npy", "labels.npy", "test_images.npy", "test_labels.npy")
-
 CONDA_PYTHON = "3.11"
 """The version of Python in the conda environments."""
 
@@ -112,13 +100,6 @@ class Plan:
     def budget_seconds(self) -> float:
         """Seconds of sampling for each cell."""
         return self.config["budget_seconds"] * (QUICK_BUDGET_FACTOR if self.config["quick"] else 1)
-
-    def limit_seconds(self, cutoff: str, resources: Any) -> float:
-        """How long (s) a build or timing may take before it counts as hung: the config's, or derived from the forecast;
-        on a cluster less than its job may, which ends without a word."""
-        limit = self.config["time_limit_seconds"] or forecast.limit_seconds(int(cutoff), self.budget_seconds)
-        runtime = resources.get("runtime") if self.on_cluster else None
-        return min(limit, cluster.limit_seconds(runtime)) if isinstance(runtime, int) else limit
 
     def settings_of(self, operation: str) -> str:
         """The settings that the timing of an operation depends on, as JSON."""

@@ -5,13 +5,13 @@ Snakemake says which files it is going to make; their paths say which stores are
 
 import os
 import sys
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from scripts import cluster, compiler, forecast, outdated, permission, room, sharing
 from scripts.errors import UserError
-from scripts.measure import file_system, lock
+from scripts.measure import file_system, lock, memory_left
 from scripts.plan import FOUND_VARIABLE, Plan
 from scripts.progress import duration
 from scripts.report import intact
@@ -68,6 +68,8 @@ def start(plan: Plan, workflow: Any) -> None:
         print(f"left out: {', '.join(names)}: {reason}", file=sys.stderr)
     if gaps := _gaps_ahead(plan, _normal(to_make)):
         print(gaps, file=sys.stderr)
+    if workflow.local_exec:
+        print(*_too_large(plan, _normal(to_make)), sep="", end="", file=sys.stderr)
     print(_opening(plan, _normal(to_make)), file=sys.stderr)
 
 
@@ -124,6 +126,13 @@ def check(plan: Plan, to_make: Iterable[str], to_use: Iterable[str]) -> None:
     sharing.check(plan, _normal(to_use) - made)
     permission.check(plan, made)
     room.check(plan, made)
+
+
+def _too_large(plan: Plan, to_make: Collection[str]) -> Iterator[str]:
+    """Lines on the cells that don't fit into the memory that is left now; each looks again when it's its turn."""
+    for cutoff in sorted(set(_cutoffs(plan.records(), to_make))):
+        if shortage := memory_left.shortage(cutoff, room.IMAGE_SHAPE):
+            yield f"to time {cutoff:,} images {shortage}: those cells will be gaps\n"
 
 
 def _opening(plan: Plan, to_make: Collection[str]) -> str:

@@ -54,6 +54,14 @@ def test_version_2_the_tightest_limit_of_a_group_and_those_above(tmp_path: Path)
     assert cgroup.throttling(found) == cgroup.Throttling(3, 0.25)
 
 
+def test_version_2_the_memory_that_is_left_counts_the_page_cache_as_free(tmp_path: Path) -> None:
+    groups = tmp_path / "groups"
+    write(groups / "a", memory__max=f"{900 * MIB}\n", memory__current=f"{800 * MIB}\n")
+    write(groups / "a", memory__stat=f"anon {300 * MIB}\ninactive_file {400 * MIB}\nactive_file {100 * MIB}\n")
+    write(groups / "a/b", memory__max="max\n", memory__current=f"{9 * MIB}\n")
+    assert list(cgroup.memory_left(process(tmp_path, "0::/a/b\n", VERSION_2_MOUNT))) == [600 * MIB]
+
+
 def test_version_2_without_limits(tmp_path: Path) -> None:
     write(tmp_path / "groups/user.slice", cpu__max="max 100000\n", memory__max="max\n", cpu__stat="usage_usec 9\n")
     found = process(tmp_path, "0::/user.slice\n", VERSION_2_MOUNT)

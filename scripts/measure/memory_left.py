@@ -5,6 +5,7 @@ groups with a limit. Sources: proc(5), `MemAvailable`; in Linux's documentation 
 admin-guide/cgroup-v1/memory.rst.
 """
 
+import math
 import os
 import re
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 from scripts import forecast
 from scripts.measure import cgroup
 
+UNIT_BYTES = 100_000_000
 MEMORY_INFORMATION = Path("/proc/meminfo")
 
 
@@ -21,7 +23,8 @@ def shortage(cutoff: int, image_shape: list[int]) -> str | None:
     needed, left = forecast.memory_bytes(cutoff, image_shape), left_bytes()
     if left is None or needed <= left:
         return None
-    return f"it needs {needed / 1e9:.2f} GB of memory at least and {left / 1e9:.2f} GB are left"
+    said = (math.ceil(needed / UNIT_BYTES) / 10, math.floor(left / UNIT_BYTES) / 10)
+    return "needs {:.1f} GB of memory at least, and {:.1f} GB are left".format(*said)
 
 
 def left_bytes() -> int | None:

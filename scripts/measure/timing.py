@@ -110,7 +110,7 @@ def _why_not(cell: Cell, content: dict[str, Any]) -> str | None:
     if content["failed"]:
         return f"its store couldn't be built: {content['failed']}"
     if shortage := memory_left.shortage(cell.cutoff, content["image_set"]["image_shape"]):
-        return f"{shortage}; {TRY_AGAIN} where there is more"
+        return f"it {shortage}; {TRY_AGAIN} where there is more"
     return None
 
 
