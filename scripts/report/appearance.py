@@ -10,6 +10,8 @@ MOST_LINES = 7
 HIGHLIGHT = COLOURS[0]
 """The one colour of a store's own lines and bars, where each has a panel or row."""
 TEXT_CONTRAST = 4.55
+EMPTY = "empty"
+"""The keyword of a figure's file that has nothing to show but why."""
 TITLE_INCHES = 0.45
 """The band at the top of each figure that holds its title; the page cuts it off and sets its own heading."""
 

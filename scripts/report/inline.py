@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.errors import UserError
-from scripts.report.appearance import TITLE_INCHES
+from scripts.report.appearance import EMPTY, TITLE_INCHES
 from scripts.report.links import PAGE
 
 POINTS_PER_INCH = 72
@@ -19,17 +19,20 @@ SHAPES = re.compile(
     re.DOTALL,
 )
 """A group of nothing but shapes, of which some are links."""
+RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 DUBLIN_CORE = "{http://purl.org/dc/elements/1.1/}"
 
 
 @dataclass(frozen=True)
 class Inlined:
-    """A figure in the page: its name, title and caption (from the file's own metadata), and the element."""
+    """A figure in the page: its name, title and caption (from the file's own metadata), and the element; `empty` where
+    it says only why there is nothing to show."""
 
     name: str
     title: str
     caption: str
     svg: str
+    empty: bool = False
 
 
 def read(path: Path, places: Mapping[str, str]) -> Inlined:
@@ -55,7 +58,8 @@ def read(path: Path, places: Mapping[str, str]) -> Inlined:
     described = f"{path.stem}-title {path.stem}-caption"
     box = f"0 {cut:g} {width:g} {height - cut:g}"
     opening = f'<svg viewBox="{box}" role="img" aria-labelledby="{described}">'
-    return Inlined(path.stem, title, caption, opening + element[element.index(">") + 1 :].rstrip())
+    empty = any(keyword.text == EMPTY for keyword in metadata.iterfind(f".//{DUBLIN_CORE}subject//{RDF}li"))
+    return Inlined(path.stem, title, caption, opening + element[element.index(">") + 1 :].rstrip(), empty)
 
 
 def _smaller(svg: str) -> str:

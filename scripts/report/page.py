@@ -41,8 +41,8 @@ from scripts.report.tables import MAIN_GROUP, Row, Tables
 TEMPLATES = Path(__file__).parent
 MANY_DISTURBED = 0.25
 """Where more than this part of the cells was disturbed, the page says so at its top."""
-COMBINED, WORKERS = "container_codec", "workers"
-"""Figures that the page leaves out where a run has nothing for them, as its section on what wasn't measured says."""
+COMBINED = "container_codec"
+"""The figure of containers and codecs."""
 QUICK_RESULTS = "results/quick"
 TOP = 5
 """Of many stores, so many are in sight where all are listed, the others below a line that opens."""
@@ -113,7 +113,6 @@ def context(
     compared = nodes.compare(records)
     drawn = [figure.name for figure in figures]
     uncombined = combinations.missing(combinations.of(read)) if COMBINED in drawn else ""
-    left_out = {name for name, out in ((COMBINED, uncombined), (WORKERS, not read.operations_like(WORKERS))) if out}
     return {
         "tables": read,
         "css": Markup((TEMPLATES / "page.css").read_text()),
@@ -140,7 +139,7 @@ def context(
         "costs": decomposition.of(results),
         "uncombined": uncombined,
         "combined_title": captions.title(COMBINED) if uncombined else "",
-        "figures": [(figure, Markup(figure.svg)) for figure in figures if figure.name not in left_out],
+        "figures": [(figure, Markup(figure.svg)) for figure in figures if not figure.empty],
         "claims": claims.judge(results),
         "gaps": _gaps(read),
         "apart": _apart(records, main, groups, nodes.pools(compared)),
@@ -179,9 +178,7 @@ def _undecided(questions: list[answers.Question], records: Records, results: str
         {
             "operation": question.name,
             "answer": answer,
-            "command": _again(
-                [answer.leader, *answer.undecided], answer.cutoff, question.name, 4 * _budget(records), results
-            ),
+            "command": _again([answer.leader, *answer.undecided], answer.cutoff, question.name, records, results),
         }
         for question in questions
         for answer in question.answers
@@ -190,11 +187,16 @@ def _undecided(questions: list[answers.Question], records: Records, results: str
     return sorted(found, key=lambda each: -each["answer"].cutoff)
 
 
-def _again(backends: list[str], cutoff: int, operation: str, seconds: float, results: str | None) -> str:
-    """The command that measures these cells again, each for so many seconds."""
-    cells = (f"{backend}/{cutoff}/{operation}" for backend in backends)
+def _again(backends: list[str], cutoff: int, operation: str, records: Records, results: str | None) -> str:
+    """The command that measures these cells again, each for four times as long as the one that was given most."""
+    cells = {f"{backend}/{cutoff}/{operation}": (backend, cutoff, operation) for backend in backends}
+    own = {path: record for path, record in records.items() if _cell(record) in cells.values()}
     place = ["--results", results] if results else []
-    return shlex.join(["python", "scripts", "again", *cells, "--seconds", f"{seconds:g}", *place])
+    return shlex.join(["python", "scripts", "again", *cells, "--seconds", f"{4 * _budget(own):g}", *place])
+
+
+def _cell(record: dict) -> tuple[str, int, str]:
+    return record["cell"]["backend"], record["cell"]["cutoff"], record["cell"]["operation"]
 
 
 def _budget(records: Records) -> float:

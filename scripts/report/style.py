@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 
 from scripts.files import replacing
 from scripts.report import wording
-from scripts.report.appearance import COLOURS, HIGHLIGHT, MOST_LINES, TITLE_INCHES, colour
+from scripts.report.appearance import COLOURS, EMPTY, HIGHLIGHT, MOST_LINES, TITLE_INCHES, colour
 from scripts.report.tables import Tables
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "h")
@@ -167,12 +167,24 @@ def sheet(title: str, height: float, notes: Sequence[str]) -> Figure:
 
 
 def empty(title: str, reasons: list[str], tables: Tables) -> Figure:
-    """A figure that says why there is nothing to draw."""
+    """A figure that says why there is nothing to draw; the page leaves it out."""
     lines = [line for reason in reasons for line in textwrap.wrap(reason, 100)]
     figure, (axes,) = canvas(title, 1, 1, 0.3 + 0.22 * len(lines), source(tables))
     axes.set_axis_off()
     axes.text(0.5, 0.5, "\n".join(lines), ha="center", va="center", color=GREY, size=11, transform=axes.transAxes)
+    figure.set_label(EMPTY)
     return figure
+
+
+def no_lines(title: str, tables: Tables, operations: Sequence[str]) -> Figure | None:
+    """What stands for a figure of lines over the number of images where no line would have two points; else None."""
+    measured = {row["cutoff_images"] for row in tables.main if row["operation"] in operations and row["images"]}
+    if len(measured) > 1:
+        return None
+    said = (
+        "This draws lines over the number of images, and one number has values" if measured else "Nothing was measured"
+    )
+    return empty(title, [f"{said}.", *gaps(tables, operations)], tables)
 
 
 def source(tables: Tables) -> list[str]:
@@ -235,6 +247,8 @@ def legend(figure: Figure, names: dict[str, Look]) -> None:
 def save(figure: Figure, svg: Path, png: Path, title: str, caption: str) -> None:
     """Write both files, the same bytes for the same figure; the SVG carries title and caption as its metadata."""
     metadata = {"Title": title, "Description": caption, "Date": None}
+    if figure.get_label() == EMPTY:
+        metadata["Keywords"] = [EMPTY]
     for path, options in ((svg, {"metadata": metadata}), (png, {"dpi": 160, "metadata": {"Title": title}})):
         with replacing(path) as file:
             figure.savefig(file, format=path.suffix[1:], facecolor="white", **options)

@@ -23,6 +23,8 @@ def draw(tables: Tables, title: str, operations: Sequence[str], *, log: bool, pe
     gaps = style.gaps(tables, operations)
     if not drawn:
         return style.empty(title, ["Nothing was measured for this figure.", *gaps], tables)
+    if (log or not style.many(tables)) and (nothing := style.no_lines(title, tables, operations)):
+        return nothing
     if style.many(tables):
         if not log:
             return _at_largest(tables, title, drawn)

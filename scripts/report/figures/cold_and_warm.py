@@ -28,6 +28,8 @@ def draw(tables: Tables) -> Figure:
     gaps = style.gaps(tables, operations)
     if not drawn:
         return style.empty(title, ["No way of reading was measured both cold and warm.", *gaps], tables)
+    if nothing := style.no_lines(title, tables, operations):
+        return nothing
     many = style.many(tables)
     notes = [
         *style.source(tables),

@@ -19,6 +19,8 @@ def draw(tables: Tables) -> Figure:
     """A panel per backend, a line per operation, one legend; with many, smaller panels."""
     title = captions.title("write_and_read")
     operations = [*tables.operations_like("write"), *tables.operations_like("read")]
+    if nothing := style.no_lines(title, tables, operations):
+        return nothing
     many = style.many(tables)
     looks = style.looks(operations, first=0 if many else len(tables.backends))
     measured = [
@@ -27,8 +29,6 @@ def draw(tables: Tables) -> Figure:
         if any(curves.points(tables, backend, operation) for operation in operations)
     ]
     gaps = style.gaps(tables, operations)
-    if not measured:
-        return style.empty(title, ["Nothing was measured for this figure.", *gaps], tables)
     notes = [
         *style.source(tables),
         f"{curves.bars_note(tables, operations)} Grey, with the same marks: {curves.BASELINE}.",
