@@ -198,9 +198,9 @@ class Results:
         return found
 
     def break_evens(self, most_targets: int | None = None) -> list[BreakEven]:
-        """After how many epochs converting pays, for each cutoff and pair of backends for which all that it needs was
-        measured; into the `most_targets` with the shortest epochs alone, if given. See
-        `scripts.report.statistics.break_even`."""
+        """After how many epochs converting pays, for each cutoff at which anybody notices how long an epoch takes,
+        and each pair of backends for which all that it needs was measured; into the `most_targets` with the shortest
+        epochs alone, if given. See `scripts.report.statistics.break_even`."""
         found = []
         for cutoff in self.tables.cutoffs:
             measured = (self.tables.by_time(operation, cutoff) for operation in EPOCHS)
@@ -211,7 +211,7 @@ class Results:
                 epoch = self._first_of(EPOCHS, cutoff, source, target)
                 write = self._first_of(WRITE_NEW, cutoff, target)
                 read = self._first_of((READ_OLD,), cutoff, source)
-                if epoch and write and read:
+                if epoch and write and read and self.noticeable(epoch, cutoff):
                     found.append(self._break_even(cutoff, source, target, (read, write), epoch))
         return found
 

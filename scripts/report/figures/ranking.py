@@ -1,11 +1,11 @@
 """Which store is best at what?
 
 How many times as long each store takes as the best one, at the largest number of images that was measured, a column per
-operation; on the right how many times as much disk it takes. Lower is better; the first row is the time of the best for
-one image. Green: the best, and what is surely as fast. Hatched, with a question mark: undecided. The darker, the
-farther behind. Rows are in the order of the first column, the geometric mean of the factors of all operations, each of
-which counts the same, disk not; those with an asterisk lack an operation that others have, and come after all that lack
-none. Rows near each other may tie. The last row is a plain file of the same bytes, for disk the raw pixels.
+operation; on the right how many times as much disk it takes. Lower is better; the first row is what one image takes of
+the best. Green: the best, and what is surely as fast. Hatched, with a question mark: undecided. The darker, the farther
+behind. Rows are in the order of the first column, the geometric mean of the factors of all operations, each of which
+counts the same, disk not; those with an asterisk lack an operation that others have, and come after all that lack none.
+Rows near each other may tie. The last row is a plain file of the same bytes, for disk the raw pixels.
 """
 
 from matplotlib.figure import Figure
@@ -41,7 +41,7 @@ def draw(tables: Tables) -> Figure:
         columns.append(DISK)
         for name, row in zip(order, fields, strict=True):
             row.append(_disk(tables, name, cutoff, least))
-        best.append(heat.Field(wording.size(least)))
+        best.append(heat.Field(wording.size(least / cutoff)))
         store = tables.store(next(iter(sizes)), cutoff)
         raw = store["apparent_bytes"] / store["apparent_ratio_to_raw"]
         plain.append(heat.Field(wording.significant(raw / least)))
