@@ -74,9 +74,10 @@ def effect(timed: Timed | None) -> list[str]:
     said = f"in this job the plain file took {wording.times(pace.value)} as long as usual ({between})"
     if pace.outcome == TIED:
         return [f"effect: none that shows, as {said}"]
-    done = "so the time is corrected" if timed.corrected else "so the time stays as it was measured"
-    sure = "" if pace.outcome == DIFFERENT else ", which leaves it open"
-    return [f"effect: {said}{sure}, {done}"]
+    if pace.outcome == DIFFERENT:
+        return [f"effect: {said}, so the time is corrected"]
+    done = "the time is corrected round by round" if timed.corrected else "the time stays as it was measured"
+    return [f"effect: {said}, which leaves it open; {done}"]
 
 
 def _typical(records: list[dict]) -> dict[str, float]:
