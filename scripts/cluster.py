@@ -29,6 +29,8 @@ COPIES_IN_MEMORY = 8
 """Arrays, the store and the plain file, twice over: some clusters count the page cache as a job's memory."""
 PATIENCE = 10
 """How many times as long as the forecast says a job may take."""
+LEAST_LIMIT_SECONDS = 300.0
+"""For a cell on a cluster: the minutes of all cells in a job are added, and few of them take theirs."""
 LEAST_SECONDS_REMEMBERED = 190
 """The Slurm plugin asks for the state of jobs every three minutes at least, and waits for ever for a job that the
 scheduler has forgotten by then (MinJobAge in slurm.conf(5))."""
@@ -80,10 +82,10 @@ def minutes_to_time(wildcards: Any, budget_seconds: float) -> int:
 
 def limit_seconds(plan: Any, wildcards: Any, resources: Any) -> float:
     """Return how long (s) a build or timing may take before it counts as hung: the config's, or derived from the
-    forecast; less than its job on a cluster, whose end leaves no record."""
+    forecast. On a cluster less than its job, whose end leaves no record; jobs of many small cells have time enough."""
     limit = plan.config["time_limit_seconds"] or forecast.limit_seconds(int(wildcards.cutoff), plan.budget_seconds)
     minutes = resources.get("runtime") if plan.on_cluster else None
-    return min(limit, minutes * 60 - min(30, minutes * 15)) if isinstance(minutes, int) else limit
+    return min(limit, max(LEAST_LIMIT_SECONDS, minutes * 60 - 30)) if isinstance(minutes, int) else limit
 
 
 def check(
