@@ -143,10 +143,10 @@ def test_options_of_a_backend_that_is_gone_are_no_defaults(tmp_path):
     ],
 )
 def test_what_cannot_be_compared_is_said_in_the_figure_and_not_on_the_page(tmp_path, names, said):
-    made = Run.of_many(tmp_path, backends=names, **READ).write().summarise().draw("container_codec", "single_image")
+    made = Run.of_many(tmp_path, backends=names, **READ).write().summarise().draw("container_codec", "disk_usage")
     assert said in notes(made)
     assert costs_of(made) is None
-    text = made.page("container_codec", "single_image")
+    text = made.page("container_codec", "disk_usage")
     assert 'id="container_codec"' not in text
     assert text.count("<svg") == 1
     section = shown(text[text.index('<h3 id="more">') : text.index('<section id="reproduce"')])
