@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from scripts import digests, forecast, plan, sharing
+from scripts import digests, forecast, plan, room, sharing
 from scripts.errors import UserError, did_you_mean, shown
 from scripts.files import replacing, write_json
 from scripts.plan import Plan
@@ -148,7 +148,8 @@ def _step(found: Plan, cell: Cell, seconds: float) -> list[str]:
     """The step that times a cell, as the workflow starts it, with another budget."""
     backend, cutoff, operation = cell
     scratch = found.config["scratch_dir"]
-    limit = found.config["time_limit_seconds"] or forecast.limit_seconds(cutoff, seconds)
+    usual = forecast.limit_seconds(cutoff, seconds, in_files=room.in_files(found, backend))
+    limit = found.config["time_limit_seconds"] or usual
     return [
         *("time_operation", "--machine", found.machine, "--name", backend, "--module", found.choices[backend].module),
         *("--options", found.options_text(backend), "--cutoff", str(cutoff), "--operation", operation),

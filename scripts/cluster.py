@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from scripts import forecast
+from scripts import forecast, room
 from scripts.errors import UserError
 
 CORES = 2
@@ -83,7 +83,9 @@ def minutes_to_time(wildcards: Any, budget_seconds: float) -> int:
 def limit_seconds(plan: Any, wildcards: Any, resources: Any) -> float:
     """Return how long (s) a build or timing may take before it counts as hung: the config's, or derived from the
     forecast. On a cluster less than its job, whose end leaves no record; jobs of many small cells have time enough."""
-    limit = plan.config["time_limit_seconds"] or forecast.limit_seconds(int(wildcards.cutoff), plan.budget_seconds)
+    in_files = room.in_files(plan, wildcards.backend)
+    usual = forecast.limit_seconds(int(wildcards.cutoff), plan.budget_seconds, in_files=in_files)
+    limit = plan.config["time_limit_seconds"] or usual
     minutes = resources.get("runtime") if plan.on_cluster else None
     return min(limit, max(LEAST_LIMIT_SECONDS, minutes * 60 - 30)) if isinstance(minutes, int) else limit
 

@@ -19,6 +19,8 @@ PATIENCE = 30
 """How many times as long as that a cell may take before it counts as hung: the slowest of the example takes 8 times."""
 SECONDS_PER_FILE = 0.005
 """Of a network's file system that is slow to make them: a file for each image is what a cell takes longest with."""
+SECONDS_PER_SYNCED_FILE = 0.02
+"""Of a server with hard disks that syncs each file when it is closed, as NFS asks of it."""
 LEAST_LIMIT_SECONDS = 600.0
 PROCESS_BYTES = 80_000_000
 """Of memory, for the process that takes samples, before its first image."""
@@ -49,10 +51,14 @@ def runs_of_a_write(cutoff: int, in_files: bool, budget_seconds: float, minimum_
     return 1 + runs_per_sample * max(minimum_samples, min(settings.maximum_samples, within_budget))
 
 
-def limit_seconds(cutoff: int, budget_seconds: float) -> float:
-    """Return how long (s) a build or timing may take at most; what takes longer counts as hung."""
+def limit_seconds(cutoff: int, budget_seconds: float, *, in_files: bool) -> float:
+    """Return how long (s) a build or timing may take at most; what takes longer counts as hung.
+
+    `in_files` says whether the store has a file for each image, which the slowest file systems make one by one.
+    """
     usual = max(seconds_to_build(cutoff), seconds_to_time(cutoff, budget_seconds))
-    return max(LEAST_LIMIT_SECONDS, PATIENCE * usual + SECONDS_PER_FILE * cutoff)
+    per_image = Settings().long_samples * SECONDS_PER_SYNCED_FILE if in_files else SECONDS_PER_FILE
+    return max(LEAST_LIMIT_SECONDS, PATIENCE * usual + per_image * cutoff)
 
 
 def memory_bytes(cutoff: int, image_shape: Iterable[int]) -> int:

@@ -81,6 +81,9 @@ def lacking(place: Path) -> OSError | None:
     there = os.statvfs(place)
     # The administrator may write where for others there is no space.
     free = (there.f_bavail if os.geteuid() else there.f_bfree) * there.f_frsize
+    # One that has no limit, or doesn't tell it, says that it has 0 blocks in all.
+    if there.f_blocks == 0:
+        return None
     if free >= LITTLE_SPACE_BYTES and not _lacks_inodes(place):
         return None
     words = NO_INODES if free >= LITTLE_SPACE_BYTES else os.strerror(errno.ENOSPC)

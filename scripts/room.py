@@ -8,7 +8,7 @@ works on, and what earlier timings have left (`scripts.measure.scratch`), which 
 import math
 import os
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,15 +17,18 @@ from scripts import forecast
 from scripts.backends import base
 from scripts.errors import UserError
 from scripts.files import nearest_directory
-from scripts.measure import scratch
+from scripts.measure import file_system, scratch
 
 IMAGE_SHAPE = (32, 32, 3)
 IMAGE_BYTES = math.prod(IMAGE_SHAPE) + base.LABEL_BYTES
 """Of an image's pixels and its label."""
 SMALL_STORE_BYTES = 64 << 10
 """What a store of one image takes at most: what its library writes beside the images."""
-LARGEST_BLOCK_BYTES = 64 << 10
-"""Some file systems of a network name as their block what they send at a time, up to a megabyte."""
+LARGEST_BLOCK_BYTES = 128 << 10
+"""A disk's, as exFAT has it. File systems in user space may name megabytes."""
+SERVER_BLOCK_BYTES = 8 << 10
+"""What a small file takes on a server at most. File systems of a network name as their block what they send at a time,
+up to a megabyte."""
 SET_IMAGES, ARCHIVE_BYTES = 60_000, 185_000_000
 """Of CIFAR-10 and of the synthetic images in its place."""
 UNPACKED_RATIO = 1.2
@@ -78,14 +81,15 @@ def check(plan: Any, to_make: Collection[str]) -> None:
 def needs(plan: Any, to_make: Collection[str]) -> Iterator[Need]:
     """Yield what the parts of the run need that makes the normal paths `to_make`."""
     yield Need("its image set", plan.dataset, _image_set(plan, to_make), "download_dir")
-    block = _block_bytes(plan.stores)
-    stores = [_store(plan, *_name_and_cutoff(path), block) for path in _made(plan.manifests(), to_make)]
+    place = nearest_directory(plan.stores)
+    block = block_bytes(file_system.type_of(place), os.statvfs(place).f_frsize)
+    stores = [_store(plan, *_name_and_cutoff(path), block) for path in made(plan.manifests(), to_make)]
     yield Need("its stores", plan.stores, sum(stores, Room()), "store_dir")
-    records = _made(plan.records(), to_make)
+    records = made(plan.records(), to_make)
     if records and not plan.config["scratch_dir"]:
         yield Need("what its timings write", plan.writes, _timings(plan, records, block), "store_dir")
     others = Room(CELL_BYTES, CELL_FILES).times(len(stores) + len(records))
-    libraries = Room(LIBRARY_BYTES, 1).times(len(_made(plan.libraries(), to_make)))
+    libraries = Room(LIBRARY_BYTES, 1).times(len(made(plan.libraries(), to_make)))
     if to_make:
         yield Need("its records and page", "results", others + libraries + Room(PAGE_BYTES, PAGE_FILES), None)
 
@@ -98,13 +102,28 @@ def total(plan: Any, to_make: Collection[str]) -> Room:
 def of_store(backend: base.Backend, options: dict[str, Any], cutoff: int, block: int) -> Room:
     """Return the room that a store of so many images takes on a file system with blocks of so many bytes."""
     footprint = backend.footprint(options, IMAGE_SHAPE)
-    in_files = footprint.files_per_image >= 1
-    unit = block * math.ceil(footprint.files_per_image) if in_files else footprint.page_bytes
+    blocks = math.ceil(footprint.files_per_image) * block
+    unit = blocks if footprint.files_per_image >= 1 else footprint.page_bytes
     image = math.ceil(IMAGE_BYTES / unit) * unit + footprint.bytes_per_image
     return Room(
         min(SMALL_STORE_BYTES, footprint.files * block) + cutoff * image,
         footprint.files + math.ceil(cutoff * footprint.files_per_image),
     )
+
+
+def made(paths: Iterable[str], to_make: Collection[str]) -> list[str]:
+    """Return those paths that are to be made, given the normal paths of all that is."""
+    return [path for path in paths if os.path.normpath(path) in to_make]
+
+
+def in_files(plan: Any, name: str) -> bool:
+    """Say whether a backend or variant of the plan keeps each image in a file of its own."""
+    return _footprint(plan, name).files_per_image >= 1
+
+
+def block_bytes(file_system_type: str, named: int) -> int:
+    """Return the block (bytes) of which a file takes a multiple on a file system that names such a block (bytes)."""
+    return min(named, SERVER_BLOCK_BYTES if file_system.is_of_network(file_system_type) else LARGEST_BLOCK_BYTES)
 
 
 def size(number: float, *others: float) -> str:
@@ -124,7 +143,8 @@ def _check_file_system(plan: Any, found: list[Need]) -> None:
     free = there.f_bavail * there.f_frsize
     keys = list(dict.fromkeys(need.key for need in found if need.key and need.room.bytes))
     elsewhere = f"set {' and '.join(keys)} to" if keys else "run in a copy on"
-    if free < room.bytes:
+    # A file system that has no limit, or doesn't tell it, says that it has 0 blocks in all.
+    if there.f_blocks > 0 and free < room.bytes:
         parts = ", ".join(f"{need.what} {size(need.room.bytes)}" for need in found if need.room.bytes)
         raise UserError(
             f"the run needs up to {size(room.bytes, free)} ({parts}) and {place} has {size(free, room.bytes)} free; "
@@ -132,7 +152,7 @@ def _check_file_system(plan: Any, found: list[Need]) -> None:
         )
     # A file system that makes inodes as it needs them, as btrfs does, says that it has 0 in all.
     if there.f_files > 0 and there.f_favail < room.files:
-        each = [name for name in plan.choices if _footprint(plan, name).files_per_image >= 1]
+        each = [name for name in plan.choices if in_files(plan, name)]
         leave_out = f"the backends that make a file for each image ({', '.join(each)}) or " if each else ""
         raise UserError(
             f"the run makes up to {room.files:,.0f} files and directories, and the file system of {place} has "
@@ -164,8 +184,9 @@ def _timings(plan: Any, records: list[str], block: int) -> Room:
             works_on.append(plain + own if on_a_copy else plain)
             continue
         kept = _kept(plan, name, cutoff, block)
-        in_files = _footprint(plan, name).files_per_image >= 1
-        runs = forecast.runs_of_a_write(cutoff, in_files, plan.budget_seconds, plan.config["minimum_samples"])
+        runs = forecast.runs_of_a_write(
+            cutoff, in_files(plan, name), plan.budget_seconds, plan.config["minimum_samples"]
+        )
         left += kept.times(runs) + Room(0, runs)
         works_on.append(plain + Room(own.bytes - kept.bytes))
     return left + max(works_on, key=lambda room: room.bytes)
@@ -187,15 +208,6 @@ def _store(plan: Any, name: str, cutoff: int, block: int) -> Room:
 def _footprint(plan: Any, name: str) -> base.Footprint:
     choice = plan.choices[name]
     return choice.backend.footprint(choice.options, IMAGE_SHAPE)
-
-
-def _block_bytes(place: str) -> int:
-    return min(os.statvfs(nearest_directory(place)).f_frsize, LARGEST_BLOCK_BYTES)
-
-
-def _made(paths: Collection[str], to_make: Collection[str]) -> list[str]:
-    """Those paths that are to be made."""
-    return [path for path in paths if os.path.normpath(path) in to_make]
 
 
 def _name_and_cutoff(path: str) -> tuple[str, int]:

@@ -75,7 +75,7 @@ def start(plan: Plan, workflow: Any) -> None:
 
 def _gaps_ahead(plan: Plan, to_make: Collection[str]) -> str | None:
     """Say that what is to be read cold will be gaps, where the stores are on a file system that can't be emptied."""
-    cold = [path for path in _made(plan.records(), to_make) if Path(path).stem.endswith("-cold")]
+    cold = [path for path in room.made(plan.records(), to_make) if Path(path).stem.endswith("-cold")]
     why = file_system.never_cold(Path(plan.stores)) if cold and not plan.config["scratch_dir"] else None
     if not why:
         return None
@@ -200,11 +200,6 @@ def _normal(paths: Iterable[str]) -> set[str]:
     return {os.path.normpath(path) for path in paths}
 
 
-def _made(files: Iterable[str], to_make: Collection[str]) -> list[str]:
-    """Those files that are to be made."""
-    return [path for path in files if os.path.normpath(path) in to_make]
-
-
 def _cutoffs(files: Iterable[str], to_make: Collection[str]) -> list[int]:
     """The cutoffs of those manifests or records that are to be made."""
-    return [int(Path(path).parent.name) for path in _made(files, to_make)]
+    return [int(Path(path).parent.name) for path in room.made(files, to_make)]

@@ -9,7 +9,7 @@ import pytest
 from backend_variants import Variant, installed, variants
 from conftest import SMALL, Workflow, mounted
 
-from scripts import forecast, plan, room
+from scripts import forecast, full_disk, plan, room
 
 MOST_RATIO = 1.5
 MOUNTED = "size=200m,nr_inodes=100000"
@@ -95,6 +95,29 @@ def test_a_file_for_each_image_takes_blocks_and_inodes_a_million_times(tmp_path:
     assert 4e6 < total.files < 5e6
     reads = plan.read(config | {"operations": ["read-warm"]}, with_conda=False, on_cluster=False)
     assert room.total(reads, {*reads.manifests(), *reads.records()}).bytes < 20e9
+
+
+def test_a_file_system_that_does_not_tell_its_size_is_taken(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """As one in memory without a limit does, and some of FUSE."""
+    place = mounted(tmp_path / "endless", request.addfinalizer, "size=0,nr_inodes=0")
+    config = {"images": "synthetic", "cutoffs": [1000], "store_dir": str(place)}
+    planned = plan.read(config, with_conda=False, on_cluster=False)
+    room.check(planned, {*planned.manifests(), *planned.records()})
+    assert full_disk.lacking(place) is None
+
+
+def test_what_a_servers_file_system_sends_at_a_time_is_no_block() -> None:
+    assert room.block_bytes("nfs4", 1 << 20) == 8192
+    assert room.block_bytes("9p", 4096) == 4096
+    assert room.block_bytes("exfat", 128 << 10) == 128 << 10
+    assert room.block_bytes("fuse.unknown", 16 << 20) == 128 << 10
+
+
+def test_stores_of_many_files_have_time_where_a_server_syncs_each_file() -> None:
+    """20 ms for each of 100,000 files, in three runs of a write."""
+    assert forecast.limit_seconds(100_000, 2, in_files=True) > 3 * 100_000 * 0.02
+    assert forecast.limit_seconds(100_000, 2, in_files=False) < 1000
+    assert forecast.limit_seconds(1, 2, in_files=True) == 600
 
 
 def test_runs_of_a_write_are_few_where_each_takes_long() -> None:
