@@ -1,5 +1,6 @@
 """The file config.yaml as it stands on the disk, looked at before Snakemake reads it, whose own errors are long."""
 
+import json
 from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,10 @@ from scripts.errors import UserError, shown
 
 
 def check(path: Path) -> None:
-    """Raise UserError where a config file isn't a mapping of keys, each named once, in YAML; a missing one is fine."""
+    """Raise UserError where a config file that is there isn't a mapping of keys, each named once, in YAML or JSON."""
     try:
         text = path.read_text(encoding="utf-8-sig")
-        content = yaml.load(text, _Loader)
+        content = yaml.load(text.replace("\t", " ") if _is_json(text) else text, _Loader)
     except FileNotFoundError:
         return
     except UnicodeDecodeError as error:
@@ -26,11 +27,20 @@ def check(path: Path) -> None:
         remedy = "indent with spaces" if "'\\t'" in str(error.problem) else "write keys as in `cutoffs: [10, 100]`"
         raise UserError(f"{path}{place}: {error.problem}; {remedy}") from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise UserError(f"{path} is no YAML ({shown(str(error).splitlines()[0])}); write it anew") from None
+        raise UserError(f"{path} is no YAML ({shown(str(error).splitlines()[0])}); write it again") from None
     if not isinstance(content, dict):
         raise UserError(
             f"{path} holds no keys; write them as in `cutoffs: [10, 100]`, or get the file from the checkout"
         )
+
+
+def _is_json(text: str) -> bool:
+    """Whether Snakemake reads it as JSON, which may be indented by tabs, and has none elsewhere."""
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 class _Loader(yaml.SafeLoader):

@@ -184,3 +184,13 @@ def test_odd_values_through_snakemake(workflow: Workflow) -> None:
     (line,) = said(workflow)
     assert "not in UTF-8" in line
     assert not (workflow.directory / "results").exists()
+
+
+def test_a_config_in_json_may_be_indented_by_tabs(tmp_path: Path) -> None:
+    """Snakemake reads a file as JSON first; YAML has no tabs there."""
+    path = tmp_path / "config.json"
+    path.write_text('{\n\t"cutoffs": [1]\n}\n')
+    config_file.check(path)
+    path.write_text('{\n\t"cutoffs": [1],\n\t"cutoffs": [2]\n}\n')
+    with pytest.raises(UserError, match="cutoffs is there twice"):
+        config_file.check(path)

@@ -1,6 +1,7 @@
 """Timing one cell for real: what the record holds, which states are verified, what is refused."""
 
 import errno
+import gc
 import json
 import mmap
 import os
@@ -9,12 +10,14 @@ import resource
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -222,6 +225,13 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def answer_in_part() -> None:
+    """Write the length of an answer and its first byte to whom waits for it, and be killed."""
+    sender = next(each for each in gc.get_objects() if isinstance(each, Connection) and each.writable)
+    os.write(sender.fileno(), struct.pack("!i", 1000) + b"x")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 class OddError(Exception):
     """Can be pickled, and can't be made again from that."""
 
@@ -237,6 +247,7 @@ def raise_(error: type[Exception], *arguments: Any) -> None:
     ("function", "arguments", "kind", "says"),
     [
         (die, (), Failed, "its process was killed, most likely for want of memory"),
+        (answer_in_part, (), Failed, "its process was killed, most likely for want of memory"),
         (signal.raise_signal, (signal.SIGSEGV,), Failed, r"its process crashed \(SIGSEGV\)"),
         (os._exit, (3,), Failed, "ended with code 3 and said nothing"),
         (open, (os.devnull,), Failed, "pickle"),
@@ -270,6 +281,20 @@ def test_a_process_that_hangs_is_ended() -> None:
     with pytest.raises(Failed, match="wasn't done after 1 s"):
         process.call(time.sleep, 60, threads=1, limit_seconds=1)
     assert time.monotonic() - start < 30
+
+
+def test_memory_is_watched_once_also_where_its_peak_cannot_be_reset(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As in a sandbox whose kernel lacks /proc/self/clear_refs: no process is started for each sample."""
+    monkeypatch.setattr(costs, "CLEAR_REFERENCES", tmp_path)
+    meter = costs.Meter()
+    watchers = []
+    for _ in range(3):
+        meter.start("backend")
+        watchers.append(meter._watcher)
+        assert meter.stop().peak_memory_bytes is None
+    assert watchers[1:] == [None, None]
 
 
 def test_costs_are_those_of_the_work() -> None:

@@ -54,7 +54,7 @@ class Meter:
     """Counts from `start` to `stop`; may be used again."""
 
     def __init__(self) -> None:
-        self._seen: dict[str, Resident] = {}
+        self._seen: dict[str | None, Resident] = {}
         self.rest()
 
     def rest(self) -> None:
@@ -96,6 +96,7 @@ class Meter:
         now, peak = resident(status), peak_bytes(status)
         watched = self._watcher.stop() if self._watcher else None
         if not (self._peak_is_new and now and peak and self._before and self._at_rest):
+            self._seen[self._kind] = Resident(0, 0)  # looking again wouldn't help
             return None, None
         if self._watcher:
             seen = watched or now

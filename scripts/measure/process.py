@@ -62,9 +62,12 @@ def call(
     sender.close()
     try:
         if not receiver.poll(limit_seconds):
-            raise Failed(f"it wasn't done after {duration(limit_seconds or 0)}, the time limit (time_limit_seconds)")
+            limit = duration(limit_seconds or 0)
+            raise Failed(
+                f"it wasn't done after {limit}, the time limit (time_limit_seconds, on a cluster also runtime)"
+            )
         returned, value = receiver.recv()
-    except EOFError:
+    except (EOFError, OSError):  # the second where it has ended in the middle of its answer
         process.join()
         raise _why_it_ended(process.exitcode or 0) from None
     except BaseException:
