@@ -72,7 +72,7 @@ def prepare(directory: Path) -> None:
 
 
 def run(directory: Path, images: str) -> Results:
-    """Time everything anew and return what was found."""
+    """Time everything again and return what was found."""
     names = ["first", "second", *SLOWED]
     settings = {
         "images": images,

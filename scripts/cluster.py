@@ -192,7 +192,7 @@ def _check_names(asked: Mapping[str, Any]) -> None:
         said = _asked_slurm(*named) if named else ""
         if re.search("invalid (account|partition|feature)", said, re.IGNORECASE):
             raise UserError(
-                f"Slurm wouldn't take a job with {' '.join(named)} ({said.splitlines()[-1]}); mend that in "
+                f"Slurm wouldn't take a job with {' '.join(named)} ({said.splitlines()[-1]}); correct that in "
                 "profiles/slurm/config.yaml, or where it is set"
             )
 

@@ -1,7 +1,7 @@
 """Digests of code: exactly the files that a step or a backend depends on, and the versions of the libraries they use.
 
 Snakemake doesn't see edits in imported modules; each rule carries such a digest as a parameter instead. Manifests and
-records carry them too, so that whoever reads a store or a record knows what made it.
+records carry them too, so that a store and a record say what made them.
 """
 
 import ast

@@ -1,6 +1,6 @@
 """Libraries that are built from sources in this repository: which sources, which versions, and where the built one is.
 
-A library's name has the digest of its sources and of the kind of machine, so that whoever loads it has what its sources
+A library's name has the digest of its sources and of the kind of machine, so that what is loaded is what its sources
 say. Building them is `scripts/compiler.py`.
 """
 

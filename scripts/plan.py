@@ -47,7 +47,7 @@ QUICK_OPERATIONS = ("write-durable", "read-warm", "batch-warm")
 """Of the operations asked for, these alone are in a quick run, if any of them is."""
 
 FOUND_VARIABLE = "IMAGE_STORAGE_BENCHMARK_FOUND"
-"""Hands what the start of a run has found to its jobs on a cluster, which read the plan anew, each on its node."""
+"""Hands what the start of a run has found to its jobs on a cluster, which read the plan again, each on its node."""
 
 
 @dataclass(frozen=True)
@@ -295,7 +295,7 @@ class Plan:
         return digests.code_digest([digests.step_file("page"), *files])
 
     def archive_digest(self) -> str:
-        """What decides whether the archive must be looked at anew: its name, or a file's SHA-256."""
+        """What decides whether the archive must be looked at again: its name, or a file's SHA-256."""
         images = self.config["images"]
         if not configuration.is_path(images):
             return images

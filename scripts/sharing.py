@@ -36,7 +36,7 @@ def check_what_may_only_be_read(plan: Any) -> None:
     if fixed and not Path(plan.dataset, PROVENANCE).exists():
         raise UserError(
             f"{plan.stores} may only be read, and {plan.dataset} has no image set that its stores can be of; set "
-            "download_dir and store_dir to the directories of whoever made them, or store_dir to one of your own"
+            "download_dir and store_dir to the directories of their owner, or store_dir to one of your own"
         )
     check(plan, fixed)
 

@@ -174,12 +174,12 @@ def _forgotten(plan: Plan, workflow: Any) -> list[Any]:
 
 
 def _forget_outdated(plan: Plan, jobs: Iterable[Any], persistence: Any) -> None:
-    """Put aside the records, and remove the manifests, that this run makes anew, what Snakemake remembers of them, and
-    with any of them the tables.
+    """Clear away what this run makes again. Its records move to the outdated ones. Its manifests are removed, and so is
+    what Snakemake remembers of both. The tables are removed where any of them was.
 
     On a cluster a failed job keeps what it has finished (`keep-incomplete` in profiles/slurm), and jobs go on where
-    Snakemake is killed. The next run then takes all that is there for made: nothing old may be among it, nothing new be
-    taken for old by what is remembered, and without the tables it asks for what isn't there.
+    Snakemake is killed. The next run then takes all that is there for made. So nothing old may be there, and nothing
+    new may be taken for old. Without tables the next run asks for the records that are missing.
     """
     manifests, records = _normal(plan.manifests()), _normal(plan.records())
     made_again = [job for job in jobs if not (manifests | records).isdisjoint(_normal(job.output))]

@@ -69,10 +69,14 @@ LONG = ("--set-resources", "time_operation:runtime=31")
         (("--set-resources", "time_operation:slurm_partition=compute"), f"partition compute {KINDS}", EXCLUDE),
         (SKYLAKE, "forgets a job 10 s after its end (MinJobAge)", "--slurm-status-command sacct"),
         ((*SKYLAKE, *LONG), "asks for 62 minutes, and partition main gives 60", "group-components"),
-        ((*SKYLAKE, "slurm_account=theirs"), "--account=theirs --constraint=skylake (allocation failure", "mend that"),
-        ((*SKYLAKE, f"slurm_account='{ACCOUNT},theirs'"), "a job with --account=theirs", "mend that"),
-        (("--default-resources", "constraint=skyleak"), "a job with --constraint=skyleak", "mend that"),
-        ((*SKYLAKE, "slurm_partition=nowhere"), "a job with --partition=nowhere", "mend that"),
+        (
+            (*SKYLAKE, "slurm_account=theirs"),
+            "--account=theirs --constraint=skylake (allocation failure",
+            "correct that",
+        ),
+        ((*SKYLAKE, f"slurm_account='{ACCOUNT},theirs'"), "a job with --account=theirs", "correct that"),
+        (("--default-resources", "constraint=skyleak"), "a job with --constraint=skyleak", "correct that"),
+        ((*SKYLAKE, "slurm_partition=nowhere"), "a job with --partition=nowhere", "correct that"),
         # What else it is, is said last: these pass what comes before.
         ((*SKYLAKE, f"slurm_account={ACCOUNT}"), "MinJobAge", "sacct"),
         (("--set-resources", f"time_operation:slurm_extra='{EXCLUDE}'"), "MinJobAge", "sacct"),

@@ -185,7 +185,7 @@ class _Transfer:
             self._append(response, kept, remaining)
 
     def _append(self, response: requests.Response, kept: int, remaining: int) -> None:
-        """Put what the answer holds behind the first `kept` bytes; what was behind them goes with its first byte."""
+        """Put what the answer holds behind the first `kept` bytes; its first byte cuts off what was behind them."""
         megabyte = 10**6
         received = 0
         window_start, window_bytes = time.monotonic(), 0
@@ -341,7 +341,7 @@ def _is_there(place: Path, published: Published) -> bool:
 
 @contextmanager
 def _alone(partial: Path) -> Iterator[BinaryIO]:
-    """Open the partial file; whoever else has it open is waited for. An empty one isn't left behind."""
+    """Open the partial file; another process that has it open is waited for. An empty one isn't left behind."""
     while True:
         with partial.open("a+b") as file:
             # Some shared file systems have no locks; there the checksum alone guards against two writers.

@@ -131,7 +131,7 @@ def resident_fraction(path: Path) -> float | None:
 
 def tells(path: Path) -> bool:
     """Say whether the kernel tells this user what of a file, or of the first file in a directory, is in the page cache:
-    its owner, and whoever may write it."""
+    its owner, and who may write it."""
     file = next(files_of(path), None)
     return file is None or _may_know(file, os.stat(file))
 

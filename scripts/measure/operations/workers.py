@@ -169,7 +169,7 @@ def _read(
     *,
     cold: bool,
 ) -> None:
-    """Read batches and answer; ready is whoever has opened the reader or, cold, hasn't yet."""
+    """Read batches and answer; the word `ready` comes once the reader is open or, cold, before it is opened."""
 
     def wait_for_the_word() -> None:
         connection.send("ready")
