@@ -213,6 +213,32 @@ def test_what_the_plain_file_leaves_open_widens_each_ratio():
     assert compare(Timed(times["a"].seconds, []), Timed(times["b"].seconds, [])).outcome == DIFFERENT
 
 
+def test_a_machine_that_is_surely_as_usual_still_leaves_open_by_how_much():
+    """Each plain file is within 4 % of the usual one, so no time is corrected; two such jobs may be 8 % apart."""
+    paces = {"a": 0.96, "b": 1.0, "c": 1.04}
+    jobs = {name: planted(2.0 * pace, [pace * value for value in WOBBLE]) for name, pace in paces.items()}
+    times = correct(jobs)
+    assert not any(time.corrected for time in times.values())
+    found = compare(times["c"], times["a"])
+    assert found.low < 1.05 < found.value
+    assert found.outcome == UNDECIDED
+
+
+def test_intervals_of_alike_stores_hold_one_however_little_the_machine_drifts():
+    """The machine differs by 2 or 3 % from job to job, the noise within a job is far less."""
+    chance = np.random.default_rng(21)
+    found = []
+    for _ in range(300):
+        jobs = {}
+        for name in ("a", "b", "c", "d"):
+            own, plain = np.exp(chance.normal(0, 0.025) + chance.normal(0, 0.01, (2, 10)))
+            jobs[name] = Job(list(own), list(plain), list(own / plain))
+        times = correct(jobs)
+        found.append(compare(times["a"], times["b"]))
+    assert not any(ratio.outcome == DIFFERENT for ratio in found)
+    assert sum(not ratio.low <= 1 <= ratio.high for ratio in found) <= 45
+
+
 def test_long_samples_are_corrected_where_plain_files_are_surely_twenty_per_cent_apart():
     jobs = {
         name: Job([3.0, 3.1, 3.2], [plain] * 3, [value / plain for value in (3.0, 3.1, 3.2)])

@@ -5,13 +5,14 @@ file in turn with its backend, and jobs of the same cutoff and operation time th
 one whose plain file has the median time, of two the shorter. A job's *pace* is how many times as long its plain file
 took as usual.
 
-- Surely as usual (`statistics.TIED`): the time stays as it was measured.
-- Undecided: the time stays as well, and what the pace leaves open widens each ratio of it.
-- Surely another (`statistics.DIFFERENT`): the time is divided by the pace, whose interval then counts to that of the
-  time.
-- Where the pace isn't surely as usual, the samples can also be corrected round by round: each over the plain file's of
-  its round, times what that usually takes. It is done where the interval is narrower so, which is where plain file and
-  backend became slower and faster together. Outliers of the plain file alone make it wider, so it isn't done then.
+- Surely another pace than usual (`statistics.DIFFERENT`): the time is divided by the pace. The interval of the pace
+  widens that of the time.
+- Surely as usual (`statistics.TIED`) or undecided: the time stays as it was measured. The interval of the pace widens
+  each ratio of it, since two jobs that are both surely as usual may be nearly 10 % apart.
+- Where the pace isn't surely as usual, the samples can also be corrected round by round: each is divided by the plain
+  file's time in its round and multiplied by the plain file's usual time. This is done where it makes the interval
+  narrower, as it does where plain file and backend became slower and faster together. Outliers of the plain file alone
+  make the interval wider, so it isn't done then.
 
 Source of the last: control variates, as in Law, "Simulation Modeling and Analysis", 5th edition (2015), section 11.4.
 What was measured stays beside the corrected time, in the tables and in the record.
@@ -127,19 +128,18 @@ def _timed(job: Job, usual: float, around: list[float]) -> Timed:
     if not job.baseline:
         return Timed(job.seconds, job.seconds, plain=usual)
     pace = _pace(job.baseline, usual, around)
-    as_measured = Timed(job.seconds, job.seconds, plain=usual, pace=pace)
-    if pace.outcome == TIED:
-        return as_measured
     factor = pace.value if pace.outcome == DIFFERENT else 1.0
-    whole = replace(
-        as_measured,
-        seconds=[seconds / factor for seconds in job.seconds],
+    whole = Timed(
+        [seconds / factor for seconds in job.seconds],
+        job.seconds,
         corrected=pace.outcome == DIFFERENT,
         unknown=(min(1.0, factor / pace.high), max(1.0, factor / pace.low)),
+        plain=usual,
+        pace=pace,
     )
-    if not job.ratios:
+    if pace.outcome == TIED or not job.ratios:
         return whole
-    by_rounds = replace(as_measured, seconds=[usual * ratio for ratio in job.ratios], corrected=True)
+    by_rounds = replace(whole, seconds=[usual * ratio for ratio in job.ratios], corrected=True, unknown=SURE)
     return min(whole, by_rounds, key=_width)
 
 
