@@ -154,11 +154,15 @@ def test_what_is_undecided_is_said_as_such(usual, tmp_path, capsys):
     for sample in taken[:6]:
         sample["seconds"] *= 1.6
     run.change(("lmdb", 100, "write"), samples=samples)
+    other = json.loads(run.record_path("png", 100, "write").read_text())["samples"]
+    other[-1]["started_seconds"] += 1000
+    run.change(("png", 100, "write"), samples=other)
     run.summarise()
     assert compared(usual, tmp_path / "b") == 0
     said = capsys.readouterr().out
     assert re.search(r"lmdb  100  write  1\.\d+ .\? \(\d\.\d+ to \d\.\d+\)", said)
-    assert "python scripts again lmdb/100/write --seconds " in said
+    asked = re.search("python scripts again lmdb/100/write --seconds ([0-9]+)$", said, re.MULTILINE)
+    assert int(asked[1]) < 1000, "the seconds follow from other cells"
     assert re.search(r" surely alike, [1-9]\d* undecided, which more seconds", said)
 
 

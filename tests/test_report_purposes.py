@@ -152,6 +152,13 @@ def test_who_is_undecided_is_never_recommended_and_named_only_where_near():
     assert purposes.in_short(purposes.lines([asked])) == said
 
 
+def test_of_a_first_image_the_time_of_one_is_said(tmp_path):
+    run = Run(tmp_path, ("a", "b"), (1000,), ("first-image-warm",), seconds=lambda *_: 2e-3, noise=0)
+    page = run.write().summarise().draw("ranking").page("ranking")
+    (said,) = rows(page)["One image now from memory first-image-warm"]
+    assert said == "whichever is handiest every store needs 2.00 ms at most for one image"
+
+
 def test_nobody_wins_below_ten_milliseconds(tmp_path):
     """The slowest needs 9 ms for all images, the fastest 1 ms; with 11 ms there is a winner."""
     times = {("a", 100): 1e-3, ("b", 100): 9e-3, ("a", 1000): 1e-3, ("b", 1000): 11e-3}

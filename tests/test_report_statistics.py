@@ -224,19 +224,17 @@ def test_a_machine_that_is_surely_as_usual_still_leaves_open_by_how_much():
     assert found.outcome == UNDECIDED
 
 
-def test_intervals_of_alike_stores_hold_one_however_little_the_machine_drifts():
-    """The machine differs by 2 or 3 % from job to job, the noise within a job is far less."""
+def test_alike_stores_are_not_called_different_however_little_the_machine_drifts():
+    """The machine differs by 2.5 % from job to job, the noise within a job is far less."""
     chance = np.random.default_rng(21)
     found = []
     for _ in range(300):
-        jobs = {}
-        for name in ("a", "b", "c", "d"):
-            own, plain = np.exp(chance.normal(0, 0.025) + chance.normal(0, 0.01, (2, 10)))
-            jobs[name] = Job(list(own), list(plain), list(own / plain))
+        drawn = {name: np.exp(chance.normal(0, 0.025) + chance.normal(0, 0.01, (2, 10))) for name in "abcd"}
+        jobs = {name: Job(list(own), list(plain), list(own / plain)) for name, (own, plain) in drawn.items()}
         times = correct(jobs)
-        found.append(compare(times["a"], times["b"]))
-    assert not any(ratio.outcome == DIFFERENT for ratio in found)
-    assert sum(not ratio.low <= 1 <= ratio.high for ratio in found) <= 45
+        found.append(compare(times["a"], times["b"]).outcome)
+    assert found.count(DIFFERENT) <= 1
+    assert found.count(TIED) >= 240
 
 
 def test_long_samples_are_corrected_where_plain_files_are_surely_twenty_per_cent_apart():

@@ -32,7 +32,7 @@ WRITE_NEW = ("write-durable", "write")
 @dataclass(frozen=True)
 class Crossover:
     """`overtaking` is slower than `overtaken` below `cutoff` (images), which lies between `low` and `high`, and faster
-    above it. `by` is RATIOS where ratios to the baseline decided at any of the cutoffs that it was found from."""
+    above it."""
 
     operation: str
     overtaking: str
@@ -131,7 +131,7 @@ class Results:
     def slowest(self, operation: str, cutoff: int) -> float | None:
         """The time (s) for all images of the slowest store; None where nobody was measured."""
         rows = [row for name in self.tables.backends if (row := self.tables.cell(name, cutoff, operation))]
-        times = [row["median_seconds"] * (1 if _first_image(operation) else cutoff / row["images"]) for row in rows]
+        times = [row["median_seconds"] * (1 if one_image(operation) else cutoff / row["images"]) for row in rows]
         return max(times, default=None)
 
     def size_ratio(self, measure: str, cutoff: int, one: str, other: str) -> Ratio | None:
@@ -186,7 +186,7 @@ class Results:
         """
         found = []
         for operation in self.tables.operations:
-            if _first_image(operation):
+            if one_image(operation):
                 continue
             for backend in self.tables.backends:
                 timed = {cutoff: self.seconds_of_all(backend, cutoff, operation) for cutoff in self.tables.cutoffs}
@@ -252,7 +252,8 @@ class Results:
         return {name: way for name, way in self._jobs if way == _way(self.tables.cell(*name))}
 
 
-def _first_image(operation: str) -> bool:
+def one_image(operation: str) -> bool:
+    """Whether an operation handles one image, however many there are."""
     return operation.startswith(FIRST_IMAGE)
 
 

@@ -7,8 +7,9 @@ took as usual.
 
 - Surely another pace than usual (`statistics.DIFFERENT`): the time is divided by the pace. The interval of the pace
   widens that of the time.
-- Surely as usual (`statistics.TIED`) or undecided: the time stays as it was measured. The interval of the pace widens
-  each ratio of it, since two jobs that are both surely as usual may be nearly 10 % apart.
+- Undecided: the time stays as it was measured. The interval of the pace widens each ratio of it.
+- Surely as usual (`statistics.TIED`): the time stays as well. The pace itself widens each ratio of it, since two jobs
+  that are both surely as usual may be nearly 10 % apart.
 - Where the pace isn't surely as usual, the samples can also be corrected round by round: each is divided by the plain
   file's time in its round and multiplied by the plain file's usual time. This is done where it makes the interval
   narrower, as it does where plain file and backend became slower and faster together. Outliers of the plain file alone
@@ -129,11 +130,12 @@ def _timed(job: Job, usual: float, around: list[float]) -> Timed:
         return Timed(job.seconds, job.seconds, plain=usual)
     pace = _pace(job.baseline, usual, around)
     factor = pace.value if pace.outcome == DIFFERENT else 1.0
+    low, high = (pace.value, pace.value) if pace.outcome == TIED else (pace.low, pace.high)
     whole = Timed(
         [seconds / factor for seconds in job.seconds],
         job.seconds,
         corrected=pace.outcome == DIFFERENT,
-        unknown=(min(1.0, factor / pace.high), max(1.0, factor / pace.low)),
+        unknown=(min(1.0, factor / high), max(1.0, factor / low)),
         plain=usual,
         pace=pace,
     )

@@ -73,12 +73,12 @@ class Differences:
 
     `tied` counts the cells that surely don't differ by more than the threshold, `undecided` those of which the two runs
     can't tell. `open_still` are some of the latter, those that look different by as much as counts, with their ratios;
-    `longer_seconds` is four times as long as a cell was sampled, which makes an interval half as wide.
+    `longer_seconds` is four times as long as any of these was sampled, which makes an interval half as wide.
     `only_before` and `only_after` count cells measured in one run alone, `unlike` those whose samples were taken
     otherwise (number of images, eviction, threads, size of a batch) or have no plain file where it is needed. `noise`
     is the factor by which jobs typically differ between the runs without a cause, assumed where `noise_known` is false:
-    with so few cells nothing shows it. `machines` are those of the two runs,
-    one name or several in each; `measured_alike` says whether the same code measured both.
+    with so few cells nothing shows it. `machines` are those of the two runs, one name or several in each;
+    `measured_alike` says whether the same code measured both.
     """
 
     listed: list[Difference]
@@ -143,13 +143,14 @@ def find(before: Results, after: Results, factor: float = FACTOR) -> Differences
         for (name, ratio), named in zip(ratios.items(), found, strict=True)
         if named and ratio.outcome == DIFFERENT and abs(math.log(ratio.value)) >= math.log(factor)
     ]
+    open_still = _look_different(ratios, factor)
     return Differences(
         listed,
         compared=len(alike),
         tied=outcomes.count(TIED),
         undecided=outcomes.count(UNDECIDED),
-        open_still=_look_different(ratios, factor),
-        longer_seconds=4 * math.ceil(max(row["started_seconds"] for run in (before, after) for row in run.timings)),
+        open_still=open_still,
+        longer_seconds=_longer_seconds(before, after, {name for name, _ in open_still}),
         only_before=len(before.jobs) - len(common),
         only_after=len(after.jobs) - len(common),
         unlike=len(common) - len(alike),
@@ -203,6 +204,15 @@ def _look_different(ratios: dict[CellName, Ratio], factor: float) -> list[tuple[
     found = [(name, ratio) for name, ratio in ratios.items() if ratio.outcome == UNDECIDED]
     apart = [(name, ratio) for name, ratio in found if abs(math.log(ratio.value)) >= math.log(factor)]
     return sorted(apart, key=lambda each: -abs(math.log(each[1].value)))[:MOST_UNDECIDED]
+
+
+def _longer_seconds(before: Results, after: Results, cells: set[CellName]) -> int:
+    """Four times the seconds that the longest of these cells was sampled for, in either run."""
+    rows = [row for run in (before, after) for row in run.timings]
+    started = (
+        row["started_seconds"] for row in rows if (row["backend"], row["cutoff_images"], row["operation"]) in cells
+    )
+    return 4 * math.ceil(max(started, default=0))
 
 
 def _undecided(found: tuple[CellName, Ratio]) -> str:

@@ -208,7 +208,7 @@ def _lead(question: answers.Question) -> tuple[str, str]:
     """Who is best where, and how far ahead at the largest cutoff."""
     last = question.answers[-1]
     if not last.noticeable:
-        found = f"At {wording.images(last.cutoff)} every store needs {last.slowest} at most for all images"
+        found = f"At {wording.images(last.cutoff)} every store needs {last.slowest}"
         return answers.lead_sentence(question), f"{found}: take whichever is handiest."
     timed = question.name not in answers.MEASURES
     verb, amount = ("takes", "as long") if timed else ("has", "as much")
