@@ -248,6 +248,20 @@ def test_runs_without_a_common_cell_are_refused(tmp_path):
         compared(tmp_path / "a", tmp_path / "b")
 
 
+def test_tables_of_another_version_are_refused_in_a_short_line(usual, tmp_path):
+    for name in ("summary.csv", "timings.csv"):
+        (tmp_path / name).write_bytes((usual / name).read_bytes())
+    table = tmp_path / "summary.csv"
+    first, *rows = table.read_text().splitlines()
+    table.write_text("\n".join([first.replace(",pace,", ",is_best,"), *rows, ""]))
+    with pytest.raises(UserError) as found:
+        differences.load(tmp_path)
+    said = str(found.value)
+    assert "summary.csv is not a summary table of this version" in said
+    assert "without pace, with is_best" in said
+    assert len(said) < len(str(table)) + 200
+
+
 def test_exit_codes_through_the_door(usual, tmp_path):
     """3 where something is slower, 1 and one line for an error."""
 

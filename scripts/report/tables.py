@@ -12,7 +12,7 @@ import yaml
 
 from scripts.errors import UserError
 from scripts.files import replacing
-from scripts.report import intact
+from scripts.report import intact, wording
 
 Row = dict[str, Any]
 
@@ -44,7 +44,7 @@ def check(table: str, rows: Iterable[Row]) -> None:
     schema = columns(table)
     for number, row in enumerate(rows, start=1):
         if list(row) != list(schema):
-            raise ValueError(f"{table}: row {number} has columns {list(row)}, expected {list(schema)}")
+            raise ValueError(f"{table}: row {number} {_other_columns(list(row), list(schema))}")
         for name, rule in schema.items():
             fault = _fault(row[name], rule)
             if fault:
@@ -202,6 +202,15 @@ class Tables:
     @cached_property
     def _stores(self) -> dict[tuple[str, int], Row]:
         return {(row["backend"], row["cutoff_images"]): row for row in self.disk_usage}
+
+
+def _other_columns(found: list[str], expected: list[str]) -> str:
+    """What sets the columns of a row apart from those of the schema."""
+    lacking, unknown = (
+        [name for name in ours if name not in theirs] for ours, theirs in ((expected, found), (found, expected))
+    )
+    parts = [f"{word} {wording.all_of(names)}" for word, names in (("without", lacking), ("with", unknown)) if names]
+    return f"has other columns, {', '.join(parts)}" if parts else "has its columns in another order"
 
 
 def _fault(value: Any, rule: dict) -> str | None:
