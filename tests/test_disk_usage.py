@@ -4,7 +4,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from scripts.measure.disk_usage import DiskUsage, measure, settled, until_unchanged
+from scripts.measure.disk_usage import DiskUsage, contents, measure, settled, until_unchanged
 
 
 def test_apparent_and_allocated_bytes_are_what_du_counts(disk: Path) -> None:
@@ -17,6 +17,7 @@ def test_apparent_and_allocated_bytes_are_what_du_counts(disk: Path) -> None:
     assert usage.allocated_bytes == int(allocated.split()[0])
     assert usage.apparent_bytes == sum(index * 700 for index in range(20))
     assert usage.files == 20
+    assert contents(disk) == {"files": usage.files, "apparent_bytes": usage.apparent_bytes}
 
 
 def test_a_sparse_file_allocates_less_than_it_appears(disk: Path) -> None:

@@ -5,12 +5,13 @@ holds. Sources: cgroups(7), and in Linux's documentation admin-guide/cgroup-v2.r
 scheduler/sched-bwc.rst.
 """
 
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+
+from scripts.measure import file_system
 
 PROCESS = Path("/proc/self")
 CPU, MEMORY = "cpu", "memory"
@@ -112,12 +113,8 @@ def _mounts(mountinfo: str, controller: str) -> Iterator[tuple[bool, str, Path]]
         before, after = line.split(" - ", 1)
         type_, _, options = after.split(maxsplit=2)
         if type_ == "cgroup2" or (type_ == "cgroup" and controller in options.split(",")):
-            root, top = (_unescaped(text) for text in before.split()[3:5])
+            root, top = (file_system.unescaped(text) for text in before.split()[3:5])
             yield type_ == "cgroup2", root, Path(top)
-
-
-def _unescaped(text: str) -> str:
-    return re.sub(r"\\(\d{3})", lambda octal: chr(int(octal[1], 8)), text)
 
 
 def _upwards(top: Path, root: str, path: str) -> list[Path]:

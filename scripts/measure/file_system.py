@@ -137,13 +137,18 @@ def mount_of(place: Path, mountinfo: str) -> tuple[str, str, str]:
     for line in mountinfo.splitlines():
         before, after = line.split(" - ", 1)
         mount_point, options = before.split()[4:6]
-        mount_point = re.sub(r"\\(\d{3})", lambda octal: chr(int(octal[1], 8)), mount_point)
+        mount_point = unescaped(mount_point)
         inside = place == Path(mount_point) or Path(mount_point) in place.parents
         if inside and len(mount_point) >= len(best[1]):
             type_, _, own = after.split(maxsplit=2)
             # The mount's options, and the file system's own: how a server is spoken to, what a journal holds.
             best = (type_, mount_point, ",".join(dict.fromkeys([*options.split(","), *own.split(",")])))
     return best
+
+
+def unescaped(path: str) -> str:
+    """Return a path of /proc/self/mountinfo with the spaces and the like that stand there in octal numbers."""
+    return re.sub(r"\\(\d{3})", lambda octal: chr(int(octal[1], 8)), path)
 
 
 def _mount(path: Path) -> tuple[str, str, str]:

@@ -155,11 +155,9 @@ def check(directory: Path, expected_key: str) -> dict[str, Any]:
     remedy = manifest.remedy(directory)
     if not (directory / DATA).is_dir():
         raise UserError(f"the store {directory} has lost its {DATA} directory; {remedy}")
-    usage = disk_usage.measure(directory / DATA)
-    for name in ("files", "apparent_bytes"):
-        there, promised = getattr(usage, name), content[name]
-        if there != promised:
-            raise UserError(f"the store {directory} has {name} {there}, its manifest says {promised}; {remedy}")
+    for name, there in disk_usage.contents(directory / DATA).items():
+        if there != content[name]:
+            raise UserError(f"the store {directory} has {name} {there}, its manifest says {content[name]}; {remedy}")
     return content
 
 
