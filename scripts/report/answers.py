@@ -100,7 +100,7 @@ def questions(results: Results) -> list[Question]:
 
 
 def lead_sentence(question: Question) -> str:
-    """Who is best at which cutoffs, ties said as ties: `lmdb is fastest at 1 image; hdf5 and lmdb tie at 10 images`."""
+    """Who is best at which cutoffs, ties said as ties: `nobody wins at 1 image; hdf5 and lmdb tie at 10 images`."""
     runs = [(who, list(group)) for who, group in groupby(question.answers, key=_who)]
     parts = []
     for (noticeable, best, perhaps), answers in runs:
@@ -109,7 +109,7 @@ def lead_sentence(question: Question) -> str:
         if len(runs) == 1 and len(answers) > 1:
             where = "at every size"
         if not noticeable:
-            parts.append(f"every store finishes {where} before anybody notices")
+            parts.append(f"nobody wins {where}")
             continue
         verb = f"is {question.better}" if len(best) == 1 else "tie"
         open_still = f" (undecided: {wording.all_of(perhaps)})" if perhaps else ""
