@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> None:
         raise UserError(f"--seconds {given.seconds:g} won't do; give how long each cell is to be measured, such as 20")
     run = _run_of(given.results)
     # Where Snakemake ran: the results of a quick run are one level further down.
-    os.chdir(given.results.resolve().parents[1 if run["config"]["quick"] else 0])
+    os.chdir(given.results.resolve().parents[int(run["is_quick"])])
     found = plan.read(run["config"], with_conda=False, on_cluster=False)
     cells = [_cell(name, found) for name in dict.fromkeys(given.cells)]
     _check(run, found, cells)
@@ -78,7 +78,8 @@ def _run_of(results: Path) -> dict[str, Any]:
                 f"{results} was measured {where}, and cells of such a run can't be measured again alone; delete their "
                 "records and run the workflow again, with a larger budget_seconds for all"
             )
-        return run | {"config": dict(run["config"]), "machine": str(run["machine"])}
+        config = run["config"]
+        return {"config": config, "is_quick": bool(config["quick"]), "machine": str(run["machine"])}
     except FileNotFoundError:
         raise UserError(
             f"{path} is missing, so {results} holds no finished run; run the workflow first, or give --results"

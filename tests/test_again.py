@@ -113,6 +113,7 @@ def test_what_could_not_be_compared_with_the_rest_is_refused(finished: Workflow)
         ({"on_cluster": True}, "measured on a cluster"),
         ({"with_conda": True}, "measured with conda"),
         ({"config": 3}, "run.json is damaged"),
+        ({"config": {}}, "run.json is damaged"),
     ):
         run.write_text(json.dumps(known | changed))
         assert said in refused(finished, CELL, "--seconds", "1")
