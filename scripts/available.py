@@ -46,7 +46,7 @@ def lacks_wheel(choice: Choice, distributions: Iterable[str], python: str | None
     """
     version = python or platform.python_version()
     short = ".".join(version.split(".")[:2])
-    for distribution in distributions:
+    for distribution in filter(pins, distributions):
         versions, markers = zip(*pins(distribution), strict=True)
         here = {"python_version": short, "python_full_version": version}
         if any(not marker or Marker(marker).evaluate(here) for marker in markers):

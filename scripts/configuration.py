@@ -138,7 +138,7 @@ def _fault(name: str, key: Schema, value: Any, error: ValidationError) -> str:
     if error.validator == "required":
         return f"{shown(error.absolute_path[0])} names no backend; {instead}"
     if (meant := _meant(key, value)) is not None:
-        return f"{shown(value)} won't do; did you mean {name}={meant}?"
+        return f"{shown(value)} won't do; write it as {name}={meant}"
     where = f" of {error.absolute_path[0]}" if isinstance(value, dict) and error.absolute_path else ""
     return f"{shown(error.instance)}{where} won't do; {instead}"
 

@@ -116,7 +116,7 @@ def test_a_codec_in_the_name_of_a_backend_needs_no_variant(name: str, options: d
         ({"backends": ["hdf5-png"]}, "hdf5-png is unknown"),
         ({"backends": ["lmdb-pgn"]}, "lmdb-pgn is unknown"),
         ({"codecs": ["pgn"]}, "codecs: pgn is unknown; did you mean png?"),
-        ({"backends": "every"}, "write a list"),
+        ({"backends": "every"}, "write it as backends=[every]"),
         ({"variants": {"lmdb-png": {"backend": "hdf5"}}}, "lmdb-png means"),
     ],
 )

@@ -121,7 +121,7 @@ def test_snakemake_has_nothing_to_do_while_cells_are_timed(workflow: Workflow) -
 
 def test_records_that_overlap_are_refused(finished: Workflow) -> None:
     one, other = sorted((finished.directory / "results/records").rglob("*.json"))[:2]
-    changed = read(one) | {"started": read(other)["started"], "ended": read(other)["ended"]}
+    changed = read(one) | {"clock": read(other)["clock"]}
     one.write_text(json.dumps(changed))
     done = finished.run("--forcerun", "summarise")
     assert done.returncode != 0
