@@ -5,6 +5,7 @@ import importlib
 import json
 import re
 from itertools import combinations
+from math import exp, hypot, log
 from statistics import geometric_mean, median
 
 import pytest
@@ -137,6 +138,14 @@ def ends(one: Rounds, other: Rounds) -> tuple[float, float]:
     return ratios[outside], ratios[-1 - outside]
 
 
+def widened(value: float, interval: tuple[float, float], *factors: float) -> tuple[float, float]:
+    """An interval that holds the value, and how far each of the factors is from 1, in squares on logarithms."""
+    low, high = min(interval[0], value), max(interval[1], value)
+    below = hypot(log(value / low), *(log(min(1, factor)) for factor in factors))
+    above = hypot(log(high / value), *(log(max(1, factor)) for factor in factors))
+    return value * exp(-below), value * exp(above)
+
+
 @pytest.mark.parametrize("noise", [0.01, 0.06])
 @pytest.mark.parametrize("operation", ["write", "read-warm", "read-cold", "workers-warm"])
 def test_the_table_says_how_far_each_is_from_the_best(tmp_path, operation, noise):
@@ -156,8 +165,8 @@ def test_the_table_says_how_far_each_is_from_the_best(tmp_path, operation, noise
         low, value, high = (row[f"ratio_to_best{end}"] for end in ("_low", "", "_high"))
         assert low <= value <= high
         if name != leader and {name, leader} <= set(as_measured):
-            expected = ends(taken[name], taken[leader])
-            assert (low, high) == pytest.approx((min(expected[0], value), max(expected[1], value))), name
+            expected = widened(value, ends(taken[name], taken[leader]), 1 / row["pace"], cells[leader]["pace"])
+            assert (low, high) == pytest.approx(expected), name
         within = 1.05 if row["interval_kind"] == cells[leader]["interval_kind"] == "95 % interval" else 1.2
         outcome = "different" if low > within else "tied" if high <= within and low >= 1 / within else "undecided"
         assert row["outcome"] == ("best" if name == leader else outcome), name
