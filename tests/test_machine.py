@@ -1,4 +1,4 @@
-"""The name of a machine: its CPU, whoever made it, and what a container may use of cores and memory."""
+"""The name of a machine: its CPU, its maker, and what a container may use of cores and memory."""
 
 import os
 import subprocess

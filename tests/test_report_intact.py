@@ -1,4 +1,4 @@
-"""Damaged tables: whoever reads one says so, and the digests beside them tell which it is."""
+"""Damaged tables: a step that reads one says so, and the digests beside the tables tell which it is."""
 
 from collections.abc import Callable
 from pathlib import Path

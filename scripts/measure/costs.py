@@ -64,7 +64,7 @@ class Meter:
         self._at_rest = resident(_status())
 
     def start(self, kind: str | None = None) -> None:
-        """Begin to count, work of this kind; of the first of a kind, memory is watched."""
+        """Begin to count work of one kind; in the first run of each kind memory is watched."""
         self._kind = kind
         self._watcher = Watcher() if kind and kind not in self._seen and self._at_rest else None
         self._before = resident(_status())
