@@ -52,7 +52,7 @@ def test_a_mistake_is_one_line_through_snakemake(workflow: Workflow, config: str
         ({"cutoffs": [1, 1]}, "1 is there twice"),
         ({"operations": ["read"]}, "did you mean read-"),
         ({"quick": "maybe"}, "maybe won't do; give true or false"),
-        ({"cutoffs": 10}, "did you mean cutoffs=[10]?"),
+        ({"cutoffs": 10}, "write it as cutoffs=[10]"),
         ({"minimum_samples": 3}, "3 won't do; give a whole number from 6 to 10"),
         ({"machine": "a/b"}, "machine"),
         ({"variants": {"x y": {"backend": "lmdb"}}}, "variants"),

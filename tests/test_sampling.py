@@ -106,9 +106,11 @@ def test_the_most_samples_are_spread_over_the_budget() -> None:
         moments.append(time.monotonic())
         return 1.0 + len(moments)
 
+    began = time.monotonic()
     list(alternate(lambda _: take(), lambda _: None, settings))
-    # Nine where the machine is busy and one comes too late for its turn.
-    assert len(moments) in (9, 10)
+    # Fewer where the machine is busy and some come too late for their turn.
+    assert len(moments) <= settings.maximum_samples
+    assert time.monotonic() - began >= settings.budget_seconds
     assert all(later - sooner >= 0.0199 for sooner, later in pairwise(moments))
 
 
