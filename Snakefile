@@ -2,14 +2,15 @@
 
 import re
 
-from scripts import supported
+from scripts.common import supported
 
 supported.check()
 
-from scripts import cluster, plan
-from scripts.ending import Ending
-from scripts.report import captions, intact
-from scripts.start import records_for_tables
+from scripts.plan import cluster, plan
+from scripts.plan.ending import Ending
+from scripts.plan.start import records_for_tables
+from scripts.report import intact
+from scripts.report.draw import captions
 from snakemake.settings.types import DeploymentMethod
 from snakemake.utils import min_version
 
@@ -223,12 +224,12 @@ rule summarise:
         latencies=f"{RESULTS}/latencies.csv",
         summary=report(
             f"{RESULTS}/summary.csv",
-            caption="scripts/report/rst/summary.rst",
+            caption="scripts/report/page/rst/summary.rst",
             category="Tables",
         ),
         disk_usage=report(
             f"{RESULTS}/disk_usage.csv",
-            caption="scripts/report/rst/disk_usage.rst",
+            caption="scripts/report/page/rst/disk_usage.rst",
             category="Tables",
         ),
     log:
@@ -259,7 +260,7 @@ rule figure:
     output:
         svg=report(
             f"{RESULTS}/figures/{{figure}}.svg",
-            caption="scripts/report/rst/figure.rst",
+            caption="scripts/report/page/rst/figure.rst",
             category="Figures",
             labels={"figure": "{figure}"},
         ),
@@ -290,7 +291,7 @@ rule page:
     output:
         report(
             f"{RESULTS}/report.html",
-            caption="scripts/report/rst/page.rst",
+            caption="scripts/report/page/rst/page.rst",
             category="Page",
         ),
     log:

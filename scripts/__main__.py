@@ -1,4 +1,4 @@
-"""The door to every step: `python scripts STEP ARGUMENTS` runs `scripts/STEP.py`, from any directory.
+"""The door to every step: `python scripts STEP ARGUMENTS` runs `scripts/steps/STEP.py`, from any directory.
 
 It puts the checkout on the import path, holds the host's lock (a timing alone, every other step shared), and turns what
 a user can put right (a `UserError`, a full disk, a missing permission) into one line on standard error and exit code 1.
@@ -20,14 +20,13 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 def main(arguments: list[str]) -> int:
     """Run the step named by the first argument with the rest; returns the exit code."""
     sys.path[0] = str(CHECKOUT)
-    from scripts import supported
+    from scripts.common import supported
 
     supported.check()
-    from scripts import full_disk
-    from scripts.errors import NOT_PERMITTED, UserError
+    from scripts.common import full_disk
+    from scripts.common.errors import NOT_PERMITTED, UserError
 
-    steps = sorted(path.stem for path in (CHECKOUT / "scripts").glob("*.py") if "\ndef main(" in path.read_text())
-    steps.remove("__main__")
+    steps = sorted(path.stem for path in (CHECKOUT / "scripts/steps").glob("*.py"))
     if not arguments or arguments[0] not in steps:
         print(f"usage: python scripts STEP ARGUMENTS, with STEP one of: {', '.join(steps)}", file=sys.stderr)
         return 2
@@ -35,7 +34,7 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, _end)
     try:
         with _lock_of(step, rest):
-            importlib.import_module(f"scripts.{step}").main(rest)
+            importlib.import_module(f"scripts.steps.{step}").main(rest)
     except UserError as error:
         print(f"error in {step}: {error}", file=sys.stderr)
         return 1
@@ -96,7 +95,7 @@ def _end(number: int, frame: object) -> None:
 
 def _lock_of(step: str, arguments: list[str]) -> AbstractContextManager[None]:
     """The host's lock, as this step holds it; none where it's only asked for help, or starts steps that hold it."""
-    from scripts.measure import lock
+    from scripts.system import lock
 
     if {"-h", "--help"} & set(arguments) or step == STARTING_STEP:
         return nullcontext()

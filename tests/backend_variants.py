@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from scripts import backends, codecs, compiler
+from scripts import backends, codecs
 from scripts.backends import base
-from scripts.errors import UserError
+from scripts.backends.go import compiler
+from scripts.common.errors import UserError
 
 COUNT = 40
 ROWS_PER_BLOCK = 6
@@ -45,7 +46,7 @@ class Variant(NamedTuple):
 def values_to_try(name: str, option: base.Option) -> set[Any]:
     """Every value of a short list of choices, both ends of a range of numbers, and an odd number where any will do.
 
-    Of codecs one that is the pixels themselves and one that isn't: the others take the same way (`scripts/values.py`).
+    Of codecs one that is the pixels themselves and one that isn't: the others take the same way (`shared/values.py`).
     """
     if name == "codec":
         return {option.default, "png"}

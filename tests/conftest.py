@@ -17,11 +17,14 @@ import numpy as np
 import pytest
 import yaml
 
-from scripts import available, backends, compiler, sealed
-from scripts.dataset import archive, synthetic
+from scripts import backends
+from scripts.backends.go import compiler
+from scripts.common import sealed
 from scripts.dataset.image_set import PROVENANCE, PROVENANCE_VERSION, ImageSet, provenance_digests
-from scripts.measure import lock
-from scripts.measure.store import Choice
+from scripts.dataset.sources import cifar10, synthetic
+from scripts.plan import available
+from scripts.stores.store import Choice
+from scripts.system import lock
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 SNAKEMAKE = Path(sys.executable).with_name("snakemake")
@@ -136,12 +139,12 @@ def write_image_set(directory: Path, count: int, images: np.ndarray | None = Non
 def write_small_archive(path: Path, rows: int = 10, seed: int = 0) -> None:
     """Write an archive of two training batches and a test batch of `rows` images each."""
 
-    def batch(number: int) -> archive.Batch:
+    def batch(number: int) -> cifar10.Batch:
         images = synthetic.generate(rows, seed=seed, first=number * rows)
-        return archive.Batch(images, synthetic.generate_labels(rows, seed=seed, first=number * rows))
+        return cifar10.Batch(images, synthetic.generate_labels(rows, seed=seed, first=number * rows))
 
     with open(path, "wb") as file:
-        archive.write_archive(file, list(synthetic.LABEL_NAMES), map(batch, (0, 1)), batch(2), synthetic=False)
+        cifar10.write_archive(file, list(synthetic.LABEL_NAMES), map(batch, (0, 1)), batch(2), synthetic=False)
 
 
 @dataclass
@@ -197,8 +200,8 @@ class Workflow:
         """Copy the figures that are left out otherwise."""
         shutil.copytree(CHECKOUT / FIGURES, self.directory / FIGURES, dirs_exist_ok=True)
 
-    def edit(self, path: str, addition: str = "\n") -> None:
-        """Append to a file."""
+    def edit(self, path: str, addition: str = "\nEDITED = True\n") -> None:
+        """Append to a file; without `addition`, a line of code."""
         with open(self.directory / path, "a") as file:
             file.write(addition)
 

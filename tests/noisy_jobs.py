@@ -4,10 +4,10 @@ from collections import defaultdict
 
 import numpy as np
 
-from scripts.measure.sampling import block, enough
 from scripts.measure.settings import Settings
-from scripts.report.comparison import CellName, Results
-from scripts.report.corrections import Job
+from scripts.measure.stopping import block, enough
+from scripts.report.compare.comparison import CellName, Results
+from scripts.report.compare.corrections import Job
 from scripts.report.tables import Tables
 
 SETTINGS = Settings()

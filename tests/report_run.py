@@ -10,10 +10,12 @@ from datetime import UTC, datetime, timedelta
 from itertools import cycle
 from pathlib import Path
 
-from scripts import backends, figure, page, sealed, summarise
+from scripts import backends
+from scripts.common import sealed
 from scripts.dataset.image_set import PROVENANCE, PROVENANCE_VERSION, SYNTHETIC_LABEL
-from scripts.measure.manifest import MANIFEST, MANIFEST_VERSION
-from scripts.report import captions
+from scripts.report.draw import captions
+from scripts.steps import figure, page, summarise
+from scripts.stores.manifest import MANIFEST, MANIFEST_VERSION
 
 OPERATIONS = (
     *("write", "write-durable", "read-warm", "read-cold"),

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 import pytest
 
-from scripts.measure import lock
+from scripts.system import lock
 
 NODES = ("n1", "n2")
 LOCK = "lock"

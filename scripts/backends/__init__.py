@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.backends import base
-from scripts.errors import UserError, did_you_mean
+from scripts.common.errors import UserError, did_you_mean
 
 
 def names() -> list[str]:

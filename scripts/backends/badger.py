@@ -8,7 +8,7 @@
 Settings and where they come from, measured on 10,000 CIFAR-10 images of 32x32 unless said otherwise:
 
 - Many images cross into Go in one call, at most 1,024 or 4 MiB to write and all of a batch to read
-  (`benchmarks/border.py`).
+  (`tests/yardsticks/border.py`).
 - StreamWriter, Badger's own way for sorted keys in a new database. It's fed 1 MiB at a time: with 4 MiB it took 1.7
   times as long, a WriteBatch 1.1 times.
 - There is nothing to compact: StreamWriter writes tables where compaction would put them. So no compactor runs.
@@ -30,19 +30,19 @@ Settings and where they come from, measured on 10,000 CIFAR-10 images of 32x32 u
   no option to leave that out.
 - Between calls a reader keeps: the maps of all files, one transaction, and with codecs a buffer of values, 4 MiB from
   the first batch on.
-- A process that was forked after the library was used can't use it at all (`scripts/go_stores`).
+- A process that was forked after the library was used can't use it at all (`scripts/backends/go`).
 """
 
 from dataclasses import replace
 
-from scripts import go_stores
 from scripts.backends import base
+from scripts.backends.go import store
 
 
-class Backend(go_stores.Backend):
+class Backend(store.Backend):
     """A log-structured merge tree in Go, with values apart from keys."""
 
     kind, file = "badger", "MANIFEST"
-    native = replace(go_stores.NATIVE, modules=("github.com/dgraph-io/badger/v4", "github.com/dgraph-io/ristretto/v2"))
+    native = replace(store.NATIVE, modules=("github.com/dgraph-io/badger/v4", "github.com/dgraph-io/ristretto/v2"))
     options = {"codec": base.CODEC}
     takes = base.Footprint(files=8, bytes_per_image=60)

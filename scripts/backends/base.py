@@ -1,8 +1,8 @@
 """The contract of every backend: what writing and reading a store mean, the checks that all share, and durability.
 
 A backend is one file beside this one that defines `class Backend(base.Backend)`. At its top it imports the standard
-library, NumPy and what this project has for backends: this module, codecs, `scripts.values`. Its own library it imports
-only inside the functions that need it.
+library, NumPy and what this project has for backends: this module, the codecs and `scripts.backends.shared`. It imports
+its own library only inside the functions that need it.
 """
 
 import os
@@ -18,9 +18,10 @@ from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 
-from scripts import codecs, full_disk
-from scripts.durability import sync_directory, sync_file, sync_file_system, sync_tree
-from scripts.errors import UserError
+from scripts import codecs
+from scripts.common import full_disk
+from scripts.common.errors import UserError
+from scripts.system.disk.durability import sync_directory, sync_file, sync_file_system, sync_tree
 
 __all__ = [
     "BLOCK_BYTES",
@@ -233,7 +234,7 @@ class Backend(ABC):
     """The library that must be built for it first, if any."""
     options: ClassVar[dict[str, Option]] = {}
     thread_variables: ClassVar[tuple[str, ...]] = ()
-    """The environment variables, beside those of `scripts.measure.process`, in which its libraries look for the number
+    """The environment variables, beside those of `scripts.system.process`, in which its libraries look for the number
     of threads that they compute with."""
     fork_safe: ClassVar[bool]
     """Whether a reader opened before a fork may be used after it, in the child. Where it isn't, the library may refuse
@@ -252,7 +253,7 @@ class Backend(ABC):
         With `durable`, returns once data, metadata and directory entries are on the disk, the entry of `path` in its
         parent included; without, bytes may be left in the page cache. Raises FileExistsError if `path` is there, and
         ValueError for other shapes and types. A full disk and a quota that is used up are an OSError, whatever the
-        library makes of it (`scripts.full_disk`). Whatever stops it, it leaves no open file and no `path` behind.
+        library makes of it (`full_disk`). Whatever stops it, it leaves no open file and no `path` behind.
         """
         count, *image_shape = images.shape if len(images.shape) == 4 else (0, 0, 0, 3)
         if min(count, *image_shape) < 1 or image_shape[2] != 3:

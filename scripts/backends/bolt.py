@@ -7,7 +7,7 @@
 Settings and where they come from, measured on 10,000 CIFAR-10 images of 32x32 unless said otherwise:
 
 - Many images cross into Go in one call, at most 1,024 or 4 MiB to write and all of a batch to read
-  (`benchmarks/border.py`). Each write is a transaction; 256 or 4,096 images in one took as long.
+  (`tests/yardsticks/border.py`). Each write is a transaction; 256 or 4,096 images in one took as long.
 - Keys in order and FillPercent 1, bbolt's own advice for keys that are only appended.
 - NoSync, and one fsync at the end where it's durable; bbolt's fdatasync of the first four pages can't be turned off.
 - NoGrowSync: otherwise it took 1.6 times as long to write, and the file ended a third longer. It's safe, as what was
@@ -24,20 +24,20 @@ Settings and where they come from, measured on 10,000 CIFAR-10 images of 32x32 u
 - One cursor for all reads: Bucket.Get, which makes one for each, took 1.3 times as long in batches.
 - Between calls a reader keeps: the map, one transaction and its cursor, and with codecs a buffer of values, 4 MiB from
   the first batch on.
-- A process that was forked after the library was used can't use it at all (`scripts/go_stores`).
+- A process that was forked after the library was used can't use it at all (`scripts/backends/go`).
 """
 
 from dataclasses import replace
 
-from scripts import go_stores
 from scripts.backends import base
+from scripts.backends.go import store
 
 
-class Backend(go_stores.Backend):
+class Backend(store.Backend):
     """A memory-mapped B+ tree in Go."""
 
     kind, file = "bolt", "images.bolt"
-    native = replace(go_stores.NATIVE, modules=("go.etcd.io/bbolt",))
+    native = replace(store.NATIVE, modules=("go.etcd.io/bbolt",))
     options = {
         "codec": base.CODEC,
         "page_bytes": base.Option(4096, "how many bytes a page of the tree has", (4096, 8192, 16384, 32768, 65536)),

@@ -37,8 +37,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scripts import arrow, codecs, values
+from scripts import codecs
 from scripts.backends import base
+from scripts.backends.shared import arrow, values
 
 if TYPE_CHECKING:
     import pyarrow

@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scripts.backends import base
-from scripts.errors import UserError
+from scripts.common.errors import UserError
 
 if TYPE_CHECKING:
     from h5py.h5d import DatasetID

@@ -43,8 +43,9 @@ from typing import Any
 
 import numpy as np
 
-from scripts import codecs, values
+from scripts import codecs
 from scripts.backends import base
+from scripts.backends.shared import values
 
 IMAGES_PER_BATCH = 128
 WRITE_BUFFER_BYTES = 16 << 20

@@ -32,9 +32,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scripts import codecs, values
+from scripts import codecs
 from scripts.backends import base
-from scripts.errors import UserError
+from scripts.backends.shared import values
+from scripts.common.errors import UserError
 
 if TYPE_CHECKING:
     import lmdb

@@ -49,8 +49,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scripts import codecs, values
+from scripts import codecs
 from scripts.backends import base
+from scripts.backends.shared import values
 
 if TYPE_CHECKING:
     import rocksdict

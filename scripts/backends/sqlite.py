@@ -38,8 +38,9 @@ from typing import Any
 
 import numpy as np
 
-from scripts import codecs, values
+from scripts import codecs
 from scripts.backends import base
+from scripts.backends.shared import values
 
 FILE = "images.sqlite"
 TABLES = (

@@ -41,8 +41,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from scripts import codecs, values
+from scripts import codecs
 from scripts.backends import base
+from scripts.backends.shared import values
 
 INDEX = "index.bin"
 NUMBER = np.dtype(np.int64)

@@ -47,8 +47,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scripts import sharded
 from scripts.backends import base
+from scripts.backends.shared import zarr3
 
 if TYPE_CHECKING:
     import tensorstore
@@ -61,14 +61,14 @@ class Backend(base.Backend):
     """Chunked arrays in a folder of plain files, many chunks to a file."""
 
     packages = {"tensorstore": "tensorstore"}
-    options = sharded.OPTIONS
+    options = zarr3.OPTIONS
     fork_safe = False
     several_readers = True
     opens_without_writing = True
 
     def footprint(self, options: dict[str, Any], image_shape: Sequence[int]) -> base.Footprint:
         """Count the files of the shards as well."""
-        return sharded.footprint(options, image_shape)
+        return zarr3.footprint(options, image_shape)
 
     def open(self, path: Path, options: dict[str, Any]) -> "Reader":
         """Open both arrays; what the options did is written in them."""
@@ -79,9 +79,9 @@ class Backend(base.Backend):
         self, path: Path, images: base.Source, labels: base.Source, durable: bool, options: dict[str, Any]
     ) -> None:
         _, *image_shape = images.shape
-        layout = sharded.layout(images.shape, options)
+        layout = zarr3.layout(images.shape, options)
         chunk_codecs: list[dict[str, Any]] = [{"name": "bytes"}]
-        if settings := sharded.COMPRESSORS[options["compression"]]:
+        if settings := zarr3.COMPRESSORS[options["compression"]]:
             chunk_codecs.append({"name": options["compression"], "configuration": settings})
         if layout.has_shards:
             sharding = {
@@ -92,21 +92,19 @@ class Backend(base.Backend):
             chunk_codecs = [{"name": "sharding_indexed", "configuration": sharding}]
         context = _context()
         (path / METADATA).write_text(json.dumps({"zarr_format": 3, "node_type": "group", "attributes": {}}))
-        stored_images = _create(path / sharded.IMAGES, images, "uint8", layout.images_per_shard, chunk_codecs, context)
-        stored_labels = _create(
-            path / sharded.LABELS, labels, "int64", layout.labels_per_chunk, [LITTLE_ENDIAN], context
-        )
-        sharded.write(images, labels, layout, partial(_put, stored_images), partial(_put, stored_labels))
+        stored_images = _create(path / zarr3.IMAGES, images, "uint8", layout.images_per_shard, chunk_codecs, context)
+        stored_labels = _create(path / zarr3.LABELS, labels, "int64", layout.labels_per_chunk, [LITTLE_ENDIAN], context)
+        zarr3.write(images, labels, layout, partial(_put, stored_images), partial(_put, stored_labels))
         if durable:
             base.sync_file_system(path)
 
 
-class Reader(sharded.Reader):
+class Reader(zarr3.Reader):
     """Holds both arrays."""
 
     def __init__(self, path: Path, options: dict[str, Any]) -> None:
         self._context = _context()
-        opening = [_open(path / name, self._context, open=True, read=True) for name in (sharded.IMAGES, sharded.LABELS)]
+        opening = [_open(path / name, self._context, open=True, read=True) for name in (zarr3.IMAGES, zarr3.LABELS)]
         self._images, self._stored_labels = (future.result() for future in opening)
         layout = self._images.chunk_layout
         per_chunk, per_shard = layout.read_chunk.shape[0], layout.write_chunk.shape[0]

@@ -33,8 +33,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scripts import sharded
 from scripts.backends import base
+from scripts.backends.shared import zarr3
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -48,14 +48,14 @@ class Backend(base.Backend):
     """Chunked arrays in a folder of plain files, many chunks to a file."""
 
     packages = {"zarr": "zarr"}
-    options = sharded.OPTIONS
+    options = zarr3.OPTIONS
     fork_safe = False
     several_readers = True
     opens_without_writing = True
 
     def footprint(self, options: dict[str, Any], image_shape: Sequence[int]) -> base.Footprint:
         """Count the files of the shards as well."""
-        return sharded.footprint(options, image_shape)
+        return zarr3.footprint(options, image_shape)
 
     def open(self, path: Path, options: dict[str, Any]) -> "Reader":
         """Open both arrays; what the options did is written in them."""
@@ -66,14 +66,14 @@ class Backend(base.Backend):
     ) -> None:
         zarr = _zarr()
         _, *image_shape = images.shape
-        layout = sharded.layout(images.shape, options)
+        layout = zarr3.layout(images.shape, options)
         compressors = None
-        if settings := sharded.COMPRESSORS[options["compression"]]:
+        if settings := zarr3.COMPRESSORS[options["compression"]]:
             compressors = [getattr(zarr.codecs, COMPRESSORS[options["compression"]])(**settings)]
         same = {"filters": None, "fill_value": 0, "config": {"write_empty_chunks": True}}
         group = zarr.create_group(zarr.storage.LocalStore(path))
         stored_images = group.create_array(
-            sharded.IMAGES,
+            zarr3.IMAGES,
             shape=images.shape,
             dtype=images.dtype,
             chunks=(layout.images_per_chunk, *image_shape),
@@ -82,14 +82,14 @@ class Backend(base.Backend):
             **same,
         )
         stored_labels = group.create_array(
-            sharded.LABELS,
+            zarr3.LABELS,
             shape=labels.shape,
             dtype="<i8",
             chunks=layout.labels_per_chunk,
             compressors=None,
             **same,
         )
-        sharded.write(
+        zarr3.write(
             *(images, labels, layout),
             lambda start, block: stored_images.set_basic_selection(slice(start, start + len(block)), block),
             lambda start, block: stored_labels.set_basic_selection(slice(start, start + len(block)), block),
@@ -98,13 +98,13 @@ class Backend(base.Backend):
             base.sync_file_system(path)
 
 
-class Reader(sharded.Reader):
+class Reader(zarr3.Reader):
     """Holds both arrays."""
 
     def __init__(self, path: Path, options: dict[str, Any]) -> None:
         zarr = _zarr()
         group = zarr.open_group(zarr.storage.LocalStore(path, read_only=True), mode="r")
-        self._images, self._stored_labels = group[sharded.IMAGES], group[sharded.LABELS]
+        self._images, self._stored_labels = group[zarr3.IMAGES], group[zarr3.LABELS]
         per_chunk, *_ = self._images.chunks
         per_shard, *_ = self._images.shards or self._images.chunks
         super().__init__(path, self._images.shape, per_chunk, per_shard, options)

@@ -9,7 +9,7 @@ from typing import Protocol, cast
 
 import numpy as np
 
-from scripts.errors import UserError, did_you_mean
+from scripts.common.errors import UserError, did_you_mean
 
 OPTION = "codec"
 """The name of the option that says which, of every backend that keeps one value per image."""

@@ -11,9 +11,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from scripts import sealed
-from scripts.errors import UserError
-from scripts.files import writable
+from scripts.common import sealed
+from scripts.common.atomic import writable
+from scripts.common.errors import UserError
 
 PROVENANCE_VERSION = 2
 PROVENANCE = "provenance.json"

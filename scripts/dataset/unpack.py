@@ -7,12 +7,12 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from scripts import sealed
-from scripts.dataset.archive import ARCHIVE_VERSION, IMAGE_SHAPE, Batch, open_archive
+from scripts.common import sealed
+from scripts.common.atomic import replacing
+from scripts.common.errors import UserError
+from scripts.common.progress import Progress
 from scripts.dataset.image_set import PROVENANCE, PROVENANCE_VERSION, SYNTHETIC_LABEL, provenance_digests
-from scripts.errors import UserError
-from scripts.files import replacing
-from scripts.progress import Progress
+from scripts.dataset.sources.cifar10 import ARCHIVE_VERSION, IMAGE_SHAPE, Batch, open_archive
 
 PUBLISHED_ROWS = 10_000
 """Rows in each batch of the published archive (https://www.cs.toronto.edu/~kriz/cifar.html)."""

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+from scripts.common.progress import report
 from scripts.dataset.image_set import PROVENANCE, read_provenance
-from scripts.measure import store
-from scripts.measure.operations import OPERATIONS, cache
+from scripts.measure.operations import OPERATIONS, state
 from scripts.measure.settings import Settings
-from scripts.progress import report
+from scripts.stores import store
 
 
 def record(
@@ -30,7 +30,7 @@ def record(
     return {
         "status": "gap",
         "gap_reason": reason,
-        "eviction": cache.eviction(depends_on, drop_caches=settings.drop_caches),
+        "eviction": state.eviction(depends_on, drop_caches=settings.drop_caches),
         "device_share": None,
         "latencies": None,
         "overwrite_seconds": None,

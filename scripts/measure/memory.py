@@ -1,32 +1,28 @@
-"""Arrays for timing: where they lie in memory changes what a copy costs, so all of them start on a page."""
+"""How much memory timing a cell takes, and whether that much is left."""
 
 import math
-import mmap
+from collections.abc import Iterable
 
-import numpy as np
+from scripts.system import memory_left
 
-PIECE_BYTES = 16 << 20
-"""Copied at a time."""
+PROCESS_BYTES = 80_000_000
+"""Memory (bytes) of the process that takes samples, before its first image."""
+LABEL_BYTES = 8
+UNIT_BYTES = 100_000_000
 
 
-def empty_on_page(shape: tuple[int, ...], data_type: type) -> np.ndarray:
-    """Return a new array whose first byte is the first of a page of memory.
+def needed_bytes(cutoff: int, image_shape: Iterable[int]) -> int:
+    """Return how much memory (bytes) timing a cell takes at least: all images are in memory once, with their labels.
 
-    NumPy puts large arrays 16 bytes after the start of a page. A copy from the page cache to there takes twice as long
-    where the data in the file start on a page as well, as those of a plain file do (measured: 64 ms against 30 ms for
-    307 MB), and not where they don't: an accident that would count against some backends and not others.
+    What the backend takes comes on top.
     """
-    count = math.prod(shape) * np.dtype(data_type).itemsize
-    memory = np.empty(count + mmap.PAGESIZE, np.uint8)
-    start = -memory.ctypes.data % mmap.PAGESIZE
-    return memory[start : start + count].view(data_type).reshape(shape)
+    return PROCESS_BYTES + cutoff * (math.prod(image_shape) + LABEL_BYTES)
 
 
-def copy_on_page(rows: np.ndarray) -> np.ndarray:
-    """Return a copy of rows (an array, or what has a shape and data type and gives arrays when sliced), on a page."""
-    copied = empty_on_page(rows.shape, rows.dtype.type)
-    # In pieces, as a slice of repeated rows is a copy already, and two of all rows may not fit.
-    step = max(1, PIECE_BYTES // max(1, copied[:1].nbytes))
-    for start in range(0, len(copied), step):
-        copied[start : start + step] = rows[start : start + step]
-    return copied
+def shortage(cutoff: int, image_shape: Iterable[int]) -> str | None:
+    """Return why timing a cell of so many images doesn't fit into the memory that is left, None where it does."""
+    needed, left = needed_bytes(cutoff, image_shape), memory_left.left_bytes()
+    if left is None or needed <= left:
+        return None
+    said = (math.ceil(needed / UNIT_BYTES) / 10, math.floor(left / UNIT_BYTES) / 10)
+    return "needs {:.1f} GB of memory at least, and {:.1f} GB are left".format(*said)

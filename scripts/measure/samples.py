@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from scripts import backends
+from scripts.common.progress import Progress, report
 from scripts.dataset.image_set import ImageSet
-from scripts.measure import sampling, store
+from scripts.measure import stopping
 from scripts.measure.baseline import Baseline
 from scripts.measure.operations import OPERATIONS
 from scripts.measure.operations.base import Inputs, Operation, Sample, Subject, Unmeasurable
 from scripts.measure.settings import Settings
-from scripts.progress import Progress, report
+from scripts.stores import store
 
 MANY_IMAGES = 10_000
 """From here on what comes before the first sample can take a while, so a line says that it has begun."""
@@ -100,7 +101,7 @@ def sample(operation: Operation, label: str) -> None:
         taken = take_one(backend, started)
         return taken.seconds if taken.state_verified else None
 
-    rounds = sampling.alternate(
+    rounds = stopping.alternate(
         take_backend, partial(take_one, baseline), settings, first=first.seconds if keep_first else None
     )
     with Progress(label, None, "samples", done=int(keep_first)) as progress:

@@ -15,7 +15,7 @@ AGAIN = "run_budget_seconds"
 class Settings:
     """When a cell has been sampled enough, and what its samples are. Times in seconds.
 
-    Short samples: at least `minimum_samples`, in as many blocks (`scripts.measure.sampling`), then until the 95 %
+    Short samples: at least `minimum_samples`, in as many blocks (`scripts.measure.stopping`), then until the 95 %
     interval of the median lies within `interval_width` of the median, the budget is spent, or there are
     `maximum_samples`. Where the median is `long_sample_seconds` or more, the cell is a long one: `long_samples` in all.
     """

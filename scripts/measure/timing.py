@@ -8,11 +8,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from scripts import backends, digests
-from scripts.errors import Failed
-from scripts.measure import clock, copies, file_system, machine, manifest, memory_left, process, scratch
-from scripts.measure.noise import Watch
+from scripts import backends
+from scripts.common import digests
+from scripts.common.errors import Failed
+from scripts.measure import ground, memory
 from scripts.measure.settings import AGAIN, SAMPLING, Settings
+from scripts.stores import manifest
+from scripts.system import clock, machine, process
+from scripts.system.disk import file_system, scratch
+from scripts.system.noise import Watch
 
 RECORD_VERSION = 5
 STEP = "time_operation"
@@ -41,10 +45,10 @@ def time_cell(
     seconds: float | None = None,
     limit_seconds: float | None = None,
 ) -> dict[str, Any]:
-    """Time one cell and return its record. The caller sees to it that nothing else runs (`scripts.measure.lock`).
+    """Time one cell and return its record. The caller sees to it that nothing else runs (`scripts.system.lock`).
 
     `module` and `options` are the backend's, `given` the settings that the operation depends on, by name; `writes` and
-    `node_scratch` are as in `scripts.measure.copies`; `seconds` is the budget instead of the one given, where the cell
+    `node_scratch` are as in `scripts.measure.ground`; `seconds` is the budget instead of the one given, where the cell
     is measured again for longer. Sampling may take `limit_seconds` at most.
 
     The record is that of a gap, with its reason, where the store couldn't be built, too little memory is left, or
@@ -61,12 +65,20 @@ def time_cell(
     on_a_copy = reads and not backend.opens_without_writing
     with (
         manifest.damage_named(store_directory),
-        copies.ground(store_directory, writes, node_scratch, reads=reads, on_a_copy=on_a_copy) as ground,
+        ground.prepared(store_directory, writes, node_scratch, reads=reads, on_a_copy=on_a_copy) as prepared,
     ):
         started = clock.now()
-        with scratch.directory(ground.writes) as place:
+        with scratch.directory(prepared.writes) as place:
             watch = Watch(place.parent)
-            arguments = (cell.backend, module, options, cell.cutoff, cell.operation, image_set_directory, ground.store)
+            arguments = (
+                cell.backend,
+                module,
+                options,
+                cell.cutoff,
+                cell.operation,
+                image_set_directory,
+                prepared.store,
+            )
             pools = {"threads": settings.threads, "thread_variables": backend.thread_variables}
             taken = {}
             if reason is None:
@@ -80,7 +92,7 @@ def time_cell(
                 taken = _gap(reason, cell, module, options, image_set_directory, store_directory, settings)
             noise = watch.finish()
         ended = clock.now()
-        on = file_system.describe(ground.writes)
+        on = file_system.describe(prepared.writes)
     return {
         "record_version": RECORD_VERSION,
         "cell": asdict(cell),
@@ -99,7 +111,7 @@ def time_cell(
             "versions": content["versions"],
         },
         "image_set": content["image_set"],
-        "store": {"key": content["key"], "digest": content["digest"], "copied": ground.copied},
+        "store": {"key": content["key"], "digest": content["digest"], "copied": prepared.copied},
         "process": {"threads": settings.threads, "cpu_affinity": process.cpu_affinity()},
         **taken,
     }
@@ -109,7 +121,7 @@ def _why_not(cell: Cell, content: dict[str, Any]) -> str | None:
     """Why a cell isn't run at all, by the manifest of its store and the memory that is left; None where it is."""
     if content["failed"]:
         return f"its store couldn't be built: {content['failed']}"
-    if shortage := memory_left.shortage(cell.cutoff, content["image_set"]["image_shape"]):
+    if shortage := memory.shortage(cell.cutoff, content["image_set"]["image_shape"]):
         return f"it {shortage}; {TRY_AGAIN} where there is more"
     return None
 

@@ -8,8 +8,8 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from scripts.errors import UserError
-from scripts.files import write_json
+from scripts.common.atomic import write_json
+from scripts.common.errors import UserError
 
 INDEX = "tables.json"
 VERSION = 1

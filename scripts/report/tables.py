@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 import pandas as pd
 import yaml
 
-from scripts.errors import UserError
-from scripts.files import replacing
+from scripts.common.atomic import replacing
+from scripts.common.errors import UserError
 from scripts.report import intact, wording
 
 Row = dict[str, Any]
 
-SCHEMA = Path(__file__).parent.parent / "schemas" / "tables.schema.yaml"
+DATA_FILES = ("../schemas/tables.columns.yaml",)
 MAIN_GROUP = 1
 ALLOCATION_UNKNOWN = "unknown"
 TYPES = {"string": str, "integer": int, "number": (int, float), "boolean": bool}
@@ -36,7 +36,7 @@ class Kind(NamedTuple):
 @cache
 def columns(table: str) -> dict[str, dict]:
     """Return the columns of a table in order, each with its type, description and limits."""
-    return yaml.safe_load(SCHEMA.read_text())[table]["columns"]
+    return yaml.safe_load(Path(__file__).parent.joinpath(*DATA_FILES).read_text())[table]["columns"]
 
 
 def check(table: str, rows: Iterable[Row]) -> None:

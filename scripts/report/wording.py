@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 
-from scripts.report.statistics import EXACT, INTERVAL, RANGE, TIED, UNDECIDED, Ratio
+from scripts.report.estimates import EXACT, INTERVAL, RANGE, TIED, UNDECIDED, Ratio
 
 OPERATIONS = {
     "write": "Write",

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from scripts.measure.operations.base import Inputs, Operation, Subject
-from scripts.measure.operations.drawn import Batch, Random
 from scripts.measure.operations.first_image import FirstImage
 from scripts.measure.operations.read import Read
+from scripts.measure.operations.shuffled import Batch, Random
 from scripts.measure.operations.workers import Workers
 from scripts.measure.operations.write import Write
 

@@ -14,8 +14,8 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from scripts.measure.costs import Costs, Meter
 from scripts.measure.settings import Settings
+from scripts.system.costs import Costs, Meter
 
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
 PROBABILITIES = tuple(

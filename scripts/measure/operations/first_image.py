@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from scripts.measure import process
-from scripts.measure.costs import Costs, Meter
-from scripts.measure.memory import empty_on_page
 from scripts.measure.operations.base import Clocked, Sample, Subject, read_one, without_garbage_collection
-from scripts.measure.operations.drawn import SEED
 from scripts.measure.operations.read import Read
+from scripts.measure.operations.shuffled import SEED
+from scripts.system import process
+from scripts.system.aligned import empty_on_page
+from scripts.system.costs import Costs, Meter
 
 
 class FirstImage(Read):

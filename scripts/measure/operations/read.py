@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from scripts.common.errors import UserError
 from scripts.dataset.image_set import content_digest
-from scripts.errors import UserError
-from scripts.measure.memory import copy_on_page, empty_on_page
 from scripts.measure.operations.base import Inputs, Operation, Sample, Subject
-from scripts.measure.operations.cache import CacheState
+from scripts.measure.operations.state import CacheState
+from scripts.system.aligned import copy_on_page, empty_on_page
 
 IMAGES_COMPARED_AT_ONCE = 32
 

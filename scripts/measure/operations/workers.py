@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.random import default_rng
 
-from scripts.errors import Failed
-from scripts.measure import machine, process
-from scripts.measure.costs import Costs, Meter
-from scripts.measure.memory import empty_on_page
+from scripts.common.errors import Failed
 from scripts.measure.operations.base import Clocked, Sample, Subject, Unmeasurable, read_one, without_garbage_collection
-from scripts.measure.operations.drawn import SEED
 from scripts.measure.operations.read import Read
+from scripts.measure.operations.shuffled import SEED
+from scripts.system import machine, process
+from scripts.system.aligned import empty_on_page
+from scripts.system.costs import Costs, Meter
 
 TIMES_AS_MANY_IMAGES = 10
 """As many times the images of random are read, so that starting together doesn't count."""

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from scripts.backends import base
-from scripts.errors import UserError
-from scripts.measure import page_cache, scratch
-from scripts.measure.memory import copy_on_page
+from scripts.common.errors import UserError
 from scripts.measure.operations.base import Inputs, Operation, Sample, Subject
+from scripts.system import page_cache
+from scripts.system.aligned import copy_on_page
+from scripts.system.disk import scratch
 
 IMAGES_CHECKED = 1000
 OVERWRITTEN_BYTES = 1_000_000

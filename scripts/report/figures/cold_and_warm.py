@@ -9,8 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from scripts.report import captions, curves, links, multiples, style, wording
-from scripts.report.curves import Point
+from scripts.report import wording
+from scripts.report.draw import captions, curves, links, multiples, style
+from scripts.report.draw.curves import Point
 from scripts.report.tables import Tables
 
 POSITION = 8

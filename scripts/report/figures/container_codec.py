@@ -11,8 +11,10 @@ import statistics
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from scripts.report import bars, captions, combinations, curves, heat, links, style, wording
-from scripts.report.combinations import Combinations
+from scripts.report import wording
+from scripts.report.compare import containers
+from scripts.report.compare.containers import Combinations
+from scripts.report.draw import bars, captions, curves, heat, links, style
 from scripts.report.tables import Tables
 
 POSITION = 2
@@ -24,16 +26,16 @@ FEW_CODECS = 6
 def draw(tables: Tables) -> Figure:
     """A panel per operation that matters, and one for disk."""
     title = captions.title("container_codec")
-    found = combinations.of(tables)
-    reason = combinations.missing(found)
+    found = containers.of(tables)
+    reason = containers.missing(found)
     if reason:
         return style.empty(title, [reason], tables)
-    cutoff = combinations.cutoff(tables, found)
+    cutoff = containers.cutoff(tables, found)
     if cutoff is None:
-        wanted = [operation for group in combinations.WANTED for operation in group]
+        wanted = [operation for group in containers.WANTED for operation in group]
         said = "No two containers were measured with the same two codecs."
         return style.empty(title, [said, *style.gaps(tables, wanted)], tables)
-    operations = combinations.operations(tables, found, cutoff)
+    operations = containers.operations(tables, found, cutoff)
     stores = {name: row for name in found.names if (row := tables.store(name, cutoff)) and row["allocated_bytes"]}
     if not tables.allocated_decides:
         stores = {}

@@ -9,7 +9,9 @@ import math
 
 from matplotlib.figure import Figure
 
-from scripts.report import article, bars, captions, heat, links, style, wording
+from scripts.report import wording
+from scripts.report.compare import article
+from scripts.report.draw import bars, captions, heat, links, style
 from scripts.report.tables import Tables
 
 POSITION = 9

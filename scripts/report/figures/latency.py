@@ -13,8 +13,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-from scripts.report import captions, curves, links, multiples, style, wording
-from scripts.report.curves import Point
+from scripts.report import wording
+from scripts.report.draw import captions, curves, links, multiples, style
+from scripts.report.draw.curves import Point
 from scripts.report.tables import Row, Tables
 
 POSITION = 5

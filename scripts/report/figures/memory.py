@@ -10,7 +10,8 @@ import statistics
 
 from matplotlib.figure import Figure
 
-from scripts.report import bars, captions, heat, links, style, wording
+from scripts.report import wording
+from scripts.report.draw import bars, captions, heat, links, style
 from scripts.report.tables import Row, Tables
 
 POSITION = 10

@@ -7,7 +7,7 @@ open already, and in the page cache. Cold: it was evicted, the eviction was veri
 
 from matplotlib.figure import Figure
 
-from scripts.report import captions, times
+from scripts.report.draw import captions, times
 from scripts.report.tables import Tables
 
 POSITION = 4

@@ -10,7 +10,8 @@ Rows near each other may tie. The last row is a plain file of the same bytes, fo
 
 from matplotlib.figure import Figure
 
-from scripts.report import captions, curves, heat, links, style, wording
+from scripts.report import wording
+from scripts.report.draw import captions, curves, heat, links, style
 from scripts.report.tables import Row, Tables
 
 POSITION = 1

@@ -7,7 +7,7 @@ largest number of images, the shortest first.
 
 from matplotlib.figure import Figure
 
-from scripts.report import captions, times
+from scripts.report.draw import captions, times
 from scripts.report.tables import Tables
 
 POSITION = 11

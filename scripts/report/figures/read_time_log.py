@@ -6,7 +6,7 @@ Warm: the store is in the page cache. Cold: it was evicted before each sample, a
 
 from matplotlib.figure import Figure
 
-from scripts.report import captions, times
+from scripts.report.draw import captions, times
 from scripts.report.tables import Tables
 
 POSITION = 3

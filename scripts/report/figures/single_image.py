@@ -7,7 +7,9 @@ First image, where it was measured, does so in a process that was just started.
 
 from matplotlib.figure import Figure
 
-from scripts.report import article, bars, captions, curves, heat, style, times, wording
+from scripts.report import wording
+from scripts.report.compare import article
+from scripts.report.draw import bars, captions, curves, heat, style, times
 from scripts.report.tables import Row, Tables
 
 POSITION = 14

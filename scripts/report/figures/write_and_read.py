@@ -8,7 +8,8 @@ number. Grey: the same operations on a plain file.
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from scripts.report import captions, curves, multiples, style, wording
+from scripts.report import wording
+from scripts.report.draw import captions, curves, multiples, style
 from scripts.report.tables import Tables
 
 POSITION = 13

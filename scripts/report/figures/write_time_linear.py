@@ -7,7 +7,7 @@ closer at those. With many stores, bars show the largest number of images, the s
 
 from matplotlib.figure import Figure
 
-from scripts.report import captions, times
+from scripts.report.draw import captions, times
 from scripts.report.tables import Tables
 
 POSITION = 12

@@ -7,7 +7,7 @@ a durable one everything is on the disk.
 
 from matplotlib.figure import Figure
 
-from scripts.report import captions, times
+from scripts.report.draw import captions, times
 from scripts.report.tables import Tables
 
 POSITION = 6

@@ -1,0 +1,204 @@
+"""Stores of Go libraries, through one C library built from the Go files beside this one: many images to a call.
+
+A process that was forked from one that has loaded the library can't use it: Go's runtime needs its threads, and a fork
+copies one (https://github.com/golang/go/issues/15538). There, every use is a UserError.
+"""
+
+import ctypes
+import json
+import math
+import os
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from scripts import codecs
+from scripts.backends import base
+from scripts.backends.go import compiler
+from scripts.backends.shared import values
+
+NATIVE = base.Native(
+    directory="go",
+    suffixes=(".go", ".mod", ".sum"),
+    tool="go",
+    command=(
+        *("go", "build", "-buildmode=c-shared", "-trimpath", "-buildvcs=false", "-ldflags=-s -w"),
+        *("-o", "{output}", "."),
+    ),
+    remedy="install Go 1.25 or newer (https://go.dev/dl)",
+)
+LIBRARY = "a Go library"
+IMAGES_PER_CALL = 1024
+METADATA = 2**64 - 1
+"""The number of the value that says what the store holds, after all images."""
+FIRST_BUFFER_BYTES = 4096
+"""What a reader starts with: enough for that value, and for an image of 32x32 by most codecs."""
+HANDLE, NUMBER, COUNT, POINTER = ctypes.c_size_t, ctypes.c_uint64, ctypes.c_int64, ctypes.c_void_p
+TEXT, OUTPUT = ctypes.c_char_p, ctypes.POINTER(ctypes.c_size_t)
+CALLS = {
+    "store_create": (TEXT, TEXT, TEXT, OUTPUT),
+    "store_put": (HANDLE, NUMBER, COUNT, POINTER, POINTER),
+    "store_finish": (HANDLE, ctypes.c_int),
+    "store_open": (TEXT, TEXT, TEXT, OUTPUT),
+    "store_images": (HANDLE, POINTER, NUMBER, COUNT, COUNT, POINTER, POINTER),
+    "store_values": (HANDLE, POINTER, NUMBER, COUNT, POINTER, COUNT, POINTER, POINTER),
+    "store_close": (HANDLE,),
+}
+"""The library's functions and the types of what they take; all return None or a text that is to be freed."""
+
+
+class GoError(Exception):
+    """What a Go library says went wrong, where it isn't an error of the system."""
+
+
+class Backend(base.Backend):
+    """A backend whose store is of a kind that the library knows."""
+
+    kind: ClassVar[str]
+    file: ClassVar[str]
+    """A file that every such store has."""
+    thread_variables = ("GOMAXPROCS",)
+    fork_safe = False
+    several_readers = True
+    opens_without_writing = True
+
+    def open(self, path: Path, options: dict[str, Any]) -> "Reader":
+        """Open the database read-only, with a lock that readers share."""
+        os.stat(path / self.file)  # the libraries' own errors for a missing store differ
+        return Reader(self.kind, path, options)
+
+    def _write(
+        self, path: Path, images: base.Source, labels: base.Source, durable: bool, options: dict[str, Any]
+    ) -> None:
+        write(self.kind, path, images, labels, codecs.load(options["codec"]), options)
+        if durable:
+            base.sync_tree(path)
+
+
+def write(
+    kind: str, path: Path, images: base.Source, labels: base.Source, codec: codecs.Codec, options: dict[str, Any]
+) -> None:
+    """Write images and labels, and their count and shape, into the existing directory `path`."""
+    call = _library()
+    handle = _handle(call["store_create"], kind, path, options)
+    try:
+        rows = min(IMAGES_PER_CALL, base.rows_per_block(images.shape))
+        for start, image_block, label_block in base.blocks(images, labels, rows):
+            packed, lengths = _packed(image_block, label_block, codec)
+            call["store_put"](handle, start, len(lengths), packed.ctypes.data, lengths.ctypes.data)
+        metadata = values.metadata(images.shape)
+        packed, lengths = np.frombuffer(metadata, np.uint8), np.array([len(metadata)])
+        call["store_put"](handle, METADATA, 1, packed.ctypes.data, lengths.ctypes.data)
+    except BaseException:
+        with suppress(OSError, GoError):
+            call["store_finish"](handle, False)
+        raise
+    call["store_finish"](handle, True)
+
+
+class Reader(base.Reader):
+    """A reader of a store of any kind."""
+
+    def __init__(self, kind: str, path: Path, options: dict[str, Any]) -> None:
+        self._codec = codecs.load(options["codec"])
+        self._call = _library()
+        self._handle = _handle(self._call["store_open"], kind, path, options)
+        self._buffer = np.empty(FIRST_BUFFER_BYTES, np.uint8)
+        with base.closing_on_error(self._close):
+            [value] = self._values_of(None, METADATA, 1)
+            super().__init__(*values.described(value))
+            self._image_bytes = math.prod(self.image_shape)
+
+    def _read_all(self, images: np.ndarray, labels: np.ndarray) -> None:
+        self._fill(None, 0, images, labels)
+
+    def _read(self, ids: np.ndarray, images: np.ndarray, labels: np.ndarray) -> None:
+        if len(ids) == 1:
+            self._fill(None, int(ids[0]), images, labels)
+        else:
+            self._fill(np.ascontiguousarray(ids), 0, images, labels)
+
+    def _close(self) -> None:
+        self._call["store_close"](self._handle)
+
+    def _fill(self, ids: np.ndarray | None, first: int, images: np.ndarray, labels: np.ndarray) -> None:
+        """Fill the arrays from the images of `ids`, or of as many numbers from `first` on."""
+        count = len(labels)
+        if self._codec.is_identity:
+            numbers = None if ids is None else ids.ctypes.data
+            self._call["store_images"](
+                self._handle, numbers, first, count, self._image_bytes, _address(images), _address(labels)
+            )
+        else:
+            values.split(self._values_of(ids, first, count), images, labels, self._codec)
+
+    def _values_of(self, ids: np.ndarray | None, first: int, count: int) -> Iterator[memoryview]:
+        """The values of `ids`, or of `count` numbers from `first` on; each is valid until the next is asked for."""
+        lengths, done = np.empty(count, np.int64), ctypes.c_int64()
+        read = 0
+        while read < count:
+            numbers = None if ids is None else ids[read:].ctypes.data
+            room, places = len(self._buffer), lengths[read:].ctypes.data
+            self._call["store_values"](
+                *(self._handle, numbers, first + read, count - read),
+                *(self._buffer.ctypes.data, room, places, ctypes.addressof(done)),
+            )
+            view, start, stop = memoryview(self._buffer), 0, read + done.value
+            if stop < count and room < (wanted := max(base.BLOCK_BYTES, int(lengths[stop]))):
+                self._buffer = np.empty(wanted, np.uint8)
+            for length in lengths[read:stop].tolist():
+                yield view[start : start + length]
+                start += length
+            read = stop
+
+
+@cache
+def _library() -> dict[str, Callable[..., None]]:
+    """The library's functions by name, which raise what they return as a text."""
+    base.refuse_after_fork(LIBRARY)
+    library = ctypes.CDLL(str(compiler.built(NATIVE).resolve()))
+    free = library.store_free
+    free.argtypes, free.restype = [POINTER], None
+
+    def checked(address: int | None, *_: Any) -> None:
+        if address:
+            number, _, message = ctypes.string_at(address).decode(errors="replace").partition(" ")
+            free(address)
+            raise OSError(int(number), os.strerror(int(number))) if int(number) else GoError(message)
+
+    functions = {name: getattr(library, name) for name in CALLS}
+    for name, function in functions.items():
+        function.argtypes, function.restype, function.errcheck = CALLS[name], POINTER, checked
+    os.register_at_fork(after_in_child=lambda: functions.update(dict.fromkeys(functions, _refuse)))
+    return functions
+
+
+def _refuse(*arguments: Any) -> None:
+    base.refuse_after_fork(LIBRARY)
+
+
+def _handle(create_or_open: Callable[..., None], kind: str, path: Path, options: dict[str, Any]) -> int:
+    handle = ctypes.c_size_t()
+    create_or_open(kind.encode(), os.fsencode(path), json.dumps(options).encode(), ctypes.byref(handle))
+    return handle.value
+
+
+def _address(array: np.ndarray) -> int:
+    """Where a writeable array is; takes half as long as `array.ctypes.data`, which shows where one image is read."""
+    return ctypes.addressof(ctypes.c_char.from_buffer(array))
+
+
+def _packed(images: np.ndarray, labels: np.ndarray, codec: codecs.Codec) -> tuple[np.ndarray, np.ndarray]:
+    """The bytes of all values of a block, one after the other, and the length of each."""
+    if codec.is_identity:
+        count, size = len(images), images[0].nbytes
+        packed = np.empty((count, base.LABEL_BYTES + size), np.uint8)
+        packed[:, : base.LABEL_BYTES] = labels.view(np.uint8).reshape(count, base.LABEL_BYTES)
+        packed[:, base.LABEL_BYTES :] = images.reshape(count, size)
+        return packed, np.full(count, base.LABEL_BYTES + size, np.int64)
+    joined = values.join(images, labels, codec)
+    return np.frombuffer(b"".join(joined), np.uint8), np.array([len(value) for value in joined], np.int64)

@@ -1,0 +1,151 @@
+"""Files and directories that appear whole or not at all: made under a name beside their place, then renamed."""
+
+import glob
+import hashlib
+import json
+import os
+import re
+import shutil
+import socket
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from scripts.common import full_disk
+
+NEIGHBOUR = re.compile(r"\..*?-([0-9a-f]{8}-.+-[0-9]+-[0-9a-f]{8})")
+"""The name of a `neighbour`, with that of `owned_name` in it."""
+
+
+def owner() -> str:
+    """Return what names that a run makes for itself begin with: the working directory's own eight characters."""
+    return hashlib.sha256(os.path.realpath(".").encode()).hexdigest()[:8]
+
+
+def owned_name() -> str:
+    """Return an unused name: the run's, the host's and the process's own."""
+    return f"{owner()}-{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+
+
+def is_of_this_host(name: str) -> bool:
+    """Say whether a process of this host has made a name of `owned_name`."""
+    return _parts(name)[1:2] == (socket.gethostname(),)
+
+
+def is_of_this_run(name: str) -> bool:
+    """Say whether a name of `owned_name` was made in this working directory, on whatever host."""
+    return _parts(name)[:1] == (owner(),)
+
+
+@contextmanager
+def neighbour(path: Path, *, one_writer: bool = True) -> Iterator[Path]:
+    """Yield an unused name beside `path`, and remove what is under it afterwards: rename what is to stay.
+
+    The directory is made where it is missing. What processes left under such names when they were killed is removed as
+    well: processes of this host and, with `one_writer`, those of a run in this working directory on other hosts, where
+    no two jobs make the same file at a time.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    prefix = f".{path.name}-"
+    for left_over in path.parent.glob(f"{prefix}*"):
+        if _is_abandoned(left_over.name.removeprefix(prefix), one_writer=one_writer):
+            _remove(left_over)
+    name = path.with_name(f"{prefix}{owned_name()}")
+    try:
+        yield name
+    except OSError as error:
+        # Looked at before what was made is removed, which makes room.
+        if full := full_disk.recognised(error):
+            raise full from error
+        raise
+    finally:
+        _remove(name)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Open a new file for writing that takes the name `path`, synced, as the block ends, or vanishes when it fails."""
+    with neighbour(path) as name:
+        with name.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write `content` as indented JSON, whole or not at all."""
+    with replacing(path) as file:
+        file.write(json.dumps(content, indent=1).encode() + b"\n")
+
+
+def abandoned(directories: Iterable[str]) -> Iterator[Path]:
+    """Yield what processes that were killed have left as a `neighbour`, in directories given as patterns of paths."""
+    for directory in directories:
+        for path in glob.iglob(f"{directory}/.*"):
+            found = NEIGHBOUR.fullmatch(os.path.basename(path))
+            if found and _is_abandoned(found[1], one_writer=True):
+                yield Path(path)
+
+
+def remove_abandoned(directories: Iterable[str]) -> None:
+    """Remove what `abandoned` finds; what may not be removed stays."""
+    for path in list(abandoned(directories)):
+        with suppress(OSError):
+            _remove(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _is_abandoned(name: str, *, one_writer: bool) -> bool:
+    """Whether nobody will come back to what has a name of `owned_name`."""
+    if not (parts := _parts(name)):
+        return False
+    if is_of_this_host(name):
+        return not _is_running(parts[2])
+    return one_writer and is_of_this_run(name)
+
+
+def _parts(name: str) -> tuple[str, str, int] | tuple[()]:
+    """What `owned_name` has put together: the run, the host and the process; nothing where it's no such name."""
+    run, _, rest = name.partition("-")
+    host, *numbers = rest.rsplit("-", 2)
+    return (run, host, int(numbers[0])) if len(numbers) == 2 and numbers[0].isdigit() else ()
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return not _has_ended(process)
+
+
+def _has_ended(process: int) -> bool:
+    """Whether a process has ended, and only its parent hasn't asked for that yet: in a container it may never do."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return False
+
+
+def nearest_directory(path: str) -> Path:
+    """Return the directory, or the nearest one above it that is there already."""
+    place = Path(path).absolute()
+    while not place.exists():
+        place = place.parent
+    return place
+
+
+def writable(directory: Path) -> bool:
+    """Say whether this process may make files in a directory."""
+    return os.access(directory, os.W_OK | os.X_OK)

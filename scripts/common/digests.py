@@ -1,0 +1,153 @@
+"""Digests of code: exactly the files that a step or a backend depends on, and the versions of the libraries they use.
+
+Snakemake doesn't see edits in imported modules; each rule carries such a digest as a parameter instead. Manifests and
+records carry them too, so that a store and a record say what made them.
+
+A digest covers code, not words: of a Python file the syntax tree without docstrings and comments. A file that isn't
+Python counts with all its bytes. A module names the files that it reads in `DATA_FILES`, by paths from its own folder.
+"""
+
+import ast
+import hashlib
+import json
+import platform
+import sys
+from collections.abc import Iterable
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parent.parent.parent
+PACKAGE = "scripts"
+DECLARATION = "DATA_FILES"
+"""The constant in which a module names the files that it reads."""
+
+
+def code_digest(files: Iterable[Path]) -> str:
+    """Return the digest of files, of all they import from this project, and of the versions of libraries and Python."""
+    closure = code_files(files)
+    return digest(
+        {
+            "files": {str(file.relative_to(CHECKOUT)): _file_digest(file) for file in closure},
+            "versions": library_versions(closure),
+            "python": platform.python_version_tuple()[:2],
+        }
+    )
+
+
+def digest(value: object) -> str:
+    """Return the first 16 hexadecimal digits of the SHA-256 of a value's canonical JSON."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def step_file(step: str) -> Path:
+    """Return the file of a step by its name."""
+    return CHECKOUT / PACKAGE / "steps" / f"{step}.py"
+
+
+def code_files(files: Iterable[Path]) -> list[Path]:
+    """Return the files and everything they import from this project, directly or not, with the data files of each,
+    sorted."""
+    found: set[Path] = set()
+    pending = list(files)
+    while pending:
+        file = pending.pop()
+        if file not in found:
+            found.add(file)
+            if file.suffix == ".py":
+                pending += [*_imports(file)[0], *_data_files(file)]
+    return sorted(found)
+
+
+def docstrings(files: Iterable[Path]) -> dict[str, str]:
+    """Return the docstring of each Python file among these, by its name, for a step that shows it at run time."""
+    return {
+        str(file.relative_to(CHECKOUT)): ast.get_docstring(ast.parse(file.read_bytes())) or ""
+        for file in sorted(files)
+        if file.suffix == ".py"
+    }
+
+
+def library_versions(files: Iterable[Path]) -> dict[str, str]:
+    """Return the version of every library that the files import, by distribution, or `not installed`."""
+    modules = {module for file in files if file.suffix == ".py" for module in _imports(file)[1]}
+    return dict(sorted(_distribution(module) for module in modules))
+
+
+@cache
+def _file_digest(file: Path) -> str:
+    content = file.read_bytes()
+    return hashlib.sha256(_code(content) if file.suffix == ".py" else content).hexdigest()
+
+
+def _code(source: bytes) -> bytes:
+    """The code of a Python file without docstrings, notes under constants and comments."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            node.body = [statement for statement in node.body if not _is_prose(statement)]
+    return ast.dump(tree).encode()
+
+
+def _is_prose(statement: ast.stmt) -> bool:
+    """Say whether a statement is nothing but a string."""
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )
+
+
+@cache
+def _imports(file: Path) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+    """Return what a file imports, anywhere in it: files of this project, and top-level names of libraries."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(file.read_bytes())):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+    local: set[Path] = set()
+    libraries: set[str] = set()
+    for name in names:
+        first, *rest = name.split(".")
+        if first == PACKAGE:
+            local.update(_module_files(rest))
+        elif first not in sys.stdlib_module_names:
+            libraries.add(first)
+    return tuple(sorted(local)), tuple(sorted(libraries))
+
+
+def _data_files(file: Path) -> list[Path]:
+    """Return the files that a module names in `DATA_FILES`."""
+    for node in ast.parse(file.read_bytes()).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == DECLARATION:
+            return [(file.parent / name).resolve() for name in ast.literal_eval(node.value)]
+    return []
+
+
+def _module_files(parts: list[str]) -> list[Path]:
+    """Return the files that importing `scripts.<parts>` runs: packages on the way, and the module itself."""
+    files = []
+    place = CHECKOUT / PACKAGE
+    for part in parts:
+        place = place / part
+        files += [file for file in (place / "__init__.py", place.with_suffix(".py")) if file.is_file()]
+    return files
+
+
+@cache
+def _distribution(module: str) -> tuple[str, str]:
+    """Return the distribution that provides a module, and its version."""
+    try:
+        return module, metadata.version(module)
+    except metadata.PackageNotFoundError:
+        pass
+    # Nearly all distributions list their files so; `packages_distributions` knows all, and takes ten times as long.
+    for distribution in metadata.distributions():
+        if f"\n{module}/__init__.py," in f"\n{distribution.read_text('RECORD')}":
+            return distribution.name, distribution.version
+    for name in metadata.packages_distributions().get(module, []):
+        return name, metadata.version(name)
+    return module, "not installed"

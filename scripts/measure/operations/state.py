@@ -1,0 +1,118 @@
+"""The state of the page cache that a read starts from: brought about, verified, and doubted where it may be feigned."""
+
+from collections.abc import Collection
+from pathlib import Path
+
+from scripts.measure.operations.base import Unmeasurable
+from scripts.system import page_cache
+from scripts.system.disk import disk_usage, file_system
+
+FEWEST_DEVICE_BYTES = 0.25
+"""Of the bytes on the disk of a store, for the images asked for: a reader that gets fewer from the device had them from
+elsewhere. Where the file system compresses, fewer bytes are expected, in the ratio that the plain file shows."""
+SLACK_BYTES = 4 * 4096
+"""What pages at the edges of images and of the store may make up."""
+FADVISE, DROP_CACHES = "posix_fadvise", "drop_caches"
+
+
+def eviction(settings: Collection[str], *, drop_caches: bool) -> str | None:
+    """Return how the page cache is emptied for an operation that depends on these settings, None where it isn't."""
+    cold = "drop_caches" in settings
+    return _eviction(cold=cold, drops=cold and drop_caches and page_cache.drop_all())
+
+
+class CacheState:
+    """Warm: in the page cache, as found by mincore. Cold: evicted from it, and read from the device."""
+
+    def __init__(self, *, cold: bool, drop_caches: bool) -> None:
+        self.cold = cold
+        self.name = "cold" if cold else "warm"
+        self._drops = cold and drop_caches and page_cache.drop_all()
+        self.eviction = _eviction(cold=cold, drops=self._drops)
+        self.device_share: float | None = None
+        """The largest part of the plain file's bytes that came from the device in a cold run, None where no read was
+        ever counted: below 1 where the file system compresses and doesn't tell the bytes on the disk."""
+        self._hidden = False
+        self._usage: dict[Path, disk_usage.DiskUsage] = {}
+
+    def try_on(self, path: Path) -> None:
+        """Evict a store. Raises Unmeasurable where reads start cold and it stays, or nobody can know.
+
+        Where they start warm, all of it is loaded again in one way: what came in as it was written, or by another job's
+        reading, lies in larger or smaller pieces of memory, and is read up to half as fast again for that.
+        """
+        kind = file_system.type_of(path)
+        self._hidden = file_system.keeps_own_cache(kind)
+        if not self.cold:
+            page_cache.evict(path)
+            return
+        if self._hidden:
+            raise Unmeasurable(f"file system {kind} keeps data in a memory of its own, which can't be evicted")
+        resident = self.bring_about(path)
+        if resident is None:
+            raise Unmeasurable("this system doesn't tell whether the store is in the page cache")
+        if resident > page_cache.COLD_RESIDENT_FRACTION:
+            raise Unmeasurable(
+                f"the store can't be evicted from the page cache of file system {kind}: {resident:.0%} stayed resident"
+            )
+        usage = self._measured(path)
+        inline = usage.inline_bytes / max(1, usage.apparent_bytes)
+        if inline > page_cache.COLD_RESIDENT_FRACTION and not self._drops:
+            raise Unmeasurable(
+                f"file system {kind} keeps {inline:.0%} of what is to be read, in small files, among its metadata, "
+                "which can't be evicted; as root, with drop_caches: true, it can"
+            )
+
+    def bring_about(self, path: Path) -> float | None:
+        """Evict the store or load it, and return the part of it that is resident then, None if it can't be known."""
+        if not self.cold:
+            loaded = page_cache.load(path)
+            return None if self._hidden else loaded
+        if self._drops:
+            page_cache.drop_all()
+            resident = page_cache.resident_fraction(path)
+            # Looking has put names and places of the files back; what is resident can only become less.
+            page_cache.drop_all()
+            return resident
+        page_cache.evict(path)
+        return page_cache.resident_fraction(path)
+
+    def verified(
+        self, path: Path, resident: float | None, device_read_bytes: int | None, share: float, *, is_baseline: bool
+    ) -> bool:
+        """Say whether a run started from the state, given what was resident before it and read from devices in it.
+
+        `share` is the part of the store's images that was read. A cold read must have come from the device, as far as
+        the reads of the baseline, a plain file, did: some file systems don't count them, and where one compresses,
+        fewer bytes come than are read. A warm read mustn't, beyond what may not be resident.
+        """
+        if not self.cold:
+            # Where residency is unknown, a run that read nothing from a device has shown that the store was in memory.
+            if resident is None:
+                return device_read_bytes == 0
+            missing = self._bytes(path) * share * (1 - page_cache.WARM_RESIDENT_FRACTION) + SLACK_BYTES
+            return resident >= page_cache.WARM_RESIDENT_FRACTION and (device_read_bytes or 0) <= missing
+        if resident is None or resident > page_cache.COLD_RESIDENT_FRACTION:
+            return False
+        bytes_on_disk = self._bytes(path) * share
+        if is_baseline and device_read_bytes:
+            self.device_share = max(self.device_share or 0.0, min(1.0, device_read_bytes / max(1.0, bytes_on_disk)))
+        if self.device_share is None or device_read_bytes is None:
+            return True
+        return device_read_bytes >= max(1, bytes_on_disk * self.device_share * FEWEST_DEVICE_BYTES - SLACK_BYTES)
+
+    def _bytes(self, path: Path) -> int:
+        """The bytes of the store's files that can come from the device: holes in files can't."""
+        usage = self._measured(path)
+        known = usage.apparent_bytes if usage.allocated_bytes is None else usage.allocated_bytes
+        return min(usage.apparent_bytes, known)
+
+    def _measured(self, path: Path) -> disk_usage.DiskUsage:
+        """What the store takes on the disk, asked for once."""
+        if path not in self._usage:
+            self._usage[path] = disk_usage.measure(path)
+        return self._usage[path]
+
+
+def _eviction(*, cold: bool, drops: bool) -> str | None:
+    return (DROP_CACHES if drops else FADVISE) if cold else None

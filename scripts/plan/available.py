@@ -1,0 +1,107 @@
+"""Whether a backend can run here: its Python packages, and the tools that build what it needs built.
+
+Only the start of a run asks: what is said of it is in no digest.
+"""
+
+import importlib.util
+import os
+import platform
+import re
+import sys
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+from packaging.markers import Marker
+
+from scripts.backends.go import compiler, library
+from scripts.common import digests, supported
+from scripts.stores.store import Choice
+
+RUN_PINS, STORES_PINS = "requirements/run.txt", "requirements/stores.txt"
+"""What a plain run needs, and what all backends and codecs do."""
+
+PIN = re.compile(r"^([a-z0-9-]+)==([^ ;]+)(?: ; ([^\\\n]+))? \\$", re.MULTILINE)
+COMPLETE_PLATFORM = "Linux x86_64 with Python 3.11 or 3.12"
+"""Where every pin has a wheel."""
+SYSTEMS = {"Darwin": "macOS"}
+"""What systems are called that Python calls otherwise."""
+
+
+def why_not(choice: Choice) -> str | None:
+    """Return why it can't run here, and the remedy, or None where it can."""
+    needed = choice.backend.native
+    if needed and not library.is_whole(library.path(needed)) and (reason := compiler.missing(needed)):
+        return reason
+    for module in choice.backend.standard_modules:
+        if reason := supported.lacks_standard(module):
+            return reason
+    return lacks_wheel(choice, _lacking(choice)) or lacks_package(choice)
+
+
+def lacks_wheel(choice: Choice, distributions: Iterable[str], python: str | None = None) -> str | None:
+    """Return which of its distributions the pins leave out on this platform, and the remedy, or None.
+
+    `python` is the version of the Python that they are for, this one's by default; where it's another, as with conda,
+    nothing can be built.
+    """
+    version = python or platform.python_version()
+    short = ".".join(version.split(".")[:2])
+    for distribution in filter(pins, distributions):
+        versions, markers = zip(*pins(distribution), strict=True)
+        here = {"python_version": short, "python_full_version": version}
+        if any(not marker or Marker(marker).evaluate(here) for marker in markers):
+            continue
+        remedy = f"measure it on {COMPLETE_PLATFORM}"
+        if choice.backend.built_with and python is None:
+            command = f"{_interpreter()} -m pip install {distribution}=={versions[0]}"
+            remedy += f", or build the package by `{command}`, which takes {choice.backend.built_with}"
+        system = SYSTEMS.get(platform.system(), platform.system())
+        return (
+            f"the Python package {distribution} is not published for Python {short} on {system} {platform.machine()}; "
+            f"{remedy}"
+        )
+    return None
+
+
+def lacks_package(choice: Choice) -> str | None:
+    """Return which Python package is missing here and the command that installs it, or None where none does."""
+    lacking = _lacking(choice)
+    if not lacking or lacks_wheel(choice, lacking):
+        return None
+    return (
+        f"the Python package {lacking[0]} is not installed; run `{_interpreter()} -m pip install --require-hashes -r "
+        f"{_pins_with(lacking[0])}`"
+    )
+
+
+def needs_only_core(choice: Choice) -> bool:
+    """Say whether the packages of a plain run are all that it needs."""
+    return not choice.backend.native and all(_pins_with(name) == RUN_PINS for name in choice.packages().values())
+
+
+def _lacking(choice: Choice) -> list[str]:
+    """Its distributions that aren't installed."""
+    return [name for module, name in choice.packages().items() if importlib.util.find_spec(module) is None]
+
+
+def pins(distribution: str) -> list[tuple[str, str]]:
+    """Return the versions of a distribution that are pinned, each with its marker, or ""."""
+    found = PIN.findall(_text(digests.CHECKOUT / STORES_PINS))
+    return [(version, marker) for name, version, marker in found if name == distribution]
+
+
+def _interpreter() -> str:
+    """The interpreter that runs Snakemake, as the user would write it."""
+    relative = os.path.relpath(sys.executable)
+    return sys.executable if relative.startswith(os.pardir) else relative
+
+
+def _pins_with(distribution: str) -> str:
+    """The pins that hold a distribution: those of a plain run, or those of all stores."""
+    return RUN_PINS if f"\n{distribution}==" in _text(digests.CHECKOUT / RUN_PINS) else STORES_PINS
+
+
+@cache
+def _text(path: Path) -> str:
+    return f"\n{path.read_text()}"

@@ -1,0 +1,208 @@
+"""The config: its keys with their defaults, what its names of backends and variants mean, and its mistakes."""
+
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator, ValidationError, validators
+
+from scripts import backends, codecs
+from scripts.common.errors import UserError, did_you_mean, shown
+from scripts.plan import places
+from scripts.stores import store
+
+DATA_FILES = ("../schemas/config.schema.yaml",)
+
+ALL = "all"
+"""The word for every backend and variant."""
+
+TRUTH = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+NULL = ("null", "~")
+ENDLESS = re.compile(r"(.+?)\1{19,}$")
+"""A name that ends so, Snakemake takes for the result of rules that call each other for ever."""
+
+PLAIN = re.compile(r"[A-Za-z0-9][\w:/.-]*")
+"""An item of a list that needs no quotes."""
+
+Config = dict[str, Any]
+Schema = dict[str, Any]
+
+
+def complete(config: Config) -> Config:
+    """Return the config with the default of every key that isn't given. Raises UserError for its first mistake."""
+    known = _keys()
+    for name in config:
+        if name not in known:
+            raise UserError(f"config key {shown(name)} is unknown; {did_you_mean(name, known)}")
+    completed = {name: _value(config, name, key) for name, key in known.items()}
+    for name, key in known.items():
+        for error in Validator(key).iter_errors(completed[name]):
+            raise UserError(f"config key {name}: {_fault(name, key, completed[name], error)}")
+    completed["images"] = places.expanded(completed["images"])
+    return completed
+
+
+def choices(config: Config) -> dict[str, store.Choice]:
+    """Return the backends and variants that a complete config asks for, by name and in its order.
+
+    A backend that keeps one value per image is there with each of `codecs`.
+
+    Raises UserError for options that a backend doesn't take.
+    """
+    names = [*backends.names(), *config["variants"]] if config["backends"] == ALL else config["backends"]
+    every = [each for name in names for each in _with_codecs(config, name)]
+    return {name: _choice(config, name) for name in dict.fromkeys(every)}
+
+
+def check(config: Config, *, on_cluster: bool = False) -> None:
+    """Raise UserError where a complete config names a path, codec, backend or variant wrongly.
+
+    On a cluster each node expands the variables in `scratch_dir` for itself.
+    """
+    if is_path(config["images"]):
+        places.check_archive(config["images"])
+    for key in ("download_dir", "store_dir", "scratch_dir"):
+        if config[key]:
+            places.check_directory(key, config[key], variables_are_the_nodes=on_cluster and key == "scratch_dir")
+    _check_names(config)
+
+
+def defaults() -> Config:
+    """Return the default of every key."""
+    return {name: key["default"] for name, key in _keys().items()}
+
+
+def is_path(images: str) -> bool:
+    """Say whether the key `images` is the path of an archive."""
+    return images not in ("cifar10", "synthetic")
+
+
+def _keys() -> dict[str, Schema]:
+    """The schema of each key."""
+    return yaml.safe_load(Path(__file__).parent.joinpath(*DATA_FILES).read_text())["properties"]
+
+
+def _value(config: Config, name: str, key: Schema) -> Any:
+    """The value of a key with its numbers and truth values read; its default where the config hasn't the key."""
+    types = key["type"]
+    given = config.get(name, key["default"])
+    if given is None and types == "object":
+        return {}
+    if "null" in types and given in NULL:
+        return None
+    return _typed(given, from_text="string" not in types)
+
+
+def _typed(value: Any, *, from_text: bool) -> Any:
+    """Read the numbers and truth values that `--config` hands over as text: true, and all within lists and mappings."""
+    if isinstance(value, dict):
+        return {str(name): _typed(item, from_text=True) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_typed(item, from_text=True) for item in value]
+    if from_text and isinstance(value, str):
+        value = _read(value)
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _read(text: str) -> Any:
+    """The number or truth value that a text is, otherwise the text."""
+    if text.lower() in TRUTH:
+        return TRUTH[text.lower()]
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            pass
+    return text
+
+
+def _is_number(_: Any, value: Any) -> bool:
+    """Whether a value is a finite number."""
+    finite = not isinstance(value, float) or math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and finite
+
+
+Validator = validators.extend(
+    Draft202012Validator, type_checker=Draft202012Validator.TYPE_CHECKER.redefine("number", _is_number)
+)
+
+
+def _fault(name: str, key: Schema, value: Any, error: ValidationError) -> str:
+    """What is wrong with a value of a key, and which value would be right."""
+    instead = f"give {key['takes']}, such as {name}={key['examples'][0]}"
+    if error.validator == "enum" and error.absolute_path:
+        return f"{shown(error.instance)} is unknown; {did_you_mean(error.instance, error.validator_value)}"
+    if value is None or value == "":
+        return f"no value is given; {instead}"
+    if error.validator == "uniqueItems":
+        twice = next(item for place, item in enumerate(value) if item in value[:place])
+        return f"{shown(twice)} is there twice; {instead}"
+    if error.validator == "required":
+        return f"{shown(error.absolute_path[0])} names no backend; {instead}"
+    if (meant := _meant(key, value)) is not None:
+        return f"{shown(value)} won't do; write it as {name}={meant}"
+    where = f" of {error.absolute_path[0]}" if isinstance(value, dict) and error.absolute_path else ""
+    return f"{shown(error.instance)}{where} won't do; {instead}"
+
+
+def _meant(key: Schema, value: Any) -> str | None:
+    """The value of a key, as a command line has it, that was most likely meant; None where there is none."""
+    parts = [part for part in re.split(r"[\s,;]+", value) if part] if isinstance(value, str) else [value]
+    items = [_read(part) if isinstance(part, str) else part for part in parts]
+    if all(PLAIN.fullmatch(str(item)) for item in items) and Validator(key).is_valid(items):
+        return f"[{','.join(map(str, items))}]"
+    if isinstance(value, int) and not isinstance(value, bool) and Validator(key).is_valid(f"./{value}"):
+        return f"./{value}"
+    return None
+
+
+def _choice(config: Config, name: str) -> store.Choice:
+    options = dict(_described(config, name) or {"backend": name})
+    module = options.pop("backend")
+    return store.Choice(module, backends.resolve(module, options))
+
+
+def _described(config: Config, name: str) -> dict[str, Any] | None:
+    """What a variant is, as the config says or as its name does: lmdb-png is backend lmdb with codec png."""
+    if name in config["variants"]:
+        return config["variants"][name]
+    backend, _, codec = name.rpartition("-")
+    known = backend in backends.names() and codecs.OPTION in backends.load(backend).options and codec in codecs.names()
+    return {"backend": backend, codecs.OPTION: codec} if known else None
+
+
+def _with_codecs(config: Config, name: str) -> list[str]:
+    """The names of a backend with each of the codecs asked for; of anything else its own."""
+    if name in backends.names() and (option := backends.load(name).options.get(codecs.OPTION)):
+        return [name if codec == option.default else f"{name}-{codec}" for codec in config["codecs"]]
+    return [name]
+
+
+def _check_names(config: Config) -> None:
+    known = backends.names()
+    for codec in config["codecs"]:
+        if codec not in codecs.names():
+            raise UserError(f"config key codecs: {shown(codec)} is unknown; {did_you_mean(codec, codecs.names())}")
+    for key, name in [*(("variants", name) for name in config["variants"]), ("machine", config["machine"] or "")]:
+        if found := ENDLESS.search(name):
+            raise UserError(
+                f"config key {key}: {shown(name)} repeats {found[1]} to its end, which Snakemake takes for "
+                "an endless loop; give a shorter name"
+            )
+    for name, variant in config["variants"].items():
+        if name in known:
+            raise UserError(f"config key variants: {name} is a backend already; give the variant a name of its own")
+        if variant["backend"] not in known:
+            nearest = did_you_mean(variant["backend"], known)
+            raise UserError(f"config key variants: {name}: there is no backend {shown(variant['backend'])}; {nearest}")
+        _choice(config, name)
+        meant = _described({"variants": {}}, name)
+        if meant and _choice({"variants": {name: meant}}, name) != _choice(config, name):
+            raise UserError(f"config key variants: {name} means {meant} already; give the variant a name of its own")
+    for name in [] if config["backends"] == ALL else config["backends"]:
+        if name not in known and not _described(config, name):
+            raise UserError(
+                f"config key backends: {shown(name)} is unknown; {did_you_mean(name, [*known, *config['variants']])}"
+            )

@@ -1,0 +1,59 @@
+"""Where a run writes: whether it may, and whether anything fits there, looked at before it begins."""
+
+import os
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+from scripts.common import full_disk
+from scripts.common.atomic import nearest_directory, writable
+from scripts.common.errors import UserError
+
+SNAKEMAKE = ".snakemake"
+LOGS = "results/logs"
+
+
+def check_snakemakes() -> None:
+    """Raise UserError where Snakemake can't write what it remembers: it asks nobody before, and ends in a traceback."""
+    for place in (nearest_directory(SNAKEMAKE), *Path(SNAKEMAKE).glob("*/")):
+        if not writable(place):
+            raise UserError(
+                f"no permission to write to {place}, where Snakemake keeps its memory; make it writable, or run in a "
+                "copy of your own"
+            )
+    if full := full_disk.lacking(nearest_directory(SNAKEMAKE)):
+        raise UserError(full_disk.line(full))
+
+
+def check(plan: Any, to_make: Collection[str]) -> None:
+    """Raise UserError where the run that makes the normal paths `to_make` can't write to their directories."""
+    elsewhere = {"results": "run in a copy"}
+    manifests = {os.path.normpath(path) for path in plan.manifests()} & set(to_make)
+    if f"{plan.dataset}/provenance.json" in to_make:
+        elsewhere[plan.dataset] = "set download_dir to another one"
+    for path in manifests:
+        elsewhere[str(Path(path).parent.parent)] = "set store_dir to another one"
+    if to_make:
+        elsewhere |= dict.fromkeys(map(str, _directories_in(LOGS)), "run in a copy")
+    for path in set(to_make) - manifests:
+        elsewhere.setdefault(os.path.dirname(path), "run in a copy")
+    for path, remedy in elsewhere.items():
+        place = nearest_directory(path)
+        if not writable(place):
+            raise UserError(f"no permission to write to {place}; make it writable, or {remedy}")
+    for path in Path(LOGS).rglob("*.log") if to_make else ():
+        if not os.access(path, os.W_OK):
+            raise UserError(f"no permission to write to {path}; make it writable, delete it, or run in a copy")
+    devices = {nearest_directory(path).stat().st_dev for path in (plan.writes, plan.stores)}
+    records = {os.path.normpath(path) for path in plan.records()} & set(to_make)
+    if len(devices) > 1 and records and not plan.config["scratch_dir"]:
+        raise UserError(
+            f"{plan.stores} may only be read, and {plan.writes} is on another file system, so there is no place on "
+            "theirs for what timings write; set scratch_dir, or set store_dir to a directory of your own"
+        )
+
+
+def _directories_in(top: str) -> Iterator[Path]:
+    """A directory and all below it, where they are there."""
+    for directory, _, _ in os.walk(top):
+        yield Path(directory)

@@ -1,0 +1,216 @@
+"""The room that a run needs on each file system that it writes to, in bytes and in files, looked at before its start.
+
+All stores are built before anything is timed, so a run takes most when it times: its stores, what the largest timing
+works on, and what earlier timings have left (`scripts.system.disk.scratch`), which goes when the run ends.
+`tests/yardsticks/room.py` compares this forecast with what runs take.
+"""
+
+import math
+import os
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scripts.backends import base
+from scripts.common.atomic import nearest_directory
+from scripts.common.errors import UserError
+from scripts.plan import forecast
+from scripts.system.disk import file_system, scratch
+
+IMAGE_SHAPE = (32, 32, 3)
+IMAGE_BYTES = math.prod(IMAGE_SHAPE) + base.LABEL_BYTES
+"""Of an image's pixels and its label."""
+SMALL_STORE_BYTES = 64 << 10
+"""What a store of one image takes at most: what its library writes beside the images."""
+LARGEST_BLOCK_BYTES = 128 << 10
+"""A disk's, as exFAT has it. File systems in user space may name megabytes."""
+SERVER_BLOCK_BYTES = 8 << 10
+"""What a small file takes on a server at most. File systems of a network name as their block what they send at a time,
+up to a megabyte."""
+SET_IMAGES, ARCHIVE_BYTES = 60_000, 185_000_000
+"""Of CIFAR-10 and of the synthetic images in its place."""
+UNPACKED_RATIO = 1.2
+"""Bytes of an image set to those of its archive: pixels are hardly compressed in that."""
+CELL_BYTES, CELL_FILES = 200_000, 12
+"""A record, a log, Snakemake's marker and the cell's rows in the tables."""
+PAGE_BYTES, PAGE_FILES = 6_000_000, 400
+"""Figures, page, logs, the compiled modules of `scripts` and what Snakemake writes for a run of any size."""
+LIBRARY_BYTES = 15_000_000
+"""A library that is built for a backend."""
+JOB_FILES, JOB_BLOCKS = 4 * 21 + 2, 6
+"""What each timing leaves of the places that it has tried (`scripts.system.disk.scratch`)."""
+UNITS = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
+
+
+@dataclass(frozen=True)
+class Room:
+    """Bytes and files, directories among them."""
+
+    bytes: float = 0
+    files: float = 0
+
+    def __add__(self, other: "Room") -> "Room":
+        return Room(self.bytes + other.bytes, self.files + other.files)
+
+    def times(self, count: float) -> "Room":
+        """The room of so many."""
+        return Room(count * self.bytes, count * self.files)
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a part of a run needs in a place, and the key of the config that moves it, None where none does."""
+
+    what: str
+    place: str
+    room: Room
+    key: str | None
+
+
+def check(plan: Any, to_make: Collection[str]) -> None:
+    """Raise UserError where a file system hasn't the room that the run needs for the normal paths `to_make`."""
+    of_devices = defaultdict(list)
+    for need in needs(plan, to_make):
+        of_devices[os.stat(nearest_directory(need.place)).st_dev].append(need)
+    for found in of_devices.values():
+        _check_file_system(plan, found)
+
+
+def needs(plan: Any, to_make: Collection[str]) -> Iterator[Need]:
+    """Yield what the parts of the run need that makes the normal paths `to_make`."""
+    yield Need("its image set", plan.dataset, _image_set(plan, to_make), "download_dir")
+    place = nearest_directory(plan.stores)
+    block = block_bytes(file_system.type_of(place), os.statvfs(place).f_frsize)
+    stores = [_store(plan, *_name_and_cutoff(path), block) for path in made(plan.manifests(), to_make)]
+    yield Need("its stores", plan.stores, sum(stores, Room()), "store_dir")
+    records = made(plan.records(), to_make)
+    if records and not plan.config["scratch_dir"]:
+        yield Need("what its timings write", plan.writes, _timings(plan, records, block), "store_dir")
+    others = Room(CELL_BYTES, CELL_FILES).times(len(stores) + len(records))
+    libraries = Room(LIBRARY_BYTES, 1).times(len(made(plan.libraries(), to_make)))
+    if to_make:
+        yield Need("its records and page", "results", others + libraries + Room(PAGE_BYTES, PAGE_FILES), None)
+
+
+def total(plan: Any, to_make: Collection[str]) -> Room:
+    """Return what the whole run needs, wherever it is."""
+    return sum((need.room for need in needs(plan, to_make)), Room())
+
+
+def of_store(backend: base.Backend, options: dict[str, Any], cutoff: int, block: int) -> Room:
+    """Return the room that a store of so many images takes on a file system with blocks of so many bytes."""
+    footprint = backend.footprint(options, IMAGE_SHAPE)
+    blocks = math.ceil(footprint.files_per_image) * block
+    unit = blocks if footprint.files_per_image >= 1 else footprint.page_bytes
+    image = math.ceil(IMAGE_BYTES / unit) * unit + footprint.bytes_per_image
+    return Room(
+        min(SMALL_STORE_BYTES, footprint.files * block) + cutoff * image,
+        footprint.files + math.ceil(cutoff * footprint.files_per_image),
+    )
+
+
+def made(paths: Iterable[str], to_make: Collection[str]) -> list[str]:
+    """Return those paths that are to be made, given the normal paths of all that is."""
+    return [path for path in paths if os.path.normpath(path) in to_make]
+
+
+def in_files(plan: Any, name: str) -> bool:
+    """Say whether a backend or variant of the plan keeps each image in a file of its own."""
+    return _footprint(plan, name).files_per_image >= 1
+
+
+def block_bytes(file_system_type: str, named: int) -> int:
+    """Return the block (bytes) of which a file takes a multiple on a file system that names such a block (bytes)."""
+    return min(named, SERVER_BLOCK_BYTES if file_system.is_of_network(file_system_type) else LARGEST_BLOCK_BYTES)
+
+
+def size(number: float, *others: float) -> str:
+    """Return a number of bytes in the largest unit of which it is one at least, and in which it differs from others."""
+    for unit, unit_bytes in UNITS:
+        said = f"{number / unit_bytes:,.1f}"
+        if number >= unit_bytes and said not in {f"{other / unit_bytes:,.1f}" for other in others}:
+            return f"{said} {unit}"
+    return f"{number:,.0f} bytes"
+
+
+def _check_file_system(plan: Any, found: list[Need]) -> None:
+    """Raise UserError where the one file system of these parts hasn't the room for them."""
+    room = sum((need.room for need in found), Room())
+    place = nearest_directory(max(found, key=lambda need: need.room.bytes).place)
+    there = os.statvfs(place)
+    free = there.f_bavail * there.f_frsize
+    keys = list(dict.fromkeys(need.key for need in found if need.key and need.room.bytes))
+    elsewhere = f"set {' and '.join(keys)} to" if keys else "run in a copy on"
+    # A file system that has no limit, or doesn't tell it, says that it has 0 blocks in all.
+    if there.f_blocks > 0 and free < room.bytes:
+        parts = ", ".join(f"{need.what} {size(need.room.bytes)}" for need in found if need.room.bytes)
+        raise UserError(
+            f"the run needs up to {size(room.bytes, free)} ({parts}) and {place} has {size(free, room.bytes)} free; "
+            f"free some space, leave out the largest cutoffs, or {elsewhere} a larger disk"
+        )
+    # A file system that makes inodes as it needs them, as btrfs does, says that it has 0 in all.
+    if there.f_files > 0 and there.f_favail < room.files:
+        each = [name for name in plan.choices if in_files(plan, name)]
+        leave_out = f"the backends that make a file for each image ({', '.join(each)}) or " if each else ""
+        raise UserError(
+            f"the run makes up to {room.files:,.0f} files and directories, and the file system of {place} has "
+            f"{there.f_favail:,} inodes left for more, whatever space is free; delete files, leave out {leave_out}the "
+            f"largest cutoffs, or {elsewhere} a file system with more inodes"
+        )
+
+
+def _image_set(plan: Any, to_make: Collection[str]) -> Room:
+    """The arrays, and the archive where it isn't there."""
+    if os.path.normpath(f"{plan.dataset}/provenance.json") not in to_make:
+        return Room()
+    images = plan.config["images"]
+    if images not in ("cifar10", "synthetic"):
+        return Room(UNPACKED_RATIO * os.path.getsize(images), 8)
+    has_archive = any(Path(plan.downloads).glob("*.tar.gz"))
+    return Room(SET_IMAGES * IMAGE_BYTES + (0 if has_archive else ARCHIVE_BYTES), 8)
+
+
+def _timings(plan: Any, records: list[str], block: int) -> Room:
+    """What the largest timing works on, and what all of them leave until the run ends."""
+    works_on, left = [Room()], Room(JOB_BLOCKS * block, JOB_FILES).times(len(records))
+    for path in records:
+        name, cutoff = _name_and_cutoff(path)
+        plain = Room(cutoff * IMAGE_BYTES, 1)
+        own = _store(plan, name, cutoff, block)
+        if not Path(path).stem.startswith("write"):
+            on_a_copy = not plan.choices[name].backend.opens_without_writing
+            works_on.append(plain + own if on_a_copy else plain)
+            continue
+        kept = _kept(plan, name, cutoff, block)
+        runs = forecast.runs_of_a_write(
+            cutoff, in_files(plan, name), plan.budget_seconds, plan.config["minimum_samples"]
+        )
+        left += kept.times(runs) + Room(0, runs)
+        works_on.append(plain + Room(own.bytes - kept.bytes))
+    return left + max(works_on, key=lambda room: room.bytes)
+
+
+def _kept(plan: Any, name: str, cutoff: int, block: int) -> Room:
+    """What stays of a store that a timing wrote, once its large files are empty."""
+    room, footprint = _store(plan, name, cutoff, block), _footprint(plan, name)
+    if footprint.files_per_image >= 1 and footprint.files_per_image * scratch.LARGE_FILE_BYTES > IMAGE_BYTES:
+        return room
+    return Room(min(room.bytes, footprint.files * block), room.files)
+
+
+def _store(plan: Any, name: str, cutoff: int, block: int) -> Room:
+    choice = plan.choices[name]
+    return of_store(choice.backend, choice.options, cutoff, block)
+
+
+def _footprint(plan: Any, name: str) -> base.Footprint:
+    choice = plan.choices[name]
+    return choice.backend.footprint(choice.options, IMAGE_SHAPE)
+
+
+def _name_and_cutoff(path: str) -> tuple[str, int]:
+    """Backend and cutoff of a manifest or record."""
+    *_, name, cutoff, _ = Path(path).parts
+    return name, int(cutoff)

@@ -1,0 +1,161 @@
+"""The answers: who is fastest or smallest at each cutoff, who is as good, and of whom this run can't tell."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from scripts.report import printed, wording
+from scripts.report.compare.comparison import Results, one_image
+from scripts.report.estimates import DIFFERENT, EXACT, TIED, UNDECIDED, Ratio
+
+MEASURES = {"apparent_bytes": "Least disk, apparent", "allocated_bytes": "Least disk, allocated"}
+PERHAPS = 1.2
+"""Of a store that takes more than this many times as long as the leader, nothing is said in a sentence, undecided or
+not."""
+BEST, NEGLIGIBLE = "best", "negligible"
+"""What a store is at an operation and cutoff, beside the outcomes of `scripts.report.estimates`."""
+WINNING = (BEST, TIED)
+Compare = Callable[[str, str], Ratio | None]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The best at one cutoff: the leader, whose time or size is the least, and those that tie with it.
+
+    `ratios` says of everybody how many times as long or large it is as the leader. `value` is the leader's time or size
+    in words, `to_baseline` how many times as long it takes as the plain file. Where `noticeable` is false nobody wins:
+    `slowest` says how long the slowest store takes, and for what: `9.00 ms at most for all images`.
+    """
+
+    cutoff: int
+    leader: str
+    ratios: dict[str, Ratio]
+    value: str = ""
+    to_baseline: Ratio | None = None
+    noticeable: bool = True
+    slowest: str = ""
+
+    @property
+    def best(self) -> tuple[str, ...]:
+        """The leader and those that surely take no longer."""
+        return self._with(TIED)
+
+    @property
+    def undecided(self) -> tuple[str, ...]:
+        """Those of whom this run can't tell whether they take longer than the leader."""
+        return self._with(UNDECIDED)
+
+    @property
+    def runner_up(self) -> str | None:
+        """Who takes least of those that surely take longer than the leader."""
+        return min(self._with(DIFFERENT), key=lambda name: self.ratios[name].value, default=None)
+
+    @property
+    def behind(self) -> Ratio | None:
+        """How many times as long the runner-up takes as the leader."""
+        return self.ratios[self.runner_up] if self.runner_up else None
+
+    @property
+    def nearest(self) -> list[str]:
+        """The best, the leader first and then by how near they come to it."""
+        return sorted(self.best, key=self._place)
+
+    @property
+    def perhaps(self) -> list[str]:
+        """Those that are undecided and come so near to the leader that a sentence names them."""
+        return [name for name in sorted(self.undecided, key=self._place) if self.ratios[name].value <= PERHAPS]
+
+    def outcome(self, name: str) -> str:
+        """What somebody is: `best` for the leader, else what the ratio to it says; `negligible` where nobody wins."""
+        if not self.noticeable:
+            return NEGLIGIBLE
+        return BEST if name == self.leader else self.ratios[name].outcome
+
+    def _with(self, outcome: str) -> tuple[str, ...]:
+        return tuple(name for name, ratio in self.ratios.items() if ratio.outcome == outcome)
+
+    def _place(self, name: str) -> tuple[bool, float]:
+        return name != self.leader, self.ratios[name].value
+
+
+@dataclass(frozen=True)
+class Question:
+    """One thing to be best at, with an answer for each cutoff that has one."""
+
+    name: str
+    title: str
+    better: str
+    answers: list[Answer] = field(default_factory=list)
+
+
+def questions(results: Results) -> list[Question]:
+    """Every operation and both measures of disk, with the best at each cutoff."""
+    asked = [Question(name, wording.operation(name), "fastest") for name in results.tables.operations]
+    asked += [Question(name, title, "smallest") for name, title in MEASURES.items()]
+    for question in asked:
+        answer_at = _smallest if question.name in MEASURES else fastest
+        answers = (answer_at(results, question.name, cutoff) for cutoff in results.tables.cutoffs)
+        question.answers.extend(answer for answer in answers if answer)
+    return asked
+
+
+def lead_sentence(question: Question) -> str:
+    """Who is best at which cutoffs, ties said as ties: `nobody wins at 1 image; hdf5 and lmdb tie at 10 images`."""
+    runs = [(who, list(group)) for who, group in groupby(question.answers, key=_who)]
+    parts = []
+    for (noticeable, best, perhaps), answers in runs:
+        first, last = answers[0].cutoff, answers[-1].cutoff
+        where = f"at {wording.images(first)}" if first == last else f"from {first:,} to {wording.images(last)}"
+        if len(runs) == 1 and len(answers) > 1:
+            where = "at every size"
+        if not noticeable:
+            parts.append(f"nobody wins {where}")
+            continue
+        verb = f"is {question.better}" if len(best) == 1 else "tie"
+        open_still = f" (undecided: {wording.all_of(perhaps)})" if perhaps else ""
+        parts.append(f"{wording.all_of(best)} {verb} {where}{open_still}")
+    return "; ".join(parts)
+
+
+def fastest(results: Results, operation: str, cutoff: int) -> Answer | None:
+    """The fastest at an operation and cutoff, None where nobody was measured."""
+    tables = results.tables
+    order = tables.by_time(operation, cutoff)
+    if not order:
+        return None
+    row = tables.cell(order[0], cutoff, operation)
+    handled = "one image" if one_image(operation) else "all images"
+    to_baseline = None
+    if row["ratio_to_baseline"] is not None:
+        to_baseline = Ratio(row["ratio_to_baseline"], row["ratio_low"], row["ratio_high"], row["interval_kind"])
+    return Answer(
+        cutoff,
+        order[0],
+        _ratios(order, lambda one, other: results.ratio(operation, cutoff, one, other)),
+        printed.time(tables, row),
+        to_baseline,
+        results.noticeable(operation, cutoff),
+        f"{wording.seconds(results.slowest(operation, cutoff))} at most for {handled}",
+    )
+
+
+def _smallest(results: Results, measure: str, cutoff: int) -> Answer | None:
+    rows = {name: results.tables.store(name, cutoff) for name in results.tables.backends}
+    # Some file systems don't tell what is allocated: no value, then, rather than nothing.
+    sizes = {name: row[measure] for name, row in rows.items() if row and row[measure]}
+    if not sizes or (measure == "allocated_bytes" and not results.tables.allocated_decides):
+        return None
+    order = sorted(sizes, key=sizes.__getitem__)
+    ratios = _ratios(order, lambda one, other: results.size_ratio(measure, cutoff, one, other))
+    return Answer(cutoff, order[0], ratios, f"{wording.size(sizes[order[0]] / cutoff)} an image")
+
+
+def _ratios(order: list[str], compare: Compare) -> dict[str, Ratio]:
+    """How many times as long or large each takes as the first."""
+    leader, *others = order
+    return {leader: Ratio(1.0, 1.0, 1.0, EXACT)} | {name: compare(name, leader) for name in others}
+
+
+def _who(answer: Answer) -> tuple[bool, tuple[str, ...], tuple[str, ...]]:
+    """Who is best, and of whom it can't be told."""
+    return (True, tuple(sorted(answer.best)), tuple(answer.perhaps)) if answer.noticeable else (False, (), ())

@@ -1,0 +1,328 @@
+"""The article's claims, each with a verdict computed from what was measured here.
+
+Source of the claims: `article.py`. The one place, beside it, where the article's backends are named.
+
+A rule collects what speaks for the claim (True), against it (False) and what leaves it open (None): a tie, what is
+undecided, and what nobody notices. All for it confirm, all against it refute; anything else depends, and the evidence
+says on what.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from scripts.report import wording
+from scripts.report.compare import corrections
+from scripts.report.compare.answers import MEASURES
+from scripts.report.compare.article import KILOBYTES
+from scripts.report.compare.comparison import Results
+from scripts.report.estimates import DIFFERENT, TIED, UNDECIDED, Ratio
+from scripts.report.tables import Row
+
+CONFIRMED, REFUTED, DEPENDS, NOT_MEASURED = "confirmed", "refuted", "depends", "not measured"
+PNG, LMDB, HDF5 = "png", "lmdb", "hdf5"
+ARTICLE_BACKENDS = tuple(KILOBYTES)
+WRITE, READ, RANDOM, WORKERS = "write", "read-warm", "random-warm", "workers-warm"
+SMALL = 10
+"""At most so many images are what the article's claims call few."""
+TENFOLD = (8.0, 12.5)
+"""What passes for ten times as long."""
+AS_FAST = TENFOLD[0] / 10
+"""At least this part of k times the rate of one process passes for k times as fast."""
+HARDLY_FASTER = 1.2
+"""Up to so many times the rate of one process, several processes wait for each other."""
+SPAWN = "spawn"
+PARALLEL_FILE_SYSTEMS = {"beegfs", "ceph", "gpfs", "lustre", "pvfs2"}
+LARGE_PIXELS = 256 * 256 * 3
+MUCH_LARGER = 1.2
+NOBODY = " (too short for anybody to notice)"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a claim: the verdict and, in a sentence or two, the numbers behind it."""
+
+    verdict: str
+    evidence: str
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What the article says, and what was found here."""
+
+    says: str
+    verdict: str
+    evidence: str
+
+
+def judge(results: Results) -> list[Claim]:
+    """Every claim with its verdict, in the article's order."""
+    verdicts = {says: rule(results) for says, rule in CLAIMS.items()}
+    return [Claim(says, found.verdict, found.evidence) for says, found in verdicts.items()]
+
+
+def _single_image_disk(results: Results) -> Verdict:
+    found, holds = [], []
+    for measure in MEASURES:
+        rows = {name: results.tables.store(name, 1) for name in ARTICLE_BACKENDS}
+        sizes = {name: row[measure] for name, row in rows.items() if row and row[measure]}
+        if len(sizes) < len(ARTICLE_BACKENDS):
+            return _missing(results, cutoff=1)
+        holds.append(_all(_more(results.size_ratio(measure, 1, LMDB, name)) for name in (PNG, HDF5)))
+        numbers = wording.join(f"{name} {wording.size(value)}" for name, value in sizes.items())
+        found.append(f"{_measure(measure)}: {numbers}.")
+    return _verdict(holds, " ".join(found), "apparent or allocated size")
+
+
+def _overtakes(results: Results) -> Verdict:
+    holds, found = [], []
+    for operation in (WRITE, READ):
+        compared = {cutoff: results.ratio(operation, cutoff, HDF5, LMDB) for cutoff in results.tables.cutoffs}
+        leads = {cutoff: ratio for cutoff, ratio in compared.items() if ratio}
+        if not leads or min(leads) > SMALL or max(leads) < 10 * min(leads):
+            return _missing(results, WRITE, READ, backends=(LMDB, HDF5))
+        few, many = leads[min(leads)], leads[max(leads)]
+        noticed = [results.noticeable(operation, cutoff) for cutoff in (min(leads), max(leads))]
+        found_at = [_more(few) if noticed[0] else None, _less(many) if noticed[1] else None]
+        holds.append(_all(found_at))
+        at = [f" {crossover.sentence}" for crossover in results.crossovers_of(operation, HDF5, LMDB)]
+        found.append(
+            f"{wording.operation(operation)}: {wording.compared(HDF5, LMDB, few)} at {wording.images(min(leads))}"
+            f"{'' if noticed[0] else NOBODY}, {wording.compared(HDF5, LMDB, many)} at {wording.images(max(leads))}"
+            f"{'' if noticed[1] else NOBODY}.{''.join(at)}"
+        )
+    return _verdict(holds, " ".join(found), "whether one writes or reads")
+
+
+def _largest_gap(results: Results) -> Verdict:
+    for cutoff in reversed(results.tables.cutoffs):
+        rows = {name: [results.tables.cell(name, cutoff, kind) for kind in (WRITE, READ)] for name in ARTICLE_BACKENDS}
+        if all(None not in pair for pair in rows.values()):
+            break
+    else:
+        return _missing(results, WRITE, READ)
+    apart = {name: _apart(*pair) for name, pair in rows.items()}
+    factors = {name: _apart(*pair, factor=True) for name, pair in rows.items()}
+    numbers = wording.join(
+        f"{name} {wording.seconds(apart[name][1])} or a factor of {wording.significant(factors[name][1], 2)}"
+        for name in ARTICLE_BACKENDS
+    )
+    evidence = f"Between writing and warm reading of {wording.images(cutoff)}: {numbers}."
+    return _verdict([_largest(PNG, apart), _largest(PNG, factors)], evidence, "seconds or factors")
+
+
+def _epoch(results: Results) -> Verdict:
+    for cutoff in reversed(results.tables.cutoffs):
+        times = {name: results.seconds(name, cutoff, READ) for name in ARTICLE_BACKENDS}
+        times = {name: time for name, time in times.items() if time is not None}
+        if len(times) < 2:
+            continue
+        slow, fast = max(times, key=times.__getitem__), min(times, key=times.__getitem__)
+        ratio = results.ratio(READ, cutoff, slow, fast)
+        low, high = TENFOLD
+        evidence = (
+            f"One warm pass over {wording.images(cutoff)}: {fast} {wording.seconds(times[fast])}, {slow} "
+            f"{wording.seconds(times[slow])}, {wording.factor(ratio)}. "
+        )
+        if not results.noticeable(READ, cutoff) or ratio.high < 2:
+            return Verdict(REFUTED, f"{evidence}The choice of store hardly matters here.")
+        if ratio.outcome == UNDECIDED:
+            return Verdict(DEPENDS, f"{evidence}That is undecided: this run can't tell whether they differ.")
+        size = "about ten times" if ratio.low <= high and ratio.high >= low else "not ten times"
+        return Verdict(
+            DEPENDS, f"{evidence}That is {size}, and depends on how much of its time a training waits for images."
+        )
+    return _missing(results, READ)
+
+
+def _large_images(results: Results) -> Verdict:
+    for cutoff in reversed(results.tables.cutoffs):
+        rows = {name: results.tables.store(name, cutoff) for name in (LMDB, HDF5)}
+        if not all(row and row["allocated_bytes"] for row in rows.values()):
+            continue
+        pixels = rows[LMDB]["apparent_bytes_per_image"] / rows[LMDB]["apparent_ratio_to_raw"]
+        if pixels < LARGE_PIXELS:
+            return Verdict(NOT_MEASURED, f"The images of this run have {wording.size(pixels)} of pixels each.")
+        ratios = {name: row["allocated_ratio_to_raw"] for name, row in rows.items()}
+        numbers = wording.join(f"{name} {wording.times(ratio)}" for name, ratio in ratios.items())
+        much_larger = ratios[LMDB] > MUCH_LARGER * ratios[HDF5]
+        return _verdict([much_larger], f"Allocated bytes over raw pixels: {numbers}.")
+    return _missing(results, backends=(LMDB, HDF5))
+
+
+def _processes(results: Results) -> Verdict:
+    cutoff, rows = _most_processes(results, LMDB)
+    if not rows:
+        return _missing(results, WORKERS, backends=(LMDB,))
+    holds = [_beyond(row["efficiency_low"], row["efficiency_high"], AS_FAST) for row in rows]
+    evidence = f"{_shared(LMDB, cutoff, rows)} Readers beside a writer were not measured."
+    return _verdict(holds, evidence, "how the processes are started")
+
+
+def _serialised(results: Results) -> Verdict:
+    cutoff, rows = _most_processes(results, HDF5)
+    rows = [row for row in rows if row["start_method"] == SPAWN]
+    if not rows:
+        return _missing(results, WORKERS, backends=(HDF5,))
+    store = results.tables.store(HDF5, cutoff)
+    file_system = store["file_system"] if store else None
+    if file_system in PARALLEL_FILE_SYSTEMS:
+        return Verdict(NOT_MEASURED, f"The stores are on {file_system}, a parallel file system.")
+    ends = [(row["processes"] * row["efficiency_low"], row["processes"] * row["efficiency_high"]) for row in rows]
+    faster = [_beyond(low, high, HARDLY_FASTER) for low, high in ends]
+    where = f" The stores are on {file_system}." if file_system else ""
+    return _verdict([None if found is None else not found for found in faster], _shared(HDF5, cutoff, rows) + where)
+
+
+def _sequential(results: Results) -> Verdict:
+    for cutoff in reversed(results.tables.cutoffs):
+        samples = {name: [results.time_of_all(name, cutoff, kind) for kind in (RANDOM, READ)] for name in (LMDB, HDF5)}
+        if all(all(pair) for pair in samples.values()):
+            break
+    else:
+        return _missing(results, RANDOM, READ, backends=(LMDB, HDF5))
+    ratios = {name: corrections.compare(*pair) for name, pair in samples.items()}
+    numbers = wording.join(
+        f"{name} ties"
+        if found.outcome == TIED
+        else f"{name} takes {wording.factor(found)}{', undecided' if found.outcome == UNDECIDED else ''}"
+        for name, found in ratios.items()
+    )
+    evidence = (
+        f"An image read alone, in random order, compared with one of all read in order, of {wording.images(cutoff)}, "
+        f"both warm: {numbers}."
+    )
+    return _verdict([_more(found) for found in ratios.values()], evidence, "the store")
+
+
+def _more_than_png(results: Results) -> Verdict:
+    for cutoff in reversed(results.tables.cutoffs):
+        holds, evidence = [], []
+        for measure in MEASURES:
+            ratios = {name: results.size_ratio(measure, cutoff, name, PNG) for name in (LMDB, HDF5)}
+            if all(ratios.values()):
+                holds += [_more(ratio) for ratio in ratios.values()]
+                numbers = wording.join(f"{name} {wording.times(ratio.value)}" for name, ratio in ratios.items())
+                evidence.append(f"{_measure(measure)} over png's at {wording.images(cutoff)}: {numbers}.")
+        if len(holds) == 4:
+            return _verdict(holds, " ".join(evidence), "the store and apparent or allocated size")
+    return _missing(results)
+
+
+def _never(why: str) -> Callable[[Results], Verdict]:
+    return lambda results: Verdict(NOT_MEASURED, why)
+
+
+CLAIMS: dict[str, Callable[[Results], Verdict]] = {
+    "LMDB takes the most disk for a single image.": _single_image_disk,
+    "HDF5 is slower than LMDB with few images and overtakes it as they become more.": _overtakes,
+    "PNG files have the largest gap between reading and writing.": _largest_gap,
+    "A store that is ten times slower to read turns forty minutes of training into six hours.": _epoch,
+    "With larger images LMDB's disk use goes off the chart, HDF5's stays smaller.": _large_images,
+    "Ten processes read an LMDB ten times as fast, and readers don't wait for the writer.": _processes,
+    "Access to HDF5 is serialised unless the file system is parallel.": _serialised,
+    "Appending to an LMDB can fail because its map is full.": _never(
+        "Stores are written whole here, and the map grows by itself."
+    ),
+    "Sequential keys favour LMDB; reading ranges from HDF5 beats reading one by one.": _sequential,
+    "HDF5 and LMDB take more disk than PNG files.": _more_than_png,
+}
+"""What the article says, in this project's words, and the rule that judges it."""
+
+
+def _verdict(holds: Sequence[bool | None], evidence: str, what: str = "") -> Verdict:
+    """The verdict of what speaks for a claim, against it, or leaves it open; `what` it depends on where it's both."""
+    if all(holds):
+        return Verdict(CONFIRMED, evidence)
+    if not any(holds) and None not in holds:
+        return Verdict(REFUTED, evidence)
+    why = (
+        f"It depends on {what}."
+        if True in holds and False in holds
+        else "What ties, is undecided or too short to notice leaves it open."
+    )
+    return Verdict(DEPENDS, f"{evidence} {why}")
+
+
+def _all(holds: Iterable[bool | None]) -> bool | None:
+    """Whether all of it holds: not where one thing doesn't; what is open leaves it open."""
+    found = list(holds)
+    return False if False in found else None if None in found else True
+
+
+def _more(ratio: Ratio) -> bool | None:
+    """Whether a ratio is surely above 1; None where it ties or is undecided."""
+    return ratio.value > 1 if ratio.outcome == DIFFERENT else None
+
+
+def _less(ratio: Ratio) -> bool | None:
+    return ratio.value < 1 if ratio.outcome == DIFFERENT else None
+
+
+def _beyond(low: float, high: float, limit: float) -> bool | None:
+    """Whether a number between `low` and `high` is above a limit; None where that is open."""
+    return True if low >= limit else False if high < limit else None
+
+
+def _apart(write: Row, read: Row, *, factor: bool = False) -> tuple[float, float, float]:
+    """How far writing and reading are apart (s, or as a factor): the least, the typical and the most that the
+    intervals of both medians allow."""
+    names = ("interval_low_seconds", "median_seconds", "interval_high_seconds")
+    (least, typical, most), (low, median, high) = sorted(
+        (tuple(row[name] for name in names) for row in (write, read)), key=lambda ends: ends[1]
+    )
+    if factor:
+        return max(1.0, low / most), median / typical, high / least
+    return max(0.0, low - most), median - typical, high - least
+
+
+def _largest(name: str, found: dict[str, tuple[float, float, float]]) -> bool | None:
+    """Whether the interval of one of several numbers is above those of the others; None where that is open."""
+    low, _, high = found[name]
+    others = [ends for other, ends in found.items() if other != name]
+    if all(low > most for _, _, most in others):
+        return True
+    return False if any(high < least for least, _, _ in others) else None
+
+
+def _most_processes(results: Results, backend: str) -> tuple[int, list[Row]]:
+    """The largest cutoff that several processes read, and its row with most processes for each way of starting them."""
+    for cutoff in reversed(results.tables.cutoffs):
+        shared = [
+            row
+            for row in results.tables.ways(backend, cutoff, WORKERS)
+            if row["processes"] > 1 and row["efficiency"] is not None
+        ]
+        if shared:
+            ordered = sorted(shared, key=lambda row: row["processes"])
+            return cutoff, list({row["start_method"]: row for row in ordered}.values())
+    return 0, []
+
+
+def _shared(backend: str, cutoff: int, rows: list[Row]) -> str:
+    """How much faster several processes read than one, in words."""
+    said = []
+    for row in rows:
+        rate, low, high = (row["processes"] * row[name] for name in ("efficiency", "efficiency_low", "efficiency_high"))
+        said.append(
+            f"{row['processes']} processes ({row['start_method']}) read {wording.times(rate)} as fast as one "
+            f"({row['interval_kind']} {wording.times_between(low, high)})"
+        )
+    return f"From {backend} with {wording.images(cutoff)}, {wording.join(said)}."
+
+
+def _measure(name: str) -> str:
+    return f"{name.split('_')[0].capitalize()} size"
+
+
+def _missing(
+    results: Results, *operations: str, backends: Sequence[str] = ARTICLE_BACKENDS, cutoff: int | None = None
+) -> Verdict:
+    """Why a claim can't be judged: backends or operations that this run is without, or numbers."""
+    absent = [name for name in backends if name not in results.tables.backends]
+    if absent:
+        return Verdict(NOT_MEASURED, f"This run is without {wording.join(absent)}.")
+    untimed = [name for name in operations if name not in results.tables.operations]
+    if untimed:
+        return Verdict(NOT_MEASURED, f"This run is without {wording.join(untimed)}.")
+    where = f" at {wording.images(cutoff)}" if cutoff else ""
+    return Verdict(NOT_MEASURED, f"This run has no numbers for it{where}.")

@@ -1,0 +1,126 @@
+"""What containers and codecs cost, in sentences, from variants that hold the same bytes in different containers."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from scripts.report import wording
+from scripts.report.compare import containers
+from scripts.report.compare.comparison import Results
+from scripts.report.compare.containers import Combinations
+from scripts.report.estimates import DIFFERENT, TIED, UNDECIDED, Ratio
+
+
+@dataclass(frozen=True)
+class Costs:
+    """The operation and cutoff that was looked at, and what was found there."""
+
+    operation: str
+    cutoff: int
+    sentences: list[str]
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """The variants that were measured in an operation at a cutoff, by container and codec, and how they compare."""
+
+    results: Results
+    operation: str
+    cutoff: int
+    name: dict[containers.Pair, str]
+
+    def codecs(self, container: str) -> dict[str, str]:
+        """The variants of a container, by codec."""
+        return {codec: name for (own, codec), name in self.name.items() if own == container}
+
+    def containers(self, codec: str) -> dict[str, str]:
+        """The variants of a codec, by container."""
+        return {container: name for (container, own), name in self.name.items() if own == codec}
+
+    def unbeaten(self, names: Mapping[str, str]) -> list[str]:
+        """The keys of the fastest of some variants and of those that surely take no longer."""
+        if not names:
+            return []
+        fastest = min(names, key=lambda key: self.seconds(names[key]))
+        tied = [key for key in names if self.ratio(names[key], names[fastest]).outcome == TIED]
+        return list(dict.fromkeys([*tied, fastest]))
+
+    def seconds(self, name: str) -> float:
+        """The median time (s) of a variant."""
+        return self.results.seconds(name, self.cutoff, self.operation)
+
+    def ratio(self, one: str, other: str) -> Ratio:
+        """How many times as long one variant takes as another."""
+        return self.results.ratio(self.operation, self.cutoff, one, other)
+
+
+def of(results: Results) -> Costs | None:
+    """What the codec takes of the time, and how far apart containers are; None where too little is known."""
+    found = containers.of(results.tables)
+    cutoff = containers.cutoff(results.tables, found)
+    if cutoff is None:
+        return None
+    operation = containers.operations(results.tables, found, cutoff)[0]
+    measured = {pair: name for pair, name in found.name.items() if (name, cutoff, operation) in results.jobs}
+    cells = _Cells(results, operation, cutoff, measured)
+    sentences = [*_codecs(cells, found), *_containers(cells, found)]
+    return Costs(operation, cutoff, [f"{sentence}." for sentence in sentences]) if sentences else None
+
+
+def _codecs(cells: _Cells, found: Combinations) -> list[str]:
+    """For each codec, the part of the time that it takes more than one that none is faster than in the same
+    container."""
+    unbeaten = {container: cells.unbeaten(cells.codecs(container)) for container in found.containers}
+    often = Counter(codec for codecs in unbeaten.values() for codec in codecs)
+    ratios: dict[containers.Pair, dict[str, Ratio]] = {}
+    for container, best in unbeaten.items():
+        if best:
+            # Of several that tie the one that is best in most containers, so that these share a sentence.
+            names, fastest = cells.codecs(container), max(best, key=often.__getitem__)
+            for codec in names:
+                if codec != fastest:
+                    ratios.setdefault((codec, fastest), {})[container] = cells.ratio(names[codec], names[fastest])
+    order = sorted(ratios, key=lambda pair: found.codecs.index(pair[0]))
+    return [_share(codec, fastest, ratios[codec, fastest]) for codec, fastest in order]
+
+
+def _share(codec: str, fastest: str, ratios: Mapping[str, Ratio]) -> str:
+    """What a codec takes of the time, by container: one part of it, or the least and the most."""
+    longer = {container: ratio for container, ratio in ratios.items() if ratio.outcome == DIFFERENT}
+    ties, open_still = (
+        [container for container, ratio in ratios.items() if ratio.outcome == outcome] for outcome in (TIED, UNDECIDED)
+    )
+    others = [
+        *([f"in {wording.join(ties)} they tie"] if ties else []),
+        *([f"in {wording.join(open_still)} it is undecided"] if open_still else []),
+    ]
+    if not longer:
+        return f"Codecs {codec} and {fastest}: {'; '.join(others)}"
+    ends = dict.fromkeys(end(longer, key=lambda container: longer[container].value) for end in (min, max))
+    parts = " to ".join(f"{wording.part(longer[container])} in {container}" for container in ends)
+    return (
+        f"Of the time with codec {codec}, {parts} is what it takes more than {fastest}, which no codec in the same "
+        f"container is surely faster than{''.join(f'; {other}' for other in others)}"
+    )
+
+
+def _containers(cells: _Cells, found: Combinations) -> list[str]:
+    """For each codec, how many times as long the slowest container takes as the fastest, in one sentence."""
+    said = []
+    for codec in found.codecs:
+        names = cells.containers(codec)
+        best = cells.unbeaten(names)
+        if len(names) < containers.FEWEST or not best:
+            continue
+        lacking = [container for container in found.containers if container not in names and cells.codecs(container)]
+        where = f", not measured in {wording.join(lacking)}" if lacking else ""
+        fastest = min(best, key=lambda container: cells.seconds(names[container]))
+        ratios = {container: cells.ratio(names[container], names[fastest]) for container in names}
+        longer = {container: ratio for container, ratio in ratios.items() if ratio.longer}
+        tied = all(ratio.outcome == TIED for ratio in ratios.values())
+        apart = f"all tie with {fastest}" if tied else f"none surely takes longer than {fastest}"
+        if longer:
+            slowest = max(longer, key=lambda container: longer[container].value)
+            apart = f"{slowest} takes {wording.factor(longer[slowest], f'as long as {fastest}')}"
+        said.append(f"with codec {codec}{where}, {apart}")
+    return [f"From the fastest container to the slowest: {'; '.join(said)}"] if said else []

@@ -1,0 +1,170 @@
+"""One time for each cell, corrected once and for all where the machine was surely in another state than usual.
+
+A machine, above all one that others share, is faster in one job than in another. Each job therefore times the plain
+file in turn with its backend, and jobs of the same cutoff and operation time the same plain file. The usual job is the
+one whose plain file has the median time, of two the shorter. A job's *pace* is how many times as long its plain file
+took as usual.
+
+- Surely another pace than usual (`statistics.DIFFERENT`): the time is divided by the pace. The interval of the pace
+  widens that of the time.
+- Undecided: the time stays as it was measured. The interval of the pace widens each ratio of it.
+- Surely as usual (`statistics.TIED`): the time stays as well. The pace itself widens each ratio of it, since two jobs
+  that are both surely as usual may be nearly 10 % apart.
+- Where the pace isn't surely as usual, the samples can also be corrected round by round: each is divided by the plain
+  file's time in its round and multiplied by the plain file's usual time. This is done where it makes the interval
+  narrower, as it does where plain file and backend became slower and faster together. Outliers of the plain file alone
+  make the interval wider, so it isn't done then.
+
+Source of the last: control variates, as in Law, "Simulation Modeling and Analysis", 5th edition (2015), section 11.4.
+What was measured stays beside the corrected time, in the tables and in the record.
+"""
+
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from scripts.measure.stopping import block_medians, median, median_interval
+from scripts.report import estimates
+from scripts.report.estimates import DIFFERENT, RANGE, TIED, Estimate, Ratio
+
+SUBJECTS = ("backend", "baseline")
+SURE = (1.0, 1.0)
+Name = TypeVar("Name", bound=Hashable)
+
+
+@dataclass(frozen=True)
+class Job:
+    """The samples (s) of one timing job that count, their state verified, as medians of blocks: those of the backend,
+    those of the baseline, and each of the backend's over the baseline's of its round, where both count."""
+
+    seconds: list[float]
+    baseline: list[float]
+    ratios: list[float]
+
+    @classmethod
+    def of(cls, samples: Sequence[Mapping[str, Any]]) -> "Job":
+        """From the samples of one job and one way of sharing the work, in the order they were taken: rows of the table
+        of timings, or what they are made of.
+
+        Baseline and backend take turns, so the n-th of the one and the n-th of the other are of one round.
+        """
+        backend, baseline = ([sample for sample in samples if sample["subject"] == name] for name in SUBJECTS)
+        rounds = zip(backend, baseline, strict=True)
+        ratios = [(own, own["seconds"] / plain["seconds"]) for own, plain in rounds if _count(own, plain)]
+        return cls(
+            *(_medians([(own, own["seconds"]) for own in taken if _count(own)]) for taken in (backend, baseline)),
+            _medians(ratios),
+        )
+
+
+@dataclass(frozen=True)
+class Timed:
+    """The time of a cell: `seconds`, medians of blocks, corrected where `corrected`; `measured` are those as they were.
+
+    `unknown` is the factor, between its ends, by which the machine's state may have the time wrong still. `plain` is
+    how long (s) the plain file usually takes, `pace` how many times as long it took here; both are None without one.
+    """
+
+    seconds: list[float]
+    measured: list[float]
+    corrected: bool = False
+    unknown: tuple[float, float] = SURE
+    plain: float | None = None
+    pace: Ratio | None = None
+
+    @property
+    def estimate(self) -> Estimate:
+        """The median (s) with its interval or range; a correction's own uncertainty is in it."""
+        found = estimates.estimate(self.seconds)
+        if not self.corrected:
+            return found
+        low, high = estimates.uncertain(found.median, found.low, found.high, self.unknown)
+        return replace(found, low=low, high=high)
+
+
+def correct(jobs: Mapping[Name, Job]) -> dict[Name, Timed]:
+    """The time of each job, given those of one cutoff, operation and way of sharing the work; none of a job without
+    samples of the backend."""
+    plain = {name: median(job.baseline) for name, job in jobs.items() if job.baseline}
+    if not plain:
+        return {name: Timed(job.seconds, job.seconds) for name, job in jobs.items() if job.seconds}
+    usual = sorted(plain.values())[(len(plain) - 1) // 2]
+    # What sets whole jobs apart is left out of these, as it's what a job is tested for.
+    around = [usual * seconds / plain[name] for name in plain for seconds in jobs[name].baseline]
+    return {name: _timed(job, usual, around) for name, job in jobs.items() if job.seconds}
+
+
+def compare(one: Timed, other: Timed) -> Ratio:
+    """How many times as long `one` takes as `other`, two times of the same operation and number of images: the quotient
+    of the two medians, with an interval in which is what the machine's state leaves open."""
+    found = estimates.ratio(one.seconds, other.seconds)
+    inverse = (1 / other.unknown[1], 1 / other.unknown[0])
+    low, high = estimates.uncertain(found.value, found.low, found.high, one.unknown, inverse)
+    return replace(found, low=low, high=high)
+
+
+def columns(timed: Timed) -> dict[str, Any]:
+    """What the table of the summary says of a time, by the names of its columns."""
+    typical = timed.estimate
+    found: dict[str, Any] = {
+        "median_seconds": typical.median,
+        "interval_low_seconds": typical.low,
+        "interval_high_seconds": typical.high,
+        "interval_kind": typical.kind,
+        "raw_median_seconds": median(timed.measured),
+        "corrected": timed.corrected,
+    }
+    if timed.plain is not None:
+        ends = {"ratio_to_baseline": typical.median, "ratio_low": typical.low, "ratio_high": typical.high}
+        found |= {"baseline_median_seconds": timed.plain}
+        found |= {name: seconds / timed.plain for name, seconds in ends.items()}
+    if timed.pace:
+        found |= {"raw_baseline_median_seconds": timed.pace.value * timed.plain}
+        found |= {"pace": timed.pace.value, "pace_low": timed.pace.low, "pace_high": timed.pace.high}
+    return found
+
+
+def _timed(job: Job, usual: float, around: list[float]) -> Timed:
+    if not job.baseline:
+        return Timed(job.seconds, job.seconds, plain=usual)
+    pace = _pace(job.baseline, usual, around)
+    factor = pace.value if pace.outcome == DIFFERENT else 1.0
+    low, high = (pace.value, pace.value) if pace.outcome == TIED else (pace.low, pace.high)
+    whole = Timed(
+        [seconds / factor for seconds in job.seconds],
+        job.seconds,
+        corrected=pace.outcome == DIFFERENT,
+        unknown=(min(1.0, factor / high), max(1.0, factor / low)),
+        plain=usual,
+        pace=pace,
+    )
+    if pace.outcome == TIED or not job.ratios:
+        return whole
+    by_rounds = replace(whole, seconds=[usual * ratio for ratio in job.ratios], corrected=True, unknown=SURE)
+    return min(whole, by_rounds, key=_width)
+
+
+def _pace(baseline: list[float], usual: float, around: list[float]) -> Ratio:
+    if median_interval(baseline) is None:
+        # All other jobs' samples would make the range of so few wider than anything.
+        return Ratio(median(baseline) / usual, min(baseline) / usual, max(baseline) / usual, RANGE)
+    value = median(baseline) / usual
+    found = estimates.ratio(baseline, around)
+    return replace(found, value=value, low=min(found.low, value), high=max(found.high, value))
+
+
+def _width(timed: Timed) -> float:
+    """How wide the interval of a time is, as the logarithm of its upper end over its lower one."""
+    found = estimates.estimate(timed.seconds)
+    low, high = estimates.uncertain(found.median, found.low, found.high, timed.unknown)
+    return math.log(high / low)
+
+
+def _count(*samples: Mapping[str, Any]) -> bool:
+    return all(sample["state_verified"] for sample in samples)
+
+
+def _medians(values: list[tuple[Mapping[str, Any], float]]) -> list[float]:
+    """The medians of values in the blocks of the samples that they belong to."""
+    return block_medians([value for _, value in values], [sample["block"] for sample, _ in values])

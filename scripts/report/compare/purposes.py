@@ -1,0 +1,101 @@
+"""What one does with a store, and which operation answers for it: the rows of the matrix that the page starts with."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from scripts.report import wording
+from scripts.report.compare.answers import Answer, Question
+
+MEMORY, DISK = "from memory", "from disk"
+HANDIEST = "whichever is handiest"
+"""What to take where every store needs less than anybody notices."""
+
+
+@dataclass(frozen=True)
+class Purpose:
+    """One thing to do with a store. `questions` are the names of those that answer for it, the best one first.
+
+    `state` is the state that it starts from, where one title has several; `phrase` is the title within a sentence.
+    """
+
+    title: str
+    phrase: str
+    state: str
+    questions: tuple[str, ...]
+
+
+PURPOSES = (
+    Purpose("Import once", "to import once", "", ("write-durable", "write")),
+    Purpose("Read everything", "to read everything", MEMORY, ("read-warm",)),
+    Purpose("Read everything", "to read everything", DISK, ("read-cold",)),
+    Purpose("Train shuffled", "to train shuffled", MEMORY, ("batch-warm", "random-warm")),
+    Purpose("Train shuffled", "to train shuffled", DISK, ("batch-cold", "random-cold")),
+    Purpose("Many workers", "with many workers", MEMORY, ("workers-warm",)),
+    Purpose("Many workers", "with many workers", DISK, ("workers-cold",)),
+    Purpose("One image now", "for one image now", MEMORY, ("first-image-warm",)),
+    Purpose("One image now", "for one image now", DISK, ("first-image-cold",)),
+    Purpose("Least disk", "for least disk", "", ("allocated_bytes", "apparent_bytes")),
+)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A purpose and the question that answers for it.
+
+    Where this run asked none of its questions, `missing` are the operations to add to config.yaml to have an answer.
+    """
+
+    purpose: Purpose
+    question: Question | None
+    missing: tuple[str, ...] = ()
+
+    def at(self, cutoff: int) -> Answer | None:
+        """The answer at a cutoff, None where there is none."""
+        return next((answer for answer in self.question.answers if answer.cutoff == cutoff), None)
+
+
+def lines(questions: Sequence[Question]) -> list[Line]:
+    """Every purpose with its question: the first one with an answer, else the first one that was asked.
+
+    Purposes of one title of which no question was asked share a line.
+    """
+    by_name = {question.name: question for question in questions}
+    found: list[Line] = []
+    for purpose in PURPOSES:
+        asked = [by_name[name] for name in purpose.questions if name in by_name]
+        answered = [question for question in asked if question.answers]
+        question = next(iter([*answered, *asked]), None)
+        missing = () if question else purpose.questions[:1]
+        if missing and found and found[-1].missing and found[-1].purpose.title == purpose.title:
+            found[-1] = Line(replace(purpose, state=""), None, (*found[-1].missing, *missing))
+        else:
+            found.append(Line(purpose, question, missing))
+    return found
+
+
+def in_short(asked: Sequence[Line]) -> str:
+    """Who is best for what at the largest number of images, in one sentence; empty where nothing has an answer."""
+    answered = [line for line in asked if line.question and line.question.answers]
+    cutoff = max((line.question.answers[-1].cutoff for line in answered), default=None)
+    best = {line.purpose: _choice(answer) for line in answered if (answer := line.at(cutoff))}
+    if not best:
+        return ""
+    said: dict[str, list[str]] = {}
+    for purpose, choice in best.items():
+        others = [other for other in best if other.title == purpose.title]
+        alike = len(others) > 1 and all(best[other] == choice for other in others)
+        phrase = purpose.phrase if alike or not purpose.state else f"{purpose.phrase} ({purpose.state})"
+        if phrase not in said.setdefault(choice, []):
+            said[choice].append(phrase)
+    parts = [f"{choice} {wording.join(phrases)}" for choice, phrases in said.items()]
+    return f"At {wording.images(cutoff)} take {'; '.join(parts)}."
+
+
+def _choice(answer: Answer) -> str:
+    """What to take, in words: the best, where only some are said those that come nearest to the leader, and of whom it
+    can't be told; whatever one likes where nobody wins."""
+    if not answer.noticeable:
+        return HANDIEST
+    ordered = answer.best if len(answer.best) <= wording.MOST_NAMES else answer.nearest
+    perhaps = f" (perhaps {wording.any_of(answer.perhaps)} too: undecided)" if answer.perhaps else ""
+    return f"{wording.any_of(ordered)}{perhaps}"

@@ -1,0 +1,314 @@
+"""Two runs of the same cells: which cells take longer, or less long, in the second, beyond noise.
+
+Three kinds of noise stand between a number and a difference.
+
+- Within a job: cells are compared by the rule of `corrections.py`, their times corrected for the state that
+  the machine was in, as far as the plain files of both runs show it. What isn't surely different by it, tied or
+  undecided, is no difference.
+- Between jobs: whole jobs of the same code differ by more than their samples tell. By how much, the cells say
+  themselves: what changed in a library tends to change an operation alike at every number of images, so it's noise in
+  which the cells of one backend and operation differ from each other (`statistics.spread`).
+- Among many cells: of 192 without a difference, ten would lie outside their 95 % intervals. So each cell gets the
+  probability of a ratio like its own under both kinds of noise (`statistics.p_value`), and Benjamini and Hochberg's
+  procedure (`statistics.discoveries`) decides: where nothing differs, at most one comparison in twenty names any cell;
+  where cells do differ, at most one in twenty of those named is chance, on average. Bonferroni's correction would name
+  next to none, as most cells have few samples.
+
+What is left must also be a difference that counts: by at least a factor, 1.1 unless told otherwise.
+
+Many cells together show what one alone can't, so a backend that is 20 % slower throughout is found where a single cell
+must be much slower. A change that hits half of the cutoffs of every backend that was measured passes for noise: measure
+some backend beside it that didn't change.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from scripts.common.errors import UserError
+from scripts.measure.stopping import CONFIDENCE
+from scripts.report import estimates, tables, wording
+from scripts.report.compare import corrections
+from scripts.report.compare.comparison import CellName, Results
+from scripts.report.compare.corrections import Job, Timed
+from scripts.report.estimates import DIFFERENT, RANGE, TIED, UNDECIDED, Ratio
+from scripts.report.tables import Row, Tables
+
+FACTOR = 1.1
+ASSUMED_NOISE = 0.042
+"""Between two jobs, where no two cells show it: on a shared virtual machine of two cores ratios to the plain file had a
+standard deviation of 3 % from job to job, and here are two jobs."""
+MOST_UNDECIDED = 10
+"""So many undecided cells are named."""
+READ = ("summary", "timings")
+HEADINGS = ("backend", "images", "operation", "A", "B", "B over A", "95 % interval", "disturbed")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A cell that differs: its medians in the first and second run, in seconds or, of different machines, in times of
+    the plain file, and the second over the first.
+
+    `disturbed` names the runs in which something disturbed its timing job: "", "A", "B" or "A and B".
+    """
+
+    backend: str
+    cutoff: int
+    operation: str
+    before: float
+    after: float
+    ratio: Ratio
+    disturbed: str
+
+    @property
+    def slower(self) -> bool:
+        """Whether the second run is the slower one."""
+        return self.ratio.value > 1
+
+
+@dataclass(frozen=True)
+class Differences:
+    """What two runs differ in: the cells listed, and how many were compared or couldn't be.
+
+    `tied` counts the cells that surely don't differ by more than the threshold, `undecided` those of which the two runs
+    can't tell. `open_still` are some of the latter, those that look different by as much as counts, with their ratios;
+    `longer_seconds` is four times as long as any of these was sampled, which makes an interval half as wide.
+    `only_before` and `only_after` count cells measured in one run alone, `unlike` those whose samples were taken
+    otherwise (number of images, eviction, threads, size of a batch) or have no plain file where it is needed. `noise`
+    is the factor by which jobs typically differ between the runs without a cause, assumed where `noise_known` is false:
+    with so few cells nothing shows it. `machines` are those of the two runs, one name or several in each;
+    `measured_alike` says whether the same code measured both.
+    """
+
+    listed: list[Difference]
+    compared: int
+    tied: int
+    undecided: int
+    open_still: list[tuple[CellName, Ratio]]
+    longer_seconds: int
+    only_before: int
+    only_after: int
+    unlike: int
+    noise: float
+    noise_known: bool
+    machines: tuple[str, str]
+    measured_alike: bool
+
+    @property
+    def slower(self) -> int:
+        """How many cells are slower in the second run."""
+        return sum(difference.slower for difference in self.listed)
+
+    @property
+    def one_machine(self) -> bool:
+        """Whether both runs are from the same kind of machine."""
+        return self.machines[0] == self.machines[1]
+
+
+def load(directory: Path) -> Results:
+    """The cells of a run and their samples, from the tables in a directory. Raises UserError where they aren't there
+    or aren't of this version."""
+    for table in READ:
+        if not tables.path(directory, table).is_file():
+            raise UserError(
+                f"{tables.path(directory, table)} is missing; give the directory of a finished run's tables"
+            )
+    summary, timings = (tables.read(table, tables.path(directory, table)) for table in READ)
+    return Results(Tables(summary, [], []), timings)
+
+
+def find(before: Results, after: Results, factor: float = FACTOR) -> Differences:
+    """The cells of the main groups that take at least `factor` times as long in the one run as in the other, by the
+    rules above.
+
+    Runs of different machines are compared by how many times as long as the plain file each takes. Raises UserError
+    where the runs are of different images or have no cell in common.
+    """
+    _refuse_other_images(before.tables, after.tables)
+    machines = tuple(wording.join(run.tables.machines) for run in (before, after))
+    one_machine = machines[0] == machines[1]
+    common = [name for name in before.jobs if name in after.jobs]
+    alike = [name for name in common if _alike(name, before, after, one_machine)]
+    if not alike:
+        raise UserError("the two runs have no cell in common that can be compared; measure the same cells in both")
+    times = _times(alike, before, after) if one_machine else _in_plain_files(alike, before, after)
+    ratios = {name: corrections.compare(second, first) for name, (first, second) in times.items()}
+    outcomes = [ratio.outcome for ratio in ratios.values()]
+    known_noise = _between_jobs(ratios)
+    noise = ASSUMED_NOISE if known_noise is None else known_noise
+    found = estimates.discoveries([estimates.p_value(ratio, noise) for ratio in ratios.values()])
+    listed = [
+        _difference(name, before, after, times[name], ratio)
+        for (name, ratio), named in zip(ratios.items(), found, strict=True)
+        if named and ratio.outcome == DIFFERENT and abs(math.log(ratio.value)) >= math.log(factor)
+    ]
+    open_still = _look_different(ratios, factor)
+    return Differences(
+        listed,
+        compared=len(alike),
+        tied=outcomes.count(TIED),
+        undecided=outcomes.count(UNDECIDED),
+        open_still=open_still,
+        longer_seconds=_longer_seconds(before, after, {name for name, _ in open_still}),
+        only_before=len(before.jobs) - len(common),
+        only_after=len(after.jobs) - len(common),
+        unlike=len(common) - len(alike),
+        noise=math.exp(noise),
+        noise_known=known_noise is not None,
+        machines=machines,
+        measured_alike=_measuring(before.tables) == _measuring(after.tables),
+    )
+
+
+def lines(found: Differences) -> list[str]:
+    """The differences as a table of text, then how many there are of what, in one line."""
+    said = []
+    if not found.one_machine:
+        first, second = found.machines
+        said.append(f"A is of machine {first}, B of {second}: A and B are in times of the plain file of each.")
+    if not found.measured_alike:
+        said.append(
+            "Other code, or other versions of its libraries, measured B than A: differences may come from that."
+        )
+    if found.listed:
+        said += [*_table([HEADINGS, *(_cells(difference, found.one_machine) for difference in found.listed)]), ""]
+    else:
+        said.append("No cell surely differs.")
+    if found.open_still:
+        said += ["Undecided, though they look different:", *map(_undecided, found.open_still)]
+        cells = " ".join(f"{backend}/{cutoff}/{operation}" for (backend, cutoff, operation), _ in found.open_still)
+        seconds = f"{found.longer_seconds:g}"
+        said += ["", f"To decide, in the checkout of each: python scripts again {cells} --seconds {seconds}", ""]
+    faster = len(found.listed) - found.slower
+    unlike = (
+        f", {found.unlike} in both but sampled otherwise (other images, batches, threads or eviction)"
+        if found.unlike
+        else ""
+    )
+    noise = f"jobs differ by a factor of {wording.significant(found.noise)} without a cause"
+    if not found.noise_known:
+        noise += ", assumed, for so few cells don't show it"
+    by_chance = round((1 - CONFIDENCE) * found.compared)
+    said.append(
+        f"{found.compared} cells compared: {found.slower} slower in B, {faster} faster, "
+        f"{_rest(found)}; {found.only_before} cells only in A, {found.only_after} only in B{unlike}. "
+        f"Chance alone makes about {by_chance} differ at 95 % each, as a rule none by the stricter rule used here; "
+        f"{noise}."
+    )
+    return said
+
+
+def _look_different(ratios: dict[CellName, Ratio], factor: float) -> list[tuple[CellName, Ratio]]:
+    """The undecided cells that differ by the factor or more by their estimates, the largest first."""
+    found = [(name, ratio) for name, ratio in ratios.items() if ratio.outcome == UNDECIDED]
+    apart = [(name, ratio) for name, ratio in found if abs(math.log(ratio.value)) >= math.log(factor)]
+    return sorted(apart, key=lambda each: -abs(math.log(each[1].value)))[:MOST_UNDECIDED]
+
+
+def _longer_seconds(before: Results, after: Results, cells: set[CellName]) -> int:
+    """Four times the seconds that the longest of these cells was sampled for, in either run."""
+    rows = [row for run in (before, after) for row in run.timings]
+    started = (
+        row["started_seconds"] for row in rows if (row["backend"], row["cutoff_images"], row["operation"]) in cells
+    )
+    return 4 * math.ceil(max(started, default=0))
+
+
+def _undecided(found: tuple[CellName, Ratio]) -> str:
+    (backend, cutoff, operation), ratio = found
+    return f"{backend}  {cutoff:,}  {operation}  {wording.undecided(ratio.value, ratio.low, ratio.high)}"
+
+
+def _rest(found: Differences) -> str:
+    """What the cells are that aren't listed."""
+    tied = f"{found.tied} surely alike"
+    undecided = f"{found.undecided} undecided" + (
+        ", which more seconds for each would decide" if found.undecided else ""
+    )
+    more = found.compared - len(found.listed) - found.tied - found.undecided
+    return f"{tied}, {undecided}" + (f", {more} different by less than counts or by chance" if more else "")
+
+
+def _times(names: Sequence[CellName], before: Results, after: Results) -> dict[CellName, tuple[Timed, Timed]]:
+    """The times of cells in both runs, corrected by what the plain file usually takes in the two together."""
+    alike: dict[tuple, dict[tuple[CellName, int], Job]] = defaultdict(dict)
+    for name in names:
+        way = [before.tables.cell(*name)[part] for part in ("processes", "start_method")]
+        for place, run in enumerate((before, after)):
+            alike[*name[1:], *way][name, place] = run.jobs[name]
+    found = {key: time for jobs in alike.values() for key, time in corrections.correct(jobs).items()}
+    return {name: (found[name, 0], found[name, 1]) for name in names}
+
+
+def _in_plain_files(names: Sequence[CellName], before: Results, after: Results) -> dict[CellName, tuple[Timed, Timed]]:
+    """The times of cells in both runs, in times of the plain file of the same round."""
+
+    def timed(run: Results, name: CellName) -> Timed:
+        return Timed(run.jobs[name].ratios, run.jobs[name].ratios)
+
+    return {name: (timed(before, name), timed(after, name)) for name in names}
+
+
+def _refuse_other_images(before: Tables, after: Tables) -> None:
+    if before.image_sets != after.image_sets:
+        names = [wording.join(run.image_sets) for run in (before, after)]
+        raise UserError(f"A is of {names[0]}, B of {names[1]}; compare runs on the same images")
+    counts = [{row["cutoff_images"]: row["distinct_images"] for row in run.main} for run in (before, after)]
+    for cutoff in sorted(set(counts[0]) & set(counts[1])):
+        if counts[0][cutoff] != counts[1][cutoff]:
+            raise UserError(
+                f"at {wording.images(cutoff)} A has {counts[0][cutoff]:,} different images, B {counts[1][cutoff]:,}; "
+                "compare runs on the same images"
+            )
+
+
+def _measuring(tables_of_run: Tables) -> set[str]:
+    return {row["measuring_digest"] for row in tables_of_run.main}
+
+
+def _alike(name: CellName, before: Results, after: Results, one_machine: bool) -> bool:
+    """Whether the samples of a cell were taken alike in both runs, and have what they are compared by."""
+    conditions = ("images", "eviction", "threads", "batch_size", "processes", "start_method")
+    found = {tuple(run.tables.cell(*name)[condition] for condition in conditions) for run in (before, after)}
+    return len(found) == 1 and (one_machine or bool(before.jobs[name].ratios and after.jobs[name].ratios))
+
+
+def _between_jobs(ratios: dict[CellName, Ratio]) -> float | None:
+    """The standard deviation of the logarithms of ratios from job to job: among the cutoffs of each backend and
+    operation or, where there is but one cutoff, among the operations of each backend; None where there is one too."""
+    cutoffs = {cutoff for _, cutoff, _ in ratios}
+    groups = defaultdict(list)
+    for (backend, _, operation), ratio in ratios.items():
+        groups[backend, operation if len(cutoffs) > 1 else None].append(math.log(ratio.value))
+    return estimates.spread(groups.values())
+
+
+def _difference(
+    name: CellName, before: Results, after: Results, times: tuple[Timed, Timed], ratio: Ratio
+) -> Difference:
+    rows: list[Row] = [run.tables.cell(*name) for run in (before, after)]
+    disturbed = [run for run, row in zip("AB", rows, strict=True) if row["disturbances"]]
+    medians = (time.estimate.median for time in times)
+    return Difference(*name, *medians, ratio, wording.join(disturbed))
+
+
+def _cells(difference: Difference, one_machine: bool) -> tuple[str, ...]:
+    ratio = difference.ratio
+    say = wording.seconds if one_machine else wording.times
+    return (
+        difference.backend,
+        f"{difference.cutoff:,}",
+        difference.operation,
+        say(difference.before),
+        say(difference.after),
+        wording.times(ratio.value),
+        wording.times_between(ratio.low, ratio.high) + (f" ({RANGE})" if ratio.kind == RANGE else ""),
+        difference.disturbed,
+    )
+
+
+def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]

@@ -1,0 +1,334 @@
+"""The statistics of the report, each with its source: medians, ratios, outcomes, outliers, crossovers, growth,
+break-even.
+
+The rule that says when a cell has been sampled enough, and the interval of the median that it needs, are in
+`scripts.measure.stopping`: a timing job imports them, and an edit to a statistic of the report must not redo timings.
+All but `outliers` take samples for independent, so what they are given are the medians of blocks of samples that were
+taken one right after the other (`scripts.measure.stopping`). Whatever draws at random starts from the same seed in
+every call, so the same samples give the same numbers.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import combinations, pairwise
+
+import numpy as np
+
+from scripts.measure.stopping import CONFIDENCE, median_interval
+
+NORMAL_QUANTILE = 1.959964
+"""The 97.5 % point of the standard normal distribution."""
+INTERVAL = f"{CONFIDENCE:.0%} interval".replace("%", " %")
+RANGE = "range"
+EXACT = "exact"
+WITHIN = {INTERVAL: 1.05, RANGE: 1.2, EXACT: 1.01}
+"""The practical thresholds, by kind: nobody would choose a store for less. Ranges, of three samples or so, show too
+little of the noise to go by less."""
+NOTICEABLE_SECONDS = 0.010
+"""Where the slowest store needs less than this for all images, nobody wins: take whichever is handiest."""
+DIFFERENT, TIED, UNDECIDED = "different", "tied", "undecided"
+"""What two cells or stores are to each other: `Ratio.outcome`."""
+EXACT_SAMPLES = 20
+"""Where both sides have more samples than this, the normal approximation of Mann and Whitney's U is used."""
+SEED = 1963
+RESAMPLES = 2000
+GROWTH_SPAN = 100
+"""Growth is taken over the cutoffs from the largest down to this part of it: below, fixed costs hide it."""
+GROWTH_CUTOFFS = 3
+"""The fewest cutoffs that show a growth."""
+NORMAL_DISTANCE = 1.048358
+"""The standard deviation of a normal distribution over the median distance of two numbers drawn from it."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The median of some samples (s) between `low` and `high`; `kind` says whether those are an interval or a range."""
+
+    median: float
+    low: float
+    high: float
+    kind: str
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """How many times as long (or large) the one is as the other, between `low` and `high`, which `value` is within.
+
+    `kind` as in Estimate, or EXACT for sizes.
+    """
+
+    value: float
+    low: float
+    high: float
+    kind: str
+
+    @property
+    def outcome(self) -> str:
+        """What is certain, by the practical threshold of its kind (`WITHIN`).
+
+        - DIFFERENT: all of the interval or range is beyond the threshold, on one side.
+        - TIED: all of it is within the threshold.
+        - UNDECIDED: it allows both.
+
+        Sources: minimum-effect tests, Murphy and Myors, "Testing the hypothesis that treatments have negligible
+        effects", Journal of Applied Psychology 84 (1999); equivalence tests, Schuirmann, "A comparison of the two
+        one-sided tests procedure and the power approach for assessing the equivalence of average bioavailability",
+        Journal of Pharmacokinetics and Biopharmaceutics 15 (1987).
+        """
+        within = WITHIN[self.kind]
+        if self.low > within or self.high < 1 / within:
+            return DIFFERENT
+        return TIED if self.low >= 1 / within and self.high <= within else UNDECIDED
+
+    @property
+    def inverse(self) -> "Ratio":
+        """How many times as long the other is as the one."""
+        return Ratio(1 / self.value, 1 / self.high, 1 / self.low, self.kind)
+
+    @property
+    def longer(self) -> bool:
+        """Whether the one surely takes longer (or is larger) than the other, by more than the threshold."""
+        return self.outcome == DIFFERENT and self.value > 1
+
+    @property
+    def shorter(self) -> bool:
+        """Whether the one surely takes less time (or is smaller) than the other, by more than the threshold."""
+        return self.outcome == DIFFERENT and self.value < 1
+
+
+@dataclass(frozen=True)
+class Bounded:
+    """A number between `low` and `high`, its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """Where a ratio is 1: the cutoff (images) between `low` and `high`; `rising` where it's above 1 from there on."""
+
+    cutoff: float
+    low: float
+    high: float
+    rising: bool
+
+
+def estimate(samples: Sequence[float]) -> Estimate:
+    """Median of samples (s) with its interval by order statistics, or the range where there are too few samples.
+
+    Raises ValueError without samples. Source of the interval: `scripts.measure.stopping.median_interval`.
+    """
+    if not len(samples):
+        raise ValueError("no samples")
+    interval = median_interval(samples, CONFIDENCE)
+    low, high = interval or (min(samples), max(samples))
+    return Estimate(float(np.median(samples)), float(low), float(high), INTERVAL if interval else RANGE)
+
+
+def ratio(samples: Sequence[float], reference: Sequence[float]) -> Ratio:
+    """Samples over reference (both s, any order): the quotient of their medians, and a distribution-free interval.
+
+    The interval inverts the Mann-Whitney test, so that two sets of samples of one distribution are called different at
+    most five times in a hundred, whatever that distribution is. It belongs to the median of all pairwise ratios; where
+    the quotient of the medians lies outside it, it is extended to hold that. Where either side has too few samples for
+    an interval, `low` and `high` are the extreme ratios of the two ranges. Raises ValueError without samples. Source:
+    Hodges and Lehmann, "Estimates of location based on rank tests", Annals of Mathematical Statistics 34 (1963),
+    applied to logarithms; Hollander, Wolfe and Chicken, "Nonparametric Statistical Methods", 3rd edition, section 4.3.
+    """
+    value = float(np.median(_some(samples)) / np.median(_some(reference)))
+    pairs = np.sort(np.divide.outer(np.asarray(samples, float), np.asarray(reference, float)), axis=None)
+    few = any(median_interval(side, CONFIDENCE) is None for side in (samples, reference))
+    rank = 0 if few else _pairs_outside(*sorted((len(samples), len(reference))))
+    low, high = float(pairs[rank]), float(pairs[-1 - rank])
+    return Ratio(value, min(low, value), max(high, value), RANGE if few else INTERVAL)
+
+
+def uncertain(value: float, low: float, high: float, *unknown: tuple[float, float]) -> tuple[float, float]:
+    """The interval of a value that is known between `low` and `high`, times independent factors about 1 of which each
+    is known between the two ends of an `unknown`, one below and one above 1.
+
+    On logarithms, the distances from the value to each end are added in squares. Source: the method of variance
+    estimates recovery, Zou and Donner, "Construction of confidence limits about effect measures: a general approach",
+    Statistics in Medicine 27 (2008).
+    """
+    below = math.hypot(math.log(value / low), *(math.log(end) for end, _ in unknown))
+    above = math.hypot(math.log(high / value), *(math.log(end) for _, end in unknown))
+    return value * math.exp(-below), value * math.exp(above)
+
+
+def outliers(samples: Sequence[float]) -> list[bool]:
+    """Flag samples (s) outside Tukey's fences, 1.5 interquartile ranges beyond the quartiles; none among few samples.
+
+    Source: Tukey, "Exploratory Data Analysis" (1977). A flag is for the reader: flagged samples count like the others.
+    """
+    if median_interval(samples, CONFIDENCE) is None:
+        return [False] * len(samples)
+    lower, upper = np.quantile(samples, [0.25, 0.75])
+    reach = 1.5 * (upper - lower)
+    return [bool(value < lower - reach or value > upper + reach) for value in samples]
+
+
+def crossovers(points: Sequence[tuple[float, Ratio]]) -> list[Crossing]:
+    """Where the lead changes, given (cutoff, how many times as long the one takes as the other) by ascending cutoff.
+
+    The lead changes between two cutoffs that surely differ and have different leaders; others may lie between them. The
+    crossing is where the ratio is 1, taking it for a straight line between cutoffs on logarithmic axes; where it's 1 at
+    several places of that stretch, the middle one. Its interval holds the cutoffs at which the interval of the ratio,
+    drawn out in the same way, contains 1; what the curve does between the cutoffs that were measured isn't in it.
+    Empty where no lead changes. Source: inverting a test along the other axis is Fieller's, "Some problems in interval
+    estimation", Journal of the Royal Statistical Society B 16 (1954).
+    """
+    led = [place for place, (_, ratio) in enumerate(points) if ratio.outcome == DIFFERENT]
+    found = []
+    for first, last in pairwise(led):
+        stretch = points[first : last + 1]
+        before, after = stretch[0][1].value > 1, stretch[-1][1].value > 1
+        if before != after:
+            cutoffs = np.log([cutoff for cutoff, _ in stretch])
+            curves = np.log([(ratio.value, ratio.low, ratio.high) for _, ratio in stretch]).T
+            values, *ends = (_zeros(cutoffs, curve) for curve in curves)
+            low, high = min(map(min, ends)), max(map(max, ends))
+            cutoff, low, high = np.exp([np.median(values), low, high]).tolist()
+            found.append(Crossing(cutoff, low, high, after))
+    return found
+
+
+def growing(cutoffs: Iterable[int]) -> list[int]:
+    """The cutoffs that growth is taken over: from 1 % of the largest on, or the last three; none where there are fewer.
+
+    Ascending, whatever the order given.
+    """
+    ascending = sorted(cutoffs)
+    wide = [cutoff for cutoff in ascending if GROWTH_SPAN * cutoff >= ascending[-1]]
+    used = wide if len(wide) >= GROWTH_CUTOFFS else ascending[-GROWTH_CUTOFFS:]
+    return used if len(used) >= GROWTH_CUTOFFS else []
+
+
+def growth(samples: Mapping[int, Sequence[float]]) -> Bounded | None:
+    """The exponent b of time ~ n^b, given samples (s, for all n images) by cutoff n; 1 is linear.
+
+    Least squares on the logarithms of the medians over the cutoffs of `growing`; None where there are fewer than three.
+    The interval is the percentile bootstrap's, samples drawn anew within each cutoff: it has the noise within the jobs,
+    not what sets whole jobs apart. Raises ValueError for a cutoff without samples. Source: Efron and Tibshirani, "An
+    Introduction to the Bootstrap" (1993), chapters 9 and 13.
+    """
+    used = growing(samples)
+    if not used:
+        return None
+    chance = np.random.default_rng(SEED)
+    place = np.log(used) - np.mean(np.log(used))
+    slope = place / (place @ place)
+    measured = slope @ np.log([np.median(_some(samples[cutoff])) for cutoff in used])
+    drawn = slope @ np.log([_resampled_medians(samples[cutoff], chance) for cutoff in used])
+    low, high = np.quantile(drawn, _tails())
+    return Bounded(float(measured), float(low), float(high))
+
+
+def break_even(
+    conversion: Sequence[Sequence[float]], epoch_from: Sequence[float], epoch_to: Sequence[float]
+) -> Bounded | None:
+    """After how many epochs converting a store has paid: time of the conversion over the time that an epoch saves.
+
+    `conversion` holds the samples (s) of each of its steps, whose medians are added; the epochs are samples (s) of one
+    pass over the old and over the new store. None where the median epoch with the new one isn't shorter. The interval
+    is the percentile bootstrap's (source as for `growth`), each set of samples drawn anew; `high` is infinite where
+    more than one draw in forty saves nothing. Raises ValueError without samples.
+    """
+    cost = sum(np.median(_some(step)) for step in conversion)
+    saved = np.median(_some(epoch_from)) - np.median(_some(epoch_to))
+    if saved <= 0:
+        return None
+    chance = np.random.default_rng(SEED)
+    costs = sum(_resampled_medians(step, chance) for step in conversion)
+    savings = _resampled_medians(epoch_from, chance) - _resampled_medians(epoch_to, chance)
+    drawn = np.divide(costs, savings, out=np.full(RESAMPLES, np.inf), where=savings > 0)
+    low, high = np.quantile(drawn, _tails(), method="nearest")
+    return Bounded(float(cost / saved), float(low), float(high))
+
+
+def spread(groups: Iterable[Sequence[float]]) -> float | None:
+    """The standard deviation within groups of numbers, of which some may be anything; None without a pair in a group.
+
+    It is 1.048 times the median distance of the pairs within each group, for normal numbers. Source: Shamos, "Geometry
+    and statistics", in "Algorithms and Complexity" (1976); Rousseeuw and Croux, "Alternatives to the median absolute
+    deviation", Journal of the American Statistical Association 88 (1993).
+    """
+    distances = [abs(one - other) for group in groups for one, other in combinations(group, 2)]
+    return float(NORMAL_DISTANCE * np.median(distances)) if distances else None
+
+
+def p_value(ratio: Ratio, between: float) -> float:
+    """How likely a ratio so far from 1 is where there is no difference, both directions taken together.
+
+    The logarithm of the ratio is taken for normal, with the variance that the half of its interval towards 1 shows plus
+    that of `between`, the standard deviation of the logarithm that sets two jobs of the same code apart. Source of
+    adding the two: DerSimonian and Laird, "Meta-analysis in clinical trials", Controlled Clinical Trials 7 (1986).
+    """
+    towards_one = ratio.low if ratio.value > 1 else ratio.high
+    within = abs(math.log(ratio.value / towards_one)) / NORMAL_QUANTILE
+    error = math.hypot(within, between)
+    return math.erfc(abs(math.log(ratio.value)) / error / math.sqrt(2)) if error else float(ratio.value == 1)
+
+
+def discoveries(p_values: Sequence[float], rate: float = 1 - CONFIDENCE) -> list[bool]:
+    """Which of many tests find something, such that at most the part `rate` of the finds is chance, on average.
+
+    Where there is nothing to find, at most that part of such lists has any find. Source: Benjamini and Hochberg,
+    "Controlling the false discovery rate", Journal of the Royal Statistical Society B 57 (1995).
+    """
+    ordered = np.sort(p_values)
+    allowed = rate * np.arange(1, len(ordered) + 1) / max(1, len(ordered))
+    passing = ordered[ordered <= allowed]
+    return [bool(len(passing)) and value <= passing[-1] for value in p_values]
+
+
+def _zeros(places: np.ndarray, curve: np.ndarray) -> list[float]:
+    """Where a curve that is straight between its places changes its sign."""
+    changes = np.flatnonzero((curve[:-1] > 0) != (curve[1:] > 0))
+    step = curve[changes] / (curve[changes] - curve[changes + 1])
+    return (places[changes] + step * (places[changes + 1] - places[changes])).tolist()
+
+
+def _some(samples: Sequence[float]) -> Sequence[float]:
+    if not len(samples):
+        raise ValueError("no samples")
+    return samples
+
+
+def _resampled_medians(samples: Sequence[float], chance: np.random.Generator) -> np.ndarray:
+    """Medians (RESAMPLES,) of as many samples, drawn anew with replacement."""
+    values = np.asarray(_some(samples), float)
+    return np.median(values[chance.integers(0, len(values), (RESAMPLES, len(values)))], axis=1)
+
+
+def _tails() -> tuple[float, float]:
+    tail = (1 - CONFIDENCE) / 2
+    return tail, 1 - tail
+
+
+@cache
+def _pairs_outside(fewer: int, more: int) -> int:
+    """How many of the sorted pairwise ratios lie outside the interval on each side."""
+    tail = (1 - CONFIDENCE) / 2
+    pairs = fewer * more
+    if fewer > EXACT_SAMPLES:
+        return max(0, int(pairs / 2 - NORMAL_QUANTILE * np.sqrt(pairs * (fewer + more + 1) / 12)) - 1)
+    probabilities = _mann_whitney(fewer, more)
+    return max(0, int(np.searchsorted(np.cumsum(probabilities), tail, side="right")) - 1)
+
+
+def _mann_whitney(fewer: int, more: int) -> np.ndarray:
+    """Probabilities of U = 0 ... fewer x more under no difference, by the recurrence of Mann and Whitney (1947)."""
+    size = fewer * more + 1
+    row = [np.eye(1, size)[0] for _ in range(more + 1)]
+    for m in range(1, fewer + 1):
+        previous, row = row, [np.eye(1, size)[0]]
+        for n in range(1, more + 1):
+            shifted = np.zeros(size)
+            shifted[n:] = previous[n][: size - n]
+            row.append((m * shifted + n * row[n - 1]) / (m + n))
+    return row[more]

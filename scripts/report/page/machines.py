@@ -1,0 +1,172 @@
+"""Other machines: what their records in the same results say, beside this machine's and never merged with them.
+
+Whatever is wrong with them leaves them out, and says so; it never stops the page of this machine.
+"""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from scripts.common.errors import UserError
+from scripts.report import summarise
+from scripts.report.records import comparability, nodes, order
+from scripts.report.records.comparability import SHARED, Records
+from scripts.report.records.reading import read as read_record
+from scripts.report.tables import MAIN_GROUP, Row, Tables
+
+UNREADABLE = "unreadable or of another version"
+MISPLACED = "in the place of another cell"
+OTHER_IMAGES = "made from other images"
+OVERLAPPING = "timed at the same moment as another one on their node"
+APART = "not measured like the others of that machine"
+OF_COURSE = ("machine", "node", "file_system")
+"""What records of two machines differ in anyway, or what stands under their names."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine by its comparable records: its cells, nodes, and the types of the file systems that were timed on.
+
+    `otherwise` says in words what else than the machine its records differ in from this machine's. `left_out` are those
+    of its records that count for nothing, by the reason.
+    """
+
+    name: str
+    tables: Tables
+    nodes: int
+    file_systems: tuple[str, ...]
+    otherwise: tuple[str, ...] = ()
+    left_out: dict[str, list[Path]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Block:
+    """One operation at one cutoff: the row of each machine, None where it has no value, by backend."""
+
+    operation: str
+    cutoff: int
+    rows: dict[str, list[Row | None]]
+
+
+@dataclass(frozen=True)
+class SideBySide:
+    """The other machines; those to be shown, which have a cell in common with this one, after it; and blocks by kind of
+    operation, such as `read`."""
+
+    others: list[Machine]
+    shown: list[Machine]
+    blocks: dict[str, list[Block]]
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences: what else the others differ in, who has nothing to compare, and what was left out and why."""
+        found = []
+        for other in self.others:
+            if other.otherwise:
+                found.append(f"{other.name} also differs in: {'; '.join(other.otherwise)}.")
+            if other not in self.shown:
+                found.append(f"{other.name} has no cell in common with this machine.")
+            for reason, paths in other.left_out.items():
+                one = len(paths) == 1
+                place = f"{'' if one else 'the first: '}{Path('records', *paths[0].parts[-4:])}"
+                found.append(f"Left out: {len(paths)} record{'' if one else 's'} of {other.name}, {reason} ({place}).")
+        return found
+
+
+def record_files(records: Path, tables: Tables) -> list[Path]:
+    """The record files of other machines, beside the directory of this machine's, of backends and operations that the
+    tables have."""
+    return sorted(
+        path
+        for path in records.parent.glob("*/*/*/*.json")
+        if path.parts[-4] != records.name and path.parts[-3] in tables.backends and path.stem in tables.operations
+    )
+
+
+def beside(tables: Tables, main: Records, others: list[Path]) -> SideBySide | None:
+    """Put the machine of the tables and the main group of records beside those of the other record files, each
+    `<machine>/<backend>/<cutoff>/<operation>.json`; None without any."""
+    by_machine: dict[str, list[Path]] = {}
+    for path in others:
+        by_machine.setdefault(path.parts[-4], []).append(path)
+    if not by_machine:
+        return None
+    name = next(record["cell"]["machine"] for record in main.values())
+    this = Machine(name, tables, _nodes(main), _file_systems(main))
+    found = [_other(machine, paths, tables, main) for machine, paths in by_machine.items()]
+    shown = [this, *(other for other in found if any(_shared(this, other, each) for each in tables.operations))]
+    kinds: dict[str, list[Block]] = {}
+    for operation in tables.operations:
+        for block in _blocks(operation, shown):
+            kinds.setdefault(re.sub("-(warm|cold|durable)$", "", operation), []).append(block)
+    return SideBySide(found, shown, kinds)
+
+
+def _other(name: str, paths: list[Path], of_this: Tables, main: Records) -> Machine:
+    kept, left_out = _readable(paths)
+    images = {record["image_set"]["digest"] for record in main.values()}
+    _leave_out(kept, left_out, OTHER_IMAGES, [path for path in kept if kept[path]["image_set"]["digest"] not in images])
+    overlapping = order.overlapping(kept)
+    _leave_out(kept, left_out, OVERLAPPING, [path for paths in overlapping.values() for path in paths])
+    groups = comparability.comparison_groups(kept, nodes.pools(nodes.compare(kept)))
+    _leave_out(kept, left_out, APART, [path for path, group in groups.items() if group != MAIN_GROUP])
+    tables = Tables(summarise.summary_rows(kept, dict.fromkeys(kept, MAIN_GROUP), of_this.disk_usage), [], [])
+    differing = {what for record in kept.values() for what in comparability.differences(record, main.values(), {})}
+    otherwise = tuple(words for what, words in SHARED.items() if what in differing and what not in OF_COURSE)
+    return Machine(name, tables, _nodes(kept), _file_systems(kept), otherwise, left_out)
+
+
+def _readable(paths: list[Path]) -> tuple[Records, dict[str, list[Path]]]:
+    """The records that can be read and are of the cell whose place they are in; the other paths, by the reason."""
+    kept: Records = {}
+    left_out: dict[str, list[Path]] = {}
+    for path in paths:
+        try:
+            record = read_record(path)
+        except (UserError, OSError):
+            left_out.setdefault(UNREADABLE, []).append(path)
+            continue
+        cell = record["cell"]
+        if (cell["machine"], cell["backend"], str(cell["cutoff"]), cell["operation"]) == (
+            *path.parts[-4:-1],
+            path.stem,
+        ):
+            kept[path] = record
+        else:
+            left_out.setdefault(MISPLACED, []).append(path)
+    return kept, left_out
+
+
+def _leave_out(kept: Records, left_out: dict[str, list[Path]], reason: str, paths: list[Path]) -> None:
+    for path in paths:
+        del kept[path]
+    if paths:
+        left_out[reason] = paths
+
+
+def _blocks(operation: str, machines: list[Machine]) -> list[Block]:
+    """An operation at the largest cutoff that this machine and another have; at several, where it differs."""
+    this, *others = machines
+    largest = {max(cutoffs) for other in others if (cutoffs := _shared(this, other, operation))}
+    found = []
+    for cutoff in sorted(largest, reverse=True):
+        cells = {
+            name: [each.tables.cell(name, cutoff, operation) for each in machines] for name in this.tables.backends
+        }
+        found.append(Block(operation, cutoff, {name: values for name, values in cells.items() if any(values)}))
+    return found
+
+
+def _shared(this: Machine, other: Machine, operation: str) -> list[int]:
+    """The cutoffs at which both have the operation of some backend."""
+    cells = [(name, cutoff) for name in this.tables.backends for cutoff in this.tables.cutoffs]
+    both = (this.tables, other.tables)
+    return [cutoff for name, cutoff in cells if all(tables.cell(name, cutoff, operation) for tables in both)]
+
+
+def _nodes(records: Records) -> int:
+    return len({record["machine"]["node"] for record in records.values()})
+
+
+def _file_systems(records: Records) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(record["file_system"]["type"] for record in records.values()))

@@ -1,0 +1,378 @@
+"""The page: gathers what its template shows, from the tables, the records, the provenance and the figures."""
+
+import json
+import re
+import shlex
+from itertools import combinations as pairs_of
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from scripts.backends.shared import descriptions
+from scripts.common.atomic import replacing
+from scripts.common.errors import UserError
+from scripts.dataset.image_set import read_provenance
+from scripts.report import printed, summarise, tables, wording
+from scripts.report.compare import answers, claims, container_costs, containers, purposes
+from scripts.report.compare.comparison import BreakEven, Crossover, Results
+from scripts.report.draw import appearance, captions, links
+from scripts.report.estimates import UNDECIDED
+from scripts.report.page import facts, inline, machines
+from scripts.report.records import comparability, nodes
+from scripts.report.records.comparability import Pools, Records
+from scripts.report.tables import MAIN_GROUP, Row, Tables
+
+TEMPLATES = Path(__file__).parent
+DATA_FILES = (
+    "page.answer.html.j2",
+    "page.backends.html.j2",
+    "page.css",
+    "page.html.j2",
+    "page.machines.html.j2",
+    "page.macros.html.j2",
+    "page.nodes.html.j2",
+    "page.tables.html.j2",
+)
+MANY_DISTURBED = 0.25
+"""Where more than this part of the cells was disturbed, the page says so at its top."""
+COMBINED = "container_codec"
+"""The figure of containers and codecs."""
+QUICK_RESULTS = "results/quick"
+TOP = 5
+"""Of many stores, so many are in sight where all are listed, the others below a line that opens."""
+CODE = re.compile("`([^`]+)`")
+
+
+def write_page(
+    directory: Path,
+    provenance: Path,
+    records: Path,
+    figures: list[Path],
+    settings: dict[str, Any],
+    output: Path,
+    missing: dict[str, str] | None = None,
+) -> None:
+    """Write the page; the same inputs give the same bytes. Raises UserError for inputs that don't fit together.
+
+    `directory` is that of the tables; `records` is that of the machine's records, and other machines' are beside it,
+    which never stop the page; `settings` are those keys of the config, with their values, that don't have their
+    defaults; `missing` are backends that were asked for but can't run here, with reason and remedy.
+    """
+    read = Tables.load(directory)
+    results = Results(read, tables.read("timings", tables.path(directory, "timings")))
+    images = read_provenance(provenance)
+    cells = list(dict.fromkeys((row["backend"], row["cutoff_images"], row["operation"]) for row in read.summary))
+    named = {row["machine"] for row in read.summary}
+    if named != {records.name}:
+        raise UserError(
+            f"the summary in {directory} is of machine {wording.join(sorted(named))}, but the records are in {records}"
+        )
+    kept = summarise.load_records(records, records.name, cells)
+    others = machines.record_files(records, read)
+    drawn = [inline.read(path, _places(read)) for path in figures]
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.globals |= {"say": wording, "links": links, "printed": printed, "WINNING": answers.WINNING}
+    environment.filters["code"] = _code
+    shown = context(results, kept, others, images, drawn, settings, missing or {})
+    text = environment.get_template("page.html.j2").render(shown)
+    with replacing(output) as file:
+        file.write(text.encode())
+
+
+def context(
+    results: Results,
+    records: Records,
+    others: list[Path],
+    provenance: dict,
+    figures: list[inline.Inlined],
+    settings: dict[str, Any],
+    missing: dict[str, str],
+) -> dict[str, Any]:
+    """Everything that the template names."""
+    read = results.tables
+    many = len(read.backends) > appearance.MOST_LINES
+    group_of = {row["record"]: row["comparison_group"] for row in read.summary}
+    groups = {path: group_of[summarise.record_path(record)] for path, record in records.items()}
+    main = {path: record for path, record in records.items() if groups[path] == MAIN_GROUP}
+    questions = answers.questions(results)
+    asked = purposes.lines(questions)
+    disturbed = [row for row in _own(read) if row["disturbances"]]
+    compared = nodes.compare(records)
+    drawn = [figure.name for figure in figures]
+    uncombined = containers.missing(containers.of(read)) if COMBINED in drawn else ""
+    return {
+        "tables": read,
+        "css": Markup((TEMPLATES / "page.css").read_text()),
+        "colours": {name: appearance.colour(place) for place, name in enumerate(read.backends)},
+        "questions": questions,
+        "leads": {question.name: _lead(question) for question in questions if question.answers},
+        "purposes": asked,
+        "in_short": purposes.in_short(asked),
+        "undecided": _undecided(questions, main, QUICK_RESULTS if settings.get("quick") else None),
+        "budget": _budget(main),
+        "growths": {(growth.operation, growth.backend): growth for growth in results.growths()},
+        "break_evens": _break_evens(results, TOP if many else None),
+        "crossovers": _crossovers(results, questions, many=many),
+        "many": many,
+        "rows_of": {
+            operation: _in_sight(_ranked(read, operation)) if many else (read.backends, [])
+            for operation in read.operations
+        },
+        "rows_of_disk": _in_sight(_by_disk(read)) if many else (read.backends, []),
+        "missing": missing,
+        "described": _described(main),
+        "codecs": descriptions.codecs_of(kind.codec for kind in read.kinds.values() if kind.codec),
+        "COMBINED": COMBINED,
+        "costs": container_costs.of(results),
+        "uncombined": uncombined,
+        "combined_title": captions.title(COMBINED) if uncombined else "",
+        "figures": [(figure, Markup(figure.svg)) for figure in figures if not figure.empty],
+        "claims": claims.judge(results),
+        "gaps": _gaps(read),
+        "apart": _apart(records, main, groups, nodes.pools(compared)),
+        "nodes": compared,
+        "differing": [node for node in compared if node.apart],
+        "others": machines.beside(read, main, others),
+        "limits": list(dict.fromkeys(text for record in records.values() for text in record["file_system"]["limits"])),
+        "cells": len(records),
+        "disturbed": disturbed,
+        "many_disturbed": len(disturbed) > MANY_DISTURBED * len(records),
+        "doubts": _doubts(results),
+        "load": max((record["noise"]["before"]["load_average"] for record in main.values()), default=None),
+        "facts": facts.of_machine(main),
+        "backends": facts.of_backends(main),
+        "threads": facts.distinct(record["process"]["threads"] for record in main.values()),
+        "evictions": {row["eviction"] for row in read.main} - {None},
+        "unmeasured": _unmeasured(read, main),
+        "quick": settings.get("quick", False),
+        "settings": facts.settings(record["settings"] for record in main.values()),
+        "digests": facts.digests(main),
+        "span": facts.span(records),
+        "clock_notes": facts.clock_notes(records),
+        "provenance": provenance,
+        "note": next((record["image_set"]["note"] for record in main.values() if record["image_set"]["note"]), None),
+        "command": _command(settings, provenance),
+    }
+
+
+def _undecided(questions: list[answers.Question], records: Records, results: str | None) -> list[dict[str, Any]]:
+    """For each operation and cutoff, the largest first, of whom this run can't tell whether they are as fast as the
+    best, and the command that measures just those cells for longer: four times the time makes an interval half as wide.
+
+    `results` is where those of the run are, if not in their usual place.
+    """
+    found = [
+        {
+            "operation": question.name,
+            "answer": answer,
+            "command": _again([answer.leader, *answer.undecided], answer.cutoff, question.name, records, results),
+        }
+        for question in questions
+        for answer in question.answers
+        if answer.undecided and answer.noticeable
+    ]
+    return sorted(found, key=lambda each: -each["answer"].cutoff)
+
+
+def _again(backends: list[str], cutoff: int, operation: str, records: Records, results: str | None) -> str:
+    """The command that measures these cells again, each for four times as long as the one that was given most."""
+    cells = {f"{backend}/{cutoff}/{operation}": (backend, cutoff, operation) for backend in backends}
+    own = {path: record for path, record in records.items() if _cell(record) in cells.values()}
+    place = ["--results", results] if results else []
+    return shlex.join(["python", "scripts", "again", *cells, "--seconds", f"{4 * _budget(own):g}", *place])
+
+
+def _cell(record: dict) -> tuple[str, int, str]:
+    return record["cell"]["backend"], record["cell"]["cutoff"], record["cell"]["operation"]
+
+
+def _budget(records: Records) -> float:
+    """The most seconds that a cell of these records was given."""
+    return max((record["settings"]["budget_seconds"] for record in records.values()), default=0)
+
+
+def _lead(question: answers.Question) -> tuple[str, str]:
+    """Who is best where, and how far ahead at the largest cutoff."""
+    last = question.answers[-1]
+    if not last.noticeable:
+        found = f"At {wording.images(last.cutoff)} every store needs {last.slowest}"
+        return answers.lead_sentence(question), f"{found}: take whichever is handiest."
+    timed = question.name not in answers.MEASURES
+    verb, amount = ("takes", "as long") if timed else ("has", "as much")
+    found = f"At {wording.images(last.cutoff)} {last.leader} {verb} {last.value}"
+    if last.to_baseline:
+        found += f", {wording.times(last.to_baseline.value)} as long as one plain file"
+    if last.behind:
+        found += f"; {last.runner_up} comes next with {wording.factor(last.behind, amount)}"
+    return answers.lead_sentence(question), f"{found}."
+
+
+def _places(read: Tables) -> dict[str, str]:
+    """What each place that a mark leads to holds, in a line."""
+    found = {}
+    for row in read.summary:
+        way = wording.way(row["processes"], row["start_method"])
+        what = [row["backend"], wording.operation(row["operation"]), wording.images(row["cutoff_images"]), way]
+        said = row["gap_reason"] or "no value"
+        if row["status"] == "measured":
+            said = f"{printed.time(read, row)} ({row['interval_kind']} {printed.between(read, row)})"
+            if row["outcome"] == UNDECIDED:
+                between = wording.times_between(row["ratio_to_best_low"], row["ratio_to_best_high"])
+                said += f"; undecided, {between} times as long as the best"
+        found[links.cell(row)] = f"{'; '.join(filter(None, what))}: {said}"
+    for row in read.disk_usage:
+        if row["apparent_bytes"] is not None:
+            known = [measure for measure in ("apparent", "allocated") if row[f"{measure}_bytes"] is not None]
+            sizes = (f"{wording.size(row[f'{measure}_bytes'])} {measure}" for measure in known)
+            found[links.store(row)] = f"{row['backend']}; {wording.images(row['cutoff_images'])}: {', '.join(sizes)}"
+    return found
+
+
+def _own(read: Tables) -> list[Row]:
+    """A row for each cell, its own where it has several; those that stand apart too."""
+    cells = {(row["backend"], row["cutoff_images"], row["operation"]): row for row in read.summary}
+    return list(cells.values())
+
+
+def _crossovers(results: Results, questions: list[answers.Question], *, many: bool) -> list[Crossover]:
+    """Who overtakes whom; of many, only those among the leaders of an operation."""
+    if not many:
+        return results.crossovers()
+    return [
+        crossover
+        for question in questions
+        if question.name not in answers.MEASURES
+        for pair in pairs_of(dict.fromkeys(answer.leader for answer in question.answers), 2)
+        for crossover in results.crossovers_of(question.name, *pair)
+    ]
+
+
+def _ranked(read: Tables, operation: str) -> list[str]:
+    """All backends by their time at the largest cutoff that they were measured at."""
+    found = (name for cutoff in reversed(read.cutoffs) for name in read.by_time(operation, cutoff))
+    return list(dict.fromkeys([*found, *read.backends]))
+
+
+def _by_disk(read: Tables) -> list[str]:
+    """All backends by the bytes allocated at the largest cutoff, the apparent ones where the former don't decide."""
+    measure = "allocated_bytes" if read.allocated_decides else "apparent_bytes"
+    sizes = {name: read.store(name, read.cutoffs[-1]) for name in read.backends}
+    known = {name: row[measure] for name, row in sizes.items() if row and row[measure]}
+    return list(dict.fromkeys([*sorted(known, key=known.__getitem__), *read.backends]))
+
+
+def _in_sight(ranked: list[str]) -> tuple[list[str], list[str]]:
+    """Which of many rows of a table are in sight, and which aren't."""
+    return ranked[:TOP], ranked[TOP:]
+
+
+def _described(records: Records) -> list[dict[str, Any]]:
+    """Each backend of the run as its code describes it, with the variants of it and the versions of their libraries."""
+    used = facts.of_backends(records)
+    found = []
+    for backend in descriptions.backends_of(about["module"] for about in used.values()):
+        own = {name: about for name, about in used.items() if about["module"] == backend.name}
+        versions = {library: version for about in own.values() for library, version in about["versions"].items()}
+        found.append({"backend": backend, "names": list(own), "versions": versions})
+    return found
+
+
+def _code(text: str) -> Markup:
+    """Text in which what stands between backquotes is code."""
+    return Markup(CODE.sub(r"<code>\1</code>", str(escape(text))))
+
+
+def _break_evens(results: Results, most_targets: int | None) -> dict[int, dict[tuple[str, str], BreakEven]]:
+    """After how many epochs converting pays, by cutoff, the largest first, and by source and target."""
+    found: dict[int, dict[tuple[str, str], BreakEven]] = {}
+    for pair in results.break_evens(most_targets):
+        found.setdefault(pair.cutoff, {})[pair.source, pair.target] = pair
+    return dict(sorted(found.items(), reverse=True))
+
+
+def _unmeasured(read: Tables, records: Records) -> list[dict[str, Any]]:
+    """Operations that this run left out, those that differ only in the state of the page cache together."""
+    missing: dict[str, list[str]] = {}
+    for name in wording.OPERATIONS:
+        if name not in read.operations:
+            missing.setdefault(name.removesuffix("-warm").removesuffix("-cold"), []).append(name)
+    stores = len({(record["cell"]["backend"], record["cell"]["cutoff"]) for record in records.values()})
+    budget = _budget(records)
+    return [
+        {
+            "operations": names,
+            "adds": wording.ADDS[kind],
+            "costs": wording.COSTS.get(kind, f"{budget:g} s or more for each"),
+            "jobs": stores * len(names),
+        }
+        for kind, names in missing.items()
+    ]
+
+
+def _gaps(read: Tables) -> list[dict[str, Any]]:
+    """Cells without a number, those with the same reason together."""
+    found: dict[tuple[str, str, str], list[int]] = {}
+    for row in read.summary:
+        if row["status"] == "gap":
+            key = (row["backend"], row["operation"], row["gap_reason"] or "no reason recorded")
+            found.setdefault(key, []).append(row["cutoff_images"])
+    for row in read.disk_usage:
+        if row["apparent_bytes"] is None:
+            found.setdefault((row["backend"], "disk usage", "the store was not built"), []).append(row["cutoff_images"])
+    return [
+        {"backend": backend, "operation": operation, "reason": reason, "cutoffs": cutoffs}
+        for (backend, operation, reason), cutoffs in found.items()
+    ]
+
+
+def _apart(records: Records, main: Records, groups: dict[Path, int], pools: Pools) -> list[dict[str, Any]]:
+    """Records outside the main group, and what sets them apart."""
+
+    def why(record: dict) -> str:
+        differing = comparability.differences(record, main.values(), pools)
+        node = f"node ({record['machine']['node']})"
+        return wording.join(node if name == "node" else comparability.SHARED[name] for name in differing)
+
+    return [
+        {
+            "path": str(Path("records", *path.parts[-4:])),
+            "group": groups[path],
+            "started": record["started"],
+            "why": why(record),
+        }
+        for path, record in records.items()
+        if groups[path] != MAIN_GROUP
+    ]
+
+
+def _doubts(results: Results) -> list[dict[str, Any]]:
+    """Cells with samples that are flagged as outliers or whose state couldn't be verified."""
+    counts: dict[tuple[str, int, str], list[int]] = {}
+    for row in results.timings:
+        if row["subject"] == "backend":
+            found = counts.setdefault((row["backend"], row["cutoff_images"], row["operation"]), [0, 0, 0])
+            found[0] += 1
+            found[1] += row["outlier"] and row["state_verified"]
+            found[2] += not row["state_verified"]
+    names = ("samples", "outliers", "unverified")
+    return [
+        {"backend": backend, "cutoff": cutoff, "operation": operation, **dict(zip(names, found, strict=True))}
+        for (backend, cutoff, operation), found in counts.items()
+        if any(found[1:])
+    ]
+
+
+def _command(settings: dict[str, Any], provenance: dict) -> str:
+    """The command that measures the same again; with synthetic images also where the real ones could be downloaded."""
+    images = {"images": "synthetic"} if provenance["name"] == "synthetic" else {}
+    values = [f"{name}={json.dumps(value)}" for name, value in {**images, **settings}.items()]
+    return shlex.join(["snakemake", "--cores", "4", *(["--config", *values] if values else [])])

@@ -1,0 +1,65 @@
+"""The manifests of a run's stores, and whether they and the records are of each other."""
+
+from pathlib import Path
+from typing import Any
+
+from scripts.common.errors import UserError
+from scripts.report.records.comparability import Records
+from scripts.stores import manifest
+
+Store = tuple[str, int]
+"""Backend and cutoff."""
+Manifests = dict[Store, dict[str, Any]]
+
+
+def load(directory: Path, stores: list[Store], records: Records) -> Manifests:
+    """Read the manifest of every store in `directory` that could be built; a store may have none where all its cells
+    are gaps.
+
+    Raises UserError where a manifest is missing, damaged or of another store, for a record that was timed on another
+    store, and for stores of one cutoff that hold different images.
+    """
+    found = {}
+    for store in stores:
+        place = _place(directory, store)
+        cells = {path: record for path, record in records.items() if store_of(record) == store}
+        measured = {path: record for path, record in cells.items() if record["status"] == "measured"}
+        path = place / manifest.MANIFEST
+        if path.exists():
+            content = manifest.read(place)
+            _refuse_others(place, store, content, measured)
+            if not content["failed"]:
+                found[store] = content
+        elif measured or not cells:
+            raise UserError(f"the manifest {path} is missing; run the workflow again to build this store")
+    _refuse_different_images(directory, found)
+    return found
+
+
+def store_of(record: dict[str, Any]) -> Store:
+    """Return the store that a record is of."""
+    return record["cell"]["backend"], record["cell"]["cutoff"]
+
+
+def _refuse_others(place: Path, store: Store, content: dict[str, Any], measured: Records) -> None:
+    if (content["backend"], content["cutoff"]) != store:
+        name, cutoff = content["backend"], content["cutoff"]
+        raise UserError(f"the store {place} is that of {name} with {cutoff} images; {manifest.remedy(place)}")
+    for path, record in measured.items():
+        if any(record["store"][name] != content[name] for name in ("key", "digest")):
+            raise UserError(f"the record {path} is of another store than {place}; delete {path} and run again")
+
+
+def _refuse_different_images(directory: Path, manifests: Manifests) -> None:
+    """Raise UserError where two stores of as many images of one image set don't hold the same."""
+    first: dict[tuple[str, int], Store] = {}
+    for store, content in manifests.items():
+        other = first.setdefault((content["image_set"]["digest"], content["cutoff"]), store)
+        if manifests[other]["digest"] != content["digest"]:
+            places = " and ".join(str(_place(directory, each)) for each in (other, store))
+            raise UserError(f"the stores {places} hold different images; delete both and run again")
+
+
+def _place(directory: Path, store: Store) -> Path:
+    name, cutoff = store
+    return directory / name / str(cutoff)

@@ -1,0 +1,102 @@
+"""What is kept beside a store's files: its manifest, and the digest of the files, which tells damage from a defect.
+
+Nothing heavy is imported here: the process that waits for a timing asks as well.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from scripts.common import sealed
+from scripts.common.atomic import replacing, writable
+from scripts.common.errors import UserError
+from scripts.system.disk.disk_usage import SNAKEMAKE_MARKER
+
+MANIFEST_VERSION = 2
+MANIFEST = "manifest.json"
+DATA = "data"
+ASK = "ask its owner, or set store_dir to a directory of your own"
+FILES_DIGEST = "data.sha256"
+"""Not in the manifest: some libraries write the time into a store, and the same store is to have the same manifest."""
+
+
+def write(directory: Path, content: dict[str, Any]) -> None:
+    """Write the manifest of the store in `directory`, and the digest of its files."""
+    with replacing(directory / FILES_DIGEST) as file:
+        file.write(_files_digest(directory / DATA).encode())
+    sealed.write(directory / MANIFEST, {"manifest_version": MANIFEST_VERSION, **content})
+
+
+def read(directory: Path) -> dict[str, Any]:
+    """Return the manifest of the store in `directory`. Raises UserError where there is none as it was written."""
+    try:
+        return sealed.read(directory / MANIFEST, manifest_version=MANIFEST_VERSION)
+    except FileNotFoundError:
+        raise UserError(f"the store {directory} has no {MANIFEST}; {remedy(directory)}") from None
+    except PermissionError as error:
+        raise UserError(f"no permission to read {error.filename}; {ASK}") from None
+    except sealed.Damaged as fault:
+        raise UserError(f"the manifest {directory / MANIFEST} {fault}; {remedy(directory)}") from None
+
+
+def remedy(directory: Path) -> str:
+    """Return what to do about a store that can't be used."""
+    if directory.exists() and not writable(directory.parent):
+        return "it isn't yours to delete, so set store_dir to a directory of your own"
+    return f"delete {directory} and run again"
+
+
+@contextmanager
+def damage_named(directory: Path) -> Iterator[None]:
+    """Where the block fails and the store's files aren't those that were built, raise UserError that says so instead.
+
+    Libraries fail on damaged files in ways of their own: with any error, by a signal, or never ending.
+    """
+    try:
+        yield
+    except Exception as error:
+        refuse_damaged(directory, error)
+        raise
+
+
+def refuse_damaged(directory: Path, error: Exception | None = None) -> None:
+    """Raise UserError where the files of the store in `directory` aren't those that were built; all of them are read.
+
+    `error` is the failure that gave reason to look.
+    """
+    try:
+        expected = (directory / FILES_DIGEST).read_bytes()
+        if _files_digest(directory / DATA).encode() == expected:
+            return
+        fault = "its files aren't those that were built"
+    except PermissionError as unreadable:
+        raise UserError(f"no permission to read {unreadable.filename}; {ASK}") from error
+    except OSError as unreadable:
+        fault = f"{unreadable.filename or directory / DATA}: {unreadable.strerror}"
+    raise UserError(f"the store {directory} is damaged ({fault}); {remedy(directory)}") from error
+
+
+def _files_digest(directory: Path) -> str:
+    """The SHA-256 over the names and contents of all files and directories in a directory."""
+    found = hashlib.sha256()
+    for place, directories, files in os.walk(directory, onerror=_raise):
+        directories.sort()
+        inside = os.fsencode(os.path.relpath(place, directory))
+        found.update(b"%s\0" % inside)
+        for name in sorted(files):
+            if name != SNAKEMAKE_MARKER:
+                content = _file_digest(os.path.join(place, name))
+                found.update(b"%s\0%s" % (os.fsencode(name), content))
+    return found.hexdigest()
+
+
+def _file_digest(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+def _raise(error: OSError) -> None:
+    raise error

@@ -1,0 +1,225 @@
+"""Stores: building and publishing one with its manifest, and refusing one that doesn't match it.
+
+A store's directory holds `manifest.json`, `data/` with the backend's files and, in `data.sha256`, their digest. The
+manifest carries the key of the store: image set, cutoff, code and libraries of the backend, options. It says nothing of
+when or how long, so that building the same store again gives the same manifest, where the library writes neither the
+time nor a log into it.
+"""
+
+import errno
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scripts import backends, codecs
+from scripts.backends import base
+from scripts.backends.go import library
+from scripts.common import digests
+from scripts.common.atomic import neighbour
+from scripts.common.errors import UserError
+from scripts.common.progress import Progress
+from scripts.dataset.image_set import ImageSet, content_digest
+from scripts.stores import manifest
+from scripts.stores.manifest import DATA
+from scripts.system.disk import disk_usage, file_system, scratch
+
+IMAGE_SET_FACTS = ("name", "label", "synthetic", "note", "digest", "image_shape")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A backend as the config asks for it: the module's name and its complete options."""
+
+    module: str
+    options: dict[str, Any]
+
+    @property
+    def backend(self) -> base.Backend:
+        """The backend itself."""
+        return backends.load(self.module)
+
+    def files(self) -> list[Path]:
+        """Return the files of code that make this backend what it is, imports apart."""
+        files = [digests.CHECKOUT / digests.PACKAGE / "backends" / f"{self.module}.py"]
+        if self.backend.native:
+            files += library.sources(self.backend.native)
+        if codecs.OPTION in self.options:
+            files.append(digests.CHECKOUT / digests.PACKAGE / "codecs" / f"{self.options[codecs.OPTION]}.py")
+        return files
+
+    def digest(self) -> str:
+        """Return the digest of the backend's code and of its libraries' versions."""
+        return digests.digest([digests.code_digest(self.files()), self.backend.versions()])
+
+    def packages(self) -> dict[str, str]:
+        """Return the libraries that it needs: import name to distribution."""
+        needed = dict(self.backend.packages)
+        if codecs.OPTION in self.options:
+            needed |= codecs.load(self.options[codecs.OPTION]).packages
+        return needed
+
+    def versions(self) -> dict[str, str]:
+        """Return the versions of its libraries: by distribution, by module of another language, by the backend."""
+        return {
+            **digests.library_versions(digests.code_files(self.files())),
+            **(library.versions(self.backend.native) if self.backend.native else {}),
+            **self.backend.versions(),
+        }
+
+
+def key(image_set_digest: str, cutoff: int, choice: Choice) -> str:
+    """Return the key of a store: what decides which bytes are in it."""
+    return digests.digest([image_set_digest, cutoff, choice.module, choice.digest(), choice.options])
+
+
+def build(name: str, choice: Choice, cutoff: int, image_set: ImageSet, directory: Path) -> None:
+    """Build the store of the first `cutoff` images in `directory`, durably, and publish it with its manifest.
+
+    It's written to a neighbour of `directory` and read back; where what comes back differs, nothing is published and
+    UserError is raised. Of two builds of the same store, the first complete one stays.
+    """
+    images, labels = image_set.first(cutoff)
+    backend = choice.backend
+    with neighbour(directory) as unpublished:
+        unpublished.mkdir()
+        with Progress(f"build {name} {cutoff}: written", cutoff) as progress:
+            watched = _Watched(images, progress)
+            backend.write(unpublished / DATA, watched, labels, durable=True, options=choice.options)
+            progress.update(cutoff)
+        with _unchanged(unpublished / DATA, backend) as data, backend.open(data, choice.options) as reader:
+            count = len(reader)
+            digest = content_digest(_read_back(reader, name)) if count == cutoff else None
+        if digest != content_digest(base.blocks(images, labels)):
+            raise UserError(f"backend {name} gave back other images than it was given ({cutoff} images); mend it")
+        content = {
+            **_facts(name, choice, cutoff, image_set, directory),
+            "failed": None,
+            "digest": digest,
+            **asdict(disk_usage.settled(unpublished / DATA)),
+        }
+        manifest.write(unpublished, content)
+        _publish(unpublished, directory, content["key"])
+
+
+def publish_failure(name: str, choice: Choice, cutoff: int, image_set: ImageSet, directory: Path, reason: str) -> None:
+    """Publish the manifest of a store that couldn't be built, which says why, with no file in the store."""
+    with neighbour(directory) as unpublished:
+        (unpublished / DATA).mkdir(parents=True)
+        content = {
+            **_facts(name, choice, cutoff, image_set, directory),
+            "failed": reason,
+            "digest": None,
+            **{fact.name: None for fact in fields(disk_usage.DiskUsage)},
+        }
+        manifest.write(unpublished, content)
+        _publish(unpublished, directory, content["key"])
+
+
+def _facts(name: str, choice: Choice, cutoff: int, image_set: ImageSet, directory: Path) -> dict[str, Any]:
+    """What a manifest says of a store, built or not."""
+    provenance, needed = image_set.provenance, choice.backend.native
+    return {
+        "backend": name,
+        "module": choice.module,
+        "options": choice.options,
+        "cutoff": cutoff,
+        "key": key(provenance["digest"], cutoff, choice),
+        "backend_digest": choice.digest(),
+        "versions": choice.versions() | (library.toolchain(needed) if needed else {}),
+        "image_set": {
+            **{fact: provenance[fact] for fact in IMAGE_SET_FACTS},
+            "distinct_images": min(cutoff, len(image_set.images)),
+            "repeated_images": max(0, cutoff - len(image_set.images)),
+        },
+        "file_system": file_system.describe(directory.parent),
+    }
+
+
+def check_key(directory: Path, expected_key: str) -> dict[str, Any]:
+    """Return the manifest of a store. Raises UserError where there is none, or one of another store."""
+    content = manifest.read(directory)
+    if content["key"] != expected_key:
+        raise UserError(
+            f"the store {directory} was made from other images, code, options or versions; {manifest.remedy(directory)}"
+        )
+    return content
+
+
+def check(directory: Path, expected_key: str) -> dict[str, Any]:
+    """Return the manifest of a store. Raises UserError as `check_key` does, and for other files on the disk."""
+    content = check_key(directory, expected_key)
+    remedy = manifest.remedy(directory)
+    if not (directory / DATA).is_dir():
+        raise UserError(f"the store {directory} has lost its {DATA} directory; {remedy}")
+    for name, there in disk_usage.contents(directory / DATA).items():
+        if there != content[name]:
+            raise UserError(f"the store {directory} has {name} {there}, its manifest says {content[name]}; {remedy}")
+    return content
+
+
+class _Watched:
+    """Images on their way into a backend, counted for the progress lines."""
+
+    def __init__(self, images: base.Source, progress: Progress) -> None:
+        self.shape = images.shape
+        self.dtype = images.dtype
+        self._images = images
+        self._progress = progress
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        self._progress.update(rows.indices(self.shape[0])[0])
+        return self._images[rows]
+
+
+@contextmanager
+def _unchanged(data: Path, backend: base.Backend) -> Iterator[Path]:
+    """Yield what may be opened so that `data` stays as it was written: itself, or a copy where opening writes."""
+    if backend.opens_without_writing:
+        yield data
+    else:
+        copy = data.with_name("copy")
+        shutil.copytree(data, copy)
+        yield copy
+        shutil.rmtree(copy)
+
+
+def _read_back(reader: base.Reader, name: str) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """Yield (start, images, labels) over all images and labels of a store, a block at a time."""
+    count = len(reader)
+    rows = base.rows_per_block((count, *reader.image_shape))
+    with Progress(f"build {name} {count}: read back", count) as progress:
+        for start in range(0, count, rows):
+            yield start, *reader.load(np.arange(start, min(start + rows, count)))
+            progress.update(min(start + rows, count))
+
+
+def _publish(unpublished: Path, directory: Path, expected_key: str) -> None:
+    """Rename the complete store into its place, unless a complete one with the same key is there already."""
+    parent = os.open(directory.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(parent, fcntl.LOCK_EX)
+        try:
+            check(directory, expected_key)
+            manifest.refuse_damaged(directory)
+        except UserError:
+            pass
+        else:
+            return
+        base.sync_directory(unpublished)
+        try:
+            os.rename(unpublished, directory)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            scratch.put_off(directory, scratch.stores_of(directory))
+            os.rename(unpublished, directory)
+        os.fsync(parent)
+    finally:
+        os.close(parent)

@@ -1,0 +1,137 @@
+"""What a piece of work costs besides time: CPU seconds, memory, and bytes moved from and to storage devices.
+
+Of this process alone: what the kernel does on its own, such as writing back later, isn't in it.
+
+Memory is anonymous memory, the process's own. Pages of files that are mapped stand beside it, as the system takes them
+back when it needs them. The kernel keeps the peak of both together (VmHWM of proc_pid_status(5)). The mapped pages are
+subtracted from it: those at the end, or the most that were seen in the first run of the same work, since a writer
+unmaps before its end (`scripts.system.memory_watch`). The result is never less than what is there at the end, or was
+seen. It is exact where the mapped pages don't become fewer before the end. It is too small where memory was given back,
+unseen, before more pages were mapped. Some kernels (from Linux 6.2 on) count pages core by core, and are some hundred
+KiB off.
+"""
+
+import ctypes
+import resource
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from scripts.system.memory_watch import Resident, Watcher, resident
+
+STATUS, CLEAR_REFERENCES, INPUT_OUTPUT = (Path("/proc/self", name) for name in ("status", "clear_refs", "io"))
+RESET_PEAK = "5"
+"""What makes /proc/self/clear_refs forget the peak of resident memory: proc_pid_clear_refs(5)."""
+
+
+@dataclass(frozen=True)
+class Costs:
+    """CPU seconds, peaks of memory, and bytes moved; None where it can't be known.
+
+    The peak of anonymous memory is above what was at rest, that of mapped pages above those before the work.
+    """
+
+    user_seconds: float
+    system_seconds: float
+    peak_memory_bytes: int | None
+    peak_mapped_bytes: int | None
+    device_read_bytes: int | None
+    device_written_bytes: int | None
+
+    def __add__(self, other: "Costs") -> "Costs":
+        """The costs of two processes together."""
+        return Costs(
+            self.user_seconds + other.user_seconds,
+            self.system_seconds + other.system_seconds,
+            _sum(self.peak_memory_bytes, other.peak_memory_bytes),
+            _sum(self.peak_mapped_bytes, other.peak_mapped_bytes),
+            _sum(self.device_read_bytes, other.device_read_bytes),
+            _sum(self.device_written_bytes, other.device_written_bytes),
+        )
+
+
+class Meter:
+    """Counts from `start` to `stop`; may be used again."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str | None, Resident] = {}
+        self.rest()
+
+    def rest(self) -> None:
+        """Take the memory that is there now for what the work doesn't need, except what lies ready for reuse."""
+        with suppress(AttributeError):  # not every C library has it
+            ctypes.CDLL(None).malloc_trim(0)
+        self._at_rest = resident(_status())
+
+    def start(self, kind: str | None = None) -> None:
+        """Begin to count work of one kind; in the first run of each kind memory is watched."""
+        self._kind = kind
+        self._watcher = Watcher() if kind and kind not in self._seen and self._at_rest else None
+        self._before = resident(_status())
+        try:
+            CLEAR_REFERENCES.write_text(RESET_PEAK)
+            self._peak_is_new = True
+        except OSError:
+            self._peak_is_new = False
+        self._moved = device_bytes()
+        self._used = resource.getrusage(resource.RUSAGE_SELF)
+
+    def stop(self) -> Costs:
+        """Return the counts since `start`: CPU seconds and bytes, as in `Costs`."""
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        moved, before = device_bytes(), self._moved
+        anonymous, mapped = self._peaks()
+        return Costs(
+            user_seconds=used.ru_utime - self._used.ru_utime,
+            system_seconds=used.ru_stime - self._used.ru_stime,
+            peak_memory_bytes=anonymous,
+            peak_mapped_bytes=mapped,
+            device_read_bytes=moved[0] - before[0] if moved and before else None,
+            device_written_bytes=moved[1] - before[1] if moved and before else None,
+        )
+
+    def _peaks(self) -> tuple[int | None, int | None]:
+        """Return the peaks of anonymous memory and of mapped pages since `start`, as in `Costs`."""
+        status = _status()
+        now, peak = resident(status), peak_bytes(status)
+        watched = self._watcher.stop() if self._watcher else None
+        if not (self._peak_is_new and now and peak and self._before and self._at_rest):
+            self._seen[self._kind] = Resident(0, 0)  # looking again wouldn't help
+            return None, None
+        if self._watcher:
+            seen = watched or now
+            self._seen[self._kind] = Resident(seen.anonymous, seen.mapped - self._before.mapped)
+        seen = self._seen.get(self._kind, Resident(0, 0))
+        mapped = max(0, now.mapped - self._before.mapped, seen.mapped)
+        anonymous = max(now.anonymous, seen.anonymous, peak - self._before.mapped - mapped)
+        # What was at rest may have been given back since, before this work began.
+        return max(0, anonymous - min(self._at_rest.anonymous, self._before.anonymous)), mapped
+
+
+def device_bytes() -> tuple[int, int] | None:
+    """Return the bytes that this process had read from, and sent towards, devices since it started.
+
+    From /proc/self/io (proc_pid_io(5)); None where the system doesn't count them.
+    """
+    try:
+        counts = dict(line.split(": ") for line in INPUT_OUTPUT.read_text().splitlines())
+    except OSError:
+        return None
+    return int(counts["read_bytes"]), int(counts["write_bytes"])
+
+
+def peak_bytes(status: bytes) -> int | None:
+    """Return the peak of resident memory that a process's status file tells, None where it doesn't."""
+    lines = (line for line in status.splitlines() if line.startswith(b"VmHWM:"))
+    return next((int(line.split()[1]) * 1024 for line in lines), None)
+
+
+def _status() -> bytes:
+    try:
+        return STATUS.read_bytes()
+    except OSError:
+        return b""
+
+
+def _sum(one: int | None, other: int | None) -> int | None:
+    return None if one is None or other is None else one + other

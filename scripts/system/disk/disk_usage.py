@@ -1,0 +1,124 @@
+"""How much disk a store takes: apparent and allocated bytes, and files."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from scripts.system.disk import extents, file_system
+from scripts.system.disk.durability import sync_file_system
+
+SNAKEMAKE_MARKER = ".snakemake_timestamp"
+BYTES_PER_BLOCK = 512
+BLOCKS, EXTENTS, UNKNOWN = "blocks", "extents", "unknown"
+SMALL_FILE_BYTES = 4096
+"""No file system that is known to this workflow keeps larger files among its metadata."""
+
+MOST_COUNTS = 10
+
+
+@dataclass(frozen=True)
+class DiskUsage:
+    """What a directory or file takes on the disk, in bytes, and its number of regular files.
+
+    `allocation` says where `allocated_bytes` are from:
+
+    - `blocks`: the blocks that the file system says the files have.
+    - `extents`: the file system compresses, and was asked for what lies on the disk.
+    - `unknown`: it compresses, and its blocks are those before compression; `allocated_bytes` is None.
+
+    `inline_bytes` are those that the file system keeps among its metadata, in the place of small files' names.
+    """
+
+    apparent_bytes: int
+    allocated_bytes: int | None
+    files: int
+    allocation: str
+    inline_bytes: int
+
+
+def measure(path: Path) -> DiskUsage:
+    """Measure a directory with all that is in it, or a file. Much that was just written has no place yet: sync first.
+
+    Apparent bytes are the lengths of the files, holes included. Allocated bytes are the blocks (of 512 bytes: POSIX
+    `st_blocks` on Linux and macOS) of files and directories, as `du` counts: without holes, inodes and the file
+    system's trees. A file with several links counts once; data that several files share counts for each of them,
+    unless the extents were asked. Snakemake's marker files don't count.
+    """
+    type_ = file_system.type_of(path)
+    apparent = files = blocks = inline = 0
+    compressed = False
+    data: list[str] = []
+    for place, status, is_directory in _walk(path):
+        blocks += status.st_blocks * BYTES_PER_BLOCK
+        if is_directory:
+            continue
+        apparent += status.st_size
+        files += 1
+        data.append(place)
+        inside = status.st_size <= SMALL_FILE_BYTES and (not status.st_blocks or file_system.may_inline(type_))
+        if status.st_size and (inside or file_system.may_hide_compression(type_)):
+            kinds = extents.kinds(place)
+            inline += kinds.inline_bytes if kinds else 0
+            compressed |= bool(kinds and kinds.compressed)
+    if not (compressed and file_system.may_hide_compression(type_)):
+        return DiskUsage(apparent, blocks, files, BLOCKS, inline)
+    allocated = _on_disk(data)
+    return DiskUsage(apparent, allocated, files, UNKNOWN if allocated is None else EXTENTS, inline)
+
+
+def contents(path: Path) -> dict[str, int]:
+    """Return `files` and `apparent_bytes` as `measure` counts them; no file is opened for that."""
+    lengths = [status.st_size for _, status, is_directory in _walk(path) if not is_directory]
+    return {"files": len(lengths), "apparent_bytes": sum(lengths)}
+
+
+def settled(path: Path) -> DiskUsage:
+    """Sync a directory, and measure it once all in it has its place on the disk: ext4 gives one to what is synced, ZFS
+    to what its next transaction group holds."""
+    sync_file_system(path)
+    wait = file_system.seconds_to_allocate(path)
+    return until_unchanged(lambda: measure(path), wait + 1) if wait else measure(path)
+
+
+def until_unchanged(count: Callable[[], DiskUsage], seconds: float) -> DiskUsage:
+    """Count again and again, so many seconds apart, until two counts are the same, a few times at most."""
+    usage = count()
+    for _ in range(MOST_COUNTS):
+        time.sleep(seconds)
+        before, usage = usage, count()
+        if usage == before:
+            break
+    return usage
+
+
+def _on_disk(files: list[str]) -> int | None:
+    """The bytes of files on the disk of a file system that compresses, None where it doesn't tell them."""
+    seen: set[int] = set()
+    try:
+        return sum(extents.btrfs_bytes(file, seen) for file in files)
+    except OSError:
+        return None
+
+
+def _walk(path: Path) -> Iterator[tuple[str, os.stat_result, bool]]:
+    """Yield path, status, and whether it is a directory, of a file or of a directory and all in it, each file once."""
+    status = os.stat(path)
+    yield os.fspath(path), status, os.path.isdir(path)
+    seen: set[tuple[int, int]] = set()
+    pending = [os.fspath(path)] if os.path.isdir(path) else []
+    while pending:
+        with os.scandir(pending.pop()) as entries:
+            for entry in entries:
+                if entry.name == SNAKEMAKE_MARKER:
+                    continue
+                status = entry.stat(follow_symlinks=False)
+                is_directory = entry.is_dir(follow_symlinks=False)
+                if status.st_nlink > 1 and not is_directory:
+                    if (status.st_dev, status.st_ino) in seen:
+                        continue
+                    seen.add((status.st_dev, status.st_ino))
+                if is_directory:
+                    pending.append(entry.path)
+                yield entry.path, status, is_directory

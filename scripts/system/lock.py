@@ -1,0 +1,111 @@
+"""The lock on the host that keeps a timing job alone: timings hold it alone, every other step shares it.
+
+It covers what Snakemake's scheduler can't see: other checkouts on the same host, and whatever options the user passes.
+"""
+
+import fcntl
+import os
+import stat
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from scripts.common.errors import UserError, shown
+from scripts.common.progress import report
+
+ENVIRONMENT_VARIABLE = "IMAGE_STORAGE_BENCHMARK_LOCK"
+SECONDS_BEFORE_SAYING_SO = 5.0
+USUAL = "/tmp/image-storage-benchmark.lock"
+
+
+@contextmanager
+def shared() -> Iterator[None]:
+    """Hold the host's lock together with other steps that share it; waits while a timing runs."""
+    with _hold(_path(), fcntl.LOCK_SH):
+        yield
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Hold the host's lock alone; waits until every other holder on this host has finished."""
+    with _hold(_path(), fcntl.LOCK_EX):
+        yield
+
+
+def check() -> None:
+    """Raise UserError where this host's lock can't be opened, with the remedy."""
+    for path in (_path(), _gate(_path())):
+        os.close(_open(path))
+
+
+def _path() -> Path:
+    """Return the lock's file: one for all users and checkouts of a host, so not in TMPDIR, which may be a job's own."""
+    return Path(os.environ.get(ENVIRONMENT_VARIABLE) or USUAL)
+
+
+def _gate(path: Path) -> Path:
+    return Path(f"{path}.gate")
+
+
+@contextmanager
+def _hold(path: Path, kind: int) -> Iterator[None]:
+    """Take the lock in turn: a gate, held while waiting, keeps newcomers from overtaking a timing that waits."""
+    gate = _open(_gate(path))
+    lock = _open(path)
+    try:
+        _wait(gate, fcntl.LOCK_EX, path)
+        _wait(lock, kind, path)
+        fcntl.flock(gate, fcntl.LOCK_UN)
+        yield
+    finally:
+        os.close(lock)
+        os.close(gate)
+
+
+def _open(path: Path) -> int:
+    """Open the lock's file, made on first use for every user of the host. Raises UserError where it can't be."""
+    try:
+        descriptor = _open_or_make(path)
+    except OSError as error:
+        raise UserError(_refused(path, error.strerror)) from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise UserError(_refused(path, "it's no plain file"))
+    return descriptor
+
+
+def _open_or_make(path: Path) -> int:
+    """Open without O_CREAT first: Linux may refuse O_CREAT on another user's file in a directory like /tmp
+    (fs.protected_regular). O_NONBLOCK is for a pipe under that name, which would keep the process waiting.
+    """
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+    try:
+        return os.open(path, flags)
+    except FileNotFoundError:
+        descriptor = os.open(path, flags | os.O_CREAT, 0o666)
+        with suppress(PermissionError):  # somebody else has made it just now
+            os.fchmod(descriptor, 0o666)
+        return descriptor
+
+
+def _refused(path: Path, reason: str) -> str:
+    """Why the lock can't be had, and what helps: to let its owner remove it, or to name another place for all."""
+    remedy = (
+        f"set the variable {ENVIRONMENT_VARIABLE} to a file in a directory that you may write to, the same for "
+        "everybody who measures on this host"
+    )
+    if os.path.lexists(path):
+        remedy = f"remove it, or ask its owner to, while nothing is measured; or {remedy}"
+    return f"the lock that keeps timings on this host apart, {shown(path)}, can't be opened ({reason}); {remedy}"
+
+
+def _wait(descriptor: int, kind: int, path: Path) -> None:
+    message = f"waiting for another job on this host to finish (lock {path})"
+    notice = threading.Timer(SECONDS_BEFORE_SAYING_SO, report, [message])
+    notice.daemon = True
+    notice.start()
+    try:
+        fcntl.flock(descriptor, kind)
+    finally:
+        notice.cancel()

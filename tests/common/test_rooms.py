@@ -1,0 +1,65 @@
+"""The rooms of `scripts/`: which may import from which, and that every file that a module reads is declared."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from conftest import CHECKOUT
+
+from scripts.common import digests
+
+SCRIPTS = CHECKOUT / "scripts"
+FLOORS = (
+    {"steps"},
+    {"plan"},
+    {"report"},
+    {"measure"},
+    {"stores"},
+    {"backends"},
+    {"codecs", "dataset"},
+    {"system"},
+    {"common"},
+)
+"""From the top to the ground. A room imports from itself and from the floors below it."""
+MOST_FILES = 14
+"""Python files of one kind in a folder; plug-ins, which are found by their place, may be more."""
+PLUG_INS = {"backends", "report/figures"}
+
+
+def imports() -> Iterator[tuple[Path, str]]:
+    """Yield each file with each room that it imports from."""
+    for file in sorted(SCRIPTS.rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_bytes())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom):
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from ((file, name.split(".")[1]) for name in names if name.startswith("scripts."))
+
+
+def test_nothing_imports_from_above() -> None:
+    floor = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+    back_up = [
+        f"{file.relative_to(SCRIPTS)} imports from {room}"
+        for file, room in imports()
+        if file.parent != SCRIPTS and (own := file.relative_to(SCRIPTS).parts[0]) != room and floor[room] <= floor[own]
+    ]
+    assert not back_up
+
+
+def test_every_folder_is_a_room() -> None:
+    folders = {path.name for path in SCRIPTS.iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert folders == set().union(*FLOORS) | {"schemas"}
+
+
+def test_no_folder_holds_more_than_a_dozen_files_of_a_kind() -> None:
+    for folder in [path for path in SCRIPTS.rglob("*") if path.is_dir()]:
+        name = str(folder.relative_to(SCRIPTS))
+        assert name in PLUG_INS or len(list(folder.glob("*.py"))) <= MOST_FILES, name
+
+
+def test_every_file_that_is_no_code_is_declared_by_a_module() -> None:
+    declared = {data for file in SCRIPTS.rglob("*.py") for data in digests.code_files([file])}
+    data = [path for path in SCRIPTS.rglob("*") if path.suffix in (".css", ".j2", ".yaml")]
+    assert data
+    assert not [str(path) for path in data if path not in declared]
+    assert not [str(path) for path in declared if not path.exists()]

@@ -1,0 +1,196 @@
+"""Planted cheats: a backend that gives less than it says is refused, or its samples count for nothing."""
+
+import mmap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import write_image_set
+
+from scripts import backends
+from scripts.backends import base
+from scripts.common.errors import UserError
+from scripts.measure import samples
+from scripts.measure.settings import Settings
+from scripts.stores import store
+from scripts.system.disk import scratch
+
+COUNT = 60
+SETTINGS = Settings(budget_seconds=0.02, maximum_samples=6, random_images=50, batch_size=16)
+HONEST = "memmap"
+"""The backend that the cheats wrap."""
+
+
+@pytest.fixture
+def stores(disk: Path) -> Path:
+    image_set = write_image_set(disk / "dataset", COUNT)
+    choice = store.Choice(HONEST, backends.resolve(HONEST, {}))
+    store.build(HONEST, choice, COUNT, image_set, disk / "stores" / HONEST / str(COUNT))
+    return disk
+
+
+def take(stores: Path, operation: str) -> dict[str, Any]:
+    options, place = backends.resolve(HONEST, {}), stores / "stores" / HONEST / str(COUNT)
+    job = samples.Job(HONEST, HONEST, options, COUNT, operation, stores / "dataset", place, SETTINGS)
+    with scratch.directory(stores / "stores") as written:
+        return samples.take(job, written)
+
+
+class Cheat(base.Backend):
+    """Does what the wrapped backend does, until a subclass leaves something out."""
+
+    fork_safe = False
+    several_readers = True
+    opens_without_writing = True
+
+    def __init__(self) -> None:
+        self.honest = HONESTLY
+
+    def open(self, path: Path, options: dict[str, Any]) -> Any:
+        return self.honest.open(path, options)
+
+    def _write(self, *arguments: Any) -> None:
+        self.honest._write(*arguments)
+
+
+HONESTLY = backends.load(HONEST)
+
+
+class LosesTheLastImage(Cheat):
+    def _write(self, path: Path, images: Any, labels: Any, durable: bool, options: dict[str, Any]) -> None:
+        images = np.array(images[:])
+        images[-1] = 0 if len(images) > 1 else images[-1]
+        super()._write(path, images, labels, durable, options)
+
+
+class LeavesBytesUnsynced(Cheat):
+    """Says durable and leaves it to the kernel, which writes when it likes."""
+
+    def _write(self, path: Path, images: Any, labels: Any, durable: bool, options: dict[str, Any]) -> None:
+        super()._write(path, images, labels, False, options)
+
+
+class GivesViewsOfAMap(Cheat):
+    """Leaves the caller's arrays alone and holds a map of the store instead."""
+
+    def open(self, path: Path, options: dict[str, Any]) -> Any:
+        reader = super().open(path, options)
+        reader._read_all = reader._read = lambda *arguments: None
+        return reader
+
+
+class GivesTheWrongOrder(Cheat):
+    """Reads in the order of the store, which suits the disk better."""
+
+    def open(self, path: Path, options: dict[str, Any]) -> Any:
+        reader = super().open(path, options)
+        read, in_order = reader._read, iter(range(2 * COUNT))
+        reader._read = lambda ids, images, labels: read(
+            np.array([next(in_order) % len(reader) for _ in ids]), images, labels
+        )
+        read_all = reader._read_all
+
+        def swapped(images: np.ndarray, labels: np.ndarray) -> None:
+            read_all(images, labels)
+            images[[0, -1]] = images[[-1, 0]]
+
+        reader._read_all = swapped
+        return reader
+
+
+class SkipsLabels(Cheat):
+    def open(self, path: Path, options: dict[str, Any]) -> Any:
+        reader = super().open(path, options)
+        read, read_all = reader._read, reader._read_all
+        reader._read = lambda ids, images, labels: read(ids, images, labels.copy())
+        reader._read_all = lambda images, labels: read_all(images, labels.copy())
+        return reader
+
+
+class KeepsImagesInMemory(Cheat):
+    """Holds what it has read once, so that a cold store needn't be touched."""
+
+    kept: dict[Path, tuple[np.ndarray, np.ndarray]] = {}
+
+    def open(self, path: Path, options: dict[str, Any]) -> Any:
+        if path not in self.kept:
+            with super().open(path, options) as reader:
+                self.kept[path] = reader.load_all()
+        all_images, all_labels = self.kept[path]
+
+        class FromMemory(base.Reader):
+            def _read_all(self, images: np.ndarray, labels: np.ndarray) -> None:
+                images[:], labels[:] = all_images, all_labels
+
+            def _read(self, ids: np.ndarray, images: np.ndarray, labels: np.ndarray) -> None:
+                images[:], labels[:] = all_images[ids], all_labels[ids]
+
+            def _close(self) -> None:
+                pass
+
+        return FromMemory(len(all_labels), all_images.shape[1:])
+
+
+class KeepsPagesInMemory(Cheat):
+    """Holds a map of the store's pages, so that they can't be evicted."""
+
+    held: list[mmap.mmap] = []
+
+    def open(self, path: Path, options: dict[str, Any]) -> Any:
+        with open(path / "images.npy", "rb") as file:
+            self.held.append(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        sum(self.held[-1][:: mmap.PAGESIZE])
+        return super().open(path, options)
+
+
+@pytest.fixture
+def plant(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Put a cheat in the place of the honest backend."""
+    yield lambda cheat: monkeypatch.setattr(backends, "load", lambda name: cheat())
+    KeepsImagesInMemory.kept.clear()
+    while KeepsPagesInMemory.held:
+        KeepsPagesInMemory.held.pop().close()
+
+
+READS = ("read-warm", "read-cold", "random-warm", "random-cold", "batch-warm", "batch-cold")
+
+
+def test_the_honest_backend_passes(stores: Path, plant: Any) -> None:
+    plant(Cheat)
+    for operation in ("write", "write-durable", *READS):
+        assert take(stores, operation)["status"] == "measured"
+
+
+@pytest.mark.parametrize("operation", [*READS, "workers-warm", "first-image-cold"])
+@pytest.mark.parametrize("cheat", [GivesViewsOfAMap, GivesTheWrongOrder, SkipsLabels])
+def test_a_reader_that_skips_work_is_refused(stores: Path, plant: Any, cheat: type, operation: str) -> None:
+    plant(cheat)
+    with pytest.raises(UserError, match="isn't what was stored"):
+        take(stores, operation)
+
+
+@pytest.mark.parametrize(
+    ("operation", "cheat", "said"),
+    [
+        ("write", LosesTheLastImage, "isn't what should have been"),
+        ("write-durable", LeavesBytesUnsynced, "not on the disk"),
+    ],
+)
+def test_a_writer_that_skips_work_is_refused(stores: Path, plant: Any, operation: str, cheat: type, said: str) -> None:
+    plant(cheat)
+    with pytest.raises(UserError, match=said):
+        take(stores, operation)
+
+
+@pytest.mark.parametrize("operation", [name for name in READS if name.endswith("cold")])
+@pytest.mark.parametrize("cheat", [KeepsImagesInMemory, KeepsPagesInMemory])
+def test_a_cold_read_served_from_memory_counts_for_nothing(
+    stores: Path, plant: Any, cheat: type, operation: str
+) -> None:
+    plant(cheat)
+    record = take(stores, operation)
+    assert record["status"] == "gap"
+    assert "no sample started from the state cold" in record["gap_reason"]
+    assert not any(sample["state_verified"] for sample in record["samples"] if sample["subject"] == "backend")

@@ -1,0 +1,509 @@
+"""Figures and page with few and with many stores: nothing overlaps, ranks are right, and the page stays small."""
+
+import html
+import importlib
+import json
+import re
+from itertools import combinations
+from math import exp, hypot, log
+from statistics import geometric_mean, median
+
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.text import Text
+from numpy import isnan
+
+from scripts.report import summarise, tables, wording
+from scripts.report.compare import answers
+from scripts.report.draw import appearance, captions, heat, multiples, style
+from scripts.report.figures import ranking
+from scripts.report.tables import Tables
+from tests.report.test_page import Strict, browse, shown
+from tests.report_run import CODECS, COMBINED, KINDS, MANY, MORE_OPERATIONS, OPERATIONS, PEAKS, Run
+
+CUTOFFS = (1, 100, 10_000)
+COUNTS = {1: MANY[:1], 4: ("lmdb", "lmdb-png", "sqlite", "sqlite-png"), 22: MANY}
+SUBJECTS = ("backend", "baseline")
+PAGE_BYTES = 4_000_000 * len(MANY) / 24
+"""With 24 stores, the operations and numbers of images of a plain run, the page has 4 MB at most."""
+GAP = ("tar", 10_000, "workers-cold")
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Runs of one, four and 22 stores, by their number."""
+    made = {}
+    for count, names in COUNTS.items():
+        gaps = {GAP: "several processes can't read it"} if GAP[0] in names else {}
+        more = {"cutoffs": CUTOFFS, "operations": (*OPERATIONS, *MORE_OPERATIONS), "gaps": gaps}
+        made[count] = Run.of_many(tmp_path_factory.mktemp(f"run{count}"), backends=names, **more).write().summarise()
+    return made
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    """A plain run of 22 stores, with its page; two backends can't run."""
+    run = Run.of_many(tmp_path_factory.mktemp("many")).write().summarise().draw()
+    run.missing = {"this-one": "there is no `tool` on the PATH; install <it>", "that-one": "no package"}
+    run.text = run.page()
+    return run
+
+
+def figure_of(run: Run, name: str) -> Figure:
+    with style.applied():
+        return importlib.import_module(f"scripts.report.figures.{name}").draw(Tables.load(run.directory))
+
+
+def written(figure: Figure) -> list[Text]:
+    """All that is written in a figure, labels of ticks included."""
+    found = [*figure.texts, *(text for legend in figure.legends for text in legend.get_texts())]
+    for axes in figure.axes:
+        if axes.axison:
+            for axis in (axes.xaxis, axes.yaxis):
+                labels = [label for tick in axis._update_ticks() for label in (tick.label1, tick.label2)]
+                found += [axis.label, *labels]
+        found += [*axes.texts, axes.title, axes._left_title, axes._right_title]
+    return [text for text in found if text.get_visible() and text.get_text().strip()]
+
+
+def overlapping(figure: Figure) -> list[tuple[str, str]]:
+    """Pairs of texts that cover each other, and texts that leave the figure, beside its edge."""
+    canvas = FigureCanvasAgg(figure)
+    with style.applied():
+        canvas.draw()
+        boxes = [(text.get_text(), text.get_window_extent(canvas.get_renderer())) for text in written(figure)]
+    width, height = canvas.get_width_height()
+    inside = [(text, box.padded(-1)) for text, box in boxes]
+    pairs = [(one, other) for (one, a), (other, b) in combinations(inside, 2) if a.overlaps(b)]
+    out = [text for text, box in inside if box.x0 < 0 or box.y0 < 0 or box.x1 > width or box.y1 > height]
+    return [*pairs, *((text, "the edge") for text in out)]
+
+
+def fields(axes: Axes) -> dict[tuple[str, str], tuple[str, str]]:
+    """Text and colour of each field of a table that is drawn, by the names of its row and column."""
+    rows, columns = ([label.get_text() for label in axis.get_ticklabels()] for axis in (axes.yaxis, axes.xaxis))
+    colours = {patch.get_xy(): to_hex(patch.get_facecolor()) for patch in axes.patches if isinstance(patch, Rectangle)}
+    found = {}
+    for text in axes.texts:
+        x, y = (int(place) for place in text.get_position())
+        found[rows[y], columns[x].replace("\n", " ")] = (text.get_text(), colours[x, y])
+    assert len(found) == len(rows) * len(columns)
+    return found
+
+
+@pytest.mark.parametrize("count", COUNTS)
+@pytest.mark.parametrize("name", captions.names())
+def test_nothing_that_is_written_overlaps(runs, name, count):
+    assert overlapping(figure_of(runs[count], name)) == []
+
+
+def test_the_check_for_overlaps_finds_some():
+    figure = style.sheet("A question?", 2.0, [])
+    assert overlapping(figure) == []
+    figure.text(0.05, 1 - 0.2 / figure.get_figheight(), "an answer", va="top")
+    figure.text(0.99, 0.5, "over the edge")
+    assert overlapping(figure) == [("A question?", "an answer"), ("over the edge", "the edge")]
+
+
+def test_the_table_says_what_each_backend_is(runs):
+    read = Tables.load(runs[22].directory)
+    other = dict.fromkeys(KINDS) | {"hdf5-chunks-of-64-gz": "images_per_chunk=64, compression=gzip"}
+    assert read.kinds == {
+        name: (module, options.get("codec"), other[name]) for name, (module, options) in KINDS.items()
+    }
+    assert {row["codec"] for row in read.disk_usage} == {*CODECS, None}
+
+
+Rounds = list[tuple[float, float]]
+"""Times of a backend and of the plain file, in turns."""
+
+
+def rounds(run: Run, name: str, cutoff: int, operation: str) -> Rounds:
+    """Those of a record, each in a block of its own, in the way of sharing the work that comes last."""
+    samples = json.loads(run.record_path(name, cutoff, operation).read_text())["samples"]
+    way = {key: samples[-1][key] for key in ("processes", "start_method")}
+    taken = [
+        [s["seconds"] for s in samples if s["subject"] == subject and way.items() <= s.items()] for subject in SUBJECTS
+    ]
+    return list(zip(*taken, strict=True))
+
+
+def ends(one: Rounds, other: Rounds) -> tuple[float, float]:
+    """The interval of how many times as long the one takes, by Mann and Whitney's table (23 for ten and ten samples,
+    two-sided, 5 %), or the range of few samples."""
+    outside = 23 if len(one) == len(other) == 10 else 0
+    ratios = sorted(x / y for x, _ in one for y, _ in other)
+    return ratios[outside], ratios[-1 - outside]
+
+
+def widened(value: float, interval: tuple[float, float], *factors: float) -> tuple[float, float]:
+    """An interval that holds the value, and how far each of the factors is from 1, in squares on logarithms."""
+    low, high = min(interval[0], value), max(interval[1], value)
+    below = hypot(log(value / low), *(log(min(1, factor)) for factor in factors))
+    above = hypot(log(high / value), *(log(max(1, factor)) for factor in factors))
+    return value * exp(-below), value * exp(above)
+
+
+@pytest.mark.parametrize("noise", [0.01, 0.06])
+@pytest.mark.parametrize("operation", ["write", "read-warm", "read-cold", "workers-warm"])
+def test_the_table_says_how_far_each_is_from_the_best(tmp_path, operation, noise):
+    run = Run.of_many(tmp_path, cutoffs=(100, 10_000), operations=(operation,), noise=noise).write().summarise()
+    read = Tables.load(tmp_path)
+    taken = {name: rounds(run, name, 10_000, operation) for name in MANY}
+    cells = {name: read.cell(name, 10_000, operation) for name in MANY}
+    leader = min(MANY, key=lambda name: cells[name]["median_seconds"])
+    as_measured = [
+        name
+        for name, row in cells.items()
+        if not row["corrected"] and row["pace_low"] >= 1 / 1.05 and row["pace_high"] <= 1.05
+    ]
+    for name, row in cells.items():
+        assert row["raw_median_seconds"] == pytest.approx(median(own for own, _ in taken[name])), name
+        assert row["ratio_to_best"] == pytest.approx(row["median_seconds"] / cells[leader]["median_seconds"]), name
+        low, value, high = (row[f"ratio_to_best{end}"] for end in ("_low", "", "_high"))
+        assert low <= value <= high
+        if name != leader and {name, leader} <= set(as_measured):
+            expected = widened(value, ends(taken[name], taken[leader]), 1 / row["pace"], cells[leader]["pace"])
+            assert (low, high) == pytest.approx(expected), name
+        within = 1.05 if row["interval_kind"] == cells[leader]["interval_kind"] == "95 % interval" else 1.2
+        outcome = "different" if low > within else "tied" if high <= within and low >= 1 / within else "undecided"
+        assert row["outcome"] == ("best" if name == leader else outcome), name
+    ways = [row for row in read.summary if row["backend"] == "lmdb" and row["cutoff_images"] == 100]
+    last = [row["ratio_to_best"] is not None for row in ways]
+    assert last == ([False, False, False, True] if operation.startswith("workers") else [True])
+
+
+def test_of_two_that_take_exactly_as_long_one_is_the_best(tmp_path):
+    run = Run(tmp_path, backends=("png", "lmdb", "hdf5"), cutoffs=(10_000,), operations=("write",)).write()
+    for name in ("lmdb", "hdf5"):
+        samples = json.loads(run.record_path(name, 10_000, "write").read_text())["samples"]
+        for sample in samples:
+            sample["seconds"] = 1e-4
+        run.change((name, 10_000, "write"), samples=samples)
+    read = Tables.load(run.summarise().directory)
+    rows = [read.cell(name, 10_000, "write") for name in run.backends]
+    assert [row["ratio_to_best"] == 1 for row in rows] == [False, True, True]
+    assert [row["outcome"] for row in rows] == ["different", "best", "tied"]
+
+
+def test_rows_without_the_best_stay_as_they_are(tmp_path):
+    run = Run(tmp_path, cutoffs=(10,), operations=("write",)).write().summarise()
+    summary, timings = (tables.read(name, tmp_path / f"{name}.csv") for name in ("summary", "timings"))
+    columns = ("ratio_to_best", "ratio_to_best_low", "ratio_to_best_high", "outcome")
+    bare = [{**row, **dict.fromkeys(columns)} for row in summary]
+    copies = [dict(row) for row in bare]
+    assert summarise.with_best(bare, timings) == summary
+    assert bare == copies
+    assert run.backends == tuple(row["backend"] for row in summary)
+
+
+def test_what_is_apart_is_not_compared_with_the_best(tmp_path):
+    run = Run(tmp_path, cutoffs=(10,), operations=("write", "read-warm")).write()
+    run.change(("hdf5", 10, "write"), measuring_digest="other")
+    rows = {(row["backend"], row["operation"]): row for row in Tables.load(run.summarise().directory).summary}
+    assert rows["hdf5", "write"]["ratio_to_best"] is None
+    assert rows["hdf5", "write"]["outcome"] is None
+    assert rows["lmdb", "write"]["ratio_to_best"] == 1
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_the_ranking_is_by_the_mean_of_what_the_table_says(runs, count):
+    (axes,) = figure_of(runs[count], "ranking").axes
+    shown_fields = fields(axes)
+    read = Tables.load(runs[count].directory)
+    factors = {
+        name: [
+            row["ratio_to_best"]
+            for operation in read.operations
+            if (row := read.cell(name, CUTOFFS[-1], operation)) and row["outcome"] != answers.NEGLIGIBLE
+        ]
+        for name in read.backends
+    }
+    means = {name: geometric_mean(known) for name, known in factors.items()}
+    rows = [label.get_text() for label in axes.get_yticklabels()]
+    lacking = [name for name in read.backends if name == GAP[0]]
+    complete = sorted(set(means) - set(lacking), key=means.__getitem__)
+    assert rows == [ranking.BEST, *complete, *lacking, "plain file"]
+    assert rows[1] == {1: "lmdb", 4: "lmdb", 22: "memmap"}[count]
+    for name in read.backends:
+        mean, *mark = shown_fields[name, "Overall"][0].split()
+        assert float(mean) == pytest.approx(means[name], rel=0.05)
+        assert mark == ["*"] * (name in lacking)
+        for operation in read.operations:
+            row = read.cell(name, CUTOFFS[-1], operation)
+            text, colour = shown_fields[name, wording.operation(operation)]
+            if row is None:
+                assert (name, CUTOFFS[-1], operation) == GAP
+                assert (text, colour) == (heat.NO_VALUE, "#ffffff")
+                continue
+            assert float(text.replace(",", "").removesuffix(" ?")) == pytest.approx(row["ratio_to_best"], rel=0.051)
+            assert (colour == heat.BEST) is (row["outcome"] in answers.WINNING)
+    for operation in read.operations:
+        rows_of = [row for name in read.backends if (row := read.cell(name, CUTOFFS[-1], operation))]
+        (best,) = [row for row in rows_of if row["ratio_to_best"] == 1]
+        assert shown_fields[ranking.BEST, wording.operation(operation)][0] == wording.seconds(
+            best["median_seconds"] / best["images"]
+        )
+        plain = float(shown_fields["plain file", wording.operation(operation)][0].replace(",", ""))
+        assert plain == pytest.approx(1 / best["ratio_to_baseline"], rel=0.051)
+
+
+def test_who_lacks_an_operation_comes_after_those_that_lack_none(tmp_path):
+    """The last one is the best of all at what it was measured in, and the figure says what it lacks."""
+    names = MANY[:9]
+    factor = {name: 2 + place for place, name in enumerate(names)} | {names[-1]: 1, "baseline": 1}
+    gaps = {(names[-1], 1, "read-cold"): "no <permission>", (names[-2], 1, "write"): "no room"}
+    run = Run.of_many(
+        tmp_path,
+        backends=names,
+        cutoffs=(1,),
+        operations=("write", "read-warm", "read-cold"),
+        seconds=lambda name, *_: factor[name] * 1e-3,
+        gaps=gaps,
+    )
+    run.write().summarise()
+    for name, marked in (("ranking", "{}"), ("single_image", "{} *")):
+        figure = figure_of(run, name)
+        labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+        own = [label for label in labels if label.split()[0] in names]
+        assert own == [*names[:-2], *(marked.format(one) for one in (names[-1], names[-2]))], name
+        notes = " ".join(text.get_text() for text in figure.texts)
+        assert (
+            f"* Below all others, as the mean is one of fewer operations: {names[-1]} without read-cold; {names[-2]} "
+            "without write." in notes
+        )
+    found = fields(figure_of(run, "ranking").axes[0])
+    assert [found[name, "Overall"][0].endswith("*") for name in names] == [False] * 7 + [True] * 2
+    assert "asterisk" in captions.caption("ranking")
+    assert "near each other may tie" in captions.caption("ranking")
+
+
+def test_rows_that_lack_nothing_have_no_note(runs):
+    assert not [text for text in figure_of(runs[4], "ranking").texts if "*" in text.get_text()]
+    assert heat.lacking_note(heat.ranked({"a": {"x": 2.0}, "b": {"x": 1.0}, "c": {}})) == ""
+    assert list(heat.ranked({"a": {"x": 2.0}, "b": {"x": 1.0}, "c": {}})) == ["b", "a"]
+
+
+@pytest.mark.parametrize("name", ["ranking", "latency", "workers"])
+def test_gaps_are_those_of_the_number_of_images_that_is_shown(tmp_path, name):
+    operations = ("random-warm", "workers-warm")
+    gaps = {(backend, 100, operation): "too many" for backend in ("png", "lmdb", "hdf5") for operation in operations}
+    gaps |= {("png", 10, operation): "too few" for operation in operations}
+    run = Run(tmp_path, cutoffs=(10, 100), operations=operations, gaps=gaps).write().summarise()
+    notes = " ".join(text.get_text() for text in figure_of(run, name).texts)
+    assert "too few" in notes
+    assert "too many" not in notes
+    for backend, operation in (("lmdb", "random-warm"), ("hdf5", "random-warm"), ("lmdb", "workers-warm")):
+        run.gaps[backend, 10, operation] = "too few"
+    run.gaps["hdf5", 10, "workers-warm"] = "too few"
+    figure = figure_of(run.write().summarise(), name)
+    assert "too many" in figure.axes[0].texts[0].get_text()
+
+
+def test_options_are_written_as_in_the_config(tmp_path):
+    run = Run.of_many(tmp_path, backends=("sqlite",), cutoffs=(1,), operations=("write",)).write().summarise()
+    text = shown(run.draw("single_image").page("single_image"))
+    assert "memory_map: false" in text
+    assert "by default false" in text
+    assert "False" not in text
+
+
+def test_sizes_within_one_percent_of_the_least_are_green():
+    sizes = (1000.0, 1009.9, 1010.1, 2000.0)
+    assert [heat.of_size(size, 1000.0, "", "").best for size in sizes] == [True, True, False, False]
+    assert heat.of_size(0, 1, "", "").best
+
+
+def test_with_many_each_has_a_panel_and_the_others_are_grey(runs):
+    read = Tables.load(runs[22].directory)
+    figure = figure_of(runs[22], "read_time_log")
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert titles == read.by_time("read-warm", 10_000)
+    assert len(titles) == 22
+    seconds = [read.cell(name, 10_000, "read-warm")["median_seconds"] for name in titles]
+    assert seconds == sorted(seconds)
+    for axes, name in zip(figure.axes, titles, strict=True):
+        coloured = [line for line in axes.lines if line.get_color() == appearance.HIGHLIGHT]
+        own = [line for line in coloured if not isnan(line.get_ydata()).any()]
+        for line, operation in zip(own, ("read-warm", "read-cold"), strict=True):
+            expected = [read.cell(name, cutoff, operation)["median_seconds"] for cutoff in CUTOFFS]
+            assert line.get_ydata().tolist() == pytest.approx(expected)
+        (others,) = [line for line in axes.lines if line.get_color() == multiples.OTHERS.color]
+        heights = [value for value in others.get_ydata() if value == value]
+        assert len(heights) == 2 * 21 * len(CUTOFFS)
+        assert len([line for line in axes.lines if line.get_color() == style.BASELINE]) == 2
+    assert len({axes.get_ylim() for axes in figure.axes}) == 1
+
+
+@pytest.mark.parametrize(("name", "grids"), [("random_time", 2), ("workers", 2), ("latency", 1), ("write_time_log", 1)])
+def test_every_store_has_a_panel_in_every_grid(runs, name, grids):
+    titles = [axes.get_title(loc="left") for axes in figure_of(runs[22], name).axes]
+    missing = [GAP[0]] if name == "workers" else []
+    assert sorted([*titles, *missing]) == sorted(grids * MANY)
+
+
+def test_seven_stores_share_a_panel_and_eight_have_one_each(tmp_path):
+    for count, panels in ((appearance.MOST_LINES, 2), (appearance.MOST_LINES + 1, 8)):
+        run = Run.of_many(
+            tmp_path / str(count), backends=MANY[:count], cutoffs=(1, 10), operations=("read-warm", "read-cold")
+        )
+        assert len(figure_of(run.write().summarise(), "read_time_log").axes) == panels
+
+
+@pytest.mark.parametrize("name", ["read_time_linear", "write_time_linear"])
+def test_bars_of_many_are_sorted_by_value(runs, name):
+    for axes in figure_of(runs[22], name).axes:
+        *names, plain = (label.get_text() for label in axes.get_yticklabels())
+        operation = next(key for key, words in wording.OPERATIONS.items() if words == axes.get_title(loc="left"))
+        assert plain == "plain file"
+        assert names == Tables.load(runs[22].directory).by_time(operation, 10_000)
+
+
+def test_disk_and_memory_of_many_are_sorted_and_as_in_the_table(runs):
+    read = Tables.load(runs[22].directory)
+    apparent, allocated = figure_of(runs[22], "disk_usage").axes
+    names = [label.get_text() for label in allocated.get_yticklabels()]
+    sizes = [read.store(name, 10_000)["allocated_bytes"] for name in names]
+    assert sizes == sorted(sizes)
+    assert len(sizes) == 22
+    assert fields(apparent)["tar-png", "100"][0] == f"{read.store('tar-png', 100)['apparent_bytes_per_image']:,.0f}"
+    memory, mapped = figure_of(runs[22], "memory").axes
+    names = [label.get_text() for label in memory.get_yticklabels()]
+    assert sorted(names) == sorted(MANY)
+    assert [PEAKS[name] for name in names] == sorted(PEAKS.values())
+    for name in names:
+        text, colour = fields(memory)[name, "Write"]
+        assert text == wording.significant(read.cell(name, 10_000, "write")["peak_memory_bytes"] / 1e6)
+        assert colour != heat.BEST
+        text, colour = fields(mapped)[name, "Read, warm"]
+        assert text == wording.significant(read.cell(name, 10_000, "read-warm")["peak_mapped_bytes"] / 1e6)
+        assert colour == "#ffffff"
+
+
+def test_many_gaps_share_notes(tmp_path):
+    gaps = {(name, 10, "read-cold"): "no permission" for name in MANY}
+    run = Run.of_many(tmp_path, cutoffs=(10,), operations=("read-warm", "read-cold"), gaps=gaps).write().summarise()
+    notes = style.gaps(Tables.load(tmp_path), run.operations)
+    assert len(notes) == 1
+    assert notes[0].startswith(f"No value in some cells of {MANY[0]}, {MANY[1]}, ")
+    assert len(notes[0]) <= style.GAP_LETTERS
+
+
+def test_the_page_of_many_is_well_formed_and_small(many):
+    parser = Strict()
+    parser.feed(many.text)
+    assert parser.open == []
+    assert len(parser.ids) == len(set(parser.ids))
+    assert {target[1:] for target in parser.targets} <= set(parser.ids)
+    assert len(many.text.encode()) < PAGE_BYTES
+
+
+def test_what_is_written_in_figures_is_the_same_on_the_page(many):
+    for name in set(captions.names()) - {"workers"}:
+        svg = (many.directory / "figures" / f"{name}.svg").read_text()
+        inlined = re.search(rf'<figure id="{name}">.*?(<svg.*?</svg>)', many.text, re.DOTALL)[1]
+        written_in = [re.findall(r"<text[^>]*>([^<]*)</text>", text) for text in (svg, inlined)]
+        assert written_in[0] == written_in[1], name
+        assert inlined.count("<path") + inlined.count("<use") == svg.count("<path") + svg.count("<use"), name
+    assert re.search(r">0\.\d\d\d<", (many.directory / "figures" / "memory.svg").read_text())
+
+
+def test_the_page_of_many_names_no_colours_and_folds_its_tables(many):
+    assert 'class="dot"' not in many.text
+    text = shown(many.text)
+    assert "22 stores compared on one machine" in text
+    assert text.count(": the other 17") == len(many.operations) + 1
+    first = re.search(r"<p class=\"caption\">Read, warm.*?</table>", many.text, re.DOTALL)[0]
+    names = re.findall(r'<th scope="row">([^<]+)</th>', first)
+    assert names == Tables.load(many.directory).by_time("read-warm", 100_000)[:5]
+    assert '<td class="number top"><a href="#cell-memmap-100000-read-warm">' in first
+    read = Tables.load(many.directory)
+    winners = [read.cell(name, cutoff, "read-warm")["outcome"] for name in names for cutoff in many.cutoffs]
+    assert first.count('class="number top"') == sum(outcome in answers.WINNING for outcome in winners) > 0
+
+
+def test_backends_that_cannot_run_are_on_the_page_with_their_reasons(many, runs):
+    text = shown(many.text)
+    assert "Backends that can't run here They were asked for and left out, as something is missing on" in text
+    assert "this-one there is no tool on the PATH; install <it>" in text
+    assert "there is no <code>tool</code> on the PATH; install &lt;it&gt;" in many.text
+    assert "that-one no package" in text
+    assert "Gaps None: every cell of the backends that can run here has a number." in text
+    runs[4].missing = {}
+    text = shown(runs[4].draw("single_image").page("single_image"))
+    assert "Backends that can't run here" not in text
+    assert "Gaps None: every cell that was asked for has a number." in text
+
+
+def test_reasons_of_gaps_may_hold_commands(tmp_path):
+    gaps = {("lmdb", 1, "write"): "nothing is there; run `make <it>`"}
+    run = Run(tmp_path, cutoffs=(1,), operations=("write", "read-warm"), gaps=gaps).write().summarise()
+    text = run.draw("single_image").page("single_image")
+    said = "nothing is there; run <code>make &lt;it&gt;</code>"
+    assert f"<td>1</td><td>{said}</td>" in text
+    assert f"no value: {said}</td>" in text
+
+
+def test_ties_of_many_are_short(tmp_path):
+    run = Run.of_many(tmp_path, cutoffs=(10,), operations=("read-warm",), noise=0.001, seconds=lambda *_: 0.1)
+    text = run.write().summarise().draw("single_image").page("single_image")
+    sentence = re.search(r'<p class="short">(.*?)</p>', text)[1]
+    assert re.search(r"any of 22, such as \S+, \S+ or \S+ to read everything", sentence)
+    assert len(sentence) < 200
+    assert "and 21 that tie" in shown(text)
+    few = Run.of_many(
+        tmp_path / "few",
+        backends=MANY[:5],
+        cutoffs=(10,),
+        operations=("read-warm",),
+        noise=0.001,
+        seconds=lambda *_: 0.1,
+    )
+    sentence = re.search(
+        r'<p class="short">(.*?)</p>', few.write().summarise().draw("single_image").page("single_image")
+    )[1]
+    names = re.search(r"any of five: (.*?) to read everything", sentence)[1]
+    assert set(re.split(", | or ", names)) == set(MANY[:5])
+
+
+def test_choices_and_lists_in_words():
+    names = list("abcdefghi")
+    assert wording.any_of(names[:1]) == "a"
+    assert wording.any_of(names[:3]) == "a, b or c"
+    assert wording.any_of(names[:4]) == "any of four: a, b, c or d"
+    assert wording.any_of(names) == "any of nine, such as a, b or c"
+    assert wording.all_of(names[:5]) == "a, b, c, d and e"
+    assert wording.all_of(names) == "a, b, c and six others"
+    assert wording.number(12) == "twelve"
+    assert wording.number(13) == "13"
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+def test_the_page_of_many_fits_the_window(many, tmp_path, width):
+    """Also with everything unfolded, and heads of long tables stay in sight while these scroll."""
+    script = (
+        "<script>addEventListener('load', () => { const page = frames[0].document;"
+        "page.querySelectorAll('details').forEach(one => { one.open = true; });"
+        "const tall = page.querySelector('#cells .tall'); tall.scrollTop = 2000;"
+        "const head = tall.querySelector('thead th:nth-child(2)').getBoundingClientRect().top;"
+        "const box = tall.getBoundingClientRect().top;"
+        "document.body.dataset.found = [page.documentElement.clientWidth, page.documentElement.scrollWidth,"
+        "tall.scrollTop, Math.round(head - box)]; });</script>"
+    )
+    document = html.escape(many.text, quote=True)
+    frame = f'<iframe style="border:0;width:{width}px;height:900px" srcdoc="{document}"></iframe>'
+    found = re.search(r'data-found="([\d,-]+)"', browse(f"<!DOCTYPE html><body>{frame}{script}</body>", tmp_path))
+    assert found, "the page didn't load in the browser"
+    inner, needed, scrolled, head = map(int, found[1].split(","))
+    assert inner == width
+    assert needed <= inner
+    assert (scrolled, head) == (2000, 0)
+
+
+def test_made_up_names_are_many_and_long():
+    assert (len(MANY), max(map(len, MANY))) == (22, 20)
+    assert set(COMBINED) < set(MANY)

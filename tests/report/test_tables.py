@@ -1,0 +1,273 @@
+"""The summarise step: records and manifests in, three checked tables out."""
+
+import csv
+import json
+from datetime import datetime, timedelta
+
+import pytest
+
+from scripts.common.errors import UserError
+from scripts.report import tables
+from scripts.report.tables import Tables
+from tests.report_run import NFS, REAL, Run
+
+SMALL = {"cutoffs": (1, 10), "operations": ("write", "read-warm")}
+
+
+@pytest.fixture
+def run(tmp_path):
+    return Run(tmp_path, **SMALL).write()
+
+
+def load(run):
+    return Tables.load(run.directory)
+
+
+def test_every_cell_has_a_row_in_the_order_of_the_config(run):
+    run.backends = ("lmdb", "png", "hdf5")
+    read = load(run.summarise())
+    assert [row["backend"] for row in read.summary] == [name for name in run.backends for _ in range(4)]
+    assert read.backends == list(run.backends)
+    assert len(read.disk_usage) == 6
+    assert {row["comparison_group"] for row in read.summary} == {1}
+
+
+def test_summary_holds_what_the_samples_say(run):
+    seconds = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]
+    record = json.loads(run.record_path("png", 10, "write").read_text())
+    samples = [
+        {**record["samples"][order % 2], "order": order, "seconds": seconds[order // 2] if order % 2 else 0.2}
+        for order in range(14)
+    ]
+    for order, sample in enumerate(samples):
+        sample["started_seconds"] = 0.2 * (order // 2)
+    run.change(("png", 10, "write"), samples=samples)
+    run.backends = ("png",)
+    row = load(run.summarise()).cell("png", 10, "write")
+    assert row["median_seconds"] == 0.4
+    assert (row["interval_low_seconds"], row["interval_high_seconds"]) == (0.1, 0.7)
+    assert row["images_per_second"] == pytest.approx(25)
+    assert row["megabytes_per_second"] == pytest.approx(25 * 3072 / 1e6)
+    assert row["baseline_median_seconds"] == 0.2
+    assert (row["ratio_low"], row["ratio_to_baseline"], row["ratio_high"]) == pytest.approx((0.5, 2, 3.5))
+    assert (row["raw_median_seconds"], row["raw_baseline_median_seconds"]) == (0.4, 0.2)
+    assert (row["samples"], row["blocks"]) == (7, 7)
+
+
+def test_disk_usage_is_the_manifests(run):
+    row = load(run.summarise()).store("png", 10)
+    manifest = json.loads((run.directory / "stores/png/10/manifest.json").read_text())
+    assert row["apparent_bytes"] == manifest["apparent_bytes"]
+    assert row["allocated_ratio_to_raw"] == pytest.approx(manifest["allocated_bytes"] / 30_720)
+    assert row["file_system"] == "ext4"
+
+
+def test_columns_are_the_documented_ones(run):
+    run.summarise()
+    for name in ("timings", "summary", "disk_usage"):
+        with (run.directory / f"{name}.csv").open() as file:
+            assert next(csv.reader(file)) == list(tables.columns(name))
+        assert all(rule["description"].endswith(".") for rule in tables.columns(name).values())
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("samples", -1), ("status", "zero"), ("backend", None), ("median_seconds", "fast"), ("synthetic", 1)],
+)
+def test_a_field_outside_the_schema_is_refused(run, column, value):
+    rows = load(run.summarise()).summary
+    tables.check("summary", rows)
+    rows[3][column] = value
+    with pytest.raises(ValueError, match=f"row 4, column {column}"):
+        tables.check("summary", rows)
+
+
+def test_a_table_of_another_version_is_refused(run):
+    run.summarise()
+    path = run.directory / "summary.csv"
+    path.write_text(path.read_text().replace("median_seconds", "median_minutes"))
+    (run.directory / "tables.json").unlink()
+    with pytest.raises(UserError, match=r"summary\.csv is not a summary table"):
+        load(run)
+
+
+def test_a_missing_record_is_named(run):
+    path = run.record_path("hdf5", 10, "write")
+    path.unlink()
+    with pytest.raises(UserError, match=str(path)):
+        run.summarise()
+
+
+def test_the_record_of_another_cell_is_refused(run):
+    path = run.change(("hdf5", 10, "write"), cell={"machine": "m", "backend": "png", "cutoff": 1, "operation": "write"})
+    with pytest.raises(UserError, match=f"{path} is the record of another cell"):
+        run.summarise()
+
+
+def set_back(run, seconds: float, after: int) -> list:
+    """Let the clock on the wall be set back after so many records; returns the paths of the later ones, in order."""
+    paths = sorted(run.records.rglob("*.json"), key=lambda path: json.loads(path.read_text())["started"])
+    for path in paths[after:]:
+        record = json.loads(path.read_text())
+        for name in ("started", "ended"):
+            moment = datetime.fromisoformat(record[name]) - timedelta(seconds=seconds)
+            record[name] = moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+        path.write_text(json.dumps(record))
+    return paths[after:]
+
+
+@pytest.mark.parametrize("seconds", [3, 6, 3600])
+def test_a_clock_that_was_set_back_between_two_records_loses_none(run, seconds):
+    run.summarise()
+    before = {name: (run.directory / f"{name}.csv").read_bytes() for name in ("summary", "latencies", "disk_usage")}
+    set_back(run, seconds, after=10)
+    run.summarise()
+    assert {name: (run.directory / f"{name}.csv").read_bytes() for name in before} == before
+
+
+def test_all_overlapping_records_of_one_node_are_refused_at_once_and_measured_again(run):
+    """One record of 100 s lasts into those after it; another pair meets elsewhere."""
+    first = json.loads(run.record_path("png", 1, "write").read_text())["clock"]
+    run.change_clock(("png", 1, "write"), ended_seconds=first["started_seconds"] + 12)
+    last = json.loads(run.record_path("hdf5", 10, "read-warm").read_text())["clock"]
+    run.change_clock(("lmdb", 10, "read-warm"), ended_seconds=last["started_seconds"] + 0.5)
+    cells = [("png", 1, "write"), ("lmdb", 1, "write"), ("hdf5", 1, "write"), ("lmdb", 10, "read-warm")]
+    paths = [run.record_path(*cell) for cell in [*cells, ("hdf5", 10, "read-warm")]]
+    with pytest.raises(UserError, match=r"5 records were timed at the same moment .* on node node-1") as error:
+        run.summarise()
+    assert "run again" in str(error.value)
+    (place,) = (run.directory / "outdated").iterdir()
+    assert str(place) in str(error.value)
+    moved = sorted(path.relative_to(place / run.machine) for path in place.rglob("*.json"))
+    assert moved == sorted(path.relative_to(run.records) for path in paths)
+    assert not any(path.exists() for path in paths)
+
+
+@pytest.mark.parametrize("changed", ["boot", "node"])
+def test_records_of_other_boots_or_nodes_cannot_overlap(run, changed):
+    first = json.loads(run.record_path("png", 1, "write").read_text())
+    where = ("hdf5", 10, "read-warm")
+    run.change(where, **{name: first[name] for name in ("started", "ended", "clock")})
+    if changed == "boot":
+        run.change_clock(where, boot="boot-2")
+    else:
+        run.change(where, machine={**first["machine"], "node": "node-2"})
+    run.summarise()
+
+
+def test_records_without_a_boot_are_not_taken_for_overlapping(run):
+    for path in run.records.rglob("*.json"):
+        record = json.loads(path.read_text())
+        path.write_text(json.dumps(record | {"clock": record["clock"] | {"boot": None, "started_seconds": 0.0}}))
+    run.summarise()
+
+
+def test_a_clock_that_is_set_during_a_record_is_noted_on_the_page_and_loses_nothing(run):
+    run.summarise().draw("single_image")
+    assert "The clock was set" not in run.page("single_image")
+    changed = run.change_clock(("lmdb", 10, "write"), jump_seconds=-6.0)
+    ended = json.loads(changed.read_text())["ended"].replace(":24.", ":18.")
+    run.change(("lmdb", 10, "write"), ended=ended)
+    set_back(run, 6, after=5)
+    text = run.summarise().page("single_image")
+    assert "12:00 UTC: the clock of node-1 was set back by 6.00 s during Write of lmdb, 10 images." in text
+    assert text.count("was set back") == 1
+
+
+def test_the_latest_of_equal_groups_counts_whatever_the_clock_on_the_wall_said(run):
+    """Half of the records were measured by other code, the later half, while the clock was set back by an hour."""
+    for path in set_back(run, 3600, after=6):
+        path.write_text(json.dumps({**json.loads(path.read_text()), "measuring_digest": "feedfacecafe0002"}))
+    summary = load(run.summarise()).summary
+    assert {row["comparison_group"] for row in summary if row["measuring_digest"] == "feedfacecafe0002"} == {1}
+
+
+def test_jobs_that_meet_without_a_gap_do_not_overlap(run):
+    started = json.loads(run.record_path("lmdb", 1, "write").read_text())["clock"]["started_seconds"]
+    run.change_clock(("png", 1, "write"), ended_seconds=started)
+    run.summarise()
+
+
+def test_samples_of_an_unverified_state_are_kept_but_not_summarised(run):
+    samples = json.loads(run.record_path("png", 1, "read-warm").read_text())["samples"]
+    for sample in samples[:4]:
+        sample["state_verified"] = False
+        sample["seconds"] = 99.0
+    run.change(("png", 1, "read-warm"), samples=samples)
+    for sample in (other := json.loads(json.dumps(samples))):
+        sample["state_verified"] = False
+    run.change(("lmdb", 1, "read-warm"), samples=other)
+    read = load(run.summarise())
+    row = read.cell("png", 1, "read-warm")
+    assert row["samples"] == run.samples - 2
+    assert row["interval_high_seconds"] < 1
+    timings = tables.read("timings", run.directory / "timings.csv")
+    kept = [row for row in timings if (row["backend"], row["cutoff_images"], row["seconds"]) == ("png", 1, 99.0)]
+    assert len(kept) == 4
+    gap = next(row for row in read.summary if (row["backend"], row["operation"]) == ("lmdb", "read-warm"))
+    assert (gap["status"], gap["median_seconds"]) == ("gap", None)
+    assert "none of its 10 samples" in gap["gap_reason"]
+
+
+def test_a_gap_has_a_row_with_its_reason_and_no_zero(run):
+    run.gaps[("lmdb", 10, "write")] = "no room"
+    read = load(run.write().summarise())
+    assert read.cell("lmdb", 10, "write") is None
+    row = next(row for row in read.summary if row["status"] == "gap")
+    assert (row["backend"], row["gap_reason"], row["median_seconds"], row["samples"]) == ("lmdb", "no room", None, 0)
+
+
+def test_a_missing_manifest_is_an_error_unless_the_store_is_a_gap(run):
+    manifest = run.directory / "stores/lmdb/10/manifest.json"
+    manifest.unlink()
+    with pytest.raises(UserError, match=str(manifest)):
+        run.summarise()
+    for operation in run.operations:
+        run.change(("lmdb", 10, operation), status="gap", gap_reason="no library", samples=[])
+    read = load(run.summarise())
+    assert read.store("lmdb", 10) is None
+    assert len(read.disk_usage) == 6
+
+
+@pytest.mark.parametrize("what", ["image_set", "measuring_digest", "backend", "file_system"])
+def test_stale_records_stand_apart(run, what):
+    record = json.loads(run.record_path("png", 1, "write").read_text())
+    others = {"image_set": {**REAL, "digest": "other"}, "backend": {"digest": "other"}, "file_system": NFS}
+    other = others.get(what)
+    run.change(("png", 1, "write"), **{what: {**record[what], **other} if other else "other"})
+    read = load(run.summarise())
+    groups = {(row["backend"], row["cutoff_images"], row["operation"]): row["comparison_group"] for row in read.summary}
+    assert groups.pop(("png", 1, "write")) == 2
+    assert set(groups.values()) == {1}
+    assert read.cell("png", 1, "write") is None
+
+
+@pytest.mark.parametrize("what", ["eviction", "batch_size"])
+def test_a_record_whose_samples_were_taken_otherwise_stands_apart(tmp_path, what):
+    """Of the same code on the same machine, but the cache was emptied by other means, or the batches are others."""
+    run = Run(tmp_path, cutoffs=(1000,), operations=("read-cold", "batch-cold")).write()
+    settings = json.loads(run.record_path("png", 1000, "batch-cold").read_text())["settings"]
+    other = {"eviction": "drop_caches"} if what == "eviction" else {"settings": {**settings, "batch_size": 8}}
+    run.change(("png", 1000, "batch-cold"), **other)
+    groups = {(row["backend"], row["operation"]): row["comparison_group"] for row in load(run.summarise()).summary}
+    assert groups.pop(("png", "batch-cold")) == 2
+    assert set(groups.values()) == {1}
+    assert "size of a batch" in run.draw("read_time_log").page("read_time_log")
+
+
+def test_the_larger_group_is_the_main_one_and_of_equals_the_later(run):
+    run.backends = ("png",)
+    for operation in run.operations:
+        run.change(("png", 1, operation), measuring_digest="older")
+    later = {(1, "write"): 2, (1, "read-warm"): 2, (10, "write"): 1, (10, "read-warm"): 1}
+    rows = load(run.summarise()).summary
+    assert {(row["cutoff_images"], row["operation"]): row["comparison_group"] for row in rows} == later
+    run.change(("png", 10, "write"), measuring_digest="older")
+    rows = load(run.summarise()).summary
+    assert {row["operation"] for row in rows if row["comparison_group"] == 2} == {"read-warm"}
+
+
+def test_the_same_records_give_the_same_bytes(run):
+    names = ("timings.csv", "summary.csv", "disk_usage.csv")
+    first = {name: (run.summarise().directory / name).read_bytes() for name in names}
+    assert first == {name: (run.summarise().directory / name).read_bytes() for name in names}

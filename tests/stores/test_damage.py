@@ -1,0 +1,154 @@
+"""Damaged stores, through the door that timings take: each ends in one line that names the store and the remedy."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from conftest import CHECKOUT, RUNNABLE, write_image_set
+
+from scripts import backends
+from scripts.common.errors import UserError
+from scripts.dataset.image_set import ImageSet
+from scripts.measure import samples, timing
+from scripts.measure.settings import Settings
+from scripts.stores import manifest, store
+from scripts.system.disk import scratch
+
+pytestmark = pytest.mark.usefixtures("libraries")
+
+COUNT = 60
+SETTINGS = {"budget_seconds": 0.01, "minimum_samples": 6, "threads": 1}
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Path]:
+    """An image set, and beside it the stores that tests of this file have built; shared, so not to be changed."""
+    (CHECKOUT / "results").mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".test-", dir=CHECKOUT / "results") as directory:
+        write_image_set(Path(directory) / "dataset", COUNT)
+        yield Path(directory)
+
+
+@pytest.fixture
+def a_store(place: Path, disk: Path) -> Callable[[str], Path]:
+    """Makes a store of a backend, free to be damaged; returns its directory."""
+
+    def make(name: str) -> Path:
+        built = place / "stores" / name / str(COUNT)
+        if not built.exists():
+            choice = store.Choice(name, backends.resolve(name, {}))
+            store.build(name, choice, COUNT, ImageSet.load(place / "dataset"), built)
+        return shutil.copytree(built, disk / "stores" / name / str(COUNT))
+
+    return make
+
+
+def data_files(directory: Path) -> list[Path]:
+    """The files of a store, the largest first."""
+    files = [path for path in (directory / manifest.DATA).rglob("*") if path.is_file()]
+    return sorted(files, key=lambda path: path.stat().st_size, reverse=True)
+
+
+def flip_a_bit(directory: Path, pixels: bytes) -> None:
+    """Flip a bit of pixels where the files have them as they are, else in the middle of the largest file."""
+    for path in data_files(directory):
+        content = bytearray(path.read_bytes())
+        if (found := content.find(pixels)) >= 0:
+            break
+    else:
+        path = data_files(directory)[0]
+        content = bytearray(path.read_bytes())
+        found = len(content) // 2
+    content[found] ^= 16
+    path.write_bytes(content)
+
+
+def zero_the_second_half(directory: Path) -> None:
+    """Overwrite half of every file with zeros, so that names and lengths stay."""
+    for path in data_files(directory):
+        content = path.read_bytes()
+        path.write_bytes(content[: len(content) // 2] + bytes(len(content) - len(content) // 2))
+
+
+def time(place: Path, directory: Path, operation: str = "read-warm") -> None:
+    """Time a cell of a store, as the step does."""
+    name = directory.parent.name
+    cell = timing.Cell("a-machine", name, COUNT, operation)
+    timing.time_cell(cell, name, backends.resolve(name, {}), place / "dataset", directory, SETTINGS)
+
+
+def read_here(place: Path, directory: Path) -> None:
+    """Do the same without a process of its own."""
+    name = directory.parent.name
+    options, settings = backends.resolve(name, {}), Settings(**SETTINGS)
+    job = samples.Job(name, name, options, COUNT, "read-warm", place / "dataset", directory, settings)
+    with manifest.damage_named(directory), scratch.directory(directory.parent.parent) as written:
+        samples.take(job, written)
+
+
+@contextmanager
+def refused(directory: Path) -> Iterator[None]:
+    """See that the block ends in one line that names the store and the remedy."""
+    with pytest.raises(UserError) as caught:
+        yield
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.startswith(f"the store {directory} ")
+    assert message.endswith(f"; delete {directory} and run again")
+
+
+@pytest.mark.parametrize("name", RUNNABLE)
+def test_a_flipped_bit_is_found(name: str, place: Path, a_store: Callable[[str], Path]) -> None:
+    directory = a_store(name)
+    images = ImageSet.load(place / "dataset").images
+    flip_a_bit(directory, images[COUNT // 2, 16].tobytes())
+    with refused(directory):
+        read_here(place, directory)
+
+
+@pytest.mark.parametrize("name", RUNNABLE)
+def test_damage_that_leaves_all_lengths_is_found(name: str, place: Path, a_store: Callable[[str], Path]) -> None:
+    """In a process of its own: some libraries end theirs by a signal."""
+    directory = a_store(name)
+    zero_the_second_half(directory)
+    with refused(directory):
+        time(place, directory)
+
+
+@pytest.mark.parametrize("name", RUNNABLE)
+def test_a_file_that_is_cut_or_lost_is_found(name: str, a_store: Callable[[str], Path]) -> None:
+    directory = a_store(name)
+    key = manifest.read(directory)["key"]
+    largest = data_files(directory)[0]
+    os.truncate(largest, largest.stat().st_size // 2)
+    for _ in range(2):
+        with refused(directory):
+            store.check(directory, key)
+        with refused(directory):
+            manifest.refuse_damaged(directory)
+        largest.unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("operation", ["random-cold", "workers-warm", "first-image-warm"])
+def test_also_where_other_processes_read(operation: str, place: Path, a_store: Callable[[str], Path]) -> None:
+    directory = a_store("png")
+    zero_the_second_half(directory)
+    with refused(directory):
+        time(place, directory, operation)
+
+
+def test_the_failure_of_a_whole_store_is_another_one(a_store: Callable[[str], Path]) -> None:
+    with pytest.raises(RuntimeError, match="a defect"), manifest.damage_named(a_store("memmap")):
+        raise RuntimeError("a defect")
+
+
+def test_a_damaged_store_does_not_stay_where_it_is_built_again(place: Path, a_store: Callable[[str], Path]) -> None:
+    directory = a_store("memmap")
+    zero_the_second_half(directory)
+    choice = store.Choice("memmap", backends.resolve("memmap", {}))
+    store.build("memmap", choice, COUNT, ImageSet.load(place / "dataset"), directory)
+    manifest.refuse_damaged(directory)

@@ -1,0 +1,204 @@
+"""Building and publishing stores, and refusing those that don't match their manifest."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import CHECKOUT, RUNNABLE, write_image_set
+
+from scripts import backends
+from scripts.backends import base
+from scripts.common.errors import UserError
+from scripts.dataset.image_set import ImageSet
+from scripts.plan import available
+from scripts.stores import store
+from scripts.stores.manifest import MANIFEST
+
+pytestmark = pytest.mark.usefixtures("libraries")
+
+BYTES_OF_TIME_AND_LOG = 8192
+"""Some libraries write into a store when it was made, or a log for people, which is longest the first time."""
+
+
+def choose(name: str, **options: object) -> store.Choice:
+    return store.Choice(name, backends.resolve(name, options))
+
+
+@pytest.fixture
+def image_set(tmp_path: Path) -> ImageSet:
+    return write_image_set(tmp_path / "dataset", 40)
+
+
+@pytest.mark.parametrize("name", RUNNABLE)
+def test_a_built_store_matches_its_manifest(name: str, image_set: ImageSet, disk: Path) -> None:
+    choice = choose(name)
+    store.build(name, choice, 100, image_set, disk / "100")
+    manifest = store.check(disk / "100", store.key(image_set.provenance["digest"], 100, choice))
+    assert manifest["image_set"]["distinct_images"] == 40
+    assert manifest["image_set"]["repeated_images"] == 60
+    assert [path.name for path in disk.iterdir()] == ["100"]
+    with backends.load(name).open(disk / "100" / store.DATA, choice.options) as reader:
+        images, labels = reader.load_all()
+    assert np.array_equal(images, np.resize(image_set.images, images.shape))
+    assert np.array_equal(labels, np.resize(image_set.labels, labels.shape))
+
+
+@pytest.mark.parametrize("name", RUNNABLE)
+def test_building_again_gives_the_same_manifest(name: str, image_set: ImageSet, disk: Path) -> None:
+    for place in ("one", "two"):
+        (disk / place).mkdir()
+        store.build(name, choose(name), 10, image_set, disk / place / "10")
+    one, two = (json.loads((disk / place / "10/manifest.json").read_text()) for place in ("one", "two"))
+    for size in ("apparent_bytes", "allocated_bytes"):
+        assert abs(one.pop(size) - two.pop(size)) <= BYTES_OF_TIME_AND_LOG
+    assert all(content.pop("seal") for content in (one, two))
+    assert one == two
+
+
+def test_another_key_is_refused_in_one_line(image_set: ImageSet, disk: Path) -> None:
+    name = RUNNABLE[0]
+    store.build(name, choose(name), 5, image_set, disk / "5")
+    with pytest.raises(UserError, match=r"other images, code, options or versions; delete .*5 and run again") as error:
+        store.check(disk / "5", store.key("another image set", 5, choose(name)))
+    assert "\n" not in str(error.value)
+
+
+def test_keys_differ_by_images_cutoff_and_options() -> None:
+    keys = {
+        store.key("a", 1, choose("lmdb")),
+        store.key("b", 1, choose("lmdb")),
+        store.key("a", 2, choose("lmdb")),
+        store.key("a", 1, choose("lmdb", codec="png")),
+        store.key("a", 1, choose("hdf5")),
+    }
+    assert len(keys) == 5
+
+
+@pytest.mark.parametrize("damage", ["truncate", "delete a file", "delete all", "add a file"])
+def test_a_store_that_changed_on_the_disk_is_refused(damage: str, image_set: ImageSet, disk: Path) -> None:
+    choice = choose("png")
+    store.build("png", choice, 5, image_set, disk / "5")
+    data = disk / "5" / store.DATA
+    some_file = next(path for path in sorted(data.rglob("*")) if path.is_file())
+    if damage == "truncate":
+        os.truncate(some_file, 10)
+    elif damage == "delete a file":
+        some_file.unlink()
+    elif damage == "delete all":
+        os.rename(data, disk / "elsewhere")
+    else:
+        (data / "stray").write_text("x")
+    with pytest.raises(UserError, match="run again"):
+        store.check(disk / "5", store.key(image_set.provenance["digest"], 5, choice))
+
+
+class Forgetful(base.Backend):
+    """A backend that gives back every image but the last, twice."""
+
+    fork_safe = several_readers = opens_without_writing = True
+
+    def _write(self, path: Path, images: base.Source, labels: base.Source, durable: bool, options: dict) -> None:
+        np.save(path / "images.npy", np.concatenate([images[:-1], images[-2:-1]]))
+        np.save(path / "labels.npy", labels[:])
+
+    def open(self, path: Path, options: dict) -> base.Reader:
+        images, labels = np.load(path / "images.npy"), np.load(path / "labels.npy")
+
+        class Reader(base.Reader):
+            def _read_all(self, into: np.ndarray, into_labels: np.ndarray) -> None:
+                self._read(np.arange(len(self)), into, into_labels)
+
+            def _read(self, ids: np.ndarray, into: np.ndarray, into_labels: np.ndarray) -> None:
+                into[:], into_labels[:] = images[ids], labels[ids]
+
+            def _close(self) -> None: ...
+
+        return Reader(len(images), images.shape[1:])
+
+
+def test_a_backend_that_gives_back_other_images_publishes_nothing(
+    image_set: ImageSet, disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backends, "load", lambda name: Forgetful())
+    with pytest.raises(UserError, match="gave back other images"):
+        store.build("forgetful", store.Choice("png", {}), 5, image_set, disk / "5")
+    assert list(disk.iterdir()) == []
+
+
+def test_the_first_complete_store_stays(image_set: ImageSet, disk: Path) -> None:
+    name = RUNNABLE[0]
+    store.build(name, choose(name), 5, image_set, disk / "5")
+    first = os.stat(disk / "5" / MANIFEST).st_ino
+    store.build(name, choose(name), 5, image_set, disk / "5")
+    assert os.stat(disk / "5" / MANIFEST).st_ino == first
+
+
+def test_a_stale_store_gives_way(image_set: ImageSet, disk: Path) -> None:
+    (disk / "hdf5/5" / store.DATA).mkdir(parents=True)
+    (disk / "hdf5/5" / store.DATA / "stale").write_text("x")
+    store.build("hdf5", choose("hdf5"), 5, image_set, disk / "hdf5/5")
+    store.check(disk / "hdf5/5", store.key(image_set.provenance["digest"], 5, choose("hdf5")))
+    assert [path.name for path in (disk / "hdf5").iterdir()] == ["5"]
+
+
+def build_command(name: str, cutoff: int, image_set: Path, directory: Path) -> list[str]:
+    options = json.dumps(choose(name).options)
+    return [
+        *(sys.executable, str(CHECKOUT / "scripts"), "build", "--name", name, "--module", name, "--options", options),
+        *("--cutoff", str(cutoff), "--image-set", str(image_set), "--store", str(directory)),
+    ]
+
+
+@pytest.mark.parametrize("name", RUNNABLE)
+def test_a_killed_build_leaves_nothing_in_the_final_place_and_the_next_one_cleans_up(
+    name: str, image_set: ImageSet, disk: Path, tmp_path: Path
+) -> None:
+    cutoff = 5_000
+    process = subprocess.Popen(build_command(name, cutoff, tmp_path / "dataset", disk / str(cutoff)))
+    while process.poll() is None and not list(disk.glob(f".{cutoff}-*")):
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (disk / str(cutoff)).exists()
+    assert list(disk.glob(f".{cutoff}-*"))
+    subprocess.run(build_command(name, cutoff, tmp_path / "dataset", disk / str(cutoff)), check=True)
+    assert [path.name for path in disk.iterdir()] == [str(cutoff)]
+
+
+def test_builders_at_the_same_time_publish_one_store(image_set: ImageSet, disk: Path, tmp_path: Path) -> None:
+    command = build_command("lmdb", 500, tmp_path / "dataset", disk / "500")
+    processes = [subprocess.Popen(command) for _ in range(4)]
+    assert [process.wait() for process in processes] == [0] * 4
+    assert [path.name for path in disk.iterdir()] == ["500"]
+    store.check(disk / "500", store.key(image_set.provenance["digest"], 500, choose("lmdb")))
+
+
+@pytest.mark.parametrize("name", [name for name in RUNNABLE if available.needs_only_core(choose(name))])
+def test_building_100_000_images_takes_less_memory_than_they_do(
+    name: str, image_set: ImageSet, disk: Path, tmp_path: Path
+) -> None:
+    """A copy of all of them is 307 MB; the limit on private memory is 300 MB. Mapped pages don't count.
+
+    Not for backends with more libraries: what these reserve for threads counts, whether it's used or not. What they use
+    themselves, `test_writing_streams` says.
+    """
+    limit = 300_000_000
+
+    def bounded() -> None:
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+    done = subprocess.run(
+        build_command(name, 100_000, tmp_path / "dataset", disk / "100000"),
+        preexec_fn=bounded,
+        env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,236 @@
+"""Whole runs, through Snakemake, on small archives of real stores."""
+
+import csv
+import itertools
+import json
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from conftest import SNAKEMAKE, Workflow, copy_checkout
+
+from scripts.dataset.image_set import SYNTHETIC_LABEL
+from scripts.measure.operations import OPERATIONS
+from scripts.report.records.reading import read
+
+
+def records(workflow: Workflow) -> list[dict]:
+    return [read(path) for path in sorted((workflow.directory / "results/records").rglob("*.json"))]
+
+
+def rows(workflow: Workflow, table: str) -> list[dict[str, str]]:
+    with open(workflow.directory / "results" / f"{table}.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_run_ends_in_tables_figures_and_a_page(finished_once: Workflow) -> None:
+    found = finished_once.results()
+    assert {"timings.csv", "summary.csv", "latencies.csv", "disk_usage.csv", "report.html"} <= set(found)
+    assert all(found.values())
+    cells = {(row["backend"], row["cutoff_images"], row["operation"]) for row in rows(finished_once, "summary")}
+    assert len(cells) == 8
+    assert {row["status"] for row in rows(finished_once, "summary")} == {"measured"}
+    assert len(rows(finished_once, "disk_usage")) == 4
+
+
+def test_every_operation_in_one_run(workflow: Workflow) -> None:
+    """Also those that the default leaves out, through to figures and page."""
+    workflow.add_all_figures()
+    workflow.configure(operations=list(OPERATIONS), backends=["png", "memmap"], cutoffs=[30], random_images=20)
+    workflow.finish()
+    summary = rows(workflow, "summary")
+    assert {row["status"] for row in summary} == {"measured"}
+    assert {row["operation"] for row in summary} == set(OPERATIONS)
+    ways = [(row["start_method"], row["processes"]) for row in summary if row["operation"] == "workers-warm"]
+    assert len(set(ways)) * 2 == len(ways)
+    drawn = {row["operation"]: row["images"] for row in summary}
+    assert (drawn["random-warm"], drawn["read-warm"], drawn["first-image-cold"]) == ("20", "30", "1")
+    quantiles = rows(workflow, "latencies")
+    assert {row["operation"] for row in quantiles} == {"random-warm", "random-cold", "batch-warm", "batch-cold"}
+    assert all((workflow.directory / "results" / row["record"]).is_file() for row in [*summary, *quantiles])
+
+
+def test_no_two_timing_jobs_overlap(finished_once: Workflow) -> None:
+    spans = sorted((record["started"], record["ended"]) for record in records(finished_once))
+    assert len(spans) == 8
+    assert all(end <= start for (_, end), (start, _) in itertools.pairwise(spans))
+
+
+def test_cells_that_are_compared_are_timed_one_right_after_the_other(finished_once: Workflow) -> None:
+    """So that the machine has changed as little as can be between them; small cutoffs come first."""
+    cells = [record["cell"] for record in sorted(records(finished_once), key=lambda record: record["started"])]
+    groups = [group for group, _ in itertools.groupby((cell["cutoff"], cell["operation"]) for cell in cells)]
+    assert len(groups) == len(set(groups)) == 4
+    assert [cutoff for cutoff, _ in groups] == sorted(cutoff for cutoff, _ in groups)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--max-threads", "1"), ("--resources", "mem_mb=1000"), ("--workflow-profile", "none")],
+    ids=lambda o: o[0],
+)
+def test_timing_jobs_are_alone_whatever_is_passed(workflow: Workflow, options: tuple[str, ...]) -> None:
+    workflow.configure(cutoffs=[1], budget_seconds=0.3)
+    workflow.finish(*options, "--cores", "4", "results/summary.csv")
+    spans = sorted((record["started"], record["ended"]) for record in records(workflow))
+    assert len(spans) == 4
+    assert all(end <= start for (_, end), (start, _) in itertools.pairwise(spans))
+
+
+def test_a_second_checkout_on_the_host_does_not_disturb(workflow: Workflow, disk: Path) -> None:
+    other = copy_checkout(disk / "other")
+    for each in (workflow, other):
+        each.configure(cutoffs=[1], budget_seconds=0.3, backends=["lmdb"])
+    lock = {"IMAGE_STORAGE_BENCHMARK_LOCK": str(disk / "lock")}
+    processes = [
+        subprocess.Popen(
+            [SNAKEMAKE, "--cores", "2", "results/summary.csv"],
+            cwd=each.directory,
+            env=each.environment | lock,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        for each in (workflow, other)
+    ]
+    assert [process.wait(timeout=120) for process in processes] == [0, 0]
+    spans = sorted((record["started"], record["ended"]) for each in (workflow, other) for record in records(each))
+    assert len(spans) == 4
+    assert all(end <= start for (_, end), (start, _) in itertools.pairwise(spans))
+
+
+def test_snakemake_has_nothing_to_do_while_cells_are_timed(workflow: Workflow) -> None:
+    """By itself it starts a thread for each job that ends, which wakes it each second while others are ready."""
+    operations = [name for name in OPERATIONS if not name.startswith("first-image")]
+    workflow.configure(operations=operations, backends=["memmap"], cutoffs=[1, 2, 3], budget_seconds=0.01)
+    process = workflow.start("results/summary.csv")
+    threads = []
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        output = pool.submit(process.communicate, timeout=300)
+        while not output.done():
+            with suppress(FileNotFoundError):
+                threads.append(len(list(Path(f"/proc/{process.pid}/task").iterdir())))
+            time.sleep(0.1)
+    assert process.returncode == 0, output.result()[0]
+    assert len(records(workflow)) == 3 * len(operations) >= 24
+    assert max(threads) < 12
+
+
+def test_records_that_overlap_are_refused(finished: Workflow) -> None:
+    one, other = sorted((finished.directory / "results/records").rglob("*.json"))[:2]
+    changed = read(one) | {"clock": read(other)["clock"]}
+    one.write_text(json.dumps(changed))
+    done = finished.run("--forcerun", "summarise")
+    assert done.returncode != 0
+    assert one.name in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+def test_the_start_and_the_end_of_a_run_say_what_matters(finished_once: Workflow) -> None:
+    output = (finished_once.directory / "output.txt").read_text()
+    assert "8 cells on" in output
+    assert f"The page is {finished_once.directory / 'results/report.html'}" in output
+
+
+def test_a_quick_run_goes_to_a_place_of_its_own(finished: Workflow) -> None:
+    before = finished.results()
+    finished.finish("--config", "quick=true", "cutoffs=[1,30,2000]")
+    assert (finished.directory / "results/quick/report.html").is_file()
+    assert not list((finished.directory / "results/quick").rglob("2000"))
+    assert finished.results() == before
+    assert finished.planned() == set()
+
+
+def test_the_run_works_where_nothing_can_be_reached(workflow: Workflow) -> None:
+    """A closed port on loopback stands for a network without a way out."""
+    workflow.configure(images="cifar10", addresses=["http://127.0.0.1:9/cifar-10-python.tar.gz"], backends=["hdf5"])
+    workflow.finish()
+    for table in ("timings", "summary", "disk_usage"):
+        assert {row["image_set"] for row in rows(workflow, table)} == {SYNTHETIC_LABEL}
+    page = (workflow.directory / "results/report.html").read_text()
+    assert "synthetic images, not CIFAR-10" in page
+    for figure in (workflow.directory / "results/figures").glob("*.svg"):
+        assert "synthetic images, not CIFAR-10" in figure.read_text(), figure.name
+    assert all(record["image_set"]["synthetic"] for record in records(workflow))
+
+
+def test_without_a_fallback_the_remedies_are_named(workflow: Workflow) -> None:
+    workflow.configure(
+        images="cifar10", addresses=["http://127.0.0.1:9/cifar-10-python.tar.gz"], offline_fallback=False
+    )
+    done = workflow.run()
+    assert done.returncode != 0
+    assert "offline_fallback" in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+def test_snakemakes_own_report_can_be_made(finished: Workflow) -> None:
+    finished.finish("--report", "snakemake-report.html")
+    text = (finished.directory / "snakemake-report.html").read_text()
+    for category in ("Page", "Figures", "Tables"):
+        assert category in text
+
+
+@pytest.mark.parametrize("arguments", [("--unlock",), ("--summary",), ("--lint",), ("--list-rules",)])
+def test_snakemakes_other_commands_need_no_cores(finished: Workflow, arguments: tuple[str, ...]) -> None:
+    done = subprocess.run(
+        [SNAKEMAKE, *arguments], cwd=finished.directory, env=finished.environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_run_needs_no_activated_environment(workflow: Workflow) -> None:
+    workflow.configure(backends=["lmdb"], cutoffs=[1])
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(workflow.directory)}
+    environment["IMAGE_STORAGE_BENCHMARK_LOCK"] = str(workflow.directory / "lock")
+    done = subprocess.run(
+        [SNAKEMAKE, "--cores", "1", "results/summary.csv"],
+        cwd=workflow.directory,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_printed_command_can_be_pasted_into_a_shell(finished: Workflow) -> None:
+    output = finished.finish("--dry-run", "--forcerun", "build")
+    command = next(line for line in output.splitlines() if line.startswith("Shell command:") and " build " in line)
+    subprocess.run(command.removeprefix("Shell command: "), shell=True, check=True, cwd=finished.directory)
+
+
+def test_a_run_from_another_directory_works(workflow: Workflow, disk: Path) -> None:
+    elsewhere = disk / "else where"
+    elsewhere.mkdir()
+    archive = workflow.directory / "archive.tar.gz"
+    workflow.finish(
+        *("--directory", str(elsewhere), "--config", f"images={archive}", "backends=[lmdb]", "cutoffs=[1]"),
+        *("--", "results/summary.csv"),
+    )
+    assert (elsewhere / "results/summary.csv").is_file()
+
+
+def test_a_store_on_a_file_system_in_memory_shows_a_gap_for_cold_reads(workflow: Workflow) -> None:
+    memory = Path("/dev/shm")
+    if not memory.is_dir():
+        pytest.skip("this system has no /dev/shm to try a file system in memory with")
+    store_directory = memory / f"stores-{time.time_ns()}"
+    workflow.configure(store_dir=str(store_directory), operations=["read-cold", "read-warm"], backends=["hdf5"])
+    try:
+        said = workflow.finish()
+    finally:
+        subprocess.run(["rm", "-rf", store_directory], check=True)
+    (told,) = (line for line in said.splitlines() if "gaps" in line)
+    assert told.startswith("2 cold cells will be shown as gaps (tmpfs: it is memory")
+    status = {(row["operation"], row["status"]) for row in rows(workflow, "summary")}
+    assert status == {("read-cold", "gap"), ("read-warm", "measured")}
+    assert "can't be evicted" in rows(workflow, "summary")[0]["gap_reason"]
+    assert "evicted from the page cache" in (workflow.directory / "results/report.html").read_text()
+
+
+def test_the_interpreter_is_the_one_that_runs_snakemake(finished: Workflow) -> None:
+    command = f"{Path(sys.executable).parent}/python"
+    assert f": {command}" in finished.finish("--dry-run", "--forcerun", "unpack")
