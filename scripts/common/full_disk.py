@@ -51,7 +51,8 @@ def recognised(error: BaseException, place: Path | None = None) -> OSError | Non
             number = next((number for number, text in TEXTS.items() if text.search(str(found))), None)
         if number is not None:
             named = getattr(found, "filename", None) or place
-            words = found.strerror if getattr(found, "strerror", None) in REMEDIES else os.strerror(number)
+            said = getattr(found, "strerror", None)
+            words = said if said in REMEDIES else os.strerror(number)
             if number == errno.ENOSPC and named and _lacks_inodes(Path(os.fsdecode(named))):
                 words = NO_INODES
             return OSError(number, words, *([str(named)] if named else []))
@@ -93,7 +94,7 @@ def lacking(place: Path) -> OSError | None:
 def line(error: OSError) -> str:
     """Return what is said of an error that `recognised` or `met` has returned: what, where, and the remedy."""
     place = f": {error.filename}" if error.filename else ""
-    return f"{error.strerror}{place}; {REMEDIES[error.strerror]}"
+    return f"{error.strerror}{place}; {REMEDIES[str(error.strerror)]}"
 
 
 def _lacks_inodes(named: Path) -> bool:

@@ -13,8 +13,9 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from io import BufferedRandom
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -23,6 +24,8 @@ from requests.utils import get_environ_proxies, select_proxy
 
 from scripts.common.errors import UserError
 from scripts.common.progress import Progress, report
+
+Result = TypeVar("Result")
 
 CHUNK_BYTES = 1 << 16
 """Bytes taken from the network at a time; less than that is lost when a transfer breaks."""
@@ -61,7 +64,7 @@ class Published:
 
     address: str
     file_name: str
-    bytes: int
+    size_bytes: int
     sha256: str
     start: bytes = b""
     """Its first bytes: what doesn't begin so is another file, such as the log-in page of a network."""
@@ -118,7 +121,7 @@ class _PassingFault(_Fault):
 class _Transfer:
     """Getting the rest of one file from one address."""
 
-    def __init__(self, address: str, file: BinaryIO, published: Published, patience: Patience) -> None:
+    def __init__(self, address: str, file: BufferedRandom, published: Published, patience: Patience) -> None:
         self._address, self._file, self._published, self._patience = address, file, published, patience
         self._is_reached = False
         self._resumes = True
@@ -137,7 +140,7 @@ class _Transfer:
                 return self._attempt()
             except _PassingFault as fault:
                 now = time.monotonic()
-                if self._size() >= most + PROGRESS_SHARE * self._published.bytes:
+                if self._size() >= most + PROGRESS_SHARE * self._published.size_bytes:
                     most, progressed, faults = self._size(), now, 0
                 if faults == len(self._patience.pauses):
                     raise
@@ -152,11 +155,11 @@ class _Transfer:
 
     def _attempt(self) -> None:
         kept = self._size()
-        if kept > self._published.bytes:
+        if kept > self._published.size_bytes:
             self._discard()
-        if kept != self._published.bytes:
+        if kept != self._published.size_bytes:
             self._receive()
-        if self._size() < self._published.bytes:
+        if self._size() < self._published.size_bytes:
             raise _PassingFault("the transfer ended early")
         self._file.seek(0)
         if hashlib.file_digest(self._file, "sha256").hexdigest() != self._published.sha256:
@@ -178,7 +181,7 @@ class _Transfer:
                 raise _Fault(f"answers {status} {response.reason}")
             if status == 200:
                 kept = 0
-            remaining = self._published.bytes - kept
+            remaining = self._published.size_bytes - kept
             length = response.headers.get("Content-Length", str(remaining))
             if length != str(remaining):
                 raise _Fault(f"offers {length} bytes where the published file has {remaining}")
@@ -269,12 +272,12 @@ class _Transfer:
         self._file.truncate(0)
 
 
-def _within(seconds: float, work: Callable[[], Any]) -> Any:
+def _within(seconds: float, work: Callable[[], Result]) -> Result:
     """Return what `work` does; raises TimeoutError when time is up, and leaves the work to itself.
 
     A name's look-up has no time-out of its own, and takes half a minute where a closed network swallows the question.
     """
-    outcome: Future[Any] = Future()
+    outcome: Future[Result] = Future()
 
     def run() -> None:
         try:
@@ -340,7 +343,7 @@ def _is_there(place: Path, published: Published) -> bool:
 
 
 @contextmanager
-def _alone(partial: Path) -> Iterator[BinaryIO]:
+def _alone(partial: Path) -> Iterator[BufferedRandom]:
     """Open the partial file; another process that has it open is waited for. An empty one isn't left behind."""
     while True:
         with partial.open("a+b") as file:
@@ -357,7 +360,7 @@ def _alone(partial: Path) -> Iterator[BinaryIO]:
             return
 
 
-def _lock(file: BinaryIO) -> None:
+def _lock(file: BufferedRandom) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -365,7 +368,7 @@ def _lock(file: BinaryIO) -> None:
         fcntl.flock(file, fcntl.LOCK_EX)
 
 
-def _is_same(path: Path, file: BinaryIO) -> bool:
+def _is_same(path: Path, file: BufferedRandom) -> bool:
     try:
         return os.path.samestat(path.stat(), os.fstat(file.fileno()))
     except FileNotFoundError:

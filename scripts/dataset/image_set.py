@@ -108,7 +108,7 @@ class Repeated:
 
     def __init__(self, rows: np.ndarray, count: int) -> None:
         self._rows = rows
-        self.shape = (count, *rows.shape[1:])
+        self.shape: tuple[int, ...] = (count, *rows.shape[1:])
         self.dtype = rows.dtype
 
     def __len__(self) -> int:
@@ -116,7 +116,8 @@ class Repeated:
 
     def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
         if isinstance(rows, np.ndarray):
-            return self._rows[rows % len(self._rows)]
+            chosen: np.ndarray = self._rows[rows % len(self._rows)]
+            return chosen
         start, stop, step = rows.indices(len(self))
         if step != 1:
             return self._rows[np.arange(start, stop, step) % len(self._rows)]

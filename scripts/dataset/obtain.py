@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
 from pathlib import Path
+from typing import Any
 
 from scripts.common import sealed
 from scripts.common.atomic import replacing
@@ -19,7 +20,7 @@ from scripts.dataset.sources.cifar10 import ARCHIVE_VERSION, Batch, open_archive
 CIFAR10 = Published(
     address="https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
     file_name="cifar-10-python.tar.gz",
-    bytes=170_498_071,
+    size_bytes=170_498_071,
     sha256="6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
     start=b"\x1f\x8b",
 )
@@ -64,7 +65,7 @@ def _published(
     offline_fallback: bool,
     synthetic_rows: int,
     patience: Patience | None,
-) -> dict:
+) -> dict[str, Any]:
     by_hand = f"save {published.address} in {directory} by hand"
     try:
         address = fetch(published, directory, addresses, patience)
@@ -81,7 +82,7 @@ def _published(
     return _record(directory / published.file_name, "cifar10", "CIFAR-10", source)
 
 
-def _local(path: Path) -> dict:
+def _local(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise UserError(f"images: {str(path)!r} is no archive: give the path of one, cifar10 or synthetic")
     with open_archive(path):
@@ -89,7 +90,7 @@ def _local(path: Path) -> dict:
         return _record(path, path.name, path.name, "local file")
 
 
-def _synthetic(directory: Path, rows: int, note: str) -> dict:
+def _synthetic(directory: Path, rows: int, note: str) -> dict[str, Any]:
     path = directory / SYNTHETIC_FILE_NAME
     total = (SYNTHETIC_TRAINING_BATCHES + 1) * rows
     test_first = [SYNTHETIC_TRAINING_BATCHES, *range(SYNTHETIC_TRAINING_BATCHES)]
@@ -115,7 +116,7 @@ def _synthetic_batch(index: int, rows: int) -> Batch:
 
 def _record(
     path: Path, name: str, label: str, source: str, note: str | None = None, *, synthetic: bool = False
-) -> dict:
+) -> dict[str, Any]:
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return {

@@ -98,7 +98,7 @@ def _refuse_bombs(content: bytes) -> None:
     tuples = 0
     for instruction, argument, _position in pickletools.genops(content):
         tuples += instruction.name.startswith("TUPLE")
-        if tuples > MOST_TUPLES or (instruction.name.endswith("PUT") and argument > MOST_MEMO_ENTRIES):
+        if tuples > MOST_TUPLES or (instruction.name.endswith("PUT") and (argument or 0) > MOST_MEMO_ENTRIES):
             raise pickle.UnpicklingError("it asks for more memory than a batch of images needs")
 
 

@@ -70,7 +70,7 @@ def _record(archive_json: Path) -> dict[str, Any]:
         raise UserError(f"{archive_json} {fault}: delete it and run the workflow again") from None
 
 
-def _check_unchanged(path: Path, record: dict, archive_json: Path) -> None:
+def _check_unchanged(path: Path, record: dict[str, Any], archive_json: Path) -> None:
     remedy = f"delete {archive_json} and run the workflow again"
     if not path.is_file():
         raise UserError(f"the archive {path} is gone: {remedy}")

@@ -68,7 +68,7 @@ def _open(path: Path) -> int:
     try:
         descriptor = _open_or_make(path)
     except OSError as error:
-        raise UserError(_refused(path, error.strerror)) from None
+        raise UserError(_refused(path, str(error.strerror))) from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise UserError(_refused(path, "it's no plain file"))

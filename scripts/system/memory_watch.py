@@ -47,7 +47,8 @@ class Watcher:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
-        self._process.stdout.readline()  # it has begun
+        if self._process.stdout:
+            self._process.stdout.readline()  # it has begun
 
     def stop(self) -> Resident | None:
         """Return the most that was seen of each kind, None where nothing could be looked at."""

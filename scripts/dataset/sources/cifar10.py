@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, cast
 
 import numpy as np
 
@@ -126,7 +126,7 @@ def open_archive(path: Path, rows: int | None = None) -> Iterator[Archive]:
     """
     with gzip.open(path) as decompressed:
         content = _Bounded(decompressed, path)
-        with _readable(path), tarfile.open(fileobj=content, mode="r:") as tar:
+        with _readable(path), tarfile.open(fileobj=cast(BinaryIO, content), mode="r:") as tar:
             members = _list_members(path, tar)
             _check_end(tar, content)
         yield Archive(path, content, members, rows)

@@ -117,7 +117,8 @@ def _images(random: np.random.Generator) -> np.ndarray:
     white = random.random(BLOCK, dtype=np.float32) < WHITE_BACKGROUND_SHARE
     colours[white] += scene[UNCOVERED, white, :, :, np.newaxis] * (255 - colours[white])
     np.clip(colours, 0, 255, out=colours)
-    return np.rint(colours, out=colours).astype(np.uint8)
+    np.rint(colours, out=colours)
+    return colours.astype(np.uint8)
 
 
 def _tiles(random: np.random.Generator, spectrum: Spectrum) -> np.ndarray:
@@ -135,7 +136,7 @@ def _amplitude(spectrum: Spectrum) -> np.ndarray:
     rows, columns = np.fft.fftfreq(FIELD_SIDE), np.fft.rfftfreq(FIELD_SIDE)
     frequency = SIDE * np.hypot(rows[:, np.newaxis], columns)
     power_law = np.maximum(frequency, LOWEST_FREQUENCY) ** (-spectrum.slope / 2)
-    amplitude = power_law * np.exp(-((frequency / spectrum.cut_off) ** 2) / 2)
+    amplitude: np.ndarray = power_law * np.exp(-((frequency / spectrum.cut_off) ** 2) / 2)
     amplitude[0, 0] = 0
     return amplitude.astype(np.float32)
 
@@ -172,7 +173,8 @@ def _leaf_mask(random: np.random.Generator, radius: np.ndarray) -> np.ndarray:
     distance = np.sqrt(along * along + across * across)
     box = random.random(BLOCK, dtype=np.float32) < BOX_SHARE
     distance[box] = np.maximum(np.abs(along[box]), np.abs(across[box]))
-    return np.clip((radius[:, np.newaxis, np.newaxis] - distance) / (2 * EDGE_WIDTH) + 0.5, 0, 1)
+    mask: np.ndarray = np.clip((radius[:, np.newaxis, np.newaxis] - distance) / (2 * EDGE_WIDTH) + 0.5, 0, 1)
+    return mask
 
 
 def _colours(random: np.random.Generator, scene: np.ndarray, texture: np.ndarray) -> np.ndarray:
@@ -211,7 +213,8 @@ def _squash(colours: np.ndarray) -> None:
 def _standardised(layer: np.ndarray) -> np.ndarray:
     """Scale each image of a layer to mean 0 and deviation 1."""
     centred = layer - layer.mean((1, 2), keepdims=True)
-    return centred / (centred.std((1, 2), keepdims=True) + 1e-3)
+    standardised: np.ndarray = centred / (centred.std((1, 2), keepdims=True) + 1e-3)
+    return standardised
 
 
 def _normal(random: np.random.Generator, *shape: int) -> np.ndarray:
