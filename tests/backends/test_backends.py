@@ -16,12 +16,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import RUNNABLE
 
 from scripts import backends
 from scripts.common.errors import UserError
 from scripts.system.disk import disk_usage
-from tests.backend_variants import COUNT, Variant, assert_same, make
+from tests.support.backend_variants import COUNT, RUNNABLE, Variant, assert_same, make
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from scripts.backends import base
-from tests.backend_variants import (
+from tests.support.backend_variants import (
     COUNT,
     ROWS_PER_BLOCK,
     SMALL_BLOCK_BYTES,

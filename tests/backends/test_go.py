@@ -13,14 +13,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import CHECKOUT, as_who_obeys_permissions
 
 from scripts import backends, codecs
 from scripts.backends import base
 from scripts.backends.go import compiler, library, store
 from scripts.backends.shared import values
 from scripts.common.errors import UserError
-from tests.backend_variants import Variant, assert_same, installed, make
+from tests.support.backend_variants import Variant, assert_same, installed, make
+from tests.support.checkout import CHECKOUT
+from tests.support.host import as_who_obeys_permissions
 
 KINDS = ("bolt", "badger")
 

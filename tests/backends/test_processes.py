@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.backend_variants import Variant, assert_same, installed, make, variants
+from tests.support.backend_variants import Variant, assert_same, installed, make, variants
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 LONGEST_WAIT_SECONDS = 30

@@ -7,12 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import CHECKOUT, RUNNABLE
 
 from scripts import backends
 from scripts.common import digests
 from scripts.plan import configuration, plan
 from scripts.stores.store import Choice
+from tests.support.backend_variants import RUNNABLE
+from tests.support.checkout import CHECKOUT
 
 pytestmark = pytest.mark.usefixtures("libraries")
 STEPS = sorted(path.stem for path in (CHECKOUT / "scripts/steps").glob("*.py"))

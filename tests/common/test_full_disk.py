@@ -12,10 +12,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import CHECKOUT, RUNNABLE, copy_checkout, mounted, write_image_set
 
 from scripts import backends
 from scripts.common import full_disk
+from tests.support.backend_variants import RUNNABLE
+from tests.support.checkout import CHECKOUT
+from tests.support.host import mounted
+from tests.support.image_sets import write_image_set
+from tests.support.workflow import copy_checkout
 
 WRITE_EACH = """
 import json, os, sys

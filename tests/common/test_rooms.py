@@ -4,9 +4,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from conftest import CHECKOUT
-
 from scripts.common import digests
+from tests.support.checkout import CHECKOUT
 
 SCRIPTS = CHECKOUT / "scripts"
 FLOORS = (

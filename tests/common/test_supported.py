@@ -8,12 +8,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import CHECKOUT, SNAKEMAKE, Workflow, as_who_obeys_permissions
 
 from scripts import backends
 from scripts.plan import available
 from scripts.stores.store import Choice
 from scripts.system.disk import durability
+from tests.support.checkout import CHECKOUT, SNAKEMAKE
+from tests.support.host import as_who_obeys_permissions
+from tests.support.workflow import Workflow
 
 FIRST_FILE = "results/dataset/archive.json"
 

@@ -12,7 +12,7 @@ import pytest
 from scripts.common.errors import UserError
 from scripts.dataset.sources import cifar10 as archives
 from scripts.dataset.sources.cifar10 import Batch, open_archive, write_archive
-from tests.dataset_archives import META, as_images, evil_pickle, members, python2_pickle, rows, tar_gz
+from tests.support.archives import META, as_images, evil_pickle, members, python2_pickle, rows, tar_gz
 
 
 def read(path: Path, expected_rows: int | None = None) -> list[Batch]:

@@ -20,7 +20,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import write_small_archive
 
 from scripts.common import sealed
 from scripts.common.errors import UserError
@@ -29,6 +28,7 @@ from scripts.dataset.download import Patience, Published, Unavailable, fetch
 from scripts.dataset.image_set import SYNTHETIC_LABEL
 from scripts.dataset.obtain import SYNTHETIC_FILE_NAME, obtain
 from scripts.dataset.sources.cifar10 import open_archive
+from tests.support.archives import write_small_archive
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 CONTENT = np.random.default_rng(0).bytes(3_000_000)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from scripts.dataset import pickles
-from tests.dataset_archives import Evil, evil_pickle
+from tests.support.archives import Evil, evil_pickle
 
 EVIL = {
     "eval": pickle.dumps({b"data": Evil(eval, "1")}),

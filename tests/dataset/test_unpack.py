@@ -17,7 +17,7 @@ from scripts.common.errors import UserError
 from scripts.dataset.image_set import SYNTHETIC_LABEL, ImageSet
 from scripts.dataset.obtain import obtain
 from scripts.dataset.unpack import unpack
-from tests.dataset_archives import as_images, evil_pickle, members, rows, tar_gz
+from tests.support.archives import as_images, evil_pickle, members, rows, tar_gz
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 

@@ -5,7 +5,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from conftest import CHECKOUT
+
+from tests.support.checkout import CHECKOUT
 
 PUBLISHED = sorted(
     path

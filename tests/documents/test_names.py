@@ -7,11 +7,11 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from conftest import copy_checkout
-from report_run import Run
 
 from scripts.report import tables
 from scripts.report.draw import captions
+from tests.support.report_run import Run
+from tests.support.workflow import copy_checkout
 
 ODD = """-set_$a^^_$b {x} 'q' "d" `k` 100% & <i> &lt; \\n \\alpha #1; id="p" url(#c) ü Ω שלום 🐟 100.123456,x.tar.gz"""
 LONG = "x" * 250

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import CHECKOUT
 from packaging.markers import Marker
 
 from scripts import backends
 from scripts.common import digests
 from scripts.plan import available, configuration, plan
 from scripts.stores import store
+from tests.support.checkout import CHECKOUT
 
 CONDA_NAMES = {"python-lmdb": "lmdb", "matplotlib-base": "matplotlib"}
 NOT_OF_PIP = ("python", "go-cgo")

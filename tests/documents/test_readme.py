@@ -7,7 +7,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import CHECKOUT, copy_checkout
+
+from tests.support.checkout import CHECKOUT
+from tests.support.workflow import copy_checkout
 
 README = (CHECKOUT / "README.md").read_text()
 

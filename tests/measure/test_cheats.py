@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import write_image_set
 
 from scripts import backends
 from scripts.backends import base
@@ -16,6 +15,7 @@ from scripts.measure import samples
 from scripts.measure.settings import Settings
 from scripts.stores import store
 from scripts.system.disk import scratch
+from tests.support.image_sets import write_image_set
 
 COUNT = 60
 SETTINGS = Settings(budget_seconds=0.02, maximum_samples=6, random_images=50, batch_size=16)

@@ -6,7 +6,8 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from conftest import Workflow
+
+from tests.support.workflow import Workflow
 
 PLANTED = '''
 """Backend {name}: memmap's files, and a fault."""

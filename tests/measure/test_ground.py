@@ -4,12 +4,13 @@ import os
 from pathlib import Path
 
 import pytest
-from conftest import RUNNABLE, Workflow
 
 from scripts.measure import ground
 from scripts.report.records.reading import read
 from scripts.system.disk import disk_usage
 from scripts.system.disk.durability import sync_file_system
+from tests.support.backend_variants import RUNNABLE
+from tests.support.workflow import Workflow
 
 BLOCK = 2**12
 """Bytes: the least that a hole takes on the usual file systems, and less than Python reads ahead."""

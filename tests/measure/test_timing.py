@@ -23,7 +23,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from conftest import CHECKOUT, RUNNABLE, write_image_set
 
 from scripts import backends
 from scripts.common.atomic import owned_name
@@ -38,6 +37,9 @@ from scripts.report.records import order
 from scripts.stores import store
 from scripts.system import aligned, clock, costs, machine, page_cache, process
 from scripts.system.disk import disk_usage, file_system, scratch
+from tests.support.backend_variants import RUNNABLE
+from tests.support.checkout import CHECKOUT
+from tests.support.image_sets import write_image_set
 
 FAST = Settings(budget_seconds=0.05, maximum_samples=8, random_images=50, batch_size=16)
 COUNT = 60

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Workflow
 
 from scripts.common.errors import UserError
 from scripts.plan import config_file, configuration, plan
+from tests.support.workflow import Workflow
 
 NAN, INFINITE = float("nan"), float("inf")
 

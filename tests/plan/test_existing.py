@@ -7,7 +7,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from conftest import Workflow, copy_checkout, write_small_archive
+
+from tests.support.archives import write_small_archive
+from tests.support.workflow import Workflow, copy_checkout
 
 ROOT = os.geteuid() == 0
 NOBODY = 65534

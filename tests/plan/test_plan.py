@@ -10,13 +10,15 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import CHECKOUT, SMALL, Workflow, as_who_obeys_permissions
 
 from scripts.common import sealed
 from scripts.common.errors import UserError
 from scripts.dataset.image_set import PROVENANCE_VERSION
 from scripts.measure.operations import OPERATIONS
 from scripts.plan import configuration, plan
+from tests.support.checkout import CHECKOUT
+from tests.support.host import as_who_obeys_permissions
+from tests.support.workflow import SMALL, Workflow
 
 SCHEMA = yaml.safe_load((CHECKOUT / "scripts/schemas/config.schema.yaml").read_text())
 

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from backend_variants import Variant, installed, variants
-from conftest import SMALL, Workflow, mounted
 
 from scripts.common import full_disk
 from scripts.plan import forecast, plan, room
+from tests.support.backend_variants import Variant, installed, variants
+from tests.support.host import mounted
+from tests.support.workflow import SMALL, Workflow
 
 MOST_RATIO = 1.5
 MOUNTED = "size=200m,nr_inodes=100000"

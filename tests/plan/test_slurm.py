@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests import slurm
-from tests.slurm import NODES, Cluster, cluster_or_skip
+from tests.support import slurm
+from tests.support.slurm import NODES, Cluster, cluster_or_skip
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ def test_a_second_cluster_stands_apart_and_nothing_is_left_of_it(cluster, tmp_pa
 
 
 def test_a_cluster_ends_with_the_process_that_started_it(cluster, tmp_path):
-    program = f"""import pathlib, time; from tests.slurm import Cluster
+    program = f"""import pathlib, time; from tests.support.slurm import Cluster
 with Cluster(pathlib.Path({str(tmp_path)!r})) as cluster:
     cluster.job_started(cluster.submit("sleep 300"))
     print(cluster.directory, flush=True)

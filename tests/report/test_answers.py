@@ -10,7 +10,7 @@ from scripts.report.compare import answers, claims
 from scripts.report.compare.comparison import BreakEven, Crossover, Results
 from scripts.report.estimates import DIFFERENT, INTERVAL
 from scripts.report.tables import Tables
-from tests.report_run import SIZES, Run, images_of
+from tests.support.report_run import SIZES, Run, images_of
 
 OPERATIONS = ("write", "read-warm")
 

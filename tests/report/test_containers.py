@@ -14,9 +14,9 @@ from scripts.report.compare.comparison import Results
 from scripts.report.compare.container_costs import Costs
 from scripts.report.draw import captions, heat
 from scripts.report.tables import Tables
-from tests.report.test_many import fields, figure_of
-from tests.report.test_page import shown
-from tests.report_run import CODECS, CONTAINERS, KINDS, UNMADE, Run, many_seconds, named
+from tests.support.figures import fields, figure_of
+from tests.support.page import shown
+from tests.support.report_run import CODECS, CONTAINERS, KINDS, UNMADE, Run, many_seconds, named
 
 FOUR = ("lmdb", "lmdb-png", "sqlite", "sqlite-png")
 READ = {"cutoffs": (10,), "operations": ("read-warm",)}

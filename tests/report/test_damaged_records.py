@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from scripts.common.errors import UserError
-from tests.report_run import Run
+from tests.support.report_run import Run
 
 CELL = ("png", 10, "read-warm")
 BYTES = {

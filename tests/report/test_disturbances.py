@@ -6,8 +6,8 @@ import pytest
 
 from scripts.report import wording
 from scripts.report.records import disturbances
-from tests.report.test_page import shown
-from tests.report_run import EXT4, NFS, Run
+from tests.support.page import shown
+from tests.support.report_run import EXT4, NFS, Run
 
 SMALL = {"cutoffs": (1, 10, 100), "operations": ("write", "read-warm")}
 FILES = {("png", 10): 11, ("hdf5", 10): 2}

@@ -6,7 +6,7 @@ import pytest
 from scripts.report import estimates
 from scripts.report.compare.corrections import Job, Timed, compare, correct
 from scripts.report.estimates import DIFFERENT, EXACT, INTERVAL, RANGE, TIED, UNDECIDED, Ratio
-from tests.noisy_jobs import MOOD, job, measured_drift, noise
+from tests.support.noisy_jobs import MOOD, job, measured_drift, noise
 
 
 def test_median_has_an_interval_from_six_samples_and_a_range_below():

@@ -13,7 +13,7 @@ from PIL import Image
 
 from scripts.report.draw import appearance, captions, curves, style
 from scripts.report.tables import Tables
-from tests.report_run import MORE_OPERATIONS, OPERATIONS, SYNTHETIC, Run
+from tests.support.report_run import MORE_OPERATIONS, OPERATIONS, SYNTHETIC, Run
 
 NAMES = captions.names()
 MANY = ("png", "lmdb", "hdf5", *(f"backend-{letter}" for letter in "abcdefghijkl"))

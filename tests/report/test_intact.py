@@ -4,11 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from report_run import Run
 
 from scripts.common.errors import UserError
 from scripts.report import intact
 from scripts.steps import compare
+from tests.support.report_run import Run
 
 
 def emptied(text: str) -> str:

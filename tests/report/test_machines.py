@@ -8,8 +8,8 @@ import pytest
 
 from scripts.report.page import machines
 from scripts.report.records.comparability import Records
-from tests.report.test_page import Strict, shown
-from tests.report_run import NFS, REAL, Run
+from tests.support.page import Strict, shown
+from tests.support.report_run import NFS, REAL, Run
 
 SMALL = {"cutoffs": (1, 10, 100), "operations": ("write", "read-warm", "read-cold")}
 CLUSTER = "epyc-64cores-nfs4"

@@ -1,7 +1,6 @@
 """Figures and page with few and with many stores: nothing overlaps, ranks are right, and the page stays small."""
 
 import html
-import importlib
 import json
 import re
 from itertools import combinations
@@ -9,11 +8,8 @@ from math import exp, hypot, log
 from statistics import geometric_mean, median
 
 import pytest
-from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 from numpy import isnan
 
@@ -22,8 +18,9 @@ from scripts.report.compare import answers
 from scripts.report.draw import appearance, captions, heat, multiples, style
 from scripts.report.figures import ranking
 from scripts.report.tables import Tables
-from tests.report.test_page import Strict, browse, shown
-from tests.report_run import CODECS, COMBINED, KINDS, MANY, MORE_OPERATIONS, OPERATIONS, PEAKS, Run
+from tests.support.figures import fields, figure_of
+from tests.support.page import Strict, browse, shown
+from tests.support.report_run import CODECS, COMBINED, KINDS, MANY, MORE_OPERATIONS, OPERATIONS, PEAKS, Run
 
 CUTOFFS = (1, 100, 10_000)
 COUNTS = {1: MANY[:1], 4: ("lmdb", "lmdb-png", "sqlite", "sqlite-png"), 22: MANY}
@@ -53,11 +50,6 @@ def many(tmp_path_factory):
     return run
 
 
-def figure_of(run: Run, name: str) -> Figure:
-    with style.applied():
-        return importlib.import_module(f"scripts.report.figures.{name}").draw(Tables.load(run.directory))
-
-
 def written(figure: Figure) -> list[Text]:
     """All that is written in a figure, labels of ticks included."""
     found = [*figure.texts, *(text for legend in figure.legends for text in legend.get_texts())]
@@ -81,18 +73,6 @@ def overlapping(figure: Figure) -> list[tuple[str, str]]:
     pairs = [(one, other) for (one, a), (other, b) in combinations(inside, 2) if a.overlaps(b)]
     out = [text for text, box in inside if box.x0 < 0 or box.y0 < 0 or box.x1 > width or box.y1 > height]
     return [*pairs, *((text, "the edge") for text in out)]
-
-
-def fields(axes: Axes) -> dict[tuple[str, str], tuple[str, str]]:
-    """Text and colour of each field of a table that is drawn, by the names of its row and column."""
-    rows, columns = ([label.get_text() for label in axis.get_ticklabels()] for axis in (axes.yaxis, axes.xaxis))
-    colours = {patch.get_xy(): to_hex(patch.get_facecolor()) for patch in axes.patches if isinstance(patch, Rectangle)}
-    found = {}
-    for text in axes.texts:
-        x, y = (int(place) for place in text.get_position())
-        found[rows[y], columns[x].replace("\n", " ")] = (text.get_text(), colours[x, y])
-    assert len(found) == len(rows) * len(columns)
-    return found
 
 
 @pytest.mark.parametrize("count", COUNTS)

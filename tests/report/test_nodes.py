@@ -11,9 +11,9 @@ import pytest
 from scripts.report.estimates import DIFFERENT, INTERVAL, RANGE, Ratio
 from scripts.report.records import nodes
 from scripts.report.tables import Tables
-from tests.noisy_jobs import MOOD, measured_drift, noise
-from tests.report.test_page import shown
-from tests.report_run import CUTOFFS, NFS, OPERATIONS, Run
+from tests.support.noisy_jobs import MOOD, measured_drift, noise
+from tests.support.page import shown
+from tests.support.report_run import CUTOFFS, NFS, OPERATIONS, Run
 
 SMALL = {"cutoffs": (1, 10, 100), "operations": ("write", "read-warm", "read-cold")}
 PROBES_DIFFER, STRETCHES_DIFFER = 0.04, 0.04

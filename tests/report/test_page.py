@@ -2,59 +2,19 @@
 
 import html
 import json
-import os
 import re
-import shutil
-import subprocess
-from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
 
 from scripts.common.errors import UserError
 from scripts.report import tables, wording
 from scripts.report.draw import captions
-from tests.report_run import MORE_OPERATIONS, NFS, OPERATIONS, STORE, SYNTHETIC, Run
+from tests.support.page import Strict, browse, shown
+from tests.support.report_run import MORE_OPERATIONS, NFS, OPERATIONS, STORE, SYNTHETIC, Run
 
 LEFT_OUT = {"container_codec", "workers"}
 """Figures that a run of three backends and the usual operations has nothing for."""
 SHOWN = [name for name in captions.names() if name not in LEFT_OUT]
-VOID = {"meta", "br", "link", "img", "hr", "input"}
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-
-
-class Strict(HTMLParser):
-    """Collects ids and what would be loaded; refuses tags that don't close in order."""
-
-    def __init__(self):
-        super().__init__()
-        self.open, self.ids, self.loads, self.targets, self.files = [], [], [], [], []
-
-    def handle_starttag(self, tag, attrs):
-        """Note ids and links, and that the tag is open."""
-        given = dict(attrs)
-        if "id" in given:
-            self.ids.append(given["id"])
-        for name in ("src", "srcset", "data", "poster", "action"):
-            if name in given:
-                self.loads.append(given[name])
-        for name in ("href", "xlink:href"):
-            if name in given:
-                leads = self.files if tag == "a" else self.loads
-                (self.targets if given[name].startswith("#") else leads).append(given[name])
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        """Note ids and links; the tag closes itself."""
-        self.handle_starttag(tag, attrs)
-        if tag not in VOID:
-            self.open.pop()
-
-    def handle_endtag(self, tag):
-        """Close the tag that was opened last."""
-        assert self.open, f"</{tag}> closes nothing"
-        assert self.open.pop() == tag
 
 
 @pytest.fixture(scope="module")
@@ -68,12 +28,6 @@ def run(tmp_path_factory):
     run.summarise().draw()
     run.text = run.page()
     return run
-
-
-def shown(text: str) -> str:
-    """The page's text without tags."""
-    body = re.sub(r"<(style|svg)\b.*?</\1>", " ", text, flags=re.DOTALL)
-    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", body)))
 
 
 def row_of(text: str, place: str) -> str:
@@ -326,20 +280,6 @@ def test_a_figure_without_metadata_is_refused(run, tmp_path):
     path.write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
     with pytest.raises(UserError, match=str(path)):
         other.page("single_image")
-
-
-def browse(page: str, directory: Path) -> str:
-    """Load a page with its scripts in a real browser, and return what it has become."""
-    if BROWSER is None:
-        if os.environ.get("CI"):
-            pytest.fail("no Chromium found, and CI is set")
-        pytest.skip("no Chromium found: install it to check the page in a browser")
-    (directory / "page.html").write_text(page, encoding="utf-8")
-    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"]
-    command += ["--disable-background-networking", "--disable-component-update"]
-    command += [f"--user-data-dir={directory / 'profile'}", "--window-size=800,600"]
-    command += ["--hide-scrollbars", "--virtual-time-budget=5000", "--dump-dom", (directory / "page.html").as_uri()]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
 
 
 @pytest.mark.parametrize("width", [1280, 375])

@@ -17,7 +17,7 @@ from scripts.report.draw import heat, style
 from scripts.report.estimates import DIFFERENT, UNDECIDED
 from scripts.report.figures import ranking
 from scripts.report.tables import Tables
-from tests.report_run import Run
+from tests.support.report_run import Run
 
 UNITS = {"s": 1.0, "ms": 1e-3, "µs": 1e-6, "ns": 1e-9}
 ROUNDING = 0.0125

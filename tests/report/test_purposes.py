@@ -7,14 +7,14 @@ from itertools import product
 
 import pytest
 import yaml
-from conftest import CHECKOUT
 
 from scripts.report import wording
 from scripts.report.compare import purposes
 from scripts.report.compare.answers import MEASURES, Answer, Question
 from scripts.report.estimates import EXACT, INTERVAL, Ratio
 from scripts.report.tables import Tables
-from tests.report_run import MORE_OPERATIONS, OPERATIONS, Run
+from tests.support.checkout import CHECKOUT
+from tests.support.report_run import MORE_OPERATIONS, OPERATIONS, Run
 
 
 def question(name: str, *best: tuple[str, ...]) -> Question:

@@ -9,7 +9,7 @@ import pytest
 from scripts.common.errors import UserError
 from scripts.report import tables
 from scripts.report.tables import Tables
-from tests.report_run import NFS, REAL, Run
+from tests.support.report_run import NFS, REAL, Run
 
 SMALL = {"cutoffs": (1, 10), "operations": ("write", "read-warm")}
 

@@ -10,14 +10,14 @@ from itertools import combinations, product
 
 import numpy as np
 import pytest
-from conftest import CHECKOUT
 
 from scripts.common.errors import UserError
 from scripts.report.compare import two_runs
 from scripts.report.compare.comparison import CellName, Results
 from scripts.steps import compare
-from tests.noisy_jobs import MOOD, job, measured_drift, results
-from tests.report_run import REAL, Run, seconds
+from tests.support.checkout import CHECKOUT
+from tests.support.noisy_jobs import MOOD, job, measured_drift, results
+from tests.support.report_run import REAL, Run, seconds
 
 BACKENDS, CUTOFFS, OPERATIONS = ("a", "b", "c"), (1, 10, 100, 1000, 10_000, 100_000), range(8)
 CELLS = [(backend, cutoff, str(operation)) for backend, cutoff, operation in product(BACKENDS, CUTOFFS, OPERATIONS)]

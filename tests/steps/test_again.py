@@ -7,7 +7,8 @@ import sys
 from typing import Any
 
 import pytest
-from conftest import Workflow
+
+from tests.support.workflow import Workflow
 
 CELL = "lmdb/30/read-warm"
 

@@ -3,13 +3,12 @@
 import subprocess
 import sys
 
-from conftest import CHECKOUT
-
 from scripts import backends, codecs
 from scripts.backends.shared import descriptions
 from scripts.steps import describe
-from tests.report.test_page import shown
-from tests.report_run import Run
+from tests.support.checkout import CHECKOUT
+from tests.support.page import shown
+from tests.support.report_run import Run
 
 DOCSTRING = """Backend box: one file of boxes, each of which
 holds an image.

@@ -7,10 +7,10 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import CHECKOUT
 
 from scripts.common.progress import Progress, duration
 from scripts.system import lock
+from tests.support.checkout import CHECKOUT
 
 STEPS = ("download", "unpack", "build", "time_operation", "summarise", "figure", "page", "discard", "compare", "again")
 

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from conftest import CHECKOUT, RUNNABLE, write_image_set
 
 from scripts import backends
 from scripts.common.errors import UserError
@@ -17,6 +16,9 @@ from scripts.measure import samples, timing
 from scripts.measure.settings import Settings
 from scripts.stores import manifest, store
 from scripts.system.disk import scratch
+from tests.support.backend_variants import RUNNABLE
+from tests.support.checkout import CHECKOUT
+from tests.support.image_sets import write_image_set
 
 pytestmark = pytest.mark.usefixtures("libraries")
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import CHECKOUT, RUNNABLE, write_image_set
 
 from scripts import backends
 from scripts.backends import base
@@ -20,6 +19,9 @@ from scripts.dataset.image_set import ImageSet
 from scripts.plan import available
 from scripts.stores import store
 from scripts.stores.manifest import MANIFEST
+from tests.support.backend_variants import RUNNABLE
+from tests.support.checkout import CHECKOUT
+from tests.support.image_sets import write_image_set
 
 pytestmark = pytest.mark.usefixtures("libraries")
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import CHECKOUT
 
 from scripts.system import cgroup
+from tests.support.checkout import CHECKOUT
 
 MIB = 1 << 20
 VERSION_1 = Path("/sys/fs/cgroup")

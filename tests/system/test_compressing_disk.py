@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import CHECKOUT, write_image_set
 
 from scripts import backends
 from scripts.dataset.image_set import ImageSet
@@ -24,6 +23,8 @@ from scripts.measure.settings import Settings
 from scripts.stores import store
 from scripts.system import page_cache
 from scripts.system.disk import disk_usage, extents
+from tests.support.checkout import CHECKOUT
+from tests.support.image_sets import write_image_set
 
 IMAGE_BYTES = 120 << 20
 """The least that mkfs.btrfs takes is 114 MB; the file has holes, and takes little."""

@@ -9,10 +9,11 @@ from multiprocessing.synchronize import Event as EventType
 from pathlib import Path
 
 import pytest
-from conftest import Workflow, as_who_obeys_permissions
 
 from scripts.common.errors import UserError
 from scripts.system import lock
+from tests.support.host import as_who_obeys_permissions
+from tests.support.workflow import Workflow
 
 
 @pytest.fixture(autouse=True)

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Workflow
 
 from scripts.measure import memory
 from scripts.system import memory_left
+from tests.support.workflow import Workflow
 
 GROUPS = Path("/sys/fs/cgroup/memory")
 LIMIT_BYTES = 450_000_000

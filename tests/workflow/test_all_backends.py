@@ -8,12 +8,13 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import RUNNABLE, Workflow, copy_checkout
 
 from scripts import backends
 from scripts.common.errors import UserError
 from scripts.plan import configuration, plan
 from scripts.report.records.reading import read
+from tests.support.backend_variants import RUNNABLE
+from tests.support.workflow import Workflow, copy_checkout
 
 ABSENT = '''"""Backend absent: one whose library nobody has."""
 

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import CHECKOUT, Workflow, copy_checkout
 
-from tests.on_cluster import ENDS_WITHIN, OnCluster, on
-from tests.slurm import Cluster, cluster_or_skip
+from tests.support.checkout import CHECKOUT
+from tests.support.on_cluster import ENDS_WITHIN, OnCluster, on
+from tests.support.slurm import Cluster, cluster_or_skip
+from tests.support.workflow import Workflow, copy_checkout
 
 SUMMARY = "results/summary.csv"
 AT_WORK = "results/stores/.timing-*/*"

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import copy_checkout
 
-from tests.on_cluster import OnCluster, on
-from tests.slurm import ACCOUNT, Cluster, cluster_or_skip
+from tests.support.on_cluster import OnCluster, on
+from tests.support.slurm import ACCOUNT, Cluster, cluster_or_skip
+from tests.support.workflow import copy_checkout
 
 SUMMARY = "results/summary.csv"
 SKYLAKE = ("--default-resources", "constraint=skylake")

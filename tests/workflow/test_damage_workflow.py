@@ -5,10 +5,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import Workflow
 
 from scripts.plan import configuration, plan
 from scripts.report.records.reading import read
+from tests.support.workflow import Workflow
 
 SUMMARY = "results/summary.csv"
 MOST_RUNS = 5

@@ -11,11 +11,15 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import CHECKOUT, RUNNABLE, Workflow, mounted, write_image_set
 
 from scripts import backends
 from scripts.stores import store
 from scripts.system import lock
+from tests.support.backend_variants import RUNNABLE
+from tests.support.checkout import CHECKOUT
+from tests.support.host import mounted
+from tests.support.image_sets import write_image_set
+from tests.support.workflow import Workflow
 
 pytestmark = pytest.mark.usefixtures("libraries")
 CUTOFF = 1000

@@ -9,7 +9,10 @@ from itertools import product
 from pathlib import Path
 
 import pytest
-from conftest import FEW_FIGURES, SMALL, Workflow, write_small_archive
+
+from tests.support.archives import write_small_archive
+from tests.support.checkout import FEW_FIGURES
+from tests.support.workflow import SMALL, Workflow
 
 BACKENDS, CUTOFFS, OPERATIONS = SMALL["backends"], [str(cutoff) for cutoff in SMALL["cutoffs"]], SMALL["operations"]
 FIGURES = {("figure", name) for name in FEW_FIGURES}

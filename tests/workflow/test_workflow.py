@@ -11,11 +11,12 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from conftest import SNAKEMAKE, Workflow, copy_checkout
 
 from scripts.dataset.image_set import SYNTHETIC_LABEL
 from scripts.measure.operations import OPERATIONS
 from scripts.report.records.reading import read
+from tests.support.checkout import SNAKEMAKE
+from tests.support.workflow import Workflow, copy_checkout
 
 
 def records(workflow: Workflow) -> list[dict]:

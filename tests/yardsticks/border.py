@@ -23,8 +23,7 @@ from scripts import backends, codecs
 from scripts.backends.go import store
 from scripts.dataset.sources import synthetic
 from scripts.system.process import pinned
-
-CHECKOUT = Path(__file__).resolve().parent.parent.parent
+from tests.support.checkout import CHECKOUT
 
 IMAGES, SHUFFLED_IMAGES, BATCH, ROUNDS = 10_000, 1920, 128, 9
 LIMIT = 0.2

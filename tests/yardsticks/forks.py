@@ -30,9 +30,7 @@ import pytest
 from scripts import backends
 from scripts.backends import base
 from scripts.common.errors import UserError
-from tests.backend_variants import Variant, installed, make, variants
-
-CHECKOUT = Path(__file__).resolve().parent.parent.parent
+from tests.support.backend_variants import Variant, installed, make, variants
 
 PROCESSES = 5
 FORKS = 10

@@ -21,7 +21,7 @@ from pathlib import Path
 from scripts.dataset.sources import cifar10, synthetic
 from scripts.measure.timing import RECORD_VERSION
 from scripts.system import lock
-from tests.yardsticks.checkout import CHECKOUT, copied
+from tests.support.checkout import CHECKOUT, FEW_FIGURES, SNAKEMAKE, copied
 
 CONFIG = {
     "images": "archive.tar.gz",
@@ -32,7 +32,6 @@ CONFIG = {
     "minimum_samples": 6,
 }
 CELLS = 12
-FEW_FIGURES = ("latency", "read_time_log")
 WAYS = ("a job", "Snakemake", "all", "Ctrl-C", "Ctrl-C twice", "SIGHUP", "SIGTERM")
 SECONDS_TO_END = 120
 
@@ -81,7 +80,7 @@ def started(directory: Path, *arguments: str) -> subprocess.Popen[str]:
     """Start Snakemake in a session of its own, by which all that it starts is known."""
     with open(directory / "output.txt", "a") as output:
         return subprocess.Popen(
-            [Path(sys.executable).with_name("snakemake"), "--cores", "2", *arguments],
+            [SNAKEMAKE, "--cores", "2", *arguments],
             cwd=directory,
             env=os.environ | {lock.ENVIRONMENT_VARIABLE: str(directory / "lock")},
             stdout=output,

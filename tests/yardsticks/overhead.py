@@ -11,8 +11,8 @@ import tempfile
 import time
 from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parent.parent.parent
-SNAKEMAKE = Path(sys.executable).with_name("snakemake")
+from tests.support.checkout import CHECKOUT, SNAKEMAKE
+
 SETTINGS = ["cutoffs=[1]", "budget_seconds=0.01"]
 OVERHEAD_LIMIT_SECONDS = 0.5
 NOTHING_TO_DO_LIMIT_SECONDS = 3.0

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from scripts.plan import plan, room
-from tests.yardsticks.checkout import CHECKOUT, copied
+from tests.support.checkout import CHECKOUT, SNAKEMAKE, copied
 
 MOST_RATIO = 1.5
 SECONDS_BETWEEN_LOOKS = 0.02
@@ -42,9 +42,7 @@ def peak(directory: Path) -> tuple[int, int]:
     os.sync()
     before = highest = used(directory)
     with open(directory / "output.txt", "w") as output:
-        process = subprocess.Popen(
-            [Path(sys.executable).with_name("snakemake"), "--cores", "2"], stdout=output, stderr=output, cwd=directory
-        )
+        process = subprocess.Popen([SNAKEMAKE, "--cores", "2"], stdout=output, stderr=output, cwd=directory)
         while process.poll() is None:
             now = used(directory)
             highest = max(highest[0], now[0]), max(highest[1], now[1])

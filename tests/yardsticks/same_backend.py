@@ -7,7 +7,6 @@ of 1 % must be lost in the noise. Exits with 1 where a target is missed.
 """
 
 import argparse
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,10 +16,8 @@ from pathlib import Path
 from scripts.report import tables
 from scripts.report.compare.comparison import Results
 from scripts.report.tables import Tables
+from tests.support.checkout import CHECKOUT, SNAKEMAKE, copied
 
-CHECKOUT = Path(__file__).resolve().parent.parent.parent
-SNAKEMAKE = Path(sys.executable).with_name("snakemake")
-PARTS = ("Snakefile", "config.yaml", "scripts", "envs", "profiles")
 OPERATIONS = ("write-durable", "read-warm", "read-cold", "batch-warm")
 IMAGES = 1000
 SLOWED = {"slower": 0.2, "barely_slower": 0.01}
@@ -62,9 +59,7 @@ class Backend(hdf5.Backend):
 
 def prepare(directory: Path) -> None:
     """Make a copy of the checkout with the slowed backends."""
-    for part in PARTS:
-        copy = shutil.copytree if (CHECKOUT / part).is_dir() else shutil.copy
-        copy(CHECKOUT / part, directory / part)
+    copied(directory, {})
     for name, part in SLOWED.items():
         (directory / f"scripts/backends/{name}.py").write_text(BACKEND.replace("{part}", str(part)))
 
@@ -100,9 +95,9 @@ def main() -> int:
         given.images = str(Path(given.images).resolve())
     counts: Counter[tuple[str, str, str]] = Counter()
     with tempfile.TemporaryDirectory(dir=CHECKOUT / "results") as place:
-        prepare(Path(place))
+        prepare(Path(place, "checkout"))
         for repeat in range(given.repeats):
-            found = run(Path(place), given.images)
+            found = run(Path(place, "checkout"), given.images)
             for operation in OPERATIONS:
                 for other in ("second", *SLOWED):
                     ratio = found.ratio(operation, IMAGES, other, "first")

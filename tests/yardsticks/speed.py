@@ -33,9 +33,8 @@ from scripts.measure.stopping import median, median_interval
 from scripts.system.aligned import copy_on_page
 from scripts.system.disk import scratch
 from scripts.system.disk.durability import sync_file_system
+from tests.support.checkout import CHECKOUT
 from tests.yardsticks import article_code
-
-CHECKOUT = Path(__file__).resolve().parent.parent.parent
 
 NO_SLOWER = 1.0
 SHUFFLED = {"random": 1, "batch": 128}

@@ -15,8 +15,6 @@ from scripts.common.errors import UserError
 from scripts.report.compare import two_runs
 from scripts.report.estimates import DIFFERENT, Ratio
 
-CHECKOUT = Path(__file__).resolve().parent.parent.parent
-
 ONE_ONLY = "different in one"
 
 

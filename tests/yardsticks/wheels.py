@@ -17,7 +17,8 @@ from pathlib import Path
 
 from packaging.markers import Marker
 
-CHECKOUT = Path(__file__).resolve().parent.parent.parent
+from tests.support.checkout import CHECKOUT
+
 FILES = ("run.txt", "stores.txt", "slurm.txt", "test.txt")
 VERSIONS = ("3.11", "3.12", "3.13", "3.14")
 GLIBC_MINOR = 35

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from scripts.dataset.sources import cifar10, synthetic
+
 META = {b"label_names": [b"cat", b"dog", b"frog"], b"num_cases_per_batch": 10_000, b"num_vis": 3072}
 
 
@@ -84,3 +86,14 @@ class Evil:
 def evil_pickle(marker: Path) -> bytes:
     """A pickle that makes the file `marker` when it is read by the standard library."""
     return pickle.dumps({b"data": Evil(os.system, f"touch {marker}")}, 2)
+
+
+def write_small_archive(path: Path, rows: int = 10, seed: int = 0) -> None:
+    """Write an archive of two training batches and a test batch of `rows` images each."""
+
+    def batch(number: int) -> cifar10.Batch:
+        images = synthetic.generate(rows, seed=seed, first=number * rows)
+        return cifar10.Batch(images, synthetic.generate_labels(rows, seed=seed, first=number * rows))
+
+    with open(path, "wb") as file:
+        cifar10.write_archive(file, list(synthetic.LABEL_NAMES), map(batch, (0, 1)), batch(2), synthetic=False)

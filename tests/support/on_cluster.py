@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from conftest import Workflow
-
-from tests.slurm import Cluster, Job
+from tests.support.slurm import Cluster, Job
+from tests.support.workflow import Workflow
 
 PROFILE = ("--workflow-profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "1")
 ENDS_WITHIN = 300

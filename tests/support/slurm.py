@@ -17,6 +17,7 @@ from typing import Any, Self
 import pytest
 
 from scripts.system import lock
+from tests.support.checkout import CHECKOUT
 
 NODES = ("n1", "n2")
 LOCK = "lock"
@@ -345,7 +346,7 @@ def cluster_or_skip(accounts: bool = False) -> Iterator[Cluster]:
     """Start a cluster on the checkout's file system; where there can be none, skip the tests, but fail them in CI."""
     if reason := unavailable(accounts):
         (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
-    results = Path(__file__).resolve().parent.parent / "results"
+    results = CHECKOUT / "results"
     results.mkdir(exist_ok=True)
     with Cluster(results, accounts) as cluster:
         yield cluster

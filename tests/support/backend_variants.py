@@ -13,7 +13,11 @@ from scripts import backends, codecs
 from scripts.backends import base
 from scripts.backends.go import compiler
 from scripts.common.errors import UserError
+from scripts.plan import available
+from scripts.stores.store import Choice
 
+RUNNABLE = [name for name in backends.names() if not available.why_not(Choice(name, backends.resolve(name, {})))]
+"""Names of the backends that can run here."""
 COUNT = 40
 ROWS_PER_BLOCK = 6
 SMALL_BLOCK_BYTES = ROWS_PER_BLOCK * 32 * 32 * 3

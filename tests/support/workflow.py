@@ -1,0 +1,98 @@
+"""A small workflow in a copy of the checkout: to run, to plan and to edit."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scripts.system import lock
+from tests.support.archives import write_small_archive
+from tests.support.checkout import CHECKOUT, FEW_FIGURES, FIGURES, SNAKEMAKE, configure, copied
+
+SMALL = {
+    "images": "archive.tar.gz",
+    "backends": ["hdf5", "lmdb"],
+    "cutoffs": [1, 30],
+    "operations": ["write", "read-warm"],
+    "budget_seconds": 0.05,
+    "minimum_samples": 6,
+}
+
+
+@dataclass
+class Workflow:
+    """A copy of the checkout with a small config, to run the workflow in and to edit."""
+
+    directory: Path
+
+    def configure(self, **changes: Any) -> None:
+        """Change keys of config.yaml; None removes one."""
+        configure(self.directory, changes)
+
+    def start(self, *arguments: str, prefix: Sequence[str] = (), **options: Any) -> subprocess.Popen[str]:
+        """Start Snakemake, after `prefix`, in a session of its own, with a host's lock of its own."""
+        return subprocess.Popen(
+            [*prefix, SNAKEMAKE, "--cores", "2", *arguments],
+            cwd=self.directory,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+            **options,
+        )
+
+    def run(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        """Run Snakemake to its end; output and errors are one text, in `stdout`."""
+        process = self.start(*arguments, **options)
+        output, _ = process.communicate(timeout=300)
+        return subprocess.CompletedProcess(arguments, process.returncode, output)
+
+    def finish(self, *arguments: str) -> str:
+        """Run Snakemake, see that it succeeds, and return what it printed."""
+        done = self.run(*arguments)
+        assert done.returncode == 0, done.stdout[-5000:]
+        return done.stdout
+
+    def planned(self, *arguments: str) -> set[tuple[str, ...]]:
+        """Return the jobs that Snakemake would run: the rule and its wildcards' values (the machine left out)."""
+        output = self.finish("--dry-run", *arguments)
+        jobs = set()
+        for block in re.split(r"\n *(?=(?:local)?rule \w+:)", output)[1:]:
+            rule = re.match(r"(?:local)?rule (\w+):", block)[1]
+            wildcards = re.search(r"\n +wildcards: (.*)", block)
+            values = dict(pair.split("=") for pair in wildcards[1].split(", ")) if wildcards else {}
+            values.pop("machine", None)
+            jobs.add((rule, *values.values()))
+        return jobs - {("all",)}
+
+    def add_all_figures(self) -> None:
+        """Copy the figures that are left out otherwise."""
+        shutil.copytree(CHECKOUT / FIGURES, self.directory / FIGURES, dirs_exist_ok=True)
+
+    def edit(self, path: str, addition: str = "\nEDITED = True\n") -> None:
+        """Append to a file; without `addition`, a line of code."""
+        with open(self.directory / path, "a") as file:
+            file.write(addition)
+
+    def results(self) -> dict[str, bytes]:
+        """Return the content of every table, figure and page."""
+        results = self.directory / "results"
+        files = [*results.glob("*.csv"), *results.glob("*.html"), *results.glob("figures/*")]
+        return {str(path.relative_to(results)): path.read_bytes() for path in files}
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of a run: without what pytest and other runs leave in it."""
+        return os.environ | {lock.ENVIRONMENT_VARIABLE: str(self.directory / "lock"), "COLUMNS": "200"}
+
+
+def copy_checkout(directory: Path) -> Workflow:
+    """Copy what a run needs into the new `directory`, with few figures, a small archive and a small config."""
+    copied(directory, SMALL, FEW_FIGURES)
+    write_small_archive(directory / "archive.tar.gz")
+    return Workflow(directory)
