@@ -1,0 +1,58 @@
+"""The first checks are the same everywhere: README, `.ci/run`, the jobs on GitHub and the commit hooks."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import CHECKOUT
+
+RUN = CHECKOUT / ".ci/run"
+TEST_COMMAND = (
+    "python3 -m venv .venv && .venv/bin/python -m pip install --require-hashes -r requirements/test.txt "
+    "&& .venv/bin/python -m pytest"
+)
+PINNED_HOOKS = {"ruff-pre-commit": "ruff", "snakefmt": "snakefmt", "codespell": "codespell"}
+
+
+def stages() -> list[str]:
+    """The stages that the opening comment of `.ci/run` names."""
+    return re.findall(r"^#   (\S+)", RUN.read_text(), re.MULTILINE)
+
+
+def test_the_test_command_of_the_readme_is_what_the_checks_run() -> None:
+    assert f"    {TEST_COMMAND}\n" in (CHECKOUT / "README.md").read_text()
+    script = RUN.read_text().replace(" --quiet", "")
+    for command in TEST_COMMAND.split(" && "):
+        assert command in script
+
+
+def test_every_stage_is_a_job() -> None:
+    jobs = yaml.safe_load((CHECKOUT / ".github/workflows/test.yml").read_text())["jobs"]
+    assert jobs["stage"]["strategy"]["matrix"]["stage"] == stages()
+    assert jobs["stage"]["steps"][-1]["run"] == ".ci/run ${{ matrix.stage }}"
+
+
+def test_an_unknown_stage_is_one_line_that_names_the_stages(tmp_path: Path) -> None:
+    copy = tmp_path / ".ci/run"
+    copy.parent.mkdir()
+    copy.write_text(RUN.read_text())
+    done = subprocess.run(["bash", copy, "lint", "lnit"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [f"{copy}: there is no stage lnit; stages are: {', '.join(stages())}"]
+    assert not (tmp_path / ".venv").exists()
+
+
+@pytest.mark.parametrize("hook", PINNED_HOOKS)
+def test_commit_hooks_have_the_versions_of_the_pins(hook: str) -> None:
+    repositories = yaml.safe_load((CHECKOUT / ".pre-commit-config.yaml").read_text())["repos"]
+    revision = next(one["rev"] for one in repositories if one["repo"].endswith(f"/{hook}"))
+    pins = (CHECKOUT / "requirements/test.txt").read_text()
+    assert f"\n{PINNED_HOOKS[hook]}=={revision.removeprefix('v')} " in pins
+
+
+def test_the_catalogue_of_workflows_knows_what_this_one_supports() -> None:
+    usage = yaml.safe_load((CHECKOUT / ".snakemake-workflow-catalog.yml").read_text())["usage"]
+    assert usage["software-stack-deployment"]["conda"] is True
+    assert usage["software-stack-deployment"]["report"] is True
