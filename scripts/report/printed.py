@@ -5,23 +5,22 @@ otherwise. All others say the time of the whole operation, which handles all ima
 """
 
 from scripts.report import wording
-from scripts.report.tables import Row, Tables
+from scripts.report.rows import MeasuredRow
+from scripts.report.tables import Tables
 
 
-def seconds(tables: Tables, row: Row, name: str = "median_seconds") -> float:
-    """One of a measured cell's times (s), of one image where its operation draws some."""
-    return row[name] / row["images"] if tables.draws(row["operation"]) else row[name]
+def time(tables: Tables, row: MeasuredRow, seconds: float | None = None) -> str:
+    """A cell's median time, or another one of its times (s), in words: `24.2 ms`, or `1.43 µs an image`."""
+    shown = row.median_seconds if seconds is None else seconds
+    return f"{wording.seconds(shown / _images(tables, row))}{' an image' if tables.draws(row.operation) else ''}"
 
 
-def time(tables: Tables, row: Row, name: str = "median_seconds") -> str:
-    """The same in words: `24.2 ms`, or `1.43 µs an image`."""
-    return f"{wording.seconds(seconds(tables, row, name))}{_each(tables, row)}"
+def between(tables: Tables, row: MeasuredRow) -> str:
+    """The interval or range of a cell's median time, in words: `1.88 to 1.97 ms`."""
+    images = _images(tables, row)
+    return wording.seconds_between(row.interval_low_seconds / images, row.interval_high_seconds / images)
 
 
-def between(tables: Tables, row: Row) -> str:
-    """The interval or range of a measured cell's time, in words."""
-    return wording.seconds_between(*(seconds(tables, row, f"interval_{end}_seconds") for end in ("low", "high")))
-
-
-def _each(tables: Tables, row: Row) -> str:
-    return " an image" if tables.draws(row["operation"]) else ""
+def _images(tables: Tables, row: MeasuredRow) -> int:
+    """The number of images that a printed time is divided by."""
+    return row.images if tables.draws(row.operation) else 1

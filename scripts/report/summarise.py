@@ -2,6 +2,7 @@
 
 import math
 from collections import defaultdict
+from dataclasses import replace
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -15,21 +16,37 @@ from scripts.measure.operations.base import QUANTILES
 from scripts.measure.stopping import block, median
 from scripts.report import estimates, intact, tables, wording
 from scripts.report.compare import answers, corrections
-from scripts.report.compare.comparison import CellName, Results, Way
+from scripts.report.compare.comparison import Results
 from scripts.report.compare.corrections import SUBJECTS, Job, Timed
 from scripts.report.records import comparability, disturbances, manifests, nodes, order, outdated
 from scripts.report.records.comparability import Records
 from scripts.report.records.manifests import Manifests, Store, store_of
 from scripts.report.records.reading import read as read_record
-from scripts.report.tables import Row, Tables
+from scripts.report.rows import KINDS, CellName, DiskUsageRow, LatencyRow, SummaryRow, TimingRow, Way
+from scripts.report.tables import Tables
 
 RECORDS = "records"
-COPIED = ("started_seconds", "block", "processes", "start_method", "images", "seconds", "open_seconds")
-COPIED_AFTER = (
-    *("user_seconds", "system_seconds", "peak_memory_bytes", "peak_mapped_bytes"),
-    *("state", "state_verified", "resident_fraction", "unsynced_fraction"),
+COPIED = (
+    "subject",
+    "started_seconds",
+    "block",
+    "processes",
+    "start_method",
+    "images",
+    "seconds",
+    "open_seconds",
+    "user_seconds",
+    "system_seconds",
+    "peak_memory_bytes",
+    "peak_mapped_bytes",
+    "state",
+    "state_verified",
+    "resident_fraction",
+    "unsynced_fraction",
+    "device_read_bytes",
+    "device_written_bytes",
 )
-"""Fields of a sample that the table of timings takes as they are, before and after its quantiles."""
+"""Fields of a sample that the table of timings takes as they are."""
 
 
 def write_tables(
@@ -52,16 +69,13 @@ def write_tables(
     groups = comparability.comparison_groups(loaded, nodes.pools(nodes.compare(loaded)))
     stores = list(product(backends, cutoffs))
     disk_usage = disk_usage_rows(manifests.load(stores_directory, stores, loaded), stores, loaded)
-    rows = {
-        "timings": timing_rows(loaded, groups),
-        "summary": summary_rows(loaded, groups, disk_usage),
-        "latencies": latency_rows(loaded, groups),
-        "disk_usage": disk_usage,
-    }
-    rows["summary"] = with_best(rows["summary"], rows["timings"])
-    for table, content in rows.items():
-        tables.write(table, content, tables.path(directory, table))
-    intact.write(directory, [tables.path(directory, table) for table in rows])
+    timings = timing_rows(loaded, groups)
+    summary = with_best(summary_rows(loaded, groups, disk_usage), timings)
+    tables.write(TimingRow, timings, directory)
+    tables.write(SummaryRow, summary, directory)
+    tables.write(LatencyRow, latency_rows(loaded, groups), directory)
+    tables.write(DiskUsageRow, disk_usage, directory)
+    intact.write(directory, [tables.path(directory, kind.TABLE) for kind in KINDS])
 
 
 def load_records(directory: Path, machine: str, cells: list[tuple[str, int, str]]) -> Records:
@@ -94,17 +108,17 @@ def _refuse_overlaps(records: Records, results: Path) -> None:
         )
 
 
-def timing_rows(records: Records, groups: dict[Path, int]) -> list[Row]:
+def timing_rows(records: Records, groups: dict[Path, int]) -> list[TimingRow]:
     """A row per sample."""
     return [row for path, record in records.items() for row in _samples_of(record, groups[path])]
 
 
-def summary_rows(records: Records, groups: dict[Path, int], disk_usage: list[Row]) -> list[Row]:
+def summary_rows(records: Records, groups: dict[Path, int], disk_usage: list[DiskUsageRow]) -> list[SummaryRow]:
     """A row per record and way of sharing the work; a record without a verified sample is a gap that says so.
 
     `disk_usage` are the rows of the stores.
     """
-    files = {(row["backend"], row["cutoff_images"]): row["files"] for row in disk_usage}
+    files = {row.store: row.files for row in disk_usage}
     disturbed = disturbances.judge(records, files)
     times = _times_of(records, groups)
     return [
@@ -114,12 +128,12 @@ def summary_rows(records: Records, groups: dict[Path, int], disk_usage: list[Row
     ]
 
 
-def with_best(summary: list[Row], timings: list[Row]) -> list[Row]:
+def with_best(summary: list[SummaryRow], timings: list[TimingRow]) -> list[SummaryRow]:
     """The rows of the summary, those of the main group's cells with how far each is from the best one at its operation
     and cutoff."""
     results = Results(Tables(summary, [], []), timings)
     read = results.tables
-    found: dict[CellName, Row] = {}
+    found: dict[CellName, dict[str, Any]] = {}
     for operation, cutoff in product(read.operations, read.cutoffs):
         best = answers.fastest(results, operation, cutoff)
         for name, ratio in best.ratios.items() if best else ():
@@ -130,25 +144,21 @@ def with_best(summary: list[Row], timings: list[Row]) -> list[Row]:
                 "outcome": best.outcome(name),
             }
 
-    def of(row: Row) -> Row:
-        cell = (row["backend"], row["cutoff_images"], row["operation"])
-        # The other rows of a cell are of other ways of sharing the work, or of records that stand apart.
-        return found.get(cell, {}) if row is read.cell(*cell) else {}
-
-    return [row | of(row) for row in summary]
+    # The other rows of a cell are of other ways of sharing the work, or of records that stand apart.
+    return [replace(row, **found.get(row.cell, {})) if row is read.cell(*row.cell) else row for row in summary]
 
 
-def latency_rows(records: Records, groups: dict[Path, int]) -> list[Row]:
+def latency_rows(records: Records, groups: dict[Path, int]) -> list[LatencyRow]:
     """A row per quantile of the records that have them."""
     return [
-        {
+        LatencyRow(
             **{name: value for name, value in _cell(record).items() if name != "machine"},
-            "subject": subject,
-            "probability": probability,
-            "seconds": seconds,
-            "record": record_path(record),
-            "comparison_group": groups[path],
-        }
+            subject=subject,
+            probability=probability,
+            seconds=seconds,
+            record=record_path(record),
+            comparison_group=groups[path],
+        )
         for path, record in records.items()
         if record["latencies"]
         for subject in SUBJECTS
@@ -162,22 +172,22 @@ def record_path(record: dict) -> str:
     return "/".join([RECORDS, cell["machine"], cell["backend"], str(cell["cutoff"]), f"{cell['operation']}.json"])
 
 
-def disk_usage_rows(found: Manifests, stores: list[Store], records: Records) -> list[Row]:
+def disk_usage_rows(found: Manifests, stores: list[Store], records: Records) -> list[DiskUsageRow]:
     """A row per store (backend, cutoff), from its manifest; of one that has none, which can't be measured, an empty
     row."""
     rows = []
     for backend, cutoff in stores:
         if (backend, cutoff) in found:
-            rows.append(_disk_usage_of(found[backend, cutoff]))
+            rows.append(DiskUsageRow.of(_disk_usage_of(found[backend, cutoff])))
             continue
         cells = [record for record in records.values() if store_of(record) == (backend, cutoff)]
         row = dict.fromkeys(tables.columns("disk_usage"))
         row |= {"backend": backend, **_kind(cells[0]["backend"]), "cutoff_images": cutoff, **_image_set(cells[0])}
-        rows.append(row)
+        rows.append(DiskUsageRow.of(row))
     return rows
 
 
-def _samples_of(record: dict, group: int) -> list[Row]:
+def _samples_of(record: dict, group: int) -> list[TimingRow]:
     samples = _with_blocks(record)
     flags: dict[int, bool] = {}
     for subject, (processes, start_method) in product(SUBJECTS, _ways(samples)):
@@ -188,24 +198,18 @@ def _samples_of(record: dict, group: int) -> list[Row]:
             and sample["state_verified"]
         ]
         flags.update(zip(own, estimates.outliers([samples[index]["seconds"] for index in own]), strict=True))
-    machine, *cell = _cell(record).items()
     return [
-        {
-            **dict([machine]),
-            "node": record["machine"]["node"],
-            **dict(cell),
-            "subject": sample["subject"],
-            "sample": sample["order"],
+        TimingRow(
+            **_cell(record),
+            **_image_set(record),
+            node=record["machine"]["node"],
+            sample=sample["order"],
             **{name: sample[name] for name in COPIED},
             **{f"latency_{name}_seconds": (sample["latency_seconds"] or {}).get(name) for name in QUANTILES},
-            **{name: sample[name] for name in COPIED_AFTER},
-            "outlier": flags.get(index, False),
-            "device_read_bytes": sample["device_read_bytes"],
-            "device_written_bytes": sample["device_written_bytes"],
-            **_image_set(record),
-            "started": record["started"],
-            "comparison_group": group,
-        }
+            outlier=flags.get(index, False),
+            started=record["started"],
+            comparison_group=group,
+        )
         for index, sample in enumerate(samples)
     ]
 
@@ -233,7 +237,7 @@ def _shared(record: dict) -> dict[Way, list[dict]]:
     }
 
 
-def _summaries_of(record: dict, group: int, disturbed: list[str], times: dict[Way, Timed]) -> list[Row]:
+def _summaries_of(record: dict, group: int, disturbed: list[str], times: dict[Way, Timed]) -> list[SummaryRow]:
     rows = {
         way: _summary_of(record, group, disturbed, way, own, times.get(way)) for way, own in _shared(record).items()
     }
@@ -243,12 +247,12 @@ def _summaries_of(record: dict, group: int, disturbed: list[str], times: dict[Wa
             scaled = corrections.compare(alone, together)
             ends = (value / processes for value in (scaled.value, scaled.low, scaled.high))
             row |= dict(zip(("efficiency", "efficiency_low", "efficiency_high"), ends, strict=True))
-    return list(rows.values())
+    return [SummaryRow.of(row) for row in rows.values()]
 
 
 def _summary_of(
     record: dict, group: int, disturbed: list[str], way: Way, samples: list[dict], timed: Timed | None
-) -> Row:
+) -> dict[str, Any]:
     image_set = record["image_set"]
     processes, start_method = way
     own = [sample for sample in samples if sample["subject"] == "backend"]
@@ -284,14 +288,14 @@ def _summary_of(
     return row
 
 
-def _times(timed: Timed, images: int, image_bytes: int) -> Row:
+def _times(timed: Timed, images: int, image_bytes: int) -> dict[str, Any]:
     row = {"images": images, **corrections.columns(timed)}
     rate = images / row["median_seconds"]
     rates = {"images_per_second": rate, "megabytes_per_second": rate * image_bytes / 1e6}
     return {**row, "seconds_per_image": row["median_seconds"] / images, **rates}
 
 
-def _costs(record: dict, samples: list[dict]) -> Row:
+def _costs(record: dict, samples: list[dict]) -> dict[str, Any]:
     """CPU time, memory, and bytes of the device, these also by the bytes of pixels and labels asked for."""
     needed = samples[0]["images"] * (math.prod(record["image_set"]["image_shape"]) + base.LABEL_BYTES)
     writes = samples[0]["state"] == "fresh"
@@ -306,7 +310,7 @@ def _costs(record: dict, samples: list[dict]) -> Row:
     return row
 
 
-def _latency(record: dict) -> Row:
+def _latency(record: dict) -> dict[str, Any]:
     """The quantiles of one call over all samples, as far as the record has them."""
     if not record["latencies"]:
         return {}
@@ -331,7 +335,7 @@ def _median(samples: list[dict], name: str) -> float | None:
     return float(median(known)) if known else None
 
 
-def _cell(record: dict) -> Row:
+def _cell(record: dict) -> dict[str, Any]:
     cell = record["cell"]
     return {
         "machine": cell["machine"],
@@ -341,7 +345,7 @@ def _cell(record: dict) -> Row:
     }
 
 
-def _disk_usage_of(content: dict[str, Any]) -> Row:
+def _disk_usage_of(content: dict[str, Any]) -> dict[str, Any]:
     """The row of a store, from the content of its manifest."""
     images, raw = content["cutoff"], content["cutoff"] * math.prod(content["image_set"]["image_shape"])
     apparent, allocated = content["apparent_bytes"], content["allocated_bytes"]
@@ -362,7 +366,7 @@ def _disk_usage_of(content: dict[str, Any]) -> Row:
     }
 
 
-def _kind(source: dict) -> Row:
+def _kind(source: dict) -> dict[str, Any]:
     """What a backend or variant is, from a manifest or from what a record says of the backend."""
     usual = _defaults(source["module"])
     others = {name: value for name, value in source["options"].items() if name != codecs.OPTION}
@@ -381,5 +385,5 @@ def _defaults(module: str) -> dict[str, Any]:
     return {name: option.default for name, option in known.items()}
 
 
-def _image_set(source: dict) -> Row:
+def _image_set(source: dict) -> dict[str, Any]:
     return {"image_set": source["image_set"]["label"], "synthetic": source["image_set"]["synthetic"]}

@@ -10,6 +10,7 @@ import pytest
 
 from scripts.report import tables
 from scripts.report.draw import captions
+from scripts.report.rows import DiskUsageRow, SummaryRow, TimingRow
 from tests.support.report_run import Run
 from tests.support.workflow import copy_checkout
 
@@ -37,9 +38,9 @@ def run_of(directory: Path, label: str) -> Run:
 def test_a_name_comes_back_from_the_tables(tmp_path: Path) -> None:
     for number, label in enumerate((ODD, LONG, "=1+1", "NA", "null", "a,b", '"', "1")):
         run = run_of(tmp_path / str(number), label)
-        for table in ("timings", "summary", "disk_usage"):
-            rows = tables.read(table, tables.path(run.directory, table))
-            assert {row["image_set"] for row in rows} == {label}
+        for kind in (TimingRow, SummaryRow, DiskUsageRow):
+            rows = tables.load(kind, run.directory)
+            assert {row.image_set for row in rows} == {label}
 
 
 @pytest.mark.parametrize("label", [ODD, LONG], ids=["odd", "long"])

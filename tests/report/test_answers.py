@@ -9,6 +9,7 @@ from scripts.report import tables
 from scripts.report.compare import answers, claims
 from scripts.report.compare.comparison import BreakEven, Crossover, Results
 from scripts.report.estimates import DIFFERENT, INTERVAL
+from scripts.report.rows import TimingRow
 from scripts.report.tables import Tables
 from tests.support.report_run import SIZES, Run, images_of
 
@@ -18,7 +19,7 @@ OPERATIONS = ("write", "read-warm")
 def load(run: Run) -> Results:
     """The results of a run as its files are now."""
     read = Tables.load(run.summarise().directory)
-    return Results(read, tables.read("timings", run.directory / "timings.csv"))
+    return Results(read, tables.load(TimingRow, run.directory))
 
 
 def results(run: Run) -> Results:
@@ -83,8 +84,8 @@ def test_where_the_machine_was_slower_the_time_is_corrected(tmp_path):
     assert answer.behind.low > 1
     assert answer.behind.high < 2
     row = found.tables.cell("a", 10, "write")
-    assert (row["corrected"], row["raw_median_seconds"]) == (True, pytest.approx(0.45, rel=0.05))
-    assert row["median_seconds"] == pytest.approx(0.15, rel=0.05)
+    assert (row.corrected, row.raw_median_seconds) == (True, pytest.approx(0.45, rel=0.05))
+    assert row.median_seconds == pytest.approx(0.15, rel=0.05)
 
 
 def test_the_best_leads_though_its_measured_time_is_longer(tmp_path):
@@ -115,9 +116,9 @@ def test_workers_are_compared_by_the_cells_own_way_of_sharing_the_work(tmp_path)
     own = found.tables.cell("png", 100, "workers-warm")
     assert (own["processes"], own["start_method"]) == (2, "fork")
     taken = [
-        row["seconds"]
+        row.seconds
         for row in found.timings
-        if (row["backend"], row["subject"], row["processes"], row["start_method"]) == ("png", "backend", 2, "fork")
+        if (row.backend, row.subject, row.processes, row.start_method) == ("png", "backend", 2, "fork")
     ]
     assert found.jobs["png", 100, "workers-warm"].seconds == taken
     assert len(taken) == 10
@@ -236,7 +237,7 @@ def test_unverified_samples_and_other_groups_do_not_count(tmp_path):
     )
     run.summarise()
     read = Tables.load(tmp_path)
-    found = Results(read, tables.read("timings", tmp_path / "timings.csv"))
+    found = Results(read, tables.load(TimingRow, tmp_path))
     assert found.ratio("write", 10, "a", "b") is None
     assert found.ratio("read-warm", 10, "a", "b") is not None
     assert len(found.jobs["b", 10, "read-warm"].seconds) == run.samples

@@ -13,6 +13,7 @@ from scripts.report.compare import container_costs, containers
 from scripts.report.compare.comparison import Results
 from scripts.report.compare.container_costs import Costs
 from scripts.report.draw import captions, heat
+from scripts.report.rows import TimingRow
 from scripts.report.tables import Tables
 from tests.support.figures import fields, figure_of
 from tests.support.page import shown
@@ -43,7 +44,7 @@ def timed(directory: Path, milliseconds: dict[str, float], **changes: object) ->
 
 
 def costs_of(made: Run) -> Costs | None:
-    timings = tables.read("timings", made.directory / "timings.csv")
+    timings = tables.load(TimingRow, made.directory)
     return container_costs.of(Results(Tables.load(made.directory), timings))
 
 
@@ -80,7 +81,7 @@ def test_the_panels_show_the_numbers_of_the_table(tmp_path, run, names):
         values = {}
         for pair in set(found) - unmade:
             row = read.cell(named(*pair), 10_000, operation) if operation else read.store(named(*pair), 10_000)
-            values[pair] = row["median_seconds"] / row["images"] if operation else row["allocated_bytes_per_image"]
+            values[pair] = row.median_seconds / row.images if operation else row.allocated_bytes_per_image
             assert float(found[pair][0].replace(",", "")) * unit == pytest.approx(values[pair], rel=0.006), title
         green = {pair for pair, (_, colour) in found.items() if colour == heat.BEST}
         least = min(values.values())
@@ -289,8 +290,8 @@ def test_the_slowest_is_so_by_ratio(tmp_path):
     made.change(("sqlite", 10, "read-warm"), samples=slowed)
     made.summarise()
     cells = [Tables.load(tmp_path).cell(name, 10, "read-warm") for name in times]
-    assert max(cells, key=lambda row: row["raw_median_seconds"])["backend"] == "sqlite"
-    assert max(cells, key=lambda row: row["median_seconds"])["backend"] == "tar-png"
+    assert max(cells, key=lambda row: row.raw_median_seconds).backend == "sqlite"
+    assert max(cells, key=lambda row: row.median_seconds).backend == "tar-png"
     *shares, apart = sentences(made)
     assert re.search(r"with codec raw, tar takes (4\.9|5)\S* . as long as lmdb", apart)
     assert len(shares) == 1

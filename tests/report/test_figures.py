@@ -224,12 +224,11 @@ def test_random_images_cost_time_by_the_images_read_not_by_those_stored(run):
         for name in run.backends:
             rows = [tables.cell(name, cutoff, operation) for cutoff in run.cutoffs]
             assert marks(panels[title], name) == [
-                pytest.approx((row["cutoff_images"], row["median_seconds"] / min(2000, row["cutoff_images"])))
-                for row in rows
+                pytest.approx((row.cutoff_images, row.median_seconds / min(2000, row.cutoff_images))) for row in rows
             ]
         plain = line(panels[title], style.BASELINE)
         rows = [tables.cell(name, 10_000, operation) for name in run.backends]
-        typical = sorted(row["baseline_median_seconds"] / 2000 for row in rows)[1]
+        typical = sorted(row.baseline_median_seconds / 2000 for row in rows)[1]
         assert plain[-1] == pytest.approx((10_000, typical))
 
 
@@ -237,7 +236,7 @@ def test_latencies_are_the_quantiles_of_the_largest_store(run):
     tables = Tables.load(run.directory)
     panels = drawn(run, "latency")
     assert list(panels) == ["Random, warm", "Random, cold"]
-    rows = {row["probability"]: row["seconds"] for row in tables.quantiles("lmdb", 10_000, "random-cold")}
+    rows = {row.probability: row.seconds for row in tables.quantiles("lmdb", 10_000, "random-cold")}
     found = marks(panels["Random, cold"], "lmdb")
     assert found == [pytest.approx((rows[part], height)) for part, height in ((0.5, 0.30103), (0.9, 1), (0.99, 2))]
     assert [label.get_text() for label in panels["Random, cold"].get_yticklabels()] == ["half", "90 %", "99 %", "all"]
@@ -250,10 +249,10 @@ def test_cold_over_warm(run):
     tables = Tables.load(run.directory)
     panels = drawn(run, "cold_and_warm")
     assert list(panels) == ["Read", "Random", "Batch", "Workers", "First image"]
-    cold, warm = (tables.cell("png", 10, f"random-{state}")["median_seconds"] for state in ("cold", "warm"))
+    cold, warm = (tables.cell("png", 10, f"random-{state}").median_seconds for state in ("cold", "warm"))
     assert marks(panels["Random"], "png")[1] == pytest.approx((10, cold / warm))
     cold, warm = (
-        sorted(tables.cell(name, 10, f"read-{state}")["baseline_median_seconds"] for name in run.backends)[1]
+        sorted(tables.cell(name, 10, f"read-{state}").baseline_median_seconds for name in run.backends)[1]
         for state in ("cold", "warm")
     )
     assert line(panels["Read"], style.BASELINE)[1] == pytest.approx((10, cold / warm))
@@ -305,7 +304,7 @@ def test_writing_and_reading_show_the_plain_file_of_each_operation(run):
     grey = [one for one in panels["png"].lines if one.get_color() == style.BASELINE]
     assert len(grey) == 4
     cells_of = [tables.cell(name, 10_000, "write") for name in run.backends]
-    plain = sorted(row["baseline_median_seconds"] for row in cells_of)[1] / 10_000
+    plain = sorted(row.baseline_median_seconds for row in cells_of)[1] / 10_000
     assert grey[0].get_ydata()[-1] == pytest.approx(plain)
 
 

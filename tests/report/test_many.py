@@ -17,6 +17,7 @@ from scripts.report import summarise, tables, wording
 from scripts.report.compare import answers
 from scripts.report.draw import appearance, captions, heat, multiples, style
 from scripts.report.figures import ranking
+from scripts.report.rows import SummaryRow, TimingRow
 from scripts.report.tables import Tables
 from tests.support.figures import fields, figure_of
 from tests.support.page import Strict, browse, shown
@@ -95,7 +96,7 @@ def test_the_table_says_what_each_backend_is(runs):
     assert read.kinds == {
         name: (module, options.get("codec"), other[name]) for name, (module, options) in KINDS.items()
     }
-    assert {row["codec"] for row in read.disk_usage} == {*CODECS, None}
+    assert {row.codec for row in read.disk_usage} == {*CODECS, None}
 
 
 Rounds = list[tuple[float, float]]
@@ -135,25 +136,23 @@ def test_the_table_says_how_far_each_is_from_the_best(tmp_path, operation, noise
     read = Tables.load(tmp_path)
     taken = {name: rounds(run, name, 10_000, operation) for name in MANY}
     cells = {name: read.cell(name, 10_000, operation) for name in MANY}
-    leader = min(MANY, key=lambda name: cells[name]["median_seconds"])
+    leader = min(MANY, key=lambda name: cells[name].median_seconds)
     as_measured = [
-        name
-        for name, row in cells.items()
-        if not row["corrected"] and row["pace_low"] >= 1 / 1.05 and row["pace_high"] <= 1.05
+        name for name, row in cells.items() if not row.corrected and row.pace_low >= 1 / 1.05 and row.pace_high <= 1.05
     ]
     for name, row in cells.items():
-        assert row["raw_median_seconds"] == pytest.approx(median(own for own, _ in taken[name])), name
-        assert row["ratio_to_best"] == pytest.approx(row["median_seconds"] / cells[leader]["median_seconds"]), name
+        assert row.raw_median_seconds == pytest.approx(median(own for own, _ in taken[name])), name
+        assert row.ratio_to_best == pytest.approx(row.median_seconds / cells[leader].median_seconds), name
         low, value, high = (row[f"ratio_to_best{end}"] for end in ("_low", "", "_high"))
         assert low <= value <= high
         if name != leader and {name, leader} <= set(as_measured):
-            expected = widened(value, ends(taken[name], taken[leader]), 1 / row["pace"], cells[leader]["pace"])
+            expected = widened(value, ends(taken[name], taken[leader]), 1 / row.pace, cells[leader].pace)
             assert (low, high) == pytest.approx(expected), name
-        within = 1.05 if row["interval_kind"] == cells[leader]["interval_kind"] == "95 % interval" else 1.2
+        within = 1.05 if row.interval_kind == cells[leader].interval_kind == "95 % interval" else 1.2
         outcome = "different" if low > within else "tied" if high <= within and low >= 1 / within else "undecided"
-        assert row["outcome"] == ("best" if name == leader else outcome), name
-    ways = [row for row in read.summary if row["backend"] == "lmdb" and row["cutoff_images"] == 100]
-    last = [row["ratio_to_best"] is not None for row in ways]
+        assert row.outcome == ("best" if name == leader else outcome), name
+    ways = [row for row in read.summary if row.backend == "lmdb" and row.cutoff_images == 100]
+    last = [row.ratio_to_best is not None for row in ways]
     assert last == ([False, False, False, True] if operation.startswith("workers") else [True])
 
 
@@ -166,28 +165,28 @@ def test_of_two_that_take_exactly_as_long_one_is_the_best(tmp_path):
         run.change((name, 10_000, "write"), samples=samples)
     read = Tables.load(run.summarise().directory)
     rows = [read.cell(name, 10_000, "write") for name in run.backends]
-    assert [row["ratio_to_best"] == 1 for row in rows] == [False, True, True]
-    assert [row["outcome"] for row in rows] == ["different", "best", "tied"]
+    assert [row.ratio_to_best == 1 for row in rows] == [False, True, True]
+    assert [row.outcome for row in rows] == ["different", "best", "tied"]
 
 
 def test_rows_without_the_best_stay_as_they_are(tmp_path):
     run = Run(tmp_path, cutoffs=(10,), operations=("write",)).write().summarise()
-    summary, timings = (tables.read(name, tmp_path / f"{name}.csv") for name in ("summary", "timings"))
+    summary, timings = (tables.load(kind, tmp_path) for kind in (SummaryRow, TimingRow))
     columns = ("ratio_to_best", "ratio_to_best_low", "ratio_to_best_high", "outcome")
     bare = [{**row, **dict.fromkeys(columns)} for row in summary]
     copies = [dict(row) for row in bare]
     assert summarise.with_best(bare, timings) == summary
     assert bare == copies
-    assert run.backends == tuple(row["backend"] for row in summary)
+    assert run.backends == tuple(row.backend for row in summary)
 
 
 def test_what_is_apart_is_not_compared_with_the_best(tmp_path):
     run = Run(tmp_path, cutoffs=(10,), operations=("write", "read-warm")).write()
     run.change(("hdf5", 10, "write"), measuring_digest="other")
-    rows = {(row["backend"], row["operation"]): row for row in Tables.load(run.summarise().directory).summary}
-    assert rows["hdf5", "write"]["ratio_to_best"] is None
-    assert rows["hdf5", "write"]["outcome"] is None
-    assert rows["lmdb", "write"]["ratio_to_best"] == 1
+    rows = {(row.backend, row.operation): row for row in Tables.load(run.summarise().directory).summary}
+    assert rows["hdf5", "write"].ratio_to_best is None
+    assert rows["hdf5", "write"].outcome is None
+    assert rows["lmdb", "write"].ratio_to_best == 1
 
 
 @pytest.mark.parametrize("count", COUNTS)
@@ -197,9 +196,9 @@ def test_the_ranking_is_by_the_mean_of_what_the_table_says(runs, count):
     read = Tables.load(runs[count].directory)
     factors = {
         name: [
-            row["ratio_to_best"]
+            row.ratio_to_best
             for operation in read.operations
-            if (row := read.cell(name, CUTOFFS[-1], operation)) and row["outcome"] != answers.NEGLIGIBLE
+            if (row := read.cell(name, CUTOFFS[-1], operation)) and row.outcome != answers.NEGLIGIBLE
         ]
         for name in read.backends
     }
@@ -220,16 +219,16 @@ def test_the_ranking_is_by_the_mean_of_what_the_table_says(runs, count):
                 assert (name, CUTOFFS[-1], operation) == GAP
                 assert (text, colour) == (heat.NO_VALUE, "#ffffff")
                 continue
-            assert float(text.replace(",", "").removesuffix(" ?")) == pytest.approx(row["ratio_to_best"], rel=0.051)
-            assert (colour == heat.BEST) is (row["outcome"] in answers.WINNING)
+            assert float(text.replace(",", "").removesuffix(" ?")) == pytest.approx(row.ratio_to_best, rel=0.051)
+            assert (colour == heat.BEST) is (row.outcome in answers.WINNING)
     for operation in read.operations:
         rows_of = [row for name in read.backends if (row := read.cell(name, CUTOFFS[-1], operation))]
-        (best,) = [row for row in rows_of if row["ratio_to_best"] == 1]
+        (best,) = [row for row in rows_of if row.ratio_to_best == 1]
         assert shown_fields[ranking.BEST, wording.operation(operation)][0] == wording.seconds(
-            best["median_seconds"] / best["images"]
+            best.median_seconds / best.images
         )
         plain = float(shown_fields["plain file", wording.operation(operation)][0].replace(",", ""))
-        assert plain == pytest.approx(1 / best["ratio_to_baseline"], rel=0.051)
+        assert plain == pytest.approx(1 / best.ratio_to_baseline, rel=0.051)
 
 
 def test_who_lacks_an_operation_comes_after_those_that_lack_none(tmp_path):
@@ -304,13 +303,13 @@ def test_with_many_each_has_a_panel_and_the_others_are_grey(runs):
     titles = [axes.get_title(loc="left") for axes in figure.axes]
     assert titles == read.by_time("read-warm", 10_000)
     assert len(titles) == 22
-    seconds = [read.cell(name, 10_000, "read-warm")["median_seconds"] for name in titles]
+    seconds = [read.cell(name, 10_000, "read-warm").median_seconds for name in titles]
     assert seconds == sorted(seconds)
     for axes, name in zip(figure.axes, titles, strict=True):
         coloured = [line for line in axes.lines if line.get_color() == appearance.HIGHLIGHT]
         own = [line for line in coloured if not isnan(line.get_ydata()).any()]
         for line, operation in zip(own, ("read-warm", "read-cold"), strict=True):
-            expected = [read.cell(name, cutoff, operation)["median_seconds"] for cutoff in CUTOFFS]
+            expected = [read.cell(name, cutoff, operation).median_seconds for cutoff in CUTOFFS]
             assert line.get_ydata().tolist() == pytest.approx(expected)
         (others,) = [line for line in axes.lines if line.get_color() == multiples.OTHERS.color]
         heights = [value for value in others.get_ydata() if value == value]
@@ -347,20 +346,20 @@ def test_disk_and_memory_of_many_are_sorted_and_as_in_the_table(runs):
     read = Tables.load(runs[22].directory)
     apparent, allocated = figure_of(runs[22], "disk_usage").axes
     names = [label.get_text() for label in allocated.get_yticklabels()]
-    sizes = [read.store(name, 10_000)["allocated_bytes"] for name in names]
+    sizes = [read.store(name, 10_000).allocated_bytes for name in names]
     assert sizes == sorted(sizes)
     assert len(sizes) == 22
-    assert fields(apparent)["tar-png", "100"][0] == f"{read.store('tar-png', 100)['apparent_bytes_per_image']:,.0f}"
+    assert fields(apparent)["tar-png", "100"][0] == f"{read.store('tar-png', 100).apparent_bytes_per_image:,.0f}"
     memory, mapped = figure_of(runs[22], "memory").axes
     names = [label.get_text() for label in memory.get_yticklabels()]
     assert sorted(names) == sorted(MANY)
     assert [PEAKS[name] for name in names] == sorted(PEAKS.values())
     for name in names:
         text, colour = fields(memory)[name, "Write"]
-        assert text == wording.significant(read.cell(name, 10_000, "write")["peak_memory_bytes"] / 1e6)
+        assert text == wording.significant(read.cell(name, 10_000, "write").peak_memory_bytes / 1e6)
         assert colour != heat.BEST
         text, colour = fields(mapped)[name, "Read, warm"]
-        assert text == wording.significant(read.cell(name, 10_000, "read-warm")["peak_mapped_bytes"] / 1e6)
+        assert text == wording.significant(read.cell(name, 10_000, "read-warm").peak_mapped_bytes / 1e6)
         assert colour == "#ffffff"
 
 
@@ -402,7 +401,7 @@ def test_the_page_of_many_names_no_colours_and_folds_its_tables(many):
     assert names == Tables.load(many.directory).by_time("read-warm", 100_000)[:5]
     assert '<td class="number top"><a href="#cell-memmap-100000-read-warm">' in first
     read = Tables.load(many.directory)
-    winners = [read.cell(name, cutoff, "read-warm")["outcome"] for name in names for cutoff in many.cutoffs]
+    winners = [read.cell(name, cutoff, "read-warm").outcome for name in names for cutoff in many.cutoffs]
     assert first.count('class="number top"') == sum(outcome in answers.WINNING for outcome in winners) > 0
 
 

@@ -29,8 +29,8 @@ def groups_by_node(run: Run) -> dict[str, set[int]]:
     """The comparison groups that the cells of each node are in."""
     found: dict[str, set[int]] = {}
     for row in Tables.load(run.directory).summary:
-        node = json.loads((run.directory / row["record"]).read_text())["machine"]["node"]
-        found.setdefault(node, set()).add(row["comparison_group"])
+        node = json.loads((run.directory / row.record).read_text())["machine"]["node"]
+        found.setdefault(node, set()).add(row.comparison_group)
     return found
 
 

@@ -9,6 +9,7 @@ import pytest
 from scripts.common.errors import UserError
 from scripts.report import tables, wording
 from scripts.report.draw import captions
+from scripts.report.rows import SummaryRow
 from tests.support.page import Strict, browse, shown
 from tests.support.report_run import MORE_OPERATIONS, NFS, OPERATIONS, STORE, SYNTHETIC, Run
 
@@ -75,8 +76,8 @@ def test_marks_lead_to_rows_of_the_same_page(run):
         svg = (run.directory / "figures" / f"{name}.svg").read_text()
         assert len(found) == figure.count("<a ") == svg.count("<a ") > 0, name
     said = dict(found for figure in led for found in figure)
-    row = next(row for row in tables.read("summary", run.directory / "summary.csv") if row["median_seconds"])
-    place = f"cell-{row['backend']}-{row['cutoff_images']}-{row['operation']}"
+    row = next(row for row in tables.load(SummaryRow, run.directory) if row.median_seconds)
+    place = f"cell-{row.backend}-{row.cutoff_images}-{row.operation}"
     assert re.match(r"png; Write; 1 image: \d+ .s \(95 % interval \d+ to \d+ .s\)$", said[place])
     assert "; 100 images: " in said["store-png-100"]
     assert said["store-png-100"].endswith(" allocated")
@@ -92,8 +93,8 @@ def test_costs_and_latencies_stand_in_the_row_of_a_cell(run):
     row = row_of(run.text, "cell-lmdb-100-random-cold")
     (cell,) = [
         row
-        for row in tables.read("summary", run.directory / "summary.csv")
-        if (row["backend"], row["cutoff_images"], row["operation"]) == ("lmdb", 100, "random-cold")
+        for row in tables.load(SummaryRow, run.directory)
+        if (row.backend, row.cutoff_images, row.operation) == ("lmdb", 100, "random-cold")
     ]
     for name, words in {"p50": "p50", "p90": "p90", "p99": "p99"}.items():
         assert f"{words} {cell[f'latency_{name}_seconds'] * 1e6:.0f} " in row

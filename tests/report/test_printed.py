@@ -13,10 +13,12 @@ from matplotlib.colors import to_hex
 
 from scripts.report import printed, wording
 from scripts.report.compare import answers, corrections
+from scripts.report.compare.comparison import Results
 from scripts.report.draw import heat, style
 from scripts.report.estimates import DIFFERENT, UNDECIDED
 from scripts.report.figures import ranking
-from scripts.report.tables import Tables
+from scripts.report.rows import TimingRow
+from scripts.report.tables import Tables, load
 from tests.support.report_run import Run
 
 UNITS = {"s": 1.0, "ms": 1e-3, "µs": 1e-6, "ns": 1e-9}
@@ -117,15 +119,13 @@ def test_the_ratios_of_the_ranking_are_quotients_of_what_is_printed(tables):
         for y, name in enumerate(names[1:-1], start=1):
             row = tables.cell(name, 100_000, operation)
             ratio = re.match(r"[\d.,]+", texts[x, y])[0]
-            quotient = row["seconds_per_image"] / (float(number) * UNITS[unit])
+            quotient = row.seconds_per_image / (float(number) * UNITS[unit])
             assert float(ratio) == pytest.approx(quotient, rel=0.06), (operation, name)
-            assert ("?" in texts[x, y]) is (row["outcome"] == UNDECIDED)
+            assert ("?" in texts[x, y]) is (row.outcome == UNDECIDED)
 
 
 def test_no_element_with_the_winners_class_is_anything_else(page, tables):
-    outcomes = {
-        f"cell-{row['backend']}-{row['cutoff_images']}-{row['operation']}": row["outcome"] for row in tables.summary
-    }
+    outcomes = {f"cell-{row.backend}-{row.cutoff_images}-{row.operation}": row.outcome for row in tables.summary}
     top = re.findall(r'<td class="number top"><a href="#(cell-[^"]+)">', page)
     other = re.findall(r'<td class="number"><a href="#(cell-[^"]+)">', page)
     assert top
@@ -153,7 +153,7 @@ def test_no_field_of_the_ranking_has_the_winners_colour_and_another_outcome(tabl
             cell = (names[y], 100_000, OPERATIONS[x - 1])
             green |= {cell} if to_hex(patch.get_facecolor()) == heat.BEST else set()
             hatched |= {cell} if patch.get_hatch() else set()
-    outcomes = {cell: tables.cell(*cell)["outcome"] for cell in green | hatched}
+    outcomes = {cell: tables.cell(*cell).outcome for cell in green | hatched}
     assert {outcomes[cell] for cell in green} <= set(answers.WINNING)
     assert {outcomes[cell] for cell in hatched} == {UNDECIDED}
     assert NOISY in hatched
@@ -161,28 +161,28 @@ def test_no_field_of_the_ranking_has_the_winners_colour_and_another_outcome(tabl
 
 def test_the_time_of_a_slow_job_is_corrected_and_what_was_measured_stands_beside(page, tables):
     row = tables.cell(*SLOW)
-    assert row["corrected"]
-    assert row["raw_median_seconds"] == pytest.approx(1.7 * row["median_seconds"], rel=0.03)
-    assert row["pace"] == pytest.approx(1.7, rel=0.03)
-    assert f"corrected, measured {wording.seconds(row['raw_median_seconds'])}" in page
+    assert row.corrected
+    assert row.raw_median_seconds == pytest.approx(1.7 * row.median_seconds, rel=0.03)
+    assert row.pace == pytest.approx(1.7, rel=0.03)
+    assert f"corrected, measured {wording.seconds(row.raw_median_seconds)}" in page
 
 
 def test_outliers_of_a_plain_file_leave_nothing_open_and_are_said(page, tables):
     row = tables.cell(*JUMPED)
-    assert (row["corrected"], row["outcome"]) == (False, DIFFERENT)
-    assert 3.7 < row["ratio_to_best_low"] < row["ratio_to_best"] < row["ratio_to_best_high"] < 4.3
-    assert "the plain file took up to 5." in row["disturbances"]
-    assert "in 2 of 10 blocks" in row["disturbances"]
-    assert "effect: " in row["disturbances"]
-    assert unescape(row["disturbances"]) in unescape(page)
+    assert (row.corrected, row.outcome) == (False, DIFFERENT)
+    assert 3.7 < row.ratio_to_best_low < row.ratio_to_best < row.ratio_to_best_high < 4.3
+    assert "the plain file took up to 5." in row.disturbances
+    assert "in 2 of 10 blocks" in row.disturbances
+    assert "effect: " in row.disturbances
+    assert unescape(row.disturbances) in unescape(page)
 
 
 def test_what_is_undecided_says_its_interval_and_what_would_decide_it(page, tables):
     row = tables.cell(*NOISY)
-    assert row["outcome"] == UNDECIDED
-    said = wording.undecided(row["ratio_to_best"], row["ratio_to_best_low"], row["ratio_to_best_high"])
+    assert row.outcome == UNDECIDED
+    said = wording.undecided(row.ratio_to_best, row.ratio_to_best_low, row.ratio_to_best_high)
     assert f"undecided: {said}" in page
-    leader = next(name for name in MICROSECONDS if tables.cell(name, *NOISY[1:])["outcome"] == answers.BEST)
+    leader = next(name for name in MICROSECONDS if tables.cell(name, *NOISY[1:]).outcome == answers.BEST)
     command = f"python scripts again {leader}/100000/batch-warm {NOISY[0]}/100000/batch-warm --seconds 8"
     assert f"<code>{command}</code>" in page
     assert "<code>budget_seconds</code> (2 here) or <code>minimum_samples</code>" in page
@@ -201,28 +201,25 @@ def test_what_would_decide_it_finds_the_results_of_a_quick_run(run, page):
 def test_times_of_drawn_images_are_those_of_one(page, tables, times):
     """Of 100,000 images 2,000 are drawn: no time of 2,000 is printed under 100,000."""
     row = tables.cell("memmap", 100_000, "batch-warm")
-    assert row["images"] == 2000
-    assert times["cell-memmap-100000-batch-warm"] == pytest.approx(row["median_seconds"] / 2000, rel=0.01)
-    total = wording.seconds(row["median_seconds"])
+    assert row.images == 2000
+    assert times["cell-memmap-100000-batch-warm"] == pytest.approx(row.median_seconds / 2000, rel=0.01)
+    total = wording.seconds(row.median_seconds)
     places = re.findall(rf".{{60}}>{re.escape(total)}<", page)
     assert not places
     assert printed.time(tables, row).endswith(" an image")
     assert printed.time(tables, tables.cell("memmap", 100_000, "write")) == wording.seconds(
-        tables.cell("memmap", 100_000, "write")["median_seconds"]
+        tables.cell("memmap", 100_000, "write").median_seconds
     )
 
 
 def test_at_ten_images_nobody_wins(page, tables):
-    assert {row["outcome"] for row in tables.summary if row["cutoff_images"] == 10} == {answers.NEGLIGIBLE}
+    assert {row.outcome for row in tables.summary if row.cutoff_images == 10} == {answers.NEGLIGIBLE}
     assert page.count("whichever is handiest</span>") == 2 * len(OPERATIONS)
 
 
 def test_summary_and_samples_give_the_same_times(run, tables):
     """The page computes ratios from the samples, and prints times from the summary."""
-    from scripts.report import tables as files
-    from scripts.report.compare.comparison import Results
-
-    found = Results(tables, files.read("timings", run.directory / "timings.csv"))
+    found = Results(tables, load(TimingRow, run.directory))
     for cell, timed in found.times.items():
-        assert timed.estimate.median == tables.cell(*cell)["median_seconds"]
+        assert timed.estimate.median == tables.cell(*cell).median_seconds
     assert isinstance(found.times[SLOW], corrections.Timed)

@@ -176,7 +176,7 @@ def test_nobody_wins_below_ten_milliseconds(tmp_path):
     assert few == "whichever is handiest every store needs 9.00 ms at most for all images"
     assert many.startswith("a 1.00 ms next b: 11.0 ")
     read = Tables.load(tmp_path)
-    outcomes = {n: {read.cell(name, n, "read-warm")["outcome"] for name in "ab"} for n in (100, 1000)}
+    outcomes = {n: {read.cell(name, n, "read-warm").outcome for name in "ab"} for n in (100, 1000)}
     assert outcomes == {100: {"negligible"}, 1000: {"best", "different"}}
 
 
@@ -184,7 +184,7 @@ def test_the_ten_milliseconds_are_those_of_all_images(tmp_path):
     """Of 100,000 images 2,000 are drawn in 1 ms: all of them are 50 ms."""
     run = Run(tmp_path, ("a", "b"), (100_000,), ("batch-warm",), seconds=lambda *_: 1e-3, noise=0)
     read = Tables.load(run.write().summarise().directory)
-    assert read.cell("a", 100_000, "batch-warm")["outcome"] == "best"
+    assert read.cell("a", 100_000, "batch-warm").outcome == "best"
 
 
 def test_a_quick_page_says_that_quick_leaves_things_out(tmp_path):

@@ -2,12 +2,15 @@
 
 import csv
 import json
+from dataclasses import fields, replace
 from datetime import datetime, timedelta
+from typing import get_type_hints
 
 import pytest
 
 from scripts.common.errors import UserError
 from scripts.report import tables
+from scripts.report.rows import KINDS, BuiltRow, MeasuredRow, TimingRow
 from scripts.report.tables import Tables
 from tests.support.report_run import NFS, REAL, Run
 
@@ -26,10 +29,10 @@ def load(run):
 def test_every_cell_has_a_row_in_the_order_of_the_config(run):
     run.backends = ("lmdb", "png", "hdf5")
     read = load(run.summarise())
-    assert [row["backend"] for row in read.summary] == [name for name in run.backends for _ in range(4)]
+    assert [row.backend for row in read.summary] == [name for name in run.backends for _ in range(4)]
     assert read.backends == list(run.backends)
     assert len(read.disk_usage) == 6
-    assert {row["comparison_group"] for row in read.summary} == {1}
+    assert {row.comparison_group for row in read.summary} == {1}
 
 
 def test_summary_holds_what_the_samples_say(run):
@@ -44,22 +47,22 @@ def test_summary_holds_what_the_samples_say(run):
     run.change(("png", 10, "write"), samples=samples)
     run.backends = ("png",)
     row = load(run.summarise()).cell("png", 10, "write")
-    assert row["median_seconds"] == 0.4
-    assert (row["interval_low_seconds"], row["interval_high_seconds"]) == (0.1, 0.7)
-    assert row["images_per_second"] == pytest.approx(25)
-    assert row["megabytes_per_second"] == pytest.approx(25 * 3072 / 1e6)
-    assert row["baseline_median_seconds"] == 0.2
-    assert (row["ratio_low"], row["ratio_to_baseline"], row["ratio_high"]) == pytest.approx((0.5, 2, 3.5))
-    assert (row["raw_median_seconds"], row["raw_baseline_median_seconds"]) == (0.4, 0.2)
-    assert (row["samples"], row["blocks"]) == (7, 7)
+    assert row.median_seconds == 0.4
+    assert (row.interval_low_seconds, row.interval_high_seconds) == (0.1, 0.7)
+    assert row.images_per_second == pytest.approx(25)
+    assert row.megabytes_per_second == pytest.approx(25 * 3072 / 1e6)
+    assert row.baseline_median_seconds == 0.2
+    assert (row.ratio_low, row.ratio_to_baseline, row.ratio_high) == pytest.approx((0.5, 2, 3.5))
+    assert (row.raw_median_seconds, row.raw_baseline_median_seconds) == (0.4, 0.2)
+    assert (row.samples, row.blocks) == (7, 7)
 
 
 def test_disk_usage_is_the_manifests(run):
     row = load(run.summarise()).store("png", 10)
     manifest = json.loads((run.directory / "stores/png/10/manifest.json").read_text())
-    assert row["apparent_bytes"] == manifest["apparent_bytes"]
-    assert row["allocated_ratio_to_raw"] == pytest.approx(manifest["allocated_bytes"] / 30_720)
-    assert row["file_system"] == "ext4"
+    assert row.apparent_bytes == manifest["apparent_bytes"]
+    assert row.allocated_ratio_to_raw == pytest.approx(manifest["allocated_bytes"] / 30_720)
+    assert row.file_system == "ext4"
 
 
 def test_columns_are_the_documented_ones(run):
@@ -76,10 +79,10 @@ def test_columns_are_the_documented_ones(run):
 )
 def test_a_field_outside_the_schema_is_refused(run, column, value):
     rows = load(run.summarise()).summary
-    tables.check("summary", rows)
-    rows[3][column] = value
+    tables.check(rows)
+    rows[3] = replace(rows[3], **{column: value})
     with pytest.raises(ValueError, match=f"row 4, column {column}"):
-        tables.check("summary", rows)
+        tables.check(rows)
 
 
 def test_a_table_of_another_version_is_refused(run):
@@ -179,7 +182,7 @@ def test_the_latest_of_equal_groups_counts_whatever_the_clock_on_the_wall_said(r
     for path in set_back(run, 3600, after=6):
         path.write_text(json.dumps({**json.loads(path.read_text()), "measuring_digest": "feedfacecafe0002"}))
     summary = load(run.summarise()).summary
-    assert {row["comparison_group"] for row in summary if row["measuring_digest"] == "feedfacecafe0002"} == {1}
+    assert {row.comparison_group for row in summary if row.measuring_digest == "feedfacecafe0002"} == {1}
 
 
 def test_jobs_that_meet_without_a_gap_do_not_overlap(run):
@@ -199,22 +202,22 @@ def test_samples_of_an_unverified_state_are_kept_but_not_summarised(run):
     run.change(("lmdb", 1, "read-warm"), samples=other)
     read = load(run.summarise())
     row = read.cell("png", 1, "read-warm")
-    assert row["samples"] == run.samples - 2
-    assert row["interval_high_seconds"] < 1
-    timings = tables.read("timings", run.directory / "timings.csv")
-    kept = [row for row in timings if (row["backend"], row["cutoff_images"], row["seconds"]) == ("png", 1, 99.0)]
+    assert row.samples == run.samples - 2
+    assert row.interval_high_seconds < 1
+    timings = tables.load(TimingRow, run.directory)
+    kept = [row for row in timings if (row.backend, row.cutoff_images, row.seconds) == ("png", 1, 99.0)]
     assert len(kept) == 4
-    gap = next(row for row in read.summary if (row["backend"], row["operation"]) == ("lmdb", "read-warm"))
-    assert (gap["status"], gap["median_seconds"]) == ("gap", None)
-    assert "none of its 10 samples" in gap["gap_reason"]
+    gap = next(row for row in read.summary if (row.backend, row.operation) == ("lmdb", "read-warm"))
+    assert (gap.status, gap.median_seconds) == ("gap", None)
+    assert "none of its 10 samples" in gap.gap_reason
 
 
 def test_a_gap_has_a_row_with_its_reason_and_no_zero(run):
     run.gaps[("lmdb", 10, "write")] = "no room"
     read = load(run.write().summarise())
     assert read.cell("lmdb", 10, "write") is None
-    row = next(row for row in read.summary if row["status"] == "gap")
-    assert (row["backend"], row["gap_reason"], row["median_seconds"], row["samples"]) == ("lmdb", "no room", None, 0)
+    row = next(row for row in read.summary if row.status == "gap")
+    assert (row.backend, row.gap_reason, row.median_seconds, row.samples) == ("lmdb", "no room", None, 0)
 
 
 def test_a_missing_manifest_is_an_error_unless_the_store_is_a_gap(run):
@@ -236,7 +239,7 @@ def test_stale_records_stand_apart(run, what):
     other = others.get(what)
     run.change(("png", 1, "write"), **{what: {**record[what], **other} if other else "other"})
     read = load(run.summarise())
-    groups = {(row["backend"], row["cutoff_images"], row["operation"]): row["comparison_group"] for row in read.summary}
+    groups = {(row.backend, row.cutoff_images, row.operation): row.comparison_group for row in read.summary}
     assert groups.pop(("png", 1, "write")) == 2
     assert set(groups.values()) == {1}
     assert read.cell("png", 1, "write") is None
@@ -249,7 +252,7 @@ def test_a_record_whose_samples_were_taken_otherwise_stands_apart(tmp_path, what
     settings = json.loads(run.record_path("png", 1000, "batch-cold").read_text())["settings"]
     other = {"eviction": "drop_caches"} if what == "eviction" else {"settings": {**settings, "batch_size": 8}}
     run.change(("png", 1000, "batch-cold"), **other)
-    groups = {(row["backend"], row["operation"]): row["comparison_group"] for row in load(run.summarise()).summary}
+    groups = {(row.backend, row.operation): row.comparison_group for row in load(run.summarise()).summary}
     assert groups.pop(("png", "batch-cold")) == 2
     assert set(groups.values()) == {1}
     assert "size of a batch" in run.draw("read_time_log").page("read_time_log")
@@ -261,13 +264,39 @@ def test_the_larger_group_is_the_main_one_and_of_equals_the_later(run):
         run.change(("png", 1, operation), measuring_digest="older")
     later = {(1, "write"): 2, (1, "read-warm"): 2, (10, "write"): 1, (10, "read-warm"): 1}
     rows = load(run.summarise()).summary
-    assert {(row["cutoff_images"], row["operation"]): row["comparison_group"] for row in rows} == later
+    assert {(row.cutoff_images, row.operation): row.comparison_group for row in rows} == later
     run.change(("png", 10, "write"), measuring_digest="older")
     rows = load(run.summarise()).summary
-    assert {row["operation"] for row in rows if row["comparison_group"] == 2} == {"read-warm"}
+    assert {row.operation for row in rows if row.comparison_group == 2} == {"read-warm"}
 
 
 def test_the_same_records_give_the_same_bytes(run):
     names = ("timings.csv", "summary.csv", "disk_usage.csv")
     first = {name: (run.summarise().directory / name).read_bytes() for name in names}
     assert first == {name: (run.summarise().directory / name).read_bytes() for name in names}
+
+
+@pytest.mark.parametrize("kind", [*KINDS, MeasuredRow, BuiltRow])
+def test_a_row_has_the_fields_that_its_table_documents(kind):
+    python = {"string": str, "integer": int, "number": float, "boolean": bool}
+    documented = tables.columns(kind.TABLE)
+    assert [field.name for field in fields(kind)] == list(documented)
+    for name, annotation in get_type_hints(kind).items():
+        if name in documented:
+            rule = documented[name]
+            assert annotation in (python[rule["type"]], python[rule["type"]] | None), name
+            never_empty = kind in (MeasuredRow, BuiltRow) and name in kind.__annotations__
+            assert (annotation == python[rule["type"]] | None) is (rule.get("optional", False) and not never_empty)
+
+
+def test_a_measured_cell_without_its_time_is_refused(run):
+    path = run.summarise().directory / "summary.csv"
+    with path.open() as file:
+        lines = list(csv.DictReader(file))
+    with path.open("w") as file:
+        writer = csv.DictWriter(file, list(lines[0]))
+        writer.writeheader()
+        writer.writerows([*lines[:2], lines[2] | {"median_seconds": ""}])
+    (run.directory / "tables.json").unlink()
+    with pytest.raises(UserError, match="row 3, column median_seconds: None may not be empty"):
+        load(run)

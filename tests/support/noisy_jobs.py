@@ -6,9 +6,10 @@ import numpy as np
 
 from scripts.measure.settings import Settings
 from scripts.measure.stopping import block, enough
-from scripts.report.compare.comparison import CellName, Results
+from scripts.report.compare.comparison import Results
 from scripts.report.compare.corrections import Job
-from scripts.report.tables import Tables
+from scripts.report.rows import CellName, MeasuredRow, TimingRow
+from scripts.report.tables import Tables, columns
 
 SETTINGS = Settings()
 OUTLIERS = 0.03
@@ -64,30 +65,32 @@ def job(
 def results(jobs: dict[CellName, Job], machine: str = "machine") -> Results:
     """What the tables of these jobs hold, as far as comparing needs it."""
     summary = [
-        {
-            **_cell(name),
-            **{"machine": machine, "image_set": "images", "distinct_images": name[1], "images": name[1]},
-            **{
+        MeasuredRow(
+            **_empty(MeasuredRow.TABLE, name)
+            | {
+                "machine": machine,
+                "image_set": "images",
+                "distinct_images": name[1],
+                "images": name[1],
                 "status": "measured",
-                "disturbances": None,
                 "measuring_digest": "code",
-                "eviction": None,
                 "threads": 1,
-                "batch_size": None,
                 "median_seconds": float(np.median(job.seconds)),
-            },
-        }
+            }
+        )
         for name, job in jobs.items()
     ]
     timings = [
-        {
-            **_cell(name),
-            "subject": subject,
-            "seconds": seconds,
-            "state_verified": True,
-            "block": number,
-            "started_seconds": 0.0,
-        }
+        TimingRow(
+            **_empty(TimingRow.TABLE, name)
+            | {
+                "subject": subject,
+                "seconds": seconds,
+                "state_verified": True,
+                "block": number,
+                "started_seconds": 0.0,
+            }
+        )
         for name, job in jobs.items()
         for number, samples in enumerate(zip(job.seconds, job.baseline, strict=True))
         for subject, seconds in zip(("backend", "baseline"), samples, strict=True)
@@ -95,7 +98,8 @@ def results(jobs: dict[CellName, Job], machine: str = "machine") -> Results:
     return Results(Tables(summary, [], []), timings)
 
 
-def _cell(name: CellName) -> dict:
+def _empty(table: str, name: CellName) -> dict:
+    """The fields of a row that say which cell it is; all others are empty."""
     backend, cutoff, operation = name
-    way = {"processes": 1, "start_method": None, "comparison_group": 1}
-    return {"backend": backend, "cutoff_images": cutoff, "operation": operation, **way}
+    own = {"backend": backend, "cutoff_images": cutoff, "operation": operation}
+    return dict.fromkeys(columns(table)) | own | {"processes": 1, "comparison_group": 1}

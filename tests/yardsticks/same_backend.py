@@ -15,6 +15,7 @@ from pathlib import Path
 
 from scripts.report import tables
 from scripts.report.compare.comparison import Results
+from scripts.report.rows import TimingRow
 from scripts.report.tables import Tables
 from tests.support.checkout import CHECKOUT, SNAKEMAKE, copied
 
@@ -82,7 +83,7 @@ def run(directory: Path, images: str) -> Results:
     if done.returncode:
         sys.exit(f"{done.stderr[-3000:]}\nthe run in {directory} has failed")
     results = directory / "results"
-    return Results(Tables.load(results), tables.read("timings", results / "timings.csv"))
+    return Results(Tables.load(results), tables.load(TimingRow, results))
 
 
 def main() -> int:

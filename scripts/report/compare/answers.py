@@ -126,8 +126,8 @@ def fastest(results: Results, operation: str, cutoff: int) -> Answer | None:
     row = tables.cell(order[0], cutoff, operation)
     handled = "one image" if one_image(operation) else "all images"
     to_baseline = None
-    if row["ratio_to_baseline"] is not None:
-        to_baseline = Ratio(row["ratio_to_baseline"], row["ratio_low"], row["ratio_high"], row["interval_kind"])
+    if row.ratio_to_baseline is not None:
+        to_baseline = Ratio(row.ratio_to_baseline, row.ratio_low, row.ratio_high, row.interval_kind)
     return Answer(
         cutoff,
         order[0],
@@ -142,7 +142,7 @@ def fastest(results: Results, operation: str, cutoff: int) -> Answer | None:
 def _smallest(results: Results, measure: str, cutoff: int) -> Answer | None:
     rows = {name: results.tables.store(name, cutoff) for name in results.tables.backends}
     # Some file systems don't tell what is allocated: no value, then, rather than nothing.
-    sizes = {name: row[measure] for name, row in rows.items() if row and row[measure]}
+    sizes = {name: size for name, row in rows.items() if row and (size := row.size(measure))}
     if not sizes or (measure == "allocated_bytes" and not results.tables.allocated_decides):
         return None
     order = sorted(sizes, key=sizes.__getitem__)

@@ -16,7 +16,7 @@ from scripts.report.compare.answers import MEASURES
 from scripts.report.compare.article import KILOBYTES
 from scripts.report.compare.comparison import Results
 from scripts.report.estimates import DIFFERENT, TIED, UNDECIDED, Ratio
-from scripts.report.tables import Row
+from scripts.report.rows import MeasuredRow
 
 CONFIRMED, REFUTED, DEPENDS, NOT_MEASURED = "confirmed", "refuted", "depends", "not measured"
 PNG, LMDB, HDF5 = "png", "lmdb", "hdf5"
@@ -64,7 +64,7 @@ def _single_image_disk(results: Results) -> Verdict:
     found, holds = [], []
     for measure in MEASURES:
         rows = {name: results.tables.store(name, 1) for name in ARTICLE_BACKENDS}
-        sizes = {name: row[measure] for name, row in rows.items() if row and row[measure]}
+        sizes = {name: size for name, row in rows.items() if row and (size := row.size(measure))}
         if len(sizes) < len(ARTICLE_BACKENDS):
             return _missing(results, cutoff=1)
         holds.append(_all(_more(results.size_ratio(measure, 1, LMDB, name)) for name in (PNG, HDF5)))
@@ -136,13 +136,13 @@ def _epoch(results: Results) -> Verdict:
 
 def _large_images(results: Results) -> Verdict:
     for cutoff in reversed(results.tables.cutoffs):
-        rows = {name: results.tables.store(name, cutoff) for name in (LMDB, HDF5)}
-        if not all(row and row["allocated_bytes"] for row in rows.values()):
+        lmdb, hdf5 = (results.tables.store(name, cutoff) for name in (LMDB, HDF5))
+        if not (lmdb and hdf5 and lmdb.allocated_ratio_to_raw and hdf5.allocated_ratio_to_raw):
             continue
-        pixels = rows[LMDB]["apparent_bytes_per_image"] / rows[LMDB]["apparent_ratio_to_raw"]
+        pixels = lmdb.apparent_bytes_per_image / lmdb.apparent_ratio_to_raw
         if pixels < LARGE_PIXELS:
             return Verdict(NOT_MEASURED, f"The images of this run have {wording.size(pixels)} of pixels each.")
-        ratios = {name: row["allocated_ratio_to_raw"] for name, row in rows.items()}
+        ratios = {LMDB: lmdb.allocated_ratio_to_raw, HDF5: hdf5.allocated_ratio_to_raw}
         numbers = wording.join(f"{name} {wording.times(ratio)}" for name, ratio in ratios.items())
         much_larger = ratios[LMDB] > MUCH_LARGER * ratios[HDF5]
         return _verdict([much_larger], f"Allocated bytes over raw pixels: {numbers}.")
@@ -153,21 +153,21 @@ def _processes(results: Results) -> Verdict:
     cutoff, rows = _most_processes(results, LMDB)
     if not rows:
         return _missing(results, WORKERS, backends=(LMDB,))
-    holds = [_beyond(row["efficiency_low"], row["efficiency_high"], AS_FAST) for row in rows]
+    holds = [_beyond(row.efficiency_low, row.efficiency_high, AS_FAST) for row in rows]
     evidence = f"{_shared(LMDB, cutoff, rows)} Readers beside a writer were not measured."
     return _verdict(holds, evidence, "how the processes are started")
 
 
 def _serialised(results: Results) -> Verdict:
     cutoff, rows = _most_processes(results, HDF5)
-    rows = [row for row in rows if row["start_method"] == SPAWN]
+    rows = [row for row in rows if row.start_method == SPAWN]
     if not rows:
         return _missing(results, WORKERS, backends=(HDF5,))
     store = results.tables.store(HDF5, cutoff)
     file_system = store["file_system"] if store else None
     if file_system in PARALLEL_FILE_SYSTEMS:
         return Verdict(NOT_MEASURED, f"The stores are on {file_system}, a parallel file system.")
-    ends = [(row["processes"] * row["efficiency_low"], row["processes"] * row["efficiency_high"]) for row in rows]
+    ends = [(row.processes * row.efficiency_low, row.processes * row.efficiency_high) for row in rows]
     faster = [_beyond(low, high, HARDLY_FASTER) for low, high in ends]
     where = f" The stores are on {file_system}." if file_system else ""
     return _verdict([None if found is None else not found for found in faster], _shared(HDF5, cutoff, rows) + where)
@@ -263,16 +263,21 @@ def _beyond(low: float, high: float, limit: float) -> bool | None:
     return True if low >= limit else False if high < limit else None
 
 
-def _apart(write: Row, read: Row, *, factor: bool = False) -> tuple[float, float, float]:
+def _apart(write: MeasuredRow, read: MeasuredRow, *, factor: bool = False) -> tuple[float, float, float]:
     """How far writing and reading are apart (s, or as a factor): the least, the typical and the most that the
     intervals of both medians allow."""
-    names = ("interval_low_seconds", "median_seconds", "interval_high_seconds")
-    (least, typical, most), (low, median, high) = sorted(
-        (tuple(row[name] for name in names) for row in (write, read)), key=lambda ends: ends[1]
-    )
+    short, long = sorted((write, read), key=lambda row: row.median_seconds)
     if factor:
-        return max(1.0, low / most), median / typical, high / least
-    return max(0.0, low - most), median - typical, high - least
+        return (
+            max(1.0, long.interval_low_seconds / short.interval_high_seconds),
+            long.median_seconds / short.median_seconds,
+            long.interval_high_seconds / short.interval_low_seconds,
+        )
+    return (
+        max(0.0, long.interval_low_seconds - short.interval_high_seconds),
+        long.median_seconds - short.median_seconds,
+        long.interval_high_seconds - short.interval_low_seconds,
+    )
 
 
 def _largest(name: str, found: dict[str, tuple[float, float, float]]) -> bool | None:
@@ -284,28 +289,29 @@ def _largest(name: str, found: dict[str, tuple[float, float, float]]) -> bool | 
     return False if any(high < least for least, _, _ in others) else None
 
 
-def _most_processes(results: Results, backend: str) -> tuple[int, list[Row]]:
+def _most_processes(results: Results, backend: str) -> tuple[int, list[MeasuredRow]]:
     """The largest cutoff that several processes read, and its row with most processes for each way of starting them."""
     for cutoff in reversed(results.tables.cutoffs):
         shared = [
             row
             for row in results.tables.ways(backend, cutoff, WORKERS)
-            if row["processes"] > 1 and row["efficiency"] is not None
+            if row.processes > 1 and row.efficiency is not None
         ]
         if shared:
-            ordered = sorted(shared, key=lambda row: row["processes"])
-            return cutoff, list({row["start_method"]: row for row in ordered}.values())
+            ordered = sorted(shared, key=lambda row: row.processes)
+            return cutoff, list({row.start_method: row for row in ordered}.values())
     return 0, []
 
 
-def _shared(backend: str, cutoff: int, rows: list[Row]) -> str:
+def _shared(backend: str, cutoff: int, rows: list[MeasuredRow]) -> str:
     """How much faster several processes read than one, in words."""
     said = []
     for row in rows:
-        rate, low, high = (row["processes"] * row[name] for name in ("efficiency", "efficiency_low", "efficiency_high"))
+        ends = (row.efficiency, row.efficiency_low, row.efficiency_high)
+        rate, low, high = (row.processes * efficiency for efficiency in ends)
         said.append(
-            f"{row['processes']} processes ({row['start_method']}) read {wording.times(rate)} as fast as one "
-            f"({row['interval_kind']} {wording.times_between(low, high)})"
+            f"{row.processes} processes ({row.start_method}) read {wording.times(rate)} as fast as one "
+            f"({row.interval_kind} {wording.times_between(low, high)})"
         )
     return f"From {backend} with {wording.images(cutoff)}, {wording.join(said)}."
 

@@ -15,12 +15,8 @@ from scripts.report import estimates, wording
 from scripts.report.compare import corrections
 from scripts.report.compare.corrections import Job, Timed
 from scripts.report.estimates import EXACT, NOTICEABLE_SECONDS, Ratio
-from scripts.report.tables import MAIN_GROUP, Row, Tables
-
-CellName = tuple[str, int, str]
-"""Backend, cutoff (images) and operation."""
-Way = tuple[int, str | None]
-"""How the work was shared: among how many processes, and how they were started."""
+from scripts.report.rows import CellName, TimingRow, Way
+from scripts.report.tables import MAIN_GROUP, Tables
 
 FIRST_IMAGE = "first-image"
 EPOCHS = ("batch-warm", "random-warm", "read-warm")
@@ -92,7 +88,7 @@ class Results:
     """The comparable cells of a run: summary, disk usage and the samples behind them."""
 
     tables: Tables
-    timings: list[Row]
+    timings: list[TimingRow]
 
     @cached_property
     def jobs(self) -> dict[CellName, Job]:
@@ -114,7 +110,7 @@ class Results:
     def seconds(self, backend: str, cutoff: int, operation: str) -> float | None:
         """Median time (s) of a cell, None for a gap."""
         row = self.tables.cell(backend, cutoff, operation)
-        return row and row["median_seconds"]
+        return row and row.median_seconds
 
     def ratio(self, operation: str, cutoff: int, one: str, other: str) -> Ratio | None:
         """How many times as long `one` takes as `other`; None where either wasn't measured."""
@@ -132,15 +128,16 @@ class Results:
     def slowest(self, operation: str, cutoff: int) -> float | None:
         """The time (s) for all images of the slowest store; None where nobody was measured."""
         rows = [row for name in self.tables.backends if (row := self.tables.cell(name, cutoff, operation))]
-        times = [row["median_seconds"] * (1 if one_image(operation) else cutoff / row["images"]) for row in rows]
+        times = [row.median_seconds * (1 if one_image(operation) else cutoff / row.images) for row in rows]
         return max(times, default=None)
 
     def size_ratio(self, measure: str, cutoff: int, one: str, other: str) -> Ratio | None:
         """How many times as many bytes (`apparent_bytes` or `allocated_bytes`) `one` takes as `other`."""
         first, second = (self.tables.store(backend, cutoff) for backend in (one, other))
-        if not (first and second and first[measure] and second[measure]):
+        sizes = [store.size(measure) if store else None for store in (first, second)]
+        if not all(sizes):
             return None
-        value = first[measure] / second[measure]
+        value = sizes[0] / sizes[1]
         return Ratio(value, value, value, EXACT)
 
     def seconds_of_all(self, backend: str, cutoff: int, operation: str) -> list[float] | None:
@@ -154,7 +151,7 @@ class Results:
         time = self.times.get((backend, cutoff, operation))
         if not time:
             return None
-        scale = cutoff / self.tables.cell(backend, cutoff, operation)["images"]
+        scale = cutoff / self.tables.cell(backend, cutoff, operation).images
         return replace(time, seconds=[scale * seconds for seconds in time.seconds])
 
     def crossovers(self) -> list[Crossover]:
@@ -241,29 +238,20 @@ class Results:
         """What was sampled of each cell of the main group, in each way of sharing the work."""
         found = defaultdict(list)
         for row in self.timings:
-            name = _name(row)
-            if row["comparison_group"] == MAIN_GROUP and self.tables.cell(*name):
-                found[name, _way(row)].append(row)
+            if row.comparison_group == MAIN_GROUP and self.tables.cell(*row.cell):
+                found[row.cell, row.way].append(row)
         jobs = {key: Job.of(rows) for key, rows in found.items()}
         return {key: job for key, job in jobs.items() if job.seconds}
 
     @cached_property
     def _own_ways(self) -> dict[CellName, Way]:
         """Each of these cells, with its own way of sharing the work."""
-        return {name: way for name, way in self._jobs if way == _way(self.tables.cell(*name))}
+        return {name: way for name, way in self._jobs if way == self.tables.cell(*name).way}
 
 
 def one_image(operation: str) -> bool:
     """Whether an operation handles one image, however many there are."""
     return operation.startswith(FIRST_IMAGE)
-
-
-def _name(row: Row) -> CellName:
-    return row["backend"], row["cutoff_images"], row["operation"]
-
-
-def _way(row: Row) -> Way:
-    return row["processes"], row["start_method"]
 
 
 def _about(images: float) -> int:

@@ -31,10 +31,11 @@ from scripts.common.errors import UserError
 from scripts.measure.stopping import CONFIDENCE
 from scripts.report import estimates, tables, wording
 from scripts.report.compare import corrections
-from scripts.report.compare.comparison import CellName, Results
+from scripts.report.compare.comparison import Results
 from scripts.report.compare.corrections import Job, Timed
 from scripts.report.estimates import DIFFERENT, RANGE, TIED, UNDECIDED, Ratio
-from scripts.report.tables import Row, Tables
+from scripts.report.rows import CellName, SummaryRow, TimingRow
+from scripts.report.tables import Tables
 
 FACTOR = 1.1
 ASSUMED_NOISE = 0.042
@@ -42,7 +43,6 @@ ASSUMED_NOISE = 0.042
 standard deviation of 3 % from job to job, and here are two jobs."""
 MOST_UNDECIDED = 10
 """So many undecided cells are named."""
-READ = ("summary", "timings")
 HEADINGS = ("backend", "images", "operation", "A", "B", "B over A", "95 % interval", "disturbed")
 
 
@@ -110,12 +110,11 @@ class Differences:
 def load(directory: Path) -> Results:
     """The cells of a run and their samples, from the tables in a directory. Raises UserError where they aren't there
     or aren't of this version."""
-    for table in READ:
-        if not tables.path(directory, table).is_file():
-            raise UserError(
-                f"{tables.path(directory, table)} is missing; give the directory of a finished run's tables"
-            )
-    summary, timings = (tables.read(table, tables.path(directory, table)) for table in READ)
+    for kind in (SummaryRow, TimingRow):
+        path = tables.path(directory, kind.TABLE)
+        if not path.is_file():
+            raise UserError(f"{path} is missing; give the directory of a finished run's tables")
+    summary, timings = tables.load(SummaryRow, directory), tables.load(TimingRow, directory)
     return Results(Tables(summary, [], []), timings)
 
 
@@ -210,9 +209,7 @@ def _look_different(ratios: dict[CellName, Ratio], factor: float) -> list[tuple[
 def _longer_seconds(before: Results, after: Results, cells: set[CellName]) -> int:
     """Four times the seconds that the longest of these cells was sampled for, in either run."""
     rows = [row for run in (before, after) for row in run.timings]
-    started = (
-        row["started_seconds"] for row in rows if (row["backend"], row["cutoff_images"], row["operation"]) in cells
-    )
+    started = (row.started_seconds for row in rows if row.cell in cells)
     return 4 * math.ceil(max(started, default=0))
 
 
@@ -235,9 +232,9 @@ def _times(names: Sequence[CellName], before: Results, after: Results) -> dict[C
     """The times of cells in both runs, corrected by what the plain file usually takes in the two together."""
     alike: dict[tuple, dict[tuple[CellName, int], Job]] = defaultdict(dict)
     for name in names:
-        way = [before.tables.cell(*name)[part] for part in ("processes", "start_method")]
+        way = before.tables.cell(*name).way
         for place, run in enumerate((before, after)):
-            alike[*name[1:], *way][name, place] = run.jobs[name]
+            alike[*name[1:], way][name, place] = run.jobs[name]
     found = {key: time for jobs in alike.values() for key, time in corrections.correct(jobs).items()}
     return {name: (found[name, 0], found[name, 1]) for name in names}
 
@@ -255,7 +252,7 @@ def _refuse_other_images(before: Tables, after: Tables) -> None:
     if before.image_sets != after.image_sets:
         names = [wording.join(run.image_sets) for run in (before, after)]
         raise UserError(f"A is of {names[0]}, B of {names[1]}; compare runs on the same images")
-    counts = [{row["cutoff_images"]: row["distinct_images"] for row in run.main} for run in (before, after)]
+    counts = [{row.cutoff_images: row.distinct_images for row in run.main} for run in (before, after)]
     for cutoff in sorted(set(counts[0]) & set(counts[1])):
         if counts[0][cutoff] != counts[1][cutoff]:
             raise UserError(
@@ -265,14 +262,14 @@ def _refuse_other_images(before: Tables, after: Tables) -> None:
 
 
 def _measuring(tables_of_run: Tables) -> set[str]:
-    return {row["measuring_digest"] for row in tables_of_run.main}
+    return {row.measuring_digest for row in tables_of_run.main}
 
 
 def _alike(name: CellName, before: Results, after: Results, one_machine: bool) -> bool:
     """Whether the samples of a cell were taken alike in both runs, and have what they are compared by."""
-    conditions = ("images", "eviction", "threads", "batch_size", "processes", "start_method")
-    found = {tuple(run.tables.cell(*name)[condition] for condition in conditions) for run in (before, after)}
-    return len(found) == 1 and (one_machine or bool(before.jobs[name].ratios and after.jobs[name].ratios))
+    rows = [run.tables.cell(*name) for run in (before, after)]
+    conditions = {(row.images, row.eviction, row.threads, row.batch_size, row.way) for row in rows}
+    return len(conditions) == 1 and (one_machine or bool(before.jobs[name].ratios and after.jobs[name].ratios))
 
 
 def _between_jobs(ratios: dict[CellName, Ratio]) -> float | None:
@@ -288,8 +285,8 @@ def _between_jobs(ratios: dict[CellName, Ratio]) -> float | None:
 def _difference(
     name: CellName, before: Results, after: Results, times: tuple[Timed, Timed], ratio: Ratio
 ) -> Difference:
-    rows: list[Row] = [run.tables.cell(*name) for run in (before, after)]
-    disturbed = [run for run, row in zip("AB", rows, strict=True) if row["disturbances"]]
+    rows = [run.tables.cell(*name) for run in (before, after)]
+    disturbed = [run for run, row in zip("AB", rows, strict=True) if row.disturbances]
     medians = (time.estimate.median for time in times)
     return Difference(*name, *medians, ratio, wording.join(disturbed))
 

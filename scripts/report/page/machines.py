@@ -12,7 +12,8 @@ from scripts.report import summarise
 from scripts.report.records import comparability, nodes, order
 from scripts.report.records.comparability import SHARED, Records
 from scripts.report.records.reading import read as read_record
-from scripts.report.tables import MAIN_GROUP, Row, Tables
+from scripts.report.rows import MeasuredRow
+from scripts.report.tables import MAIN_GROUP, Tables
 
 UNREADABLE = "unreadable or of another version"
 MISPLACED = "in the place of another cell"
@@ -45,7 +46,7 @@ class Block:
 
     operation: str
     cutoff: int
-    rows: dict[str, list[Row | None]]
+    rows: dict[str, list[MeasuredRow | None]]
 
 
 @dataclass(frozen=True)

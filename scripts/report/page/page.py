@@ -22,7 +22,8 @@ from scripts.report.estimates import UNDECIDED
 from scripts.report.page import facts, inline, machines
 from scripts.report.records import comparability, nodes
 from scripts.report.records.comparability import Pools, Records
-from scripts.report.tables import MAIN_GROUP, Row, Tables
+from scripts.report.rows import GAP, MEASURED, BuiltRow, SummaryRow, TimingRow
+from scripts.report.tables import MAIN_GROUP, Tables
 
 TEMPLATES = Path(__file__).parent
 DATA_FILES = (
@@ -61,10 +62,10 @@ def write_page(
     defaults; `missing` are backends that were asked for but can't run here, with reason and remedy.
     """
     read = Tables.load(directory)
-    results = Results(read, tables.read("timings", tables.path(directory, "timings")))
+    results = Results(read, tables.load(TimingRow, directory))
     images = read_provenance(provenance)
-    cells = list(dict.fromkeys((row["backend"], row["cutoff_images"], row["operation"]) for row in read.summary))
-    named = {row["machine"] for row in read.summary}
+    cells = list(dict.fromkeys(row.cell for row in read.summary))
+    named = {row.machine for row in read.summary}
     if named != {records.name}:
         raise UserError(
             f"the summary in {directory} is of machine {wording.join(sorted(named))}, but the records are in {records}"
@@ -100,12 +101,12 @@ def context(
     """Everything that the template names."""
     read = results.tables
     many = len(read.backends) > appearance.MOST_LINES
-    group_of = {row["record"]: row["comparison_group"] for row in read.summary}
+    group_of = {row.record: row.comparison_group for row in read.summary}
     groups = {path: group_of[summarise.record_path(record)] for path, record in records.items()}
     main = {path: record for path, record in records.items() if groups[path] == MAIN_GROUP}
     questions = answers.questions(results)
     asked = purposes.lines(questions)
-    disturbed = [row for row in _own(read) if row["disturbances"]]
+    disturbed = [row for row in _own(read) if row.disturbances]
     compared = nodes.compare(records)
     drawn = [figure.name for figure in figures]
     uncombined = containers.missing(containers.of(read)) if COMBINED in drawn else ""
@@ -151,7 +152,7 @@ def context(
         "facts": facts.of_machine(main),
         "backends": facts.of_backends(main),
         "threads": facts.distinct(record["process"]["threads"] for record in main.values()),
-        "evictions": {row["eviction"] for row in read.main} - {None},
+        "evictions": {row.eviction for row in read.main} - {None},
         "unmeasured": _unmeasured(read, main),
         "quick": settings.get("quick", False),
         "settings": facts.settings(record["settings"] for record in main.values()),
@@ -220,27 +221,26 @@ def _places(read: Tables) -> dict[str, str]:
     """What each place that a mark leads to holds, in a line."""
     found = {}
     for row in read.summary:
-        way = wording.way(row["processes"], row["start_method"])
-        what = [row["backend"], wording.operation(row["operation"]), wording.images(row["cutoff_images"]), way]
-        said = row["gap_reason"] or "no value"
-        if row["status"] == "measured":
-            said = f"{printed.time(read, row)} ({row['interval_kind']} {printed.between(read, row)})"
-            if row["outcome"] == UNDECIDED:
-                between = wording.times_between(row["ratio_to_best_low"], row["ratio_to_best_high"])
+        way = wording.way(row.processes, row.start_method)
+        what = [row.backend, wording.operation(row.operation), wording.images(row.cutoff_images), way]
+        said = row.gap_reason or "no value"
+        if row.status == MEASURED:
+            said = f"{printed.time(read, row)} ({row.interval_kind} {printed.between(read, row)})"
+            if row.outcome == UNDECIDED:
+                between = wording.times_between(row.ratio_to_best_low, row.ratio_to_best_high)
                 said += f"; undecided, {between} times as long as the best"
         found[links.cell(row)] = f"{'; '.join(filter(None, what))}: {said}"
     for row in read.disk_usage:
-        if row["apparent_bytes"] is not None:
-            known = [measure for measure in ("apparent", "allocated") if row[f"{measure}_bytes"] is not None]
-            sizes = (f"{wording.size(row[f'{measure}_bytes'])} {measure}" for measure in known)
-            found[links.store(row)] = f"{row['backend']}; {wording.images(row['cutoff_images'])}: {', '.join(sizes)}"
+        if isinstance(row, BuiltRow):
+            known = {"apparent": row.apparent_bytes, "allocated": row.allocated_bytes}
+            sizes = (f"{wording.size(size)} {measure}" for measure, size in known.items() if size is not None)
+            found[links.store(row)] = f"{row.backend}; {wording.images(row.cutoff_images)}: {', '.join(sizes)}"
     return found
 
 
-def _own(read: Tables) -> list[Row]:
+def _own(read: Tables) -> list[SummaryRow]:
     """A row for each cell, its own where it has several; those that stand apart too."""
-    cells = {(row["backend"], row["cutoff_images"], row["operation"]): row for row in read.summary}
-    return list(cells.values())
+    return list({row.cell: row for row in read.summary}.values())
 
 
 def _crossovers(results: Results, questions: list[answers.Question], *, many: bool) -> list[Crossover]:
@@ -265,8 +265,8 @@ def _ranked(read: Tables, operation: str) -> list[str]:
 def _by_disk(read: Tables) -> list[str]:
     """All backends by the bytes allocated at the largest cutoff, the apparent ones where the former don't decide."""
     measure = "allocated_bytes" if read.allocated_decides else "apparent_bytes"
-    sizes = {name: read.store(name, read.cutoffs[-1]) for name in read.backends}
-    known = {name: row[measure] for name, row in sizes.items() if row and row[measure]}
+    stores = {name: read.store(name, read.cutoffs[-1]) for name in read.backends}
+    known = {name: size for name, row in stores.items() if row and (size := row.size(measure))}
     return list(dict.fromkeys([*sorted(known, key=known.__getitem__), *read.backends]))
 
 
@@ -322,12 +322,12 @@ def _gaps(read: Tables) -> list[dict[str, Any]]:
     """Cells without a number, those with the same reason together."""
     found: dict[tuple[str, str, str], list[int]] = {}
     for row in read.summary:
-        if row["status"] == "gap":
-            key = (row["backend"], row["operation"], row["gap_reason"] or "no reason recorded")
-            found.setdefault(key, []).append(row["cutoff_images"])
+        if row.status == GAP:
+            key = (row.backend, row.operation, row.gap_reason or "no reason recorded")
+            found.setdefault(key, []).append(row.cutoff_images)
     for row in read.disk_usage:
-        if row["apparent_bytes"] is None:
-            found.setdefault((row["backend"], "disk usage", "the store was not built"), []).append(row["cutoff_images"])
+        if row.apparent_bytes is None:
+            found.setdefault((row.backend, "disk usage", "the store was not built"), []).append(row.cutoff_images)
     return [
         {"backend": backend, "operation": operation, "reason": reason, "cutoffs": cutoffs}
         for (backend, operation, reason), cutoffs in found.items()
@@ -358,11 +358,11 @@ def _doubts(results: Results) -> list[dict[str, Any]]:
     """Cells with samples that are flagged as outliers or whose state couldn't be verified."""
     counts: dict[tuple[str, int, str], list[int]] = {}
     for row in results.timings:
-        if row["subject"] == "backend":
-            found = counts.setdefault((row["backend"], row["cutoff_images"], row["operation"]), [0, 0, 0])
+        if row.subject == "backend":
+            found = counts.setdefault(row.cell, [0, 0, 0])
             found[0] += 1
-            found[1] += row["outlier"] and row["state_verified"]
-            found[2] += not row["state_verified"]
+            found[1] += row.outlier and row.state_verified
+            found[2] += not row.state_verified
     names = ("samples", "outliers", "unverified")
     return [
         {"backend": backend, "cutoff": cutoff, "operation": operation, **dict(zip(names, found, strict=True))}

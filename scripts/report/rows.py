@@ -1,0 +1,260 @@
+"""The rows of the tables as types: a class for each table, with the table's columns as fields.
+
+What a column means, its unit and its limits are in `scripts/schemas/tables.columns.yaml`. `tables.load` makes rows from
+CSV and checks them once, and `tables.write` checks rows before it writes them. None stands for an empty field.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+CellName = tuple[str, int, str]
+"""Backend, cutoff (images) and operation."""
+Way = tuple[int, str | None]
+"""How the work of a sample was shared: the number of processes, and how they were started."""
+MEASURED, GAP = "measured", "gap"
+"""The values of `SummaryRow.status`."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the table `TABLE`. Its fields are the table's columns, in the table's order."""
+
+    TABLE: ClassVar[str]
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """Make the row from its values by column, in any order."""
+        return cls(**values)
+
+    # For modules that still read rows by subscript.
+    def __getitem__(self, column: str) -> Any:
+        return getattr(self, column)
+
+
+@dataclass(frozen=True)
+class TimingRow(Row):
+    """One sample, of a backend or of the baseline. No sample is dropped."""
+
+    TABLE = "timings"
+
+    machine: str
+    node: str
+    backend: str
+    cutoff_images: int
+    operation: str
+    subject: str
+    sample: int
+    started_seconds: float
+    block: int
+    processes: int
+    start_method: str | None
+    images: int
+    seconds: float
+    open_seconds: float | None
+    latency_p50_seconds: float | None
+    latency_p90_seconds: float | None
+    latency_p99_seconds: float | None
+    user_seconds: float
+    system_seconds: float
+    peak_memory_bytes: int | None
+    peak_mapped_bytes: int | None
+    state: str
+    state_verified: bool
+    resident_fraction: float | None
+    unsynced_fraction: float | None
+    outlier: bool
+    device_read_bytes: int | None
+    device_written_bytes: int | None
+    image_set: str
+    synthetic: bool
+    started: str
+    comparison_group: int
+
+    @property
+    def cell(self) -> CellName:
+        """The cell's backend, cutoff and operation."""
+        return self.backend, self.cutoff_images, self.operation
+
+    @property
+    def way(self) -> Way:
+        """How the work was shared."""
+        return self.processes, self.start_method
+
+
+@dataclass(frozen=True)
+class SummaryRow(Row):
+    """One cell, or one of several ways of sharing its work. `MeasuredRow` is a cell that has a number."""
+
+    TABLE = "summary"
+
+    machine: str
+    backend: str
+    module: str
+    codec: str | None
+    other_options: str | None
+    cutoff_images: int
+    operation: str
+    status: str
+    gap_reason: str | None
+    image_set: str
+    synthetic: bool
+    distinct_images: int
+    repeated_images: int
+    processes: int
+    start_method: str | None
+    images: int | None
+    threads: int
+    batch_size: int | None
+    samples: int
+    blocks: int
+    outliers: int
+    median_seconds: float | None
+    interval_low_seconds: float | None
+    interval_high_seconds: float | None
+    interval_kind: str | None
+    raw_median_seconds: float | None
+    corrected: bool | None
+    seconds_per_image: float | None
+    images_per_second: float | None
+    megabytes_per_second: float | None
+    baseline_median_seconds: float | None
+    raw_baseline_median_seconds: float | None
+    pace: float | None
+    pace_low: float | None
+    pace_high: float | None
+    ratio_to_baseline: float | None
+    ratio_low: float | None
+    ratio_high: float | None
+    ratio_to_best: float | None
+    ratio_to_best_low: float | None
+    ratio_to_best_high: float | None
+    outcome: str | None
+    open_seconds: float | None
+    latency_p50_seconds: float | None
+    latency_p90_seconds: float | None
+    latency_p99_seconds: float | None
+    efficiency: float | None
+    efficiency_low: float | None
+    efficiency_high: float | None
+    user_seconds: float | None
+    system_seconds: float | None
+    peak_memory_bytes: int | None
+    peak_mapped_bytes: int | None
+    device_read_bytes: float | None
+    device_read_ratio: float | None
+    device_written_bytes: float | None
+    device_written_ratio: float | None
+    eviction: str | None
+    disturbances: str | None
+    record: str
+    measuring_digest: str
+    comparison_group: int
+
+    @property
+    def cell(self) -> CellName:
+        """The cell's backend, cutoff and operation."""
+        return self.backend, self.cutoff_images, self.operation
+
+    @property
+    def way(self) -> Way:
+        """How the work was shared."""
+        return self.processes, self.start_method
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> "SummaryRow":
+        """Make the row from its values by column: a `MeasuredRow` where its status says so."""
+        return MeasuredRow(**values) if values["status"] == MEASURED else SummaryRow(**values)
+
+
+@dataclass(frozen=True)
+class MeasuredRow(SummaryRow):
+    """The row of a cell with a number. The fields that are declared here are never empty."""
+
+    images: int
+    median_seconds: float
+    interval_low_seconds: float
+    interval_high_seconds: float
+    interval_kind: str
+    raw_median_seconds: float
+    corrected: bool
+    seconds_per_image: float
+    images_per_second: float
+    megabytes_per_second: float
+    user_seconds: float
+    system_seconds: float
+
+
+@dataclass(frozen=True)
+class LatencyRow(Row):
+    """One quantile of the time of one call, of a backend or of the baseline."""
+
+    TABLE = "latencies"
+
+    backend: str
+    cutoff_images: int
+    operation: str
+    subject: str
+    probability: float
+    seconds: float
+    record: str
+    comparison_group: int
+
+    @property
+    def cell(self) -> CellName:
+        """The cell's backend, cutoff and operation."""
+        return self.backend, self.cutoff_images, self.operation
+
+
+@dataclass(frozen=True)
+class DiskUsageRow(Row):
+    """One store. `BuiltRow` is a store that was built."""
+
+    TABLE = "disk_usage"
+
+    backend: str
+    module: str
+    codec: str | None
+    other_options: str | None
+    cutoff_images: int
+    image_set: str
+    synthetic: bool
+    apparent_bytes: int | None
+    allocated_bytes: int | None
+    allocation: str | None
+    files: int | None
+    apparent_bytes_per_image: float | None
+    allocated_bytes_per_image: float | None
+    apparent_ratio_to_raw: float | None
+    allocated_ratio_to_raw: float | None
+    file_system: str | None
+
+    @property
+    def store(self) -> tuple[str, int]:
+        """The store's backend and cutoff."""
+        return self.backend, self.cutoff_images
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> "DiskUsageRow":
+        """Make the row from its values by column: a `BuiltRow` where it has a size."""
+        return DiskUsageRow(**values) if values["apparent_bytes"] is None else BuiltRow(**values)
+
+
+@dataclass(frozen=True)
+class BuiltRow(DiskUsageRow):
+    """The row of a store that was built. The fields that are declared here are never empty."""
+
+    apparent_bytes: int
+    allocation: str
+    files: int
+    apparent_bytes_per_image: float
+    apparent_ratio_to_raw: float
+    file_system: str
+
+    def size(self, measure: str) -> int | None:
+        """The store's `apparent_bytes` or `allocated_bytes`; None where the file system doesn't tell them."""
+        return {"apparent_bytes": self.apparent_bytes, "allocated_bytes": self.allocated_bytes}[measure]
+
+
+KINDS: tuple[type[Row], ...] = (TimingRow, SummaryRow, LatencyRow, DiskUsageRow)
+"""One kind of row for each table."""
