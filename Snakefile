@@ -245,7 +245,7 @@ rule summarise:
         backends=list(PLAN.choices),
         cutoffs=PLAN.cutoffs,
         operations=PLAN.operations,
-        code=PLAN.code("summarise"),
+        code=PLAN.summary_code(),
     shell:
         "{params.step} summarise --records {params.records:q} --machine {params.machine} --stores {params.stores:q}"
         " --backends {params.backends} --cutoffs {params.cutoffs} --operations {params.operations}"

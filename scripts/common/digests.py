@@ -4,7 +4,8 @@ Snakemake doesn't see edits in imported modules; each rule carries such a digest
 records carry them too, so that a store and a record say what made them.
 
 A digest covers code, not words: of a Python file the syntax tree without docstrings and comments. A file that isn't
-Python counts with all its bytes. A module names the files that it reads in `DATA_FILES`, by paths from its own folder.
+Python counts with all its bytes. A module names the files that it reads, or imports by name, in `DATA_FILES`: by paths
+from its own folder, in which `*` stands for any name.
 """
 
 import ast
@@ -120,11 +121,17 @@ def _imports(file: Path) -> tuple[tuple[Path, ...], tuple[str, ...]]:
 
 
 def _data_files(file: Path) -> list[Path]:
-    """Return the files that a module names in `DATA_FILES`."""
+    """Return the files that a module names in `DATA_FILES`, absolute."""
     for node in ast.parse(file.read_bytes()).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == DECLARATION:
-            return [(file.parent / name).resolve() for name in ast.literal_eval(node.value)]
+            names = ast.literal_eval(node.value)
+            return [path.resolve() for name in names for path in _matching(file.parent, name)]
     return []
+
+
+def _matching(folder: Path, name: str) -> Iterable[Path]:
+    """Return the files of a folder that a name with `*` stands for, or the one that a name without it is."""
+    return sorted(folder.glob(name)) if "*" in name else [folder / name]
 
 
 def _module_files(parts: list[str]) -> list[Path]:

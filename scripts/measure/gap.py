@@ -5,7 +5,7 @@ from typing import Any
 
 from scripts.common.progress import report
 from scripts.dataset.image_set import PROVENANCE, read_provenance
-from scripts.measure.operations import OPERATIONS, state
+from scripts.measure.operations import catalogue, state
 from scripts.measure.settings import Settings
 from scripts.stores import store
 
@@ -26,11 +26,11 @@ def record(
     choice = store.Choice(module, options)
     store.check_key(directory, store.key(read_provenance(image_set / PROVENANCE)["digest"], cell.cutoff, choice))
     report(f"{cell.operation} {cell.backend} {cell.cutoff}: not measured: {reason}")
-    depends_on = OPERATIONS[cell.operation].settings
+    cold = catalogue.entry(cell.operation).state == catalogue.COLD
     return {
         "status": "gap",
         "gap_reason": reason,
-        "eviction": state.eviction(depends_on, drop_caches=settings.drop_caches),
+        "eviction": state.eviction(cold=cold, drop_caches=settings.drop_caches),
         "device_share": None,
         "latencies": None,
         "overwrite_seconds": None,

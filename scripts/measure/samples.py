@@ -11,11 +11,12 @@ from scripts.common.progress import Progress, report
 from scripts.dataset.image_set import ImageSet
 from scripts.measure import stopping
 from scripts.measure.baseline import Baseline
-from scripts.measure.operations import OPERATIONS
+from scripts.measure.operations import catalogue
 from scripts.measure.operations.base import Inputs, Operation, Sample, Subject, Unmeasurable
 from scripts.measure.settings import Settings
 from scripts.stores import store
 
+DATA_FILES = ("operations/*.py",)
 MANY_IMAGES = 10_000
 """From here on what comes before the first sample can take a while, so a line says that it has begun."""
 
@@ -44,7 +45,7 @@ def take(job: Job, place: Path) -> dict[str, Any]:
     image_set = ImageSet.load(job.image_set)
     manifest = store.check(job.store, store.key(image_set.provenance["digest"], job.cutoff, choice))
     images, labels = image_set.first(job.cutoff)
-    operation = OPERATIONS[job.operation].make(
+    operation: Operation = catalogue.load(job.operation)(
         Inputs(images, labels, job.store / store.DATA, manifest["digest"], place, job.settings),
         Subject("backend", backends.load(job.module), job.options),
         Subject("baseline", Baseline(), {"image_shape": list(images.shape[1:])}),

@@ -12,6 +12,7 @@ from scripts import backends
 from scripts.common import digests
 from scripts.common.errors import Failed
 from scripts.measure import ground, memory
+from scripts.measure.operations import catalogue
 from scripts.measure.settings import AGAIN, SAMPLING, Settings
 from scripts.stores import manifest
 from scripts.system import clock, machine, process
@@ -60,7 +61,7 @@ def time_cell(
         settings, given = settings.for_longer(seconds), given | {AGAIN: given["budget_seconds"]}
     content = manifest.read(store_directory)
     reason = _why_not(cell, content)
-    reads = reason is None and not cell.operation.startswith("write")
+    reads = reason is None and not catalogue.entry(cell.operation).writes
     backend = backends.load(module)
     on_a_copy = reads and not backend.opens_without_writing
     with (

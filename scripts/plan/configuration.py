@@ -10,6 +10,7 @@ from jsonschema import Draft202012Validator, ValidationError, validators
 
 from scripts import backends, codecs
 from scripts.common.errors import UserError, did_you_mean, shown
+from scripts.measure.operations import catalogue
 from scripts.plan import places
 from scripts.stores import store
 
@@ -80,8 +81,10 @@ def is_path(images: str) -> bool:
 
 
 def _keys() -> dict[str, Schema]:
-    """The schema of each key."""
-    return yaml.safe_load(Path(__file__).parent.joinpath(*DATA_FILES).read_text())["properties"]
+    """The schema of each key, with the names of the operations that there are."""
+    keys: dict[str, Schema] = yaml.safe_load(Path(__file__).parent.joinpath(*DATA_FILES).read_text())["properties"]
+    keys["operations"]["items"]["enum"] = list(catalogue.entries())
+    return keys
 
 
 def _value(config: Config, name: str, key: Schema) -> Any:

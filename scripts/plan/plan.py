@@ -11,7 +11,7 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from scripts.common.atomic import nearest_directory, writable
 from scripts.common.errors import UserError
 from scripts.dataset.image_set import PROVENANCE, read_provenance
 from scripts.measure import ground
-from scripts.measure.operations import OPERATIONS
+from scripts.measure.operations import catalogue
 from scripts.plan import available, config_file, configuration, existing, permission, places
 from scripts.report import intact
 from scripts.report.draw import captions
@@ -49,8 +49,6 @@ MEASURED = (
 
 QUICK_LARGEST_CUTOFF = 100
 QUICK_BUDGET_FACTOR = 0.05
-QUICK_OPERATIONS = ("write-durable", "read-warm", "batch-warm")
-"""Of the operations asked for, these alone are in a quick run, if any of them is."""
 
 FOUND_VARIABLE = "IMAGE_STORAGE_BENCHMARK_FOUND"
 """Hands what the start of a run has found to its jobs on a cluster, which read the plan again, each on its node."""
@@ -97,9 +95,9 @@ class Plan:
 
     @property
     def operations(self) -> list[str]:
-        """What is timed, in the config's order."""
+        """What is timed, in the config's order; in a quick run only what is quick, if any of that is asked for."""
         asked = self.config["operations"]
-        few = [name for name in asked if name in QUICK_OPERATIONS] if self.config["quick"] else []
+        few = [name for name in asked if catalogue.entry(name).quick] if self.config["quick"] else []
         return few or asked
 
     @property
@@ -109,7 +107,7 @@ class Plan:
 
     def settings_of(self, operation: str) -> str:
         """The settings that the timing of an operation depends on, as JSON."""
-        chosen = {name: self.config[name] for name in OPERATIONS[operation].settings}
+        chosen = {name: self.config[name] for name in catalogue.entry(operation).all_settings}
         return json.dumps(chosen | {"budget_seconds": self.budget_seconds}, sort_keys=True)
 
     @cached_property
@@ -291,15 +289,21 @@ class Plan:
             self._codes[step, name] = digests.digest([digests.code_digest(files), versions])
         return self._codes[step, name]
 
+    def summary_code(self) -> str:
+        """The digest of the code and libraries that the tables depend on, and of the catalogue of operations."""
+        return digests.digest([self.code("summarise"), _catalogue()])
+
     def figure_code(self, figure: str) -> str:
-        """The digest of the code and libraries that one figure depends on."""
-        return digests.code_digest([digests.step_file("figure"), _figure_file(figure)])
+        """The digest of the code and libraries that one figure depends on, and of the catalogue of operations."""
+        code = digests.code_digest([digests.step_file("figure"), _figure_file(figure)])
+        return digests.digest([code, _catalogue()])
 
     def page_code(self) -> str:
         """The digest of the page's code, of the backends' files, and of the words in both that the page shows."""
         files = {file for choice in self.choices.values() for file in choice.files()}
+        code = digests.code_digest([digests.step_file("page"), *files])
         shown = [*files, *map(_figure_file, self.figures)]
-        return digests.digest([digests.code_digest([digests.step_file("page"), *files]), digests.docstrings(shown)])
+        return digests.digest([code, digests.docstrings(shown), _catalogue()])
 
     def archive_digest(self) -> str:
         """What decides whether the archive must be looked at again: its name, or a file's SHA-256."""
@@ -401,6 +405,11 @@ def _check_what_can_run(plan: Plan) -> None:
                 raise UserError(f"backend {name} can't run in {sys.prefix}: {reason}, or leave it out of the config")
     if not plan.choices:
         raise UserError(f"none of the backends asked for can run here: {'; '.join(plan.missing.values())}")
+
+
+def _catalogue() -> list[dict[str, Any]]:
+    """What tables, figures and page read of the operations; it is no code of theirs."""
+    return [asdict(entry) for entry in catalogue.entries().values()]
 
 
 def _figure_file(figure: str) -> Path:

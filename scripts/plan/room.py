@@ -16,6 +16,7 @@ from typing import Any
 from scripts.backends import base
 from scripts.common.atomic import nearest_directory
 from scripts.common.errors import UserError
+from scripts.measure.operations import catalogue
 from scripts.plan import forecast
 from scripts.system.disk import file_system, scratch
 
@@ -179,7 +180,7 @@ def _timings(plan: Any, records: list[str], block: int) -> Room:
         name, cutoff = _name_and_cutoff(path)
         plain = Room(cutoff * IMAGE_BYTES, 1)
         own = _store(plan, name, cutoff, block)
-        if not Path(path).stem.startswith("write"):
+        if not catalogue.entry(Path(path).stem).writes:
             on_a_copy = not plan.choices[name].backend.opens_without_writing
             works_on.append(plain + own if on_a_copy else plain)
             continue

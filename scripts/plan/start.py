@@ -13,6 +13,7 @@ from scripts.backends.go import compiler
 from scripts.common.errors import UserError
 from scripts.common.progress import duration
 from scripts.measure import memory
+from scripts.measure.operations import catalogue
 from scripts.plan import cluster, existing, forecast, permission, room
 from scripts.plan.plan import FOUND_VARIABLE, Plan
 from scripts.report import intact
@@ -79,7 +80,9 @@ def start(plan: Plan, workflow: Any) -> None:
 
 def _gaps_ahead(plan: Plan, to_make: Collection[str]) -> str | None:
     """Say that what is to be read cold will be gaps, where the stores are on a file system that can't be emptied."""
-    cold = [path for path in room.made(plan.records(), to_make) if Path(path).stem.endswith("-cold")]
+    cold = [
+        path for path in room.made(plan.records(), to_make) if catalogue.entry(Path(path).stem).state == catalogue.COLD
+    ]
     why = file_system.never_cold(Path(plan.stores)) if cold and not plan.config["scratch_dir"] else None
     if not why:
         return None

@@ -13,6 +13,7 @@ import yaml
 
 from scripts.common.atomic import replacing
 from scripts.common.errors import UserError
+from scripts.measure.operations import catalogue
 from scripts.report import intact, wording
 from scripts.report.rows import BuiltRow, CellName, DiskUsageRow, LatencyRow, MeasuredRow, Row, SummaryRow
 
@@ -130,9 +131,10 @@ class Tables:
         """Operations by order of appearance."""
         return list(dict.fromkeys(row.operation for row in self.summary))
 
-    def operations_like(self, kind: str) -> list[str]:
-        """Operations whose name is `kind` or starts with it and a hyphen."""
-        return [name for name in self.operations if name.split("-")[0] == kind]
+    def operations_of(self, kind: str) -> list[str]:
+        """Operations of a kind, by order of appearance."""
+        known = {each.name for each in catalogue.of_kind(kind)}
+        return [name for name in self.operations if name in known]
 
     def draws(self, operation: str) -> bool:
         """Whether an operation handles some of the images only, at any cutoff of this run."""

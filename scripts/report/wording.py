@@ -1,61 +1,11 @@
-"""How the report says things: numbers with units, names of operations, lists."""
+"""How the report says things: numbers with units, headings of operations, lists."""
 
 import math
 from collections.abc import Iterable, Sequence
 
+from scripts.measure.operations import catalogue
 from scripts.report.estimates import EXACT, INTERVAL, RANGE, TIED, UNDECIDED, Ratio
 
-OPERATIONS = {
-    "write": "Write",
-    "write-durable": "Write, durable",
-    "read-warm": "Read, warm",
-    "read-cold": "Read, cold",
-    "random-warm": "Random, warm",
-    "random-cold": "Random, cold",
-    "batch-warm": "Batch, warm",
-    "batch-cold": "Batch, cold",
-    "workers-warm": "Workers, warm",
-    "workers-cold": "Workers, cold",
-    "first-image-warm": "First image, warm",
-    "first-image-cold": "First image, cold",
-}
-"""All operations that there are, with their headings."""
-MEANINGS = {
-    "write": "A new store of all images and labels, in a fresh place; bytes may still be in the page cache at the end.",
-    "write-durable": "A new store in a fresh place, until data, metadata and directory entries are on the disk.",
-    "read-warm": "Opening the store and reading all images and labels in order; the store is in the page cache.",
-    "read-cold": "Opening the store and reading all images and labels in order, evicted from the page cache before.",
-    "random-warm": "Reading images one by one, one call for each, drawn over the whole store in shuffled order, from a "
-    "reader that is open already; the store is in the page cache.",
-    "random-cold": "Opening the store, evicted from the page cache before, and reading images one by one, drawn over "
-    "the whole store in shuffled order. Opening reads from the disk as well, of a small store all there is.",
-    "batch-warm": "Reading images drawn in the same way in batches, one call for each batch, as a training does, from "
-    "a reader that is open already; the store is in the page cache.",
-    "batch-cold": "Opening the store, evicted from the page cache before, and reading images in such batches.",
-    "workers-warm": "Reading batches, drawn over the whole store, that 1, 2, 4 ... processes share, up to the cores, "
-    "forked where the backend allows it, and spawned. Each has opened a reader of its own before the clock starts.",
-    "workers-cold": "Reading batches that processes share, from a store that was evicted from the page cache before; "
-    "each opens a reader of its own after the clock starts.",
-    "first-image-warm": "In a fresh process with its libraries loaded: opening the store and reading one image, drawn "
-    "from the whole store.",
-    "first-image-cold": "In a fresh process with its libraries loaded: opening the store, evicted from the page cache "
-    "before, and reading one image.",
-}
-ADDS = {
-    "write": "How fast a store is made where the system may put it on the disk later.",
-    "write-durable": "How long an import takes until a loss of power can't undo it.",
-    "read": "How long one pass over all images takes, in order.",
-    "random": "What one image at a time costs in shuffled order, and how long the slowest take.",
-    "batch": "What a training waits for that shuffles its images.",
-    "workers": "Whether 2, 4 and more processes read faster than one.",
-    "first-image": "How long a program waits that was just started and wants one image.",
-}
-"""What operations add to a run, by name without the state of the page cache."""
-COSTS = {
-    "workers": "about a minute for each with 100,000 images",
-    "first-image": "about five seconds for each",
-}
-"""How long the timing jobs of such an operation take, where that isn't decided by the budget."""
 STARTS = {"fork": "forked", "spawn": "spawned"}
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 FEW_NAMES, MOST_NAMES = 3, 5
@@ -66,18 +16,19 @@ BYTE_UNITS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "B"))
 
 
 def operation(name: str) -> str:
-    """A heading for an operation: `write-durable` is `Write, durable`."""
-    return OPERATIONS.get(name, name.replace("-", ", ", 1).replace("-", " ").capitalize())
+    """A heading for an operation: `write-durable` is `Write, durable`; of one that isn't known here, its name."""
+    known = catalogue.entries().get(name)
+    return known.title if known else name.capitalize()
 
 
 def kind(name: str) -> str:
-    """A heading for operations that differ in the state of the page cache alone: `first-image` is `First image`."""
-    return operation(f"{name}-cold").removesuffix(", cold")
+    """A heading for the operations of a kind: `first-image` is `First image`."""
+    return catalogue.of_kind(name)[0].kind_title
 
 
 def state(name: str) -> str:
     """What sets an operation apart from others of its kind: `read-warm` is `warm`, `write` is `write`."""
-    return operation(name).partition(", ")[2] or operation(name).lower()
+    return catalogue.entry(name).state_title
 
 
 def way(processes: int, start_method: str | None) -> str:
@@ -88,8 +39,9 @@ def way(processes: int, start_method: str | None) -> str:
 
 
 def meaning(name: str) -> str:
-    """What an operation does, in a sentence; its heading where there is none."""
-    return MEANINGS.get(name, f"{operation(name)}.")
+    """What an operation does, in a sentence; of one that isn't known here, its name."""
+    known = catalogue.entries().get(name)
+    return known.meaning if known else f"{name.capitalize()}."
 
 
 def significant(value: float, digits: int = 3) -> str:

@@ -152,7 +152,7 @@ def test_crowded_labels_are_pushed_apart():
 
 
 def test_every_mark_leads_to_its_cell(run):
-    like = Tables.load(run.directory).operations_like
+    like = Tables.load(run.directory).operations_of
     expected = {
         "ranking": [
             *cells(run, [name for name in ALL_OPERATIONS if "workers" not in name], (10_000,)),
@@ -167,7 +167,7 @@ def test_every_mark_leads_to_its_cell(run):
             run, [name for name in ALL_OPERATIONS if name.endswith("cold") and "workers" not in name]
         ),
         "memory": cells(run, [name for name in ALL_OPERATIONS if "workers" not in name], (10_000,)),
-        "single_image": cells(run, [*like("write"), *READS, *like("first")], (1,)),
+        "single_image": cells(run, [*like("write"), *READS, *like("first-image")], (1,)),
         "disk_usage": 2 * [f"store-{b}-{n}" for b in run.backends for n in run.cutoffs],
     }
     ways = [f"{processes}-{method}" for processes in (1, 2) for method in ("fork", "spawn")]

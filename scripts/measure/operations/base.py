@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -112,8 +112,6 @@ class Clocked:
 class Operation(ABC):
     """Takes samples of subjects. A job calls rehearse, prepare, and then run and check as often as it needs."""
 
-    settings: ClassVar[tuple[str, ...]] = ()
-    """The settings that it depends on besides those that all do."""
     state: str
     needs_identical_run_first = False
     """Whether the state is only reached by an identical untimed run."""

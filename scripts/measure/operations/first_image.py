@@ -5,7 +5,16 @@ from pathlib import Path
 
 import numpy as np
 
-from scripts.measure.operations.base import Clocked, Sample, Subject, read_one, without_garbage_collection
+from scripts.measure.operations.base import (
+    Clocked,
+    Inputs,
+    Operation,
+    Sample,
+    Subject,
+    read_one,
+    without_garbage_collection,
+)
+from scripts.measure.operations.catalogue import Declaration
 from scripts.measure.operations.read import Read
 from scripts.measure.operations.shuffled import SEED
 from scripts.system import process
@@ -76,3 +85,28 @@ def first_image(
     costs = meter.stop()
     reader.__exit__(None, None, None)
     return (end - start) / 1e9, (opened - start) / 1e9, costs, images, labels
+
+
+@Declaration(kind="first-image", state="warm", position=11, purpose="first-image", one_image=True)
+def first_image_warm(inputs: Inputs, backend: Subject, baseline: Subject) -> Operation:
+    """First image, warm.
+
+    In a fresh process with its libraries loaded: opening the store and reading one image, drawn from the whole store.
+
+    Adds: How long a program waits that was just started and wants one image.
+
+    Takes: about five seconds for each
+    """
+    return FirstImage(inputs, backend, baseline, cold=False)
+
+
+@Declaration(kind="first-image", state="cold", position=12, purpose="first-image", one_image=True)
+def first_image_cold(inputs: Inputs, backend: Subject, baseline: Subject) -> Operation:
+    """First image, cold.
+
+    In a fresh process with its libraries loaded: opening the store, evicted from the page cache before, and reading one
+    image.
+
+    Takes: about five seconds for each
+    """
+    return FirstImage(inputs, backend, baseline, cold=True)

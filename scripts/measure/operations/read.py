@@ -10,6 +10,7 @@ import numpy as np
 from scripts.common.errors import UserError
 from scripts.dataset.image_set import content_digest
 from scripts.measure.operations.base import Inputs, Operation, Sample, Subject
+from scripts.measure.operations.catalogue import Declaration
 from scripts.measure.operations.state import CacheState
 from scripts.system.aligned import copy_on_page, empty_on_page
 
@@ -125,3 +126,23 @@ class Read(Operation):
             f"{self.inputs.store}: what was read isn't what was stored, and neither the store's files nor the images "
             "have changed; mend the backend"
         )
+
+
+@Declaration(kind="read", state="warm", position=3, purpose="read-all", quick=True)
+def read_warm(inputs: Inputs, backend: Subject, baseline: Subject) -> Operation:
+    """Read, warm.
+
+    Opening the store and reading all images and labels in order; the store is in the page cache.
+
+    Adds: How long one pass over all images takes, in order.
+    """
+    return Read(inputs, backend, baseline, cold=False)
+
+
+@Declaration(kind="read", state="cold", position=4, purpose="read-all")
+def read_cold(inputs: Inputs, backend: Subject, baseline: Subject) -> Operation:
+    """Read, cold.
+
+    Opening the store and reading all images and labels in order, evicted from the page cache before.
+    """
+    return Read(inputs, backend, baseline, cold=True)

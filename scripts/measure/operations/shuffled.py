@@ -9,7 +9,16 @@ from pathlib import Path
 import numpy as np
 from numpy.random import default_rng
 
-from scripts.measure.operations.base import PROBABILITIES, QUANTILES, Sample, Subject, quantiles
+from scripts.measure.operations.base import (
+    PROBABILITIES,
+    QUANTILES,
+    Inputs,
+    Operation,
+    Sample,
+    Subject,
+    quantiles,
+)
+from scripts.measure.operations.catalogue import Declaration
 from scripts.measure.operations.read import Read
 
 SEED = 20190101
@@ -21,8 +30,6 @@ class Random(Read):
 
     Each run draws other images, the untimed ones as well: the same ones would be in the processor's caches.
     """
-
-    settings = ("random_images",)
 
     def prepare(self) -> None:
         """Write the baseline's file and allocate the arrays."""
@@ -104,9 +111,56 @@ class Random(Read):
 class Batch(Random):
     """One call for each batch, as a data loader asks; the last one may be smaller."""
 
-    settings = ("random_images", "batch_size")
-
     @property
     def images_per_call(self) -> int:
         """The size of a batch."""
         return self.inputs.settings.batch_size
+
+
+@Declaration(
+    kind="random", state="warm", position=5, purpose="shuffle", first_answer=False, settings=("random_images",)
+)
+def random_warm(inputs: Inputs, backend: Subject, baseline: Subject) -> Operation:
+    """Random, warm.
+
+    Reading images one by one, one call for each, drawn over the whole store in shuffled order, from a reader that is
+    open already; the store is in the page cache.
+
+    Adds: What one image at a time costs in shuffled order, and how long the slowest take.
+    """
+    return Random(inputs, backend, baseline, cold=False)
+
+
+@Declaration(
+    kind="random", state="cold", position=6, purpose="shuffle", first_answer=False, settings=("random_images",)
+)
+def random_cold(inputs: Inputs, backend: Subject, baseline: Subject) -> Operation:
+    """Random, cold.
+
+    Opening the store, evicted from the page cache before, and reading images one by one, drawn over the whole store in
+    shuffled order. Opening reads from the disk as well, of a small store all there is.
+    """
+    return Random(inputs, backend, baseline, cold=True)
+
+
+@Declaration(
+    kind="batch", state="warm", position=7, purpose="shuffle", quick=True, settings=("random_images", "batch_size")
+)
+def batch_warm(inputs: Inputs, backend: Subject, baseline: Subject) -> Operation:
+    """Batch, warm.
+
+    Reading images drawn in the same way in batches, one call for each batch, as a training does, from a reader that is
+    open already; the store is in the page cache.
+
+    Adds: What a training waits for that shuffles its images.
+    """
+    return Batch(inputs, backend, baseline, cold=False)
+
+
+@Declaration(kind="batch", state="cold", position=8, purpose="shuffle", settings=("random_images", "batch_size"))
+def batch_cold(inputs: Inputs, backend: Subject, baseline: Subject) -> Operation:
+    """Batch, cold.
+
+    Opening the store, evicted from the page cache before, and reading images in such batches.
+    """
+    return Batch(inputs, backend, baseline, cold=True)

@@ -1,6 +1,5 @@
 """The state of the page cache that a read starts from: brought about, verified, and doubted where it may be feigned."""
 
-from collections.abc import Collection
 from pathlib import Path
 
 from scripts.measure.operations.base import Unmeasurable
@@ -15,9 +14,8 @@ SLACK_BYTES = 4 * 4096
 FADVISE, DROP_CACHES = "posix_fadvise", "drop_caches"
 
 
-def eviction(settings: Collection[str], *, drop_caches: bool) -> str | None:
-    """Return how the page cache is emptied for an operation that depends on these settings, None where it isn't."""
-    cold = "drop_caches" in settings
+def eviction(*, cold: bool, drop_caches: bool) -> str | None:
+    """Return how the page cache is emptied for an operation that starts cold, None for one that doesn't."""
     return _eviction(cold=cold, drops=cold and drop_caches and page_cache.drop_all())
 
 

@@ -13,7 +13,17 @@ import numpy as np
 from numpy.random import default_rng
 
 from scripts.common.errors import Failed
-from scripts.measure.operations.base import Clocked, Sample, Subject, Unmeasurable, read_one, without_garbage_collection
+from scripts.measure.operations.base import (
+    Clocked,
+    Inputs,
+    Operation,
+    Sample,
+    Subject,
+    Unmeasurable,
+    read_one,
+    without_garbage_collection,
+)
+from scripts.measure.operations.catalogue import Declaration
 from scripts.measure.operations.read import Read
 from scripts.measure.operations.shuffled import SEED
 from scripts.system import machine, process
@@ -33,8 +43,6 @@ class Workers(Read):
     start; cold, they start by opening it, as in `Random`. The time is from the first start to the last end. Batches are
     dealt in turn, as PyTorch's data loader does.
     """
-
-    settings = ("random_images", "batch_size")
 
     def prepare(self) -> None:
         """Write the baseline's file and start the processes."""
@@ -214,3 +222,29 @@ def _receive(connection: Connection) -> Any:
     if isinstance(answer, Exception):
         raise answer
     return answer
+
+
+@Declaration(kind="workers", state="warm", position=9, purpose="workers", settings=("random_images", "batch_size"))
+def workers_warm(inputs: Inputs, backend: Subject, baseline: Subject) -> Operation:
+    """Workers, warm.
+
+    Reading batches, drawn over the whole store, that 1, 2, 4 ... processes share, up to the cores, forked where the
+    backend allows it, and spawned. Each has opened a reader of its own before the clock starts.
+
+    Adds: Whether 2, 4 and more processes read faster than one.
+
+    Takes: about a minute for each with 100,000 images
+    """
+    return Workers(inputs, backend, baseline, cold=False)
+
+
+@Declaration(kind="workers", state="cold", position=10, purpose="workers", settings=("random_images", "batch_size"))
+def workers_cold(inputs: Inputs, backend: Subject, baseline: Subject) -> Operation:
+    """Workers, cold.
+
+    Reading batches that processes share, from a store that was evicted from the page cache before; each opens a reader
+    of its own after the clock starts.
+
+    Takes: about a minute for each with 100,000 images
+    """
+    return Workers(inputs, backend, baseline, cold=True)

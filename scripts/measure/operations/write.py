@@ -9,6 +9,7 @@ import numpy as np
 from scripts.backends import base
 from scripts.common.errors import UserError
 from scripts.measure.operations.base import Inputs, Operation, Sample, Subject
+from scripts.measure.operations.catalogue import Declaration
 from scripts.system import page_cache
 from scripts.system.aligned import copy_on_page
 from scripts.system.disk import scratch
@@ -85,3 +86,25 @@ class Write(Operation):
             seconds.append(time.perf_counter() - start)
             page_cache.evict(path)
         return min(seconds)
+
+
+@Declaration(kind="write", state="fresh", position=1, purpose="import", first_answer=False)
+def write(inputs: Inputs, backend: Subject, baseline: Subject) -> Operation:
+    """Write.
+
+    A new store of all images and labels, in a fresh place; bytes may still be in the page cache at the end.
+
+    Adds: How fast a store is made where the system may put it on the disk later.
+    """
+    return Write(inputs, backend, baseline, durable=False)
+
+
+@Declaration(kind="write", state="fresh", durable=True, position=2, purpose="import", quick=True)
+def write_durable(inputs: Inputs, backend: Subject, baseline: Subject) -> Operation:
+    """Write, durable.
+
+    A new store in a fresh place, until data, metadata and directory entries are on the disk.
+
+    Adds: How long an import takes until a loss of power can't undo it.
+    """
+    return Write(inputs, backend, baseline, durable=True)

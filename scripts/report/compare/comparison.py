@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations, permutations
 
+from scripts.measure.operations import catalogue
 from scripts.report import estimates, wording
 from scripts.report.compare import corrections
 from scripts.report.compare.corrections import Job, Timed
@@ -18,12 +19,11 @@ from scripts.report.estimates import EXACT, NOTICEABLE_SECONDS, Ratio
 from scripts.report.rows import CellName, TimingRow, Way
 from scripts.report.tables import MAIN_GROUP, Tables
 
-FIRST_IMAGE = "first-image"
-EPOCHS = ("batch-warm", "random-warm", "read-warm")
-"""What stands for an epoch: the first of these that both stores have."""
-READ_OLD = "read-warm"
-WRITE_NEW = ("write-durable", "write")
-"""What converting a store takes: reading all of the old one, and the first of these that the new one has."""
+READ_OLD = catalogue.answering("read-all", catalogue.WARM)
+WRITE_NEW = catalogue.answering("import", catalogue.FRESH)
+"""Converting a store takes the first of each that was measured: reading all of the old one, writing the new one."""
+EPOCHS = (*catalogue.answering("shuffle", catalogue.WARM), *READ_OLD)
+"""The first of these that both stores have stands for an epoch."""
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,7 @@ class Results:
                     continue
                 epoch = self._first_of(EPOCHS, cutoff, source, target)
                 write = self._first_of(WRITE_NEW, cutoff, target)
-                read = self._first_of((READ_OLD,), cutoff, source)
+                read = self._first_of(READ_OLD, cutoff, source)
                 if epoch and write and read and self.noticeable(epoch, cutoff):
                     found.append(self._break_even(cutoff, source, target, (read, write), epoch))
         return found
@@ -251,7 +251,7 @@ class Results:
 
 def one_image(operation: str) -> bool:
     """Whether an operation handles one image, however many there are."""
-    return operation.startswith(FIRST_IMAGE)
+    return catalogue.entry(operation).one_image
 
 
 def _about(images: float) -> int:

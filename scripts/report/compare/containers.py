@@ -4,12 +4,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import combinations
 
+from scripts.measure.operations import catalogue
 from scripts.report import wording
 from scripts.report.tables import Tables
 
 FEWEST = 2
 """Containers and codecs that there must be of each to compare them."""
-WANTED = (("read-warm",), ("batch-warm", "random-warm"), ("write-durable", "write"))
+WANTED = (
+    catalogue.answering("read-all", catalogue.WARM),
+    catalogue.answering("shuffle", catalogue.WARM),
+    catalogue.answering("import", catalogue.FRESH),
+)
 """Of each, the first operation that was measured says what containers and codecs cost."""
 Pair = tuple[str, str]
 """A container and a codec."""

@@ -1,12 +1,14 @@
 """What one does with a store, and which operation answers for it: the rows of the matrix that the page starts with."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from scripts.measure.operations import catalogue
 from scripts.report import wording
 from scripts.report.compare.answers import Answer, Question
 
-MEMORY, DISK = "from memory", "from disk"
+FROM = {catalogue.FRESH: "", catalogue.WARM: "from memory", catalogue.COLD: "from disk"}
+"""The state that an operation starts from, in words that follow the title of a purpose."""
 HANDIEST = "whichever is handiest"
 """What to take where every store needs less than anybody notices."""
 
@@ -24,18 +26,25 @@ class Purpose:
     questions: tuple[str, ...]
 
 
-PURPOSES = (
-    Purpose("Import once", "to import once", "", ("write-durable", "write")),
-    Purpose("Read everything", "to read everything", MEMORY, ("read-warm",)),
-    Purpose("Read everything", "to read everything", DISK, ("read-cold",)),
-    Purpose("Train shuffled", "to train shuffled", MEMORY, ("batch-warm", "random-warm")),
-    Purpose("Train shuffled", "to train shuffled", DISK, ("batch-cold", "random-cold")),
-    Purpose("Many workers", "with many workers", MEMORY, ("workers-warm",)),
-    Purpose("Many workers", "with many workers", DISK, ("workers-cold",)),
-    Purpose("One image now", "for one image now", MEMORY, ("first-image-warm",)),
-    Purpose("One image now", "for one image now", DISK, ("first-image-cold",)),
-    Purpose("Least disk", "for least disk", "", ("allocated_bytes", "apparent_bytes")),
-)
+TIMED = {
+    "import": ("Import once", "to import once"),
+    "read-all": ("Read everything", "to read everything"),
+    "shuffle": ("Train shuffled", "to train shuffled"),
+    "workers": ("Many workers", "with many workers"),
+    "first-image": ("One image now", "for one image now"),
+}
+"""Title and phrase of what operations answer for, by the purpose that they declare."""
+
+
+def _all() -> Iterator[Purpose]:
+    for purpose, (title, phrase) in TIMED.items():
+        for state, words in FROM.items():
+            if questions := catalogue.answering(purpose, state):
+                yield Purpose(title, phrase, words, questions)
+    yield Purpose("Least disk", "for least disk", "", ("allocated_bytes", "apparent_bytes"))
+
+
+PURPOSES = tuple(_all())
 
 
 @dataclass(frozen=True)

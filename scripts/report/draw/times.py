@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from scripts.measure.operations import catalogue
 from scripts.report import wording
 from scripts.report.compare import article
 from scripts.report.draw import bars, curves, links, multiples, style
@@ -96,7 +97,7 @@ def _multiples(
     """A grid of panels for each kind of operation, with a line in each panel for each of its operations."""
     kinds: dict[str, list[str]] = {}
     for operation in operations:
-        kinds.setdefault(operation.split("-")[0], []).append(operation)
+        kinds.setdefault(catalogue.entry(operation).kind, []).append(operation)
     grids = []
     for kind, own in kinds.items():
         series = {

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from scripts.measure.operations import catalogue
 from scripts.report import wording
 from scripts.report.draw import captions, curves, links, multiples, style
 from scripts.report.draw.curves import Point
@@ -16,16 +17,18 @@ from scripts.report.tables import Tables
 
 POSITION = 8
 COLUMNS = 3
+STATES = (catalogue.WARM, catalogue.COLD)
 
 
 def draw(tables: Tables) -> Figure:
     """A panel per kind of reading that was measured both cold and warm, a line per backend; with many, the reverse."""
     title = captions.title("cold_and_warm")
-    kinds = [name.removesuffix("-cold") for name in tables.operations if name.endswith("-cold")]
+    cold = [entry for entry in map(catalogue.entry, tables.operations) if entry.state == catalogue.COLD]
+    kinds = [entry.kind for entry in cold if len(_warm_and_cold(entry.kind)) == len(STATES)]
     looks = style.looks(tables.backends)
     drawn = {kind: {name: _points(tables, name, kind) for name in looks} for kind in kinds}
     drawn = {kind: measured for kind, measured in drawn.items() if any(measured.values())}
-    operations = [f"{kind}-{state}" for kind in kinds for state in ("warm", "cold")]
+    operations = [name for kind in kinds for name in _warm_and_cold(kind)]
     gaps = style.gaps(tables, operations)
     if not drawn:
         return style.empty(title, ["No way of reading was measured both cold and warm.", *gaps], tables)
@@ -74,10 +77,16 @@ def _scale(axes: Axes, tables: Tables) -> None:
     axes.axhline(1, color=style.TEXT, linewidth=0.9, linestyle=(0, (4, 2)), zorder=1)
 
 
+def _warm_and_cold(kind: str) -> list[str]:
+    """The operations of a kind, the warm one first."""
+    names = {each.state: each.name for each in catalogue.of_kind(kind)}
+    return [names[state] for state in STATES if state in names]
+
+
 def _points(tables: Tables, name: str, kind: str) -> list[Point]:
     found = []
     for cutoff in tables.cutoffs:
-        warm, cold = (tables.cell(name, cutoff, f"{kind}-{state}") for state in ("warm", "cold"))
+        warm, cold = (tables.cell(name, cutoff, operation) for operation in _warm_and_cold(kind))
         if warm and cold:
             found.append(
                 Point(
@@ -94,7 +103,7 @@ def _points(tables: Tables, name: str, kind: str) -> list[Point]:
 
 def _plain(tables: Tables, kind: str) -> list[Point]:
     warm, cold = (
-        {point.x: point.y for point in curves.baseline(tables, f"{kind}-{state}")} for state in ("warm", "cold")
+        {point.x: point.y for point in curves.baseline(tables, operation)} for operation in _warm_and_cold(kind)
     )
     ratios = {cutoff: cold[cutoff] / warm[cutoff] for cutoff in cold if cutoff in warm}
     return [Point(cutoff, ratio, ratio, ratio) for cutoff, ratio in ratios.items()]

@@ -30,7 +30,7 @@ ABOVE = 0.5
 def draw(tables: Tables) -> Figure:
     """A panel per cache state, a curve per backend and one of the baseline; with many, a panel per backend."""
     title = captions.title("latency")
-    operations = tables.operations_like("random")
+    operations = tables.operations_of("random")
     cutoffs = [n for n in tables.cutoffs if any(_measured(tables, n, operation) for operation in operations)]
     if not cutoffs:
         gaps = style.gaps(tables, operations)

@@ -15,5 +15,5 @@ POSITION = 4
 
 def draw(tables: Tables) -> Figure:
     """A panel per operation on shuffled images."""
-    operations = [*tables.operations_like("random"), *tables.operations_like("batch")]
+    operations = [*tables.operations_of("random"), *tables.operations_of("batch")]
     return times.draw(tables, captions.title("random_time"), operations, log=True, per_image=True)

@@ -15,4 +15,4 @@ POSITION = 11
 
 def draw(tables: Tables) -> Figure:
     """A panel per reading operation."""
-    return times.draw(tables, captions.title("read_time_linear"), tables.operations_like("read"), log=False)
+    return times.draw(tables, captions.title("read_time_linear"), tables.operations_of("read"), log=False)

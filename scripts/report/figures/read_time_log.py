@@ -14,4 +14,4 @@ POSITION = 3
 
 def draw(tables: Tables) -> Figure:
     """A panel per reading operation."""
-    return times.draw(tables, captions.title("read_time_log"), tables.operations_like("read"), log=True)
+    return times.draw(tables, captions.title("read_time_log"), tables.operations_of("read"), log=True)

@@ -13,14 +13,14 @@ from scripts.report.draw import bars, captions, curves, heat, style, times
 from scripts.report.tables import Row, Tables
 
 POSITION = 14
-KINDS = ("write", "read", "first")
+KINDS = ("write", "read", "first-image")
 """Operations that a store of one image says something about; drawing from it at random does not."""
 
 
 def draw(tables: Tables) -> Figure:
     """A panel per operation, a bar per backend, and one for the baseline; with many, a table with the fastest first."""
     title = captions.title("single_image")
-    operations = [name for kind in KINDS for name in tables.operations_like(kind)]
+    operations = [name for kind in KINDS for name in tables.operations_of(kind)]
     if 1 not in tables.cutoffs or not operations:
         return style.empty(title, ["The cutoffs of this run do not include a single image."], tables)
     published = any(article.seconds(operation, name) for operation in operations for name in tables.backends)

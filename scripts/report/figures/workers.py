@@ -23,7 +23,7 @@ IDEAL_LINE = (0, (4, 2))
 def draw(tables: Tables) -> Figure:
     """A panel per cache state and way of starting processes, a line per backend; with many, a panel per backend."""
     title = captions.title("workers")
-    operations = tables.operations_like("workers")
+    operations = tables.operations_of("workers")
     if not operations:
         reason = "This run has one process at a time. To measure more, add workers-warm to operations in config.yaml."
         return style.empty(title, [reason], tables)

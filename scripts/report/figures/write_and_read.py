@@ -19,7 +19,7 @@ COLUMNS = 3
 def draw(tables: Tables) -> Figure:
     """A panel per backend, a line per operation, one legend; with many, smaller panels."""
     title = captions.title("write_and_read")
-    operations = [*tables.operations_like("write"), *tables.operations_like("read")]
+    operations = [*tables.operations_of("write"), *tables.operations_of("read")]
     if nothing := style.no_lines(title, tables, operations):
         return nothing
     many = style.many(tables)

@@ -15,4 +15,4 @@ POSITION = 12
 
 def draw(tables: Tables) -> Figure:
     """A panel per writing operation."""
-    return times.draw(tables, captions.title("write_time_linear"), tables.operations_like("write"), log=False)
+    return times.draw(tables, captions.title("write_time_linear"), tables.operations_of("write"), log=False)

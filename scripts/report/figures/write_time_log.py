@@ -15,4 +15,4 @@ POSITION = 6
 
 def draw(tables: Tables) -> Figure:
     """A panel per writing operation."""
-    return times.draw(tables, captions.title("write_time_log"), tables.operations_like("write"), log=True)
+    return times.draw(tables, captions.title("write_time_log"), tables.operations_of("write"), log=True)

@@ -3,11 +3,11 @@
 Whatever is wrong with them leaves them out, and says so; it never stops the page of this machine.
 """
 
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from scripts.common.errors import UserError
+from scripts.measure.operations import catalogue
 from scripts.report import summarise
 from scripts.report.records import comparability, nodes, order
 from scripts.report.records.comparability import SHARED, Records
@@ -99,7 +99,7 @@ def beside(tables: Tables, main: Records, others: list[Path]) -> SideBySide | No
     kinds: dict[str, list[Block]] = {}
     for operation in tables.operations:
         for block in _blocks(operation, shown):
-            kinds.setdefault(re.sub("-(warm|cold|durable)$", "", operation), []).append(block)
+            kinds.setdefault(catalogue.entry(operation).kind, []).append(block)
     return SideBySide(found, shown, kinds)
 
 

@@ -14,6 +14,7 @@ from scripts.backends.shared import descriptions
 from scripts.common.atomic import replacing
 from scripts.common.errors import UserError
 from scripts.dataset.image_set import read_provenance
+from scripts.measure.operations import catalogue
 from scripts.report import printed, summarise, tables, wording
 from scripts.report.compare import answers, claims, container_costs, containers, purposes
 from scripts.report.compare.comparison import BreakEven, Crossover, Results
@@ -301,20 +302,20 @@ def _break_evens(results: Results, most_targets: int | None) -> dict[int, dict[t
 
 def _unmeasured(read: Tables, records: Records) -> list[dict[str, Any]]:
     """Operations that this run left out, those that differ only in the state of the page cache together."""
-    missing: dict[str, list[str]] = {}
-    for name in wording.OPERATIONS:
-        if name not in read.operations:
-            missing.setdefault(name.removesuffix("-warm").removesuffix("-cold"), []).append(name)
+    missing: dict[tuple[str, bool], list[str]] = {}
+    for entry in catalogue.entries().values():
+        if entry.name not in read.operations:
+            missing.setdefault((entry.kind, entry.durable), []).append(entry.name)
     stores = len({(record["cell"]["backend"], record["cell"]["cutoff"]) for record in records.values()})
     budget = _budget(records)
     return [
         {
             "operations": names,
-            "adds": wording.ADDS[kind],
-            "costs": wording.COSTS.get(kind, f"{budget:g} s or more for each"),
+            "adds": catalogue.adds(kind, durable=durable),
+            "costs": catalogue.entry(names[0]).takes or f"{budget:g} s or more for each",
             "jobs": stores * len(names),
         }
-        for kind, names in missing.items()
+        for (kind, durable), names in missing.items()
     ]
 
 

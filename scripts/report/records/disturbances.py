@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from itertools import combinations
 from pathlib import Path
 
+from scripts.measure.operations import catalogue
 from scripts.measure.stopping import block, block_medians, median
 from scripts.report import wording
 from scripts.report.compare.corrections import Timed
@@ -155,7 +156,7 @@ def _slow_creation(record: dict, usual: float, files: Mapping[Store, int | None]
     After a write it says nothing of others: one that writes many files makes creating more of them slower.
     """
     cell, taken = record["cell"], record["noise"]["before"][CREATION]
-    if not cell["operation"].startswith("write") or taken <= PROBE_FACTOR * usual:
+    if not catalogue.entry(cell["operation"]).writes or taken <= PROBE_FACTOR * usual:
         return []
     created = {"backend": files.get((cell["backend"], cell["cutoff"])) or 0, "baseline": 1}
     for subject, number in created.items():

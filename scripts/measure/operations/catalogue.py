@@ -1,0 +1,172 @@
+"""The catalogue of operations: every function in this folder below a `@Declaration(...)` makes one.
+
+An operation is in the catalogue by its place alone, and everything else reads the catalogue: the config, the plan, the
+timing, tables, figures and page. The name of an operation is that of its function, with hyphens: `read_cold` makes
+`read-cold`. Its docstring has the words that the page shows:
+
+    @Declaration(kind="read", state="cold", position=4, purpose="read-all")
+    def read_cold(inputs: Inputs, backend: Subject, baseline: Subject) -> Operation:
+        '''Read, cold.
+
+        What the operation does, in a sentence.
+
+        Adds: What operations of this kind add to a run, in a sentence; the first one of a kind says it for all.
+
+        Takes: how long one timing takes, where the budget doesn't decide that.
+        '''
+
+The catalogue is read from the source, and none of that is run: neither a report nor the process that waits for a timing
+loads NumPy for it. Only `load`, for the process that takes samples, imports the file of an operation.
+"""
+
+import ast
+import importlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from scripts.common.errors import UserError, did_you_mean
+
+FRESH, WARM, COLD = "fresh", "warm", "cold"
+SETTINGS = ("budget_seconds", "minimum_samples", "threads")
+"""Every operation depends on these settings of the config."""
+COLD_SETTINGS = ("drop_caches",)
+"""An operation that starts cold depends on these settings too."""
+ADDS, TAKES = "Adds: ", "Takes: "
+
+Function = TypeVar("Function", bound=Callable[..., object])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declaration:
+    """What an operation says of itself in code. It stands above the function that makes the operation."""
+
+    kind: str
+    """Operations of one kind do the same work; they differ in the state that they start from, or in durability."""
+    state: Literal["fresh", "warm", "cold"]
+    """The state that a sample starts from: a place where nothing was, a store in the page cache, an evicted store."""
+    position: int
+    """The place of the operation among all, wherever they are listed."""
+    durable: bool = False
+    """Whether a write ends when its bytes are on the disk."""
+    settings: tuple[str, ...] = ()
+    """The settings of the config that the operation depends on, beside those that all do."""
+    purpose: str | None = None
+    """What somebody does with a store to whom this operation is the answer (`scripts.report.compare.purposes`)."""
+    first_answer: bool = True
+    """Whether the operation answers for its purpose even where the others of that purpose were measured."""
+    one_image: bool = False
+    """Whether the operation handles one image, however many are in the store."""
+    quick: bool = False
+    """Whether a quick run times the operation."""
+
+    def __call__(self, make: Function) -> Function:
+        """Return the function below the declaration as it is."""
+        return make
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry(Declaration):
+    """An operation of the catalogue: what it declares, what it is called and where it is.
+
+    `title` is a heading, `meaning` a sentence on what is timed. `adds` says what the kind adds to a run, and is empty
+    where another one of the kind says that. `takes` says how long one timing takes, and is empty where the budget
+    decides. `module` and `function` are the names of its file and function.
+    """
+
+    name: str
+    title: str
+    meaning: str
+    adds: str
+    takes: str
+    module: str
+    function: str
+
+    @property
+    def kind_title(self) -> str:
+        """A heading for all operations of the kind: what stands before the comma in the title."""
+        return self.title.partition(", ")[0]
+
+    @property
+    def state_title(self) -> str:
+        """What sets the operation apart from the others of its kind: what stands after the comma, else the title."""
+        return self.title.partition(", ")[2] or self.title.lower()
+
+    @property
+    def writes(self) -> bool:
+        """Whether the operation makes stores, and reads none."""
+        return self.state == FRESH
+
+    @property
+    def all_settings(self) -> tuple[str, ...]:
+        """The settings of the config that the operation depends on."""
+        return (*SETTINGS, *self.settings, *(COLD_SETTINGS if self.state == COLD else ()))
+
+
+@cache
+def entries() -> dict[str, Entry]:
+    """Return every operation by its name, in the order in which they are listed."""
+    found = [each for path in Path(__file__).parent.glob("*.py") for each in _entries(path)]
+    return {each.name: each for each in sorted(found, key=lambda each: (each.position, each.name))}
+
+
+def entry(name: str) -> Entry:
+    """Return an operation of the catalogue. Raises UserError where there is none of that name."""
+    if name not in entries():
+        raise UserError(f"there is no operation {name}; {did_you_mean(name, list(entries()))}")
+    return entries()[name]
+
+
+def adds(kind: str, *, durable: bool) -> str:
+    """Return what the operations of a kind, durable or not, add to a run."""
+    return next((each.adds for each in of_kind(kind) if each.durable == durable and each.adds), "")
+
+
+def of_kind(kind: str) -> list[Entry]:
+    """Return the operations of a kind, in the order in which they are listed."""
+    return [each for each in entries().values() if each.kind == kind]
+
+
+def load(name: str) -> Callable[..., Any]:
+    """Import the file of an operation, and return the function that makes the operation."""
+    found = entry(name)
+    make: Callable[..., Any] = getattr(importlib.import_module(f"{__package__}.{found.module}"), found.function)
+    return make
+
+
+def answering(purpose: str, state: str) -> tuple[str, ...]:
+    """Return the names of the operations that start from a state and answer for a purpose, the best one first."""
+    found = [each for each in entries().values() if (each.purpose, each.state) == (purpose, state)]
+    return tuple(each.name for each in sorted(found, key=lambda each: not each.first_answer))
+
+
+def _entries(path: Path) -> Iterator[Entry]:
+    """Yield the operations that a file makes."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if not isinstance(node, ast.FunctionDef):
+            continue
+        for decorator in node.decorator_list:
+            if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == Declaration.__name__:
+                declared = {word.arg: ast.literal_eval(word.value) for word in decorator.keywords if word.arg}
+                yield _entry(path.stem, node.name, ast.get_docstring(node) or "", declared)
+
+
+def _entry(module: str, function: str, docstring: str, declared: dict[str, Any]) -> Entry:
+    title, meaning, *labelled = (" ".join(paragraph.split()) for paragraph in docstring.split("\n\n"))
+    return Entry(
+        name=function.replace("_", "-"),
+        title=title.removesuffix("."),
+        meaning=meaning,
+        adds=_labelled(ADDS, labelled),
+        takes=_labelled(TAKES, labelled),
+        module=module,
+        function=function,
+        **declared,
+    )
+
+
+def _labelled(label: str, paragraphs: list[str]) -> str:
+    """Return what follows a label; empty where no paragraph has it."""
+    return next((paragraph.removeprefix(label) for paragraph in paragraphs if paragraph.startswith(label)), "")
