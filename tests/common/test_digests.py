@@ -46,7 +46,8 @@ import numpy as np
 from pathlib import Path
 from scripts import backends
 from scripts.steps import time_operation, build
-from scripts.measure.operations import OPERATIONS
+from scripts.measure.operations import catalogue
+made = [catalogue.load(name) for name in catalogue.entries()]
 images, labels = np.zeros((3, 4, 4, 3), np.uint8), np.zeros(3, np.int64)
 backend = backends.load({name!r})
 backend.write(Path({str(tmp_path / "store")!r}), images, labels, durable=True, options={choice.options!r})
@@ -78,6 +79,13 @@ def test_an_edit_of_what_is_imported_changes_the_digest(copy: Path) -> None:
     before = digest_of(copy / "steps/build.py")
     (copy / "system/disk/disk_usage.py").write_text((copy / "system/disk/disk_usage.py").read_text() + "\nX = 1\n")
     assert digest_of(copy / "steps/build.py") != before
+
+
+def test_an_edit_of_an_operation_changes_the_digest_of_timings_alone(copy: Path) -> None:
+    before = {step: digest_of(copy / f"steps/{step}.py") for step in STEPS}
+    (copy / "measure/operations/write.py").write_text((copy / "measure/operations/write.py").read_text() + "\nX = 1\n")
+    changed = {step for step in STEPS if digest_of(copy / f"steps/{step}.py") != before[step]}
+    assert changed == {"time_operation"}
 
 
 def test_an_edit_of_one_backend_leaves_every_other_digest_alone(copy: Path) -> None:
@@ -122,6 +130,7 @@ def test_every_figure_has_a_digest_of_its_own() -> None:
         ("common/errors.py", '"""', '"""Words. '),
         ("measure/stopping.py", "import ", "# A remark.\nimport "),
         ("backends/base.py", "import ", "\n\nimport "),
+        ("measure/operations/read.py", "Read, cold.", "Read, from disk."),
     ],
 )
 def test_words_are_in_no_digest(copy: Path, path: str, before: str, after: str) -> None:

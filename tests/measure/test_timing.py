@@ -29,7 +29,7 @@ from scripts.common.atomic import owned_name
 from scripts.common.errors import Failed, UserError
 from scripts.dataset.image_set import ImageSet
 from scripts.measure import samples, stopping, timing
-from scripts.measure.operations import OPERATIONS, write
+from scripts.measure.operations import catalogue, write
 from scripts.measure.operations.base import PROBABILITIES
 from scripts.measure.operations.state import CacheState
 from scripts.measure.settings import Settings
@@ -88,7 +88,7 @@ def job(stores: Path, name: str, operation: str, settings: Settings = FAST) -> s
     return samples.Job(name, choice.module, choice.options, COUNT, operation, stores / "dataset", place, settings)
 
 
-@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("operation", catalogue.entries())
 @pytest.mark.parametrize("name", RUNNABLE)
 def test_every_cell_is_measured_in_its_state_in_turn_with_the_baseline(stores: Path, name: str, operation: str) -> None:
     if operation.startswith(STARTS_MANY_PROCESSES) and name not in ("lmdb", "png"):

@@ -14,7 +14,7 @@ import yaml
 from scripts.common import sealed
 from scripts.common.errors import UserError
 from scripts.dataset.image_set import PROVENANCE_VERSION
-from scripts.measure.operations import OPERATIONS
+from scripts.measure.operations import catalogue
 from scripts.plan import configuration, plan
 from tests.support.checkout import CHECKOUT
 from tests.support.host import as_who_obeys_permissions
@@ -200,8 +200,12 @@ def test_every_key_is_described_and_commented_and_has_its_default() -> None:
         assert above.startswith("#"), f"{key} has no comment"
 
 
-def test_the_operations_of_the_schema_are_those_that_there_are() -> None:
-    assert SCHEMA["properties"]["operations"]["items"]["enum"] == list(OPERATIONS)
+def test_the_operations_that_the_config_takes_are_those_that_there_are() -> None:
+    every = list(catalogue.entries())
+    assert configuration.complete({"operations": every})["operations"] == every
+    assert set(configuration.defaults()["operations"]) < set(every)
+    with pytest.raises(UserError, match="config key operations: read-wram is unknown; did you mean read-warm"):
+        configuration.complete({"operations": ["read-wram"]})
 
 
 def test_quick_leaves_out_what_takes_long() -> None:

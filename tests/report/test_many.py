@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from numpy import isnan
 
+from scripts.measure.operations import catalogue
 from scripts.report import summarise, tables, wording
 from scripts.report.compare import answers
 from scripts.report.draw import appearance, captions, heat, multiples, style
@@ -337,7 +338,7 @@ def test_seven_stores_share_a_panel_and_eight_have_one_each(tmp_path):
 def test_bars_of_many_are_sorted_by_value(runs, name):
     for axes in figure_of(runs[22], name).axes:
         *names, plain = (label.get_text() for label in axes.get_yticklabels())
-        operation = next(key for key, words in wording.OPERATIONS.items() if words == axes.get_title(loc="left"))
+        operation = next(each.name for each in catalogue.entries().values() if each.title == axes.get_title(loc="left"))
         assert plain == "plain file"
         assert names == Tables.load(runs[22].directory).by_time(operation, 10_000)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from scripts.dataset.image_set import SYNTHETIC_LABEL
-from scripts.measure.operations import OPERATIONS
+from scripts.measure.operations import catalogue
 from scripts.report.records.reading import read
 from tests.support.checkout import SNAKEMAKE
 from tests.support.workflow import Workflow, copy_checkout
@@ -41,11 +41,11 @@ def test_a_run_ends_in_tables_figures_and_a_page(finished_once: Workflow) -> Non
 def test_every_operation_in_one_run(workflow: Workflow) -> None:
     """Also those that the default leaves out, through to figures and page."""
     workflow.add_all_figures()
-    workflow.configure(operations=list(OPERATIONS), backends=["png", "memmap"], cutoffs=[30], random_images=20)
+    workflow.configure(operations=list(catalogue.entries()), backends=["png", "memmap"], cutoffs=[30], random_images=20)
     workflow.finish()
     summary = rows(workflow, "summary")
     assert {row["status"] for row in summary} == {"measured"}
-    assert {row["operation"] for row in summary} == set(OPERATIONS)
+    assert {row["operation"] for row in summary} == set(catalogue.entries())
     ways = [(row["start_method"], row["processes"]) for row in summary if row["operation"] == "workers-warm"]
     assert len(set(ways)) * 2 == len(ways)
     drawn = {row["operation"]: row["images"] for row in summary}
@@ -53,6 +53,52 @@ def test_every_operation_in_one_run(workflow: Workflow) -> None:
     quantiles = rows(workflow, "latencies")
     assert {row["operation"] for row in quantiles} == {"random-warm", "random-cold", "batch-warm", "batch-cold"}
     assert all((workflow.directory / "results" / row["record"]).is_file() for row in [*summary, *quantiles])
+
+
+PLANTED = '''
+"""An operation that a user adds."""
+
+from scripts.measure.operations.base import Inputs, Operation, Subject
+from scripts.measure.operations.catalogue import Declaration
+from scripts.measure.operations.read import Read
+
+
+@Declaration(kind="revision", state="cold", position=13, settings=("batch_size",))
+def revision_cold(inputs: Inputs, backend: Subject, baseline: Subject) -> Operation:
+    """Revision, cold.
+
+    Reading all that was learnt before.
+
+    Adds: How long one revises.
+
+    Takes: an evening
+    """
+    return Read(inputs, backend, baseline, cold=True)
+'''
+
+
+def test_an_operation_is_one_file(workflow: Workflow) -> None:
+    planted = workflow.directory / "scripts/measure/operations/planted.py"
+    planted.write_text(PLANTED)
+    assert "Revision" not in workflow.finish("--dry-run")
+    workflow.configure(operations=["revision-cold", "write"], backends=["lmdb"], cutoffs=[30])
+    assert {jobs[-1] for jobs in workflow.planned() if jobs[0] == "time_operation"} == {"revision-cold", "write"}
+    workflow.finish()
+    (row,) = (row for row in rows(workflow, "summary") if row["operation"] == "revision-cold")
+    assert (row["status"], row["images"], row["eviction"]) == ("measured", "30", "posix_fadvise")
+    (record,) = (record for record in records(workflow) if record["cell"]["operation"] == "revision-cold")
+    assert {sample["state"] for sample in record["samples"]} == {"cold"}
+    assert "batch_size" in record["settings"]
+    page = (workflow.directory / "results/report.html").read_text()
+    assert "<dt>Revision, cold</dt><dd>Reading all that was learnt before.</dd>" in page
+    assert workflow.planned() == set()
+    planted.write_text(PLANTED.replace("learnt", "taught"))
+    assert {job[0] for job in workflow.planned()} == {"summarise", "figure", "page"}
+    workflow.configure(operations=["write"])
+    workflow.finish()
+    page = (workflow.directory / "results/report.html").read_text()
+    assert "How long one revises." in page
+    assert "an evening" in page
 
 
 def test_no_two_timing_jobs_overlap(finished_once: Workflow) -> None:
@@ -105,7 +151,7 @@ def test_a_second_checkout_on_the_host_does_not_disturb(workflow: Workflow, disk
 
 def test_snakemake_has_nothing_to_do_while_cells_are_timed(workflow: Workflow) -> None:
     """By itself it starts a thread for each job that ends, which wakes it each second while others are ready."""
-    operations = [name for name in OPERATIONS if not name.startswith("first-image")]
+    operations = [name for name, entry in catalogue.entries().items() if not entry.one_image]
     workflow.configure(operations=operations, backends=["memmap"], cutoffs=[1, 2, 3], budget_seconds=0.01)
     process = workflow.start("results/summary.csv")
     threads = []
