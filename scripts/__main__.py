@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
             raise
         remedy = (
             f"the Python package that provides `{error.name}` is not installed in {sys.prefix}; install the pins: "
-            "python -m pip install --require-hashes -r requirements/run.txt (for all backends requirements/stores.txt)"
+            "python -m pip install --require-hashes -r requirements/run.txt (for all backends requirements/all.txt)"
         )
         if error.name.partition(".")[0] in sys.stdlib_module_names:
             remedy = supported.lacks_standard(error.name) or remedy

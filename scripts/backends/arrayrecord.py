@@ -50,7 +50,7 @@ BLOCK, BLOCK_HEADER, CHUNK_HEADER = 65536, 24, 40
 class Backend(base.Backend):
     """A file of records with an index at its end."""
 
-    packages = {"array_record": "array-record"}
+    packages = {"array_record": "array-record==0.8.6; sys_platform != 'darwin' or platform_machine != 'x86_64'"}
     options = {
         "codec": base.CODEC,
         "images_per_group": base.Option(1, "how many images are stored, compressed and read together", minimum=1),

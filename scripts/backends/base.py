@@ -225,7 +225,10 @@ class Backend(ABC):
     """A way to store images. What it can't do it declares, and the results show a gap."""
 
     packages: ClassVar[dict[str, str]] = {}
-    """The libraries that it needs: import name to distribution name, as in {"PIL": "pillow"}."""
+    """The libraries that it needs: import name to requirement, as in {"PIL": "pillow==13.0.0"}.
+
+    A marker in the requirement says where the package is published. `python scripts pins` makes all pins from these.
+    """
     standard_modules: ClassVar[tuple[str, ...]] = ()
     """The modules of the standard library that it needs and a Python may have been built without."""
     built_with: ClassVar[str] = ""

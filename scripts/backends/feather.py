@@ -51,7 +51,7 @@ IMAGES_PER_BATCH = b"images_per_batch"
 class Backend(base.Backend):
     """Record batches of Apache Arrow, mapped into memory."""
 
-    packages = {"pyarrow": "pyarrow"}
+    packages = {"pyarrow": arrow.PYARROW}
     options = {
         "codec": base.CODEC,
         "images_per_batch": base.Option(0, "how many images a record batch holds; 0: as many as take 4 MiB"),

@@ -50,7 +50,7 @@ GZIP_LEVEL = 4
 class Backend(base.Backend):
     """A self-describing array file."""
 
-    packages = {"h5py": "h5py"}
+    packages = {"h5py": "h5py==3.16.0"}
     options = {
         "images_per_chunk": base.Option(0, "how many images a chunk holds; 0: no chunks, one contiguous array"),
         "compression": base.Option(

@@ -63,7 +63,10 @@ UNLIMITED_BYTES = 1 << 60
 class Backend(base.Backend):
     """A dataset of the columnar format Lance, of one fragment."""
 
-    packages = {"lance": "pylance", "pyarrow": "pyarrow"}
+    packages = {
+        "lance": "pylance==14.0.2; sys_platform != 'darwin' or platform_machine != 'x86_64'",
+        "pyarrow": arrow.PYARROW,
+    }
     options = {
         "codec": base.CODEC,
         "file_version": base.Option("2.2", "of Lance's file format; 2.0 is read faster in order", ("2.0", "2.2")),

@@ -55,7 +55,9 @@ FIRST_KEY, AFTER_ALL_KEYS = values.key(0), b"\xff\xff"
 class Backend(base.Backend):
     """A log-structured merge tree."""
 
-    packages = {"plyvel": "plyvel"}
+    packages = {
+        "plyvel": "plyvel==1.5.1; sys_platform == 'linux' and platform_machine == 'x86_64' and python_version < '3.13'"
+    }
     built_with = "a C++ compiler and LevelDB's header files (libleveldb-dev in Debian, leveldb in Homebrew)"
     options = {
         "codec": base.CODEC,

@@ -50,7 +50,7 @@ SMALL_BYTES = 512 << 10
 class Backend(base.Backend):
     """A memory-mapped B+ tree."""
 
-    packages = {"lmdb": "lmdb"}
+    packages = {"lmdb": "lmdb==3.0.0"}
     options = {
         "codec": base.CODEC,
         "images_per_value": base.Option(1, "how many images share one value; above 1 only with codec raw", minimum=1),

@@ -53,7 +53,7 @@ PIECES_PER_BLOCK = 16
 class Backend(base.Backend):
     """Row groups of Apache Parquet."""
 
-    packages = {"pyarrow": "pyarrow"}
+    packages = {"pyarrow": arrow.PYARROW}
     options = {
         "codec": base.CODEC,
         "images_per_row_group": base.Option(

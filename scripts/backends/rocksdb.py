@@ -69,7 +69,7 @@ OF_ROCKSDB = ("CURRENT", "IDENTITY", "MANIFEST-*", "*.sst", "*.log")
 class Backend(base.Backend):
     """A log-structured merge tree."""
 
-    packages = {"rocksdict": "rocksdict"}
+    packages = {"rocksdict": "rocksdict==0.3.29"}
     options = {
         "codec": base.CODEC,
         "compression": base.Option(

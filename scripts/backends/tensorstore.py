@@ -60,7 +60,7 @@ LITTLE_ENDIAN = {"name": "bytes", "configuration": {"endian": "little"}}
 class Backend(base.Backend):
     """Chunked arrays in a folder of plain files, many chunks to a file."""
 
-    packages = {"tensorstore": "tensorstore"}
+    packages = {"tensorstore": "tensorstore==0.1.86"}
     options = zarr3.OPTIONS
     fork_safe = False
     several_readers = True

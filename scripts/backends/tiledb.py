@@ -58,7 +58,7 @@ FILTERS = {"none": "", "lz4": "LZ4Filter", "zstd": "ZstdFilter", "gzip": "GzipFi
 class Backend(base.Backend):
     """An array engine that writes immutable fragments."""
 
-    packages = {"tiledb": "tiledb"}
+    packages = {"tiledb": "tiledb==0.36.1"}
     options = {
         "images_per_tile": base.Option(0, "how many images a tile holds; 0: as many as fit into 64 KiB, at least one"),
         "compression": base.Option("none", "the filter of each tile of images; zstd at level 3", tuple(FILTERS)),

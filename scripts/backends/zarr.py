@@ -47,7 +47,7 @@ COMPRESSORS = {"zstd": "ZstdCodec", "blosc": "BloscCodec", "gzip": "GzipCodec"}
 class Backend(base.Backend):
     """Chunked arrays in a folder of plain files, many chunks to a file."""
 
-    packages = {"zarr": "zarr"}
+    packages = {"zarr": "zarr==3.1.6"}
     options = zarr3.OPTIONS
     fork_safe = False
     several_readers = True

@@ -19,7 +19,10 @@ class Codec(Protocol):
     """What a codec's module defines. Its library is imported only inside its functions."""
 
     packages: dict[str, str]
-    """The libraries that it needs: import name to distribution name, as in {"PIL": "pillow"}."""
+    """The libraries that it needs: import name to requirement, as in {"PIL": "pillow==13.0.0"}.
+
+    A marker in the requirement says where the package is published. `python scripts pins` makes all pins from these.
+    """
     is_identity: bool
     """Whether the encoded bytes are the pixels themselves, so that a backend may copy many images at once."""
 

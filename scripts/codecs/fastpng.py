@@ -6,7 +6,7 @@ Measured on 1,500 CIFAR-10 images of 32x32, beside Pillow: decoding takes 0.47 o
 
 import numpy as np
 
-packages = {"imagecodecs": "imagecodecs"}
+packages = {"imagecodecs": "imagecodecs==2026.3.6"}
 is_identity = False
 
 LEVEL = 1

@@ -12,7 +12,7 @@ import numpy as np
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
-packages = {"PIL": "pillow"}
+packages = {"PIL": "pillow==13.0.0"}
 is_identity = False
 
 PILLOW_COMPRESS_LEVEL = 6

@@ -9,7 +9,7 @@ import numpy as np
 
 from scripts.codecs import png
 
-packages = {"PIL": "pillow"}
+packages = {"PIL": "pillow==13.0.0"}
 is_identity = False
 
 QUALITY, METHOD = 0, 0

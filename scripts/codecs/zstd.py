@@ -10,7 +10,7 @@ from functools import cache
 
 import numpy as np
 
-packages = {"zstandard": "zstandard"}
+packages = {"zstandard": "zstandard==0.25.0"}
 is_identity = False
 
 LEVEL = 3

@@ -18,7 +18,7 @@ from scripts.backends.go import compiler, library
 from scripts.common import digests, supported
 from scripts.stores.store import Choice
 
-RUN_PINS, STORES_PINS = "requirements/run.txt", "requirements/stores.txt"
+RUN_PINS, ALL_PINS = "requirements/run.txt", "requirements/all.txt"
 """What a plain run needs, and what all backends and codecs do."""
 
 PIN = re.compile(r"^([a-z0-9-]+)==([^ ;]+)(?: ; ([^\\\n]+))? \\$", re.MULTILINE)
@@ -87,7 +87,7 @@ def _lacking(choice: Choice) -> list[str]:
 
 def pins(distribution: str) -> list[tuple[str, str]]:
     """Return the versions of a distribution that are pinned, each with its marker, or ""."""
-    found = PIN.findall(_text(digests.CHECKOUT / STORES_PINS))
+    found = PIN.findall(_text(digests.CHECKOUT / ALL_PINS))
     return [(version, marker) for name, version, marker in found if name == distribution]
 
 
@@ -99,7 +99,7 @@ def _interpreter() -> str:
 
 def _pins_with(distribution: str) -> str:
     """The pins that hold a distribution: those of a plain run, or those of all stores."""
-    return RUN_PINS if f"\n{distribution}==" in _text(digests.CHECKOUT / RUN_PINS) else STORES_PINS
+    return RUN_PINS if f"\n{distribution}==" in _text(digests.CHECKOUT / RUN_PINS) else ALL_PINS
 
 
 @cache

@@ -37,7 +37,7 @@ ARRAYS = ("images.npy", "labels.npy", "test_images.npy", "test_labels.npy")
 CONDA_PYTHON = "3.11"
 """The version of Python in the conda environments."""
 
-CORE_ENVIRONMENT, LARGE_ENVIRONMENT = "envs/stores.yaml", "envs/all_stores.yaml"
+CORE_ENVIRONMENT, LARGE_ENVIRONMENT = "envs/core.yaml", "envs/all.yaml"
 
 TABLES = ("timings", "summary", "latencies", "disk_usage")
 

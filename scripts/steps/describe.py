@@ -12,13 +12,14 @@ from scripts.backends.shared import descriptions
 from scripts.backends.shared.descriptions import Backend, Codec, Described
 from scripts.report import wording
 
-PINS = Path(__file__).parent.parent.parent / "requirements" / "stores.txt"
+PINS = Path(__file__).parent.parent.parent / "requirements" / "all.txt"
 PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^ ;\\\n]+)", re.MULTILINE)
 HEADER = (
     "# The backends",
     "What each backend stores, with which library, and where its settings come from. Made from the docstrings in "
-    "`scripts/backends` and `scripts/codecs` and from the pins in `requirements/stores.txt`.",
+    "`scripts/backends` and `scripts/codecs` and from the pins in `requirements/all.txt`.",
 )
+DOCUMENT = "docs/backends.md"
 NO_PACKAGE = "none but Python's and NumPy"
 
 

@@ -21,7 +21,7 @@ import numpy as np
 from scripts import backends, codecs
 from scripts.backends import base
 from scripts.backends.go import library
-from scripts.common import digests
+from scripts.common import digests, requirements
 from scripts.common.atomic import neighbour
 from scripts.common.errors import UserError
 from scripts.common.progress import Progress
@@ -63,7 +63,7 @@ class Choice:
         needed = dict(self.backend.packages)
         if codecs.OPTION in self.options:
             needed |= codecs.load(self.options[codecs.OPTION]).packages
-        return needed
+        return requirements.distributions(needed)
 
     def versions(self) -> dict[str, str]:
         """Return the versions of its libraries: by distribution, by module of another language, by the backend."""

@@ -10,6 +10,7 @@ from tests.support.checkout import CHECKOUT
 SCRIPTS = CHECKOUT / "scripts"
 FLOORS = (
     {"steps"},
+    {"project"},
     {"plan"},
     {"report"},
     {"measure"},

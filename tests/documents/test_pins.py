@@ -53,7 +53,7 @@ def conda_pins(path: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda path: path.stem)
 def test_conda_environments_have_the_versions_of_the_pip_pins(environment: Path) -> None:
-    pins = pip_pins("stores.txt")
+    pins = pip_pins("all.txt")
     assert conda_pins(environment) == {name: pins[name] for name in conda_pins(environment)}
 
 
@@ -69,7 +69,7 @@ def test_the_pins_are_those_of_the_project_and_the_tests_pins_contain_them() -> 
 
 def test_what_backends_and_codecs_need_is_pinned_and_a_plain_run_needs_only_the_core() -> None:
     files = [*(CHECKOUT / "scripts/backends").glob("*.py"), *(CHECKOUT / "scripts/codecs").glob("*.py")]
-    assert as_pip_names(digests.library_versions(files)) <= pip_pins("stores.txt").keys()
+    assert as_pip_names(digests.library_versions(files)) <= pip_pins("all.txt").keys()
     default = plan.Plan(configuration.complete({}), with_conda=False, on_cluster=False)
     assert all(available.needs_only_core(choice) for choice in default.choices.values())
     assert not all(
@@ -80,7 +80,7 @@ def test_what_backends_and_codecs_need_is_pinned_and_a_plain_run_needs_only_the_
 def test_the_platform_that_is_recommended_has_every_package_of_the_stores() -> None:
     assert available.COMPLETE_PLATFORM == "Linux x86_64 with Python 3.11 or 3.12"
     complete = {"sys_platform": "linux", "platform_machine": "x86_64"}
-    extra = project()["optional-dependencies"]["stores"]
+    extra = project()["optional-dependencies"]["all"]
     assert markers(extra)
     for version in ("3.11", "3.12"):
         here = complete | {"python_version": version, "python_full_version": f"{version}.9"}
@@ -94,7 +94,7 @@ def test_conda_leaves_out_what_pip_does_with_its_version_of_python() -> None:
     path = CHECKOUT / plan.LARGE_ENVIRONMENT
     entries = yaml.safe_load(path.read_text())["dependencies"]
     pins = next(entry["pip"] for entry in entries if isinstance(entry, dict))
-    extra = project()["optional-dependencies"]["stores"]
+    extra = project()["optional-dependencies"]["all"]
     assert markers(pins).keys() == markers(extra).keys()
     of_python = {"python_version": plan.CONDA_PYTHON, "python_full_version": f"{plan.CONDA_PYTHON}.9"}
     for name, marker in markers(pins).items():
@@ -105,7 +105,7 @@ def test_conda_leaves_out_what_pip_does_with_its_version_of_python() -> None:
         assert f"python={plan.CONDA_PYTHON}" in yaml.safe_load(environment.read_text())["dependencies"]
 
 
-@pytest.mark.parametrize("name", ["run.txt", "stores.txt", "slurm.txt", "test.txt"])
+@pytest.mark.parametrize("name", ["run.txt", "all.txt", "slurm.txt", "test.txt"])
 def test_every_pin_has_hashes_and_no_address(name: str) -> None:
     text = (CHECKOUT / "requirements" / name).read_text()
     assert "http" not in text

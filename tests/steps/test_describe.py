@@ -5,6 +5,7 @@ import sys
 
 from scripts import backends, codecs
 from scripts.backends.shared import descriptions
+from scripts.common import requirements
 from scripts.steps import describe
 from tests.support.checkout import CHECKOUT
 from tests.support.page import shown
@@ -60,9 +61,9 @@ def test_the_documentation_has_everything_with_pinned_versions():
     for codec in codecs.names():
         assert f"### {codec}\n" in text
     assert "Library: h5py 3.16.0." in text
-    pins = (CHECKOUT / "requirements" / "stores.txt").read_text()
+    pins = (CHECKOUT / "requirements" / "all.txt").read_text()
     for name in backends.names():
-        for distribution in backends.load(name).packages.values():
+        for distribution in requirements.distributions(backends.load(name).packages).values():
             version = pins.split(f"\n{distribution}==")[1].split()[0]
             assert f"{distribution} {version}" in text
 

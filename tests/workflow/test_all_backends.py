@@ -24,7 +24,7 @@ from scripts.backends import hdf5
 class Backend(hdf5.Backend):
     """HDF5 that also wants something else."""
 
-    packages = {"no_such_library": "no-such-library"}
+    packages = {"no_such_library": "no-such-library==1.0"}
 '''
 
 
@@ -137,7 +137,7 @@ def test_a_missing_package_is_named_with_its_command_before_any_work(workflow: W
     errors = [line for line in done.stdout.splitlines() if line.startswith("error")]
     assert len(errors) == 1
     assert "backend absent" in errors[0]
-    assert "-m pip install --require-hashes -r requirements/stores.txt" in errors[0]
+    assert "-m pip install --require-hashes -r requirements/all.txt" in errors[0]
     assert not (workflow.directory / "results").exists()
 
 

@@ -19,7 +19,7 @@ from packaging.markers import Marker
 
 from tests.support.checkout import CHECKOUT
 
-FILES = ("run.txt", "stores.txt", "slurm.txt", "test.txt")
+FILES = ("run.txt", "all.txt", "slurm.txt", "test.txt")
 VERSIONS = ("3.11", "3.12", "3.13", "3.14")
 GLIBC_MINOR = 35
 LINUX_TAGS = ("manylinux1", "manylinux2010", "manylinux2014", *(f"manylinux_2_{n}" for n in range(5, GLIBC_MINOR + 1)))

@@ -17,6 +17,8 @@ from scripts.common.errors import UserError
 if TYPE_CHECKING:
     import pyarrow
 
+PYARROW = "pyarrow==26.0.1"
+"""The requirement of every backend that uses Arrow."""
 IMAGE, LABEL = "image", "label"
 METADATA = b"images"
 """The key of a schema's metadata that has what `values.metadata` makes."""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from scripts import backends, codecs
 from scripts.backends.base import Native, Option
+from scripts.common import requirements
 
 SCRIPTS = Path(__file__).parent.parent.parent
 SETTINGS = "Settings"
@@ -58,7 +59,7 @@ def backends_of(names: Iterable[str]) -> list[Backend]:
     for name in dict.fromkeys(names):
         if name in backends.names():
             backend = backends.load(name)
-            packages = tuple(backend.packages.values())
+            packages = tuple(requirements.distributions(backend.packages).values())
             found.append(Backend(name, _described("backends", name), backend.options, packages, backend.native))
     return found
 
@@ -66,7 +67,8 @@ def backends_of(names: Iterable[str]) -> list[Backend]:
 def codecs_of(names: Iterable[str]) -> list[Codec]:
     """Those of these codecs that there are, each once, in their order."""
     known = [name for name in dict.fromkeys(names) if name in codecs.names()]
-    return [Codec(name, _described("codecs", name), tuple(codecs.load(name).packages.values())) for name in known]
+    needed = {name: requirements.distributions(codecs.load(name).packages) for name in known}
+    return [Codec(name, _described("codecs", name), tuple(needed[name].values())) for name in known]
 
 
 def read(docstring: str) -> Described:

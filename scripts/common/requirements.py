@@ -1,0 +1,23 @@
+"""Requirements of packages, as backends and codecs declare them: read without a library, since every environment does.
+
+A requirement is a text such as `lmdb==3.0.0` or `plyvel==1.5.1; sys_platform == 'linux'`, by the Python packaging
+specification "dependency specifiers".
+"""
+
+import re
+from collections.abc import Mapping
+
+NAME = re.compile(r"[A-Za-z0-9._-]+")
+
+
+def distribution(requirement: str) -> str:
+    """Return the name of the distribution that a requirement asks for. Raises ValueError where it names none."""
+    found = NAME.match(requirement)
+    if not found:
+        raise ValueError(f"{requirement!r} is no requirement of a package, such as 'lmdb==3.0.0'")
+    return found[0]
+
+
+def distributions(packages: Mapping[str, str]) -> dict[str, str]:
+    """Return the distribution of each import name, from its requirement."""
+    return {module: distribution(requirement) for module, requirement in packages.items()}
