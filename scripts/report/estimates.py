@@ -98,6 +98,15 @@ class Ratio:
         return self.outcome == DIFFERENT and self.value < 1
 
 
+def exact(value: float) -> Ratio:
+    """The ratio of two sizes, which is known exactly."""
+    return Ratio(value, value, value, EXACT)
+
+
+SAME = exact(1.0)
+"""What the leader takes, as a ratio to itself."""
+
+
 @dataclass(frozen=True)
 class Bounded:
     """A number between `low` and `high`, its 95 % interval."""
@@ -290,7 +299,8 @@ def _zeros(places: np.ndarray, curve: np.ndarray) -> list[float]:
     """Where a curve that is straight between its places changes its sign."""
     changes = np.flatnonzero((curve[:-1] > 0) != (curve[1:] > 0))
     step = curve[changes] / (curve[changes] - curve[changes + 1])
-    return (places[changes] + step * (places[changes + 1] - places[changes])).tolist()
+    zeros: list[float] = (places[changes] + step * (places[changes + 1] - places[changes])).tolist()
+    return zeros
 
 
 def _some(samples: Sequence[float]) -> Sequence[float]:
@@ -302,7 +312,8 @@ def _some(samples: Sequence[float]) -> Sequence[float]:
 def _resampled_medians(samples: Sequence[float], chance: np.random.Generator) -> np.ndarray:
     """Medians (RESAMPLES,) of as many samples, drawn anew with replacement."""
     values = np.asarray(_some(samples), float)
-    return np.median(values[chance.integers(0, len(values), (RESAMPLES, len(values)))], axis=1)
+    medians: np.ndarray = np.median(values[chance.integers(0, len(values), (RESAMPLES, len(values)))], axis=1)
+    return medians
 
 
 def _tails() -> tuple[float, float]:
@@ -324,7 +335,7 @@ def _pairs_outside(fewer: int, more: int) -> int:
 def _mann_whitney(fewer: int, more: int) -> np.ndarray:
     """Probabilities of U = 0 ... fewer x more under no difference, by the recurrence of Mann and Whitney (1947)."""
     size = fewer * more + 1
-    row = [np.eye(1, size)[0] for _ in range(more + 1)]
+    row: list[np.ndarray] = [np.eye(1, size)[0] for _ in range(more + 1)]
     for m in range(1, fewer + 1):
         previous, row = row, [np.eye(1, size)[0]]
         for n in range(1, more + 1):

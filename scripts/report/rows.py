@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+from scripts.report.estimates import Bounded, Ratio
+
 CellName = tuple[str, int, str]
 """Backend, cutoff (images) and operation."""
 Way = tuple[int, str | None]
@@ -183,6 +185,21 @@ class MeasuredRow(SummaryRow):
     megabytes_per_second: float
     user_seconds: float
     system_seconds: float
+
+    @property
+    def to_baseline(self) -> Ratio | None:
+        """How many times as long it takes as the plain file; None where no sample of the plain file counts."""
+        if self.ratio_to_baseline is None or self.ratio_low is None or self.ratio_high is None:
+            return None
+        return Ratio(self.ratio_to_baseline, self.ratio_low, self.ratio_high, self.interval_kind)
+
+    @property
+    def speedup(self) -> Bounded | None:
+        """How many times as fast the processes read as one process; None where that is unknown."""
+        if self.efficiency is None or self.efficiency_low is None or self.efficiency_high is None:
+            return None
+        ends = (self.efficiency, self.efficiency_low, self.efficiency_high)
+        return Bounded(*(self.processes * efficiency for efficiency in ends))
 
 
 @dataclass(frozen=True)

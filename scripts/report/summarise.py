@@ -16,8 +16,8 @@ from scripts.measure.operations.base import QUANTILES
 from scripts.measure.stopping import block, median
 from scripts.report import estimates, intact, tables, wording
 from scripts.report.compare import answers, corrections
-from scripts.report.compare.comparison import Results
 from scripts.report.compare.corrections import SUBJECTS, Job, Timed
+from scripts.report.compare.results import Results
 from scripts.report.records import comparability, disturbances, manifests, nodes, order, outdated
 from scripts.report.records.comparability import Records
 from scripts.report.records.manifests import Manifests, Store, store_of
@@ -244,7 +244,7 @@ def _summaries_of(record: dict, group: int, disturbed: list[str], times: dict[Wa
     for (processes, start_method), row in rows.items():
         alone, together = (times.get((count, start_method)) for count in (1, processes))
         if start_method and alone and together:
-            scaled = corrections.compare(alone, together)
+            scaled = corrections.ratio(alone, together)
             ends = (value / processes for value in (scaled.value, scaled.low, scaled.high))
             row |= dict(zip(("efficiency", "efficiency_low", "efficiency_high"), ends, strict=True))
     return [SummaryRow.of(row) for row in rows.values()]

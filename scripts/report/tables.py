@@ -1,7 +1,7 @@
 """The tables in results/: written and read as CSV and checked against their columns, and the cells that they hold."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -47,17 +47,18 @@ class Kind(NamedTuple):
 @cache
 def columns(table: str) -> dict[str, dict[str, Any]]:
     """Return the columns of a table in order, each with its type, description and limits."""
-    found: dict[str, dict[str, Any]] = yaml.safe_load(Path(__file__).parent.joinpath(*DATA_FILES).read_text())
-    return found[table]["columns"]
+    documented = yaml.safe_load(Path(__file__).parent.joinpath(*DATA_FILES).read_text())
+    found: dict[str, dict[str, Any]] = documented[table]["columns"]
+    return found
 
 
-def check(rows: Iterable[Row]) -> None:
+def check(rows: Sequence[Row]) -> None:
     """Raise ValueError for the first field of a row that its table doesn't allow."""
+    optional = {kind: _optional(kind) for kind in {type(row) for row in rows}}
     for number, row in enumerate(rows, start=1):
-        optional = _optional(type(row))
         for name, rule in columns(row.TABLE).items():
             value = getattr(row, name)
-            fault = _fault(value, rule, optional=name in optional)
+            fault = _fault(value, rule, optional=name in optional[type(row)])
             if fault:
                 raise ValueError(f"{row.TABLE}: row {number}, column {name}: {value!r} {fault}")
 
@@ -78,8 +79,8 @@ def load(kind: type[AnyRow], directory: Path) -> list[AnyRow]:
     try:
         frame = pd.read_csv(file_name, dtype=_data_types(table), keep_default_na=False, na_values=[""])
         _refuse_other_columns(list(frame.columns), list(columns(table)))
-        fields = frame.astype(object).where(frame.notna(), None).to_dict("records")
-        rows = [kind.of(values) for values in fields]
+        fields = frame.astype(object).where(frame.notna(), None).itertuples(index=False, name=None)
+        rows = [kind.of(dict(zip(columns(table), values, strict=True))) for values in fields]
         check(rows)
     except (TypeError, ValueError) as error:
         raise UserError(
@@ -104,7 +105,7 @@ class Tables:
     @classmethod
     def load(cls, directory: Path) -> "Tables":
         """Load the tables in a directory. Raises UserError as `load` does."""
-        return cls(*(load(kind, directory) for kind in (SummaryRow, LatencyRow, DiskUsageRow)))
+        return cls(load(SummaryRow, directory), load(LatencyRow, directory), load(DiskUsageRow, directory))
 
     @cached_property
     def main(self) -> list[SummaryRow]:
@@ -119,12 +120,12 @@ class Tables:
     @cached_property
     def backends(self) -> list[str]:
         """Backends by order of appearance."""
-        return list(dict.fromkeys(row.backend for row in [*self.summary, *self.disk_usage]))
+        return list(dict.fromkeys(row.backend for row in self._cells_and_stores))
 
     @cached_property
     def cutoffs(self) -> list[int]:
         """Cutoffs (images), ascending."""
-        return sorted({row.cutoff_images for row in [*self.summary, *self.disk_usage]})
+        return sorted({row.cutoff_images for row in self._cells_and_stores})
 
     @cached_property
     def operations(self) -> list[str]:
@@ -143,7 +144,7 @@ class Tables:
     @cached_property
     def image_sets(self) -> list[str]:
         """Labels of the image sets that the numbers come from."""
-        return sorted({row.image_set for row in [*self.main, *self.disk_usage]})
+        return sorted({row.image_set for row in self.main} | {row.image_set for row in self.disk_usage})
 
     @cached_property
     def machines(self) -> list[str]:
@@ -153,19 +154,22 @@ class Tables:
     @cached_property
     def synthetic(self) -> bool:
         """Whether any number comes from synthetic images."""
-        return any(row.synthetic for row in [*self.summary, *self.disk_usage])
+        return any(row.synthetic for row in self._cells_and_stores)
 
     @cached_property
     def kinds(self) -> dict[str, Kind]:
         """What each backend is, by its comparable cells where it has any."""
-        known = [*self.disk_usage, *self.apart, *self.main]
+        known: list[SummaryRow | DiskUsageRow] = [*self.disk_usage, *self.apart, *self.main]
         return {row.backend: Kind(row.module, row.codec, row.other_options) for row in known}
 
     def by_time(self, operation: str, cutoff: int) -> list[str]:
         """The backends that were measured in an operation at a cutoff, the shortest median time first."""
-        rows = {name: self.cell(name, cutoff, operation) for name in self.backends}
-        measured = {name: row.median_seconds / row.images for name, row in rows.items() if row}
-        return sorted(measured, key=measured.__getitem__)
+        return [row.backend for row in self.measured(operation, cutoff)]
+
+    def measured(self, operation: str, cutoff: int) -> list[MeasuredRow]:
+        """The rows of an operation at a cutoff, the shortest median time of an image first."""
+        rows = (self.cell(name, cutoff, operation) for name in self.backends)
+        return sorted(filter(None, rows), key=lambda row: row.median_seconds / row.images)
 
     def cell(self, backend: str, cutoff: int, operation: str) -> MeasuredRow | None:
         """The row of a cell of the main group, or None where it has no number."""
@@ -185,10 +189,20 @@ class Tables:
         row = self._stores.get((backend, cutoff))
         return row if isinstance(row, BuiltRow) else None
 
+    def sizes(self, measure: str, cutoff: int) -> dict[str, int]:
+        """The `apparent_bytes` or `allocated_bytes` of the stores at a cutoff, by backend, where they are known."""
+        stores = (self.store(name, cutoff) for name in self.backends)
+        sizes = {store.backend: store.size(measure) for store in stores if store}
+        return {name: size for name, size in sizes.items() if size}
+
     @cached_property
     def allocated_decides(self) -> bool:
         """Whether allocated bytes may say which store is smallest: not where the file system hides those of some."""
         return not any(row.allocation == ALLOCATION_UNKNOWN for row in self.disk_usage)
+
+    @cached_property
+    def _cells_and_stores(self) -> list[SummaryRow | DiskUsageRow]:
+        return [*self.summary, *self.disk_usage]
 
     @cached_property
     def _drawing(self) -> set[str]:
@@ -229,7 +243,6 @@ def _refuse_other_columns(found: list[str], expected: list[str]) -> None:
     raise ValueError(f"other columns, {', '.join(parts)}" if parts else "its columns are in another order")
 
 
-@cache
 def _optional(kind: type[Row]) -> set[str]:
     """The columns that may be empty in such a row."""
     return {name for name, annotation in get_type_hints(kind).items() if NoneType in get_args(annotation)}

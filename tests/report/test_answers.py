@@ -6,8 +6,9 @@ import re
 import pytest
 
 from scripts.report import tables
-from scripts.report.compare import answers, claims
-from scripts.report.compare.comparison import BreakEven, Crossover, Results
+from scripts.report.compare import answers, claims, trends
+from scripts.report.compare.results import Results
+from scripts.report.compare.trends import BreakEven, Crossover
 from scripts.report.estimates import DIFFERENT, INTERVAL
 from scripts.report.rows import TimingRow
 from scripts.report.tables import Tables
@@ -135,16 +136,16 @@ def test_who_leads_where(tmp_path):
     assert answers.lead_sentence(question(found, "write")) == (
         "b is fastest at 1 image; a and b tie at 10 images; a is fastest at 100 images"
     )
-    (crossover, _) = found.crossovers()
+    (crossover, _) = trends.crossovers(found)
     assert (crossover.operation, crossover.overtaking, crossover.overtaken) == ("write", "a", "b")
     assert crossover.low < 10 < crossover.high
-    (crossover,) = found.crossovers_of("write", "b", "a")
+    (crossover,) = trends.crossovers_between(found, "write", "b", "a")
     assert (crossover.overtaking, crossover.overtaken) == ("a", "b")
 
 
 def test_crossings_are_said_in_a_sentence(tmp_path):
     found = planted(tmp_path, {"a": {100: 0.4, 10_000: 0.4}, "b": {100: 0.1, 10_000: 1.6}})
-    first, second = (crossover.sentence for crossover in found.crossovers())
+    first, second = (crossover.sentence for crossover in trends.crossovers(found))
     assert re.match(r"Write: a overtakes b at about (9[5-9]0|1,0.0) images ", first)
     assert second.startswith("Read, warm: a overtakes b at about ")
     about = Crossover("write", "a", "b", 3.4, 0.6, 12345.0)
@@ -152,7 +153,7 @@ def test_crossings_are_said_in_a_sentence(tmp_path):
 
 
 def test_no_crossing_without_two_leaders(tmp_path):
-    assert planted(tmp_path, {"a": {1: 0.1, 10: 0.1}, "b": {1: 0.1, 10: 0.2}}).crossovers() == []
+    assert trends.crossovers(planted(tmp_path, {"a": {1: 0.1, 10: 0.1}, "b": {1: 0.1, 10: 0.2}})) == []
 
 
 def test_growth_is_of_all_images_whatever_a_sample_reads(tmp_path):
@@ -160,7 +161,7 @@ def test_growth_is_of_all_images_whatever_a_sample_reads(tmp_path):
     operations = ("read-warm", "random-warm", "first-image-warm")
     cutoffs = (1, 1_000, 10_000, 100_000)
     run = Run(tmp_path, ("a", "b"), cutoffs, operations, seconds=lambda name, n, what: 1e-6 * images_of(n, what))
-    found = results(run).growths()
+    found = trends.growths(results(run))
     assert [(growth.backend, growth.operation) for growth in found] == [
         (backend, operation) for operation in operations[:2] for backend in ("a", "b")
     ]
@@ -171,7 +172,7 @@ def test_growth_is_of_all_images_whatever_a_sample_reads(tmp_path):
 
 
 def test_no_growth_of_two_cutoffs(tmp_path):
-    assert planted(tmp_path, {"a": {1: 0.1, 1000: 0.1}}).growths() == []
+    assert trends.growths(planted(tmp_path, {"a": {1: 0.1, 1000: 0.1}})) == []
 
 
 COSTS = {"read-warm": {"a": 1.0, "b": 0.5}, "write-durable": {"a": 3.0, "b": 3.0}, "batch-warm": {"a": 0.02, "b": 0.01}}
@@ -183,7 +184,7 @@ def test_break_even_scales_the_epoch_to_all_images(tmp_path):
     run = Run(
         tmp_path, ("a", "b"), (10_000,), operations, seconds=lambda name, _, what: COSTS.get(what, {}).get(name, 1)
     )
-    to_b, to_a = results(run).break_evens()
+    to_b, to_a = trends.break_evens(results(run))
     assert (to_b.cutoff, to_b.source, to_b.target) == (10_000, "a", "b")
     assert (to_b.conversion, to_b.epoch) == (("read-warm", "write-durable"), "batch-warm")
     assert to_b.low < 80 < to_b.high < 120
@@ -196,7 +197,7 @@ def test_converting_does_not_pay_where_only_the_machine_was_slower(tmp_path):
     operations = ("write-durable", "read-warm", "batch-warm")
     run = Run(tmp_path, ("a", "b"), (10,), operations, seconds=lambda *_: 1.0).write()
     found = load(slow_machine(run, ("a", 10, "batch-warm"), backend=2, baseline=2))
-    assert [pair.epochs for pair in found.break_evens()] == [None, None]
+    assert [pair.epochs for pair in trends.break_evens(found)] == [None, None]
 
 
 def test_a_slower_machine_in_one_job_does_not_change_when_converting_pays(tmp_path):
@@ -205,19 +206,21 @@ def test_a_slower_machine_in_one_job_does_not_change_when_converting_pays(tmp_pa
     run = Run(
         tmp_path, ("a", "b", "c"), (10_000,), operations, seconds=lambda name, _, what: COSTS[what].get(name, 0.02)
     ).write()
-    quiet = {(pair.source, pair.target): pair for pair in load(run).break_evens()}["a", "b"]
+    quiet = {(pair.source, pair.target): pair for pair in trends.break_evens(load(run))}["a", "b"]
     for backend, operation in [("a", "batch-warm"), ("b", "batch-warm"), ("a", "read-warm"), ("b", "write-durable")]:
         slow = slow_machine(run, (backend, 10_000, operation), backend=3, baseline=3)
-        found = {(pair.source, pair.target): pair for pair in load(slow).break_evens()}["a", "b"]
+        found = {(pair.source, pair.target): pair for pair in trends.break_evens(load(slow))}["a", "b"]
         assert found.epochs == pytest.approx(quiet.epochs, rel=0.1)
         run.write()
 
 
 def test_break_even_takes_what_was_measured(tmp_path):
     found = planted(tmp_path, {"a": {10: 0.2}, "b": {10: 0.1}})
-    assert {(pair.conversion, pair.epoch) for pair in found.break_evens()} == {(("read-warm", "write"), "read-warm")}
+    assert {(pair.conversion, pair.epoch) for pair in trends.break_evens(found)} == {
+        (("read-warm", "write"), "read-warm")
+    }
     writes = planted(tmp_path / "writes", {"a": {10: 0.2}, "b": {10: 0.1}}, operations=("write",))
-    assert writes.break_evens() == []
+    assert trends.break_evens(writes) == []
 
 
 def test_a_gap_has_no_answer_and_breaks_nothing(tmp_path):
@@ -238,8 +241,8 @@ def test_unverified_samples_and_other_groups_do_not_count(tmp_path):
     run.summarise()
     read = Tables.load(tmp_path)
     found = Results(read, tables.load(TimingRow, tmp_path))
-    assert found.ratio("write", 10, "a", "b") is None
-    assert found.ratio("read-warm", 10, "a", "b") is not None
+    assert found.ratio_if_measured("write", 10, "a", "b") is None
+    assert found.ratio_if_measured("read-warm", 10, "a", "b") is not None
     assert len(found.jobs["b", 10, "read-warm"].seconds) == run.samples
     assert 99.0 not in found.jobs["b", 10, "read-warm"].seconds
 

@@ -10,8 +10,8 @@ import pytest
 
 from scripts.report import tables, wording
 from scripts.report.compare import container_costs, containers
-from scripts.report.compare.comparison import Results
 from scripts.report.compare.container_costs import Costs
+from scripts.report.compare.results import Results
 from scripts.report.draw import captions, heat
 from scripts.report.rows import TimingRow
 from scripts.report.tables import Tables
@@ -45,7 +45,7 @@ def timed(directory: Path, milliseconds: dict[str, float], **changes: object) ->
 
 def costs_of(made: Run) -> Costs | None:
     timings = tables.load(TimingRow, made.directory)
-    return container_costs.of(Results(Tables.load(made.directory), timings))
+    return container_costs.costs(Results(Tables.load(made.directory), timings))
 
 
 def sentences(made: Run) -> list[str]:
@@ -170,7 +170,7 @@ def of_cutoffs(directory: Path, gaps: Sequence[tuple[str, int, str]], **changes:
     reasons = dict.fromkeys(gaps, "none")
     made = timed(directory, dict.fromkeys(FOUR, 1.0), **{"cutoffs": (10, 100), "gaps": reasons, **changes})
     read = Tables.load(made.directory)
-    return containers.cutoff(read, containers.of(read))
+    return containers.cutoff(read, containers.combinations_of(read))
 
 
 @pytest.mark.parametrize(
@@ -194,13 +194,6 @@ def test_where_none_can_be_compared_the_figure_says_so(tmp_path):
     assert of_cutoffs(tmp_path, [("lmdb", cutoff, "read-warm") for cutoff in (10, 100)]) is None
     made = Run.of_many(tmp_path, backends=FOUR, cutoffs=(10, 100), operations=("read-warm",))
     assert "No two containers were measured with the same two codecs. No value: lmdb, read, warm" in notes(made)
-    assert costs_of(made) is None
-
-
-def test_without_sentences_there_are_no_costs(tmp_path, monkeypatch):
-    made = timed(tmp_path, dict(zip(FOUR, (1, 8, 3, 9), strict=True)))
-    assert len(sentences(made)) == 2
-    monkeypatch.setattr(container_costs._Cells, "unbeaten", lambda *_: [])
     assert costs_of(made) is None
 
 
@@ -305,7 +298,7 @@ def test_the_slowest_is_so_by_ratio(tmp_path):
 def test_made_up_variants_are_as_the_backends_are(run):
     """Their options are complete, and the defaults."""
     read = Tables.load(run.directory)
-    assert containers.of(read).name == {
+    assert containers.combinations_of(read).variants == {
         (container, codec): named(container, codec)
         for container in CONTAINERS
         for codec in CODECS

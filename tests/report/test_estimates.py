@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from scripts.report import estimates
-from scripts.report.compare.corrections import Job, Timed, compare, correct
+from scripts.report.compare import corrections
+from scripts.report.compare.corrections import Job, Timed, correct
 from scripts.report.estimates import DIFFERENT, EXACT, INTERVAL, RANGE, TIED, UNDECIDED, Ratio
 from tests.support.noisy_jobs import MOOD, job, measured_drift, noise
 
@@ -89,7 +90,7 @@ def test_three_outcomes_by_interval_and_by_practical_threshold(ratio, outcome):
 def pair(one: Job, other: Job) -> Ratio:
     """How many times as long the one job takes as the other, where there are no more."""
     times = correct({"one": one, "other": other})
-    return compare(times["one"], times["other"])
+    return corrections.ratio(times["one"], times["other"])
 
 
 DRIFTS = {
@@ -172,8 +173,8 @@ def test_a_time_is_corrected_only_where_the_plain_file_surely_took_another_time(
     assert times["slow"].estimate.median == pytest.approx(3.0)
     assert times["slow"].measured == slow.seconds
     assert times["slow"].pace.value == pytest.approx(1.3)
-    assert compare(times["slow"], times["steady"]).value == pytest.approx(1.5)
-    assert compare(times["alike"], times["steady"]).outcome == DIFFERENT
+    assert corrections.ratio(times["slow"], times["steady"]).value == pytest.approx(1.5)
+    assert corrections.ratio(times["alike"], times["steady"]).outcome == DIFFERENT
 
 
 def test_outliers_of_the_plain_file_alone_neither_correct_a_time_nor_leave_it_open():
@@ -189,7 +190,7 @@ def test_outliers_of_the_plain_file_alone_neither_correct_a_time_nor_leave_it_op
     jobs = {"lmdb": steady(4.0, outliers=2), "memmap": steady(1.0), "hdf5": steady(2.0), "png": steady(50.0)}
     times = correct(jobs)
     assert not times["lmdb"].corrected
-    found = compare(times["lmdb"], times["memmap"])
+    found = corrections.ratio(times["lmdb"], times["memmap"])
     assert found.outcome == DIFFERENT
     assert 3.7 < found.low < found.value < found.high < 4.3
 
@@ -200,7 +201,7 @@ def test_blocks_in_which_both_were_slower_are_corrected_round_by_round():
     own = moods * 1.5 * (1 + 0.01 * np.arange(9) % 0.03)
     times = correct({"a": Job(list(own), list(moods), list(own / moods)), "b": Job([1.0] * 9, [1.0] * 9, [1.0] * 9)})
     assert times["a"].corrected
-    found = compare(times["a"], times["b"])
+    found = corrections.ratio(times["a"], times["b"])
     assert 1.4 < found.low < found.high < 1.6
 
 
@@ -209,8 +210,8 @@ def test_what_the_plain_file_leaves_open_widens_each_ratio():
     open_still = planted(1.1, [0.9, 0.95, 1.0, 1.05, 1.1, 1.15, 1.2])
     times = correct({"a": open_still, "b": planted(1.0, WOBBLE), "c": planted(1.0, WOBBLE)})
     assert times["a"].unknown[0] < 1 < times["a"].unknown[1]
-    assert compare(times["a"], times["b"]).outcome == UNDECIDED
-    assert compare(Timed(times["a"].seconds, []), Timed(times["b"].seconds, [])).outcome == DIFFERENT
+    assert corrections.ratio(times["a"], times["b"]).outcome == UNDECIDED
+    assert corrections.ratio(Timed(times["a"].seconds, []), Timed(times["b"].seconds, [])).outcome == DIFFERENT
 
 
 def test_a_machine_that_is_surely_as_usual_still_leaves_open_by_how_much():
@@ -219,7 +220,7 @@ def test_a_machine_that_is_surely_as_usual_still_leaves_open_by_how_much():
     jobs = {name: planted(2.0 * pace, [pace * value for value in WOBBLE]) for name, pace in paces.items()}
     times = correct(jobs)
     assert not any(time.corrected for time in times.values())
-    found = compare(times["c"], times["a"])
+    found = corrections.ratio(times["c"], times["a"])
     assert found.low < 1.05 < found.value
     assert found.outcome == UNDECIDED
 
@@ -232,7 +233,7 @@ def test_alike_stores_are_not_called_different_however_little_the_machine_drifts
         drawn = {name: np.exp(chance.normal(0, 0.025) + chance.normal(0, 0.01, (2, 10))) for name in "abcd"}
         jobs = {name: Job(list(own), list(plain), list(own / plain)) for name, (own, plain) in drawn.items()}
         times = correct(jobs)
-        found.append(compare(times["a"], times["b"]).outcome)
+        found.append(corrections.ratio(times["a"], times["b"]).outcome)
     assert found.count(DIFFERENT) <= 1
     assert found.count(TIED) >= 240
 

@@ -13,7 +13,7 @@ from matplotlib.colors import to_hex
 
 from scripts.report import printed, wording
 from scripts.report.compare import answers, corrections
-from scripts.report.compare.comparison import Results
+from scripts.report.compare.results import Results
 from scripts.report.draw import heat, style
 from scripts.report.estimates import DIFFERENT, UNDECIDED
 from scripts.report.figures import ranking

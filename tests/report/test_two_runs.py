@@ -13,7 +13,8 @@ import pytest
 
 from scripts.common.errors import UserError
 from scripts.report.compare import two_runs
-from scripts.report.compare.comparison import CellName, Results
+from scripts.report.compare.results import Results
+from scripts.report.rows import CellName
 from scripts.steps import compare
 from tests.support.checkout import CHECKOUT
 from tests.support.noisy_jobs import MOOD, job, measured_drift, results

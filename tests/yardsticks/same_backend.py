@@ -14,7 +14,7 @@ from collections import Counter
 from pathlib import Path
 
 from scripts.report import tables
-from scripts.report.compare.comparison import Results
+from scripts.report.compare.results import Results
 from scripts.report.rows import TimingRow
 from scripts.report.tables import Tables
 from tests.support.checkout import CHECKOUT, SNAKEMAKE, copied

@@ -1,12 +1,11 @@
 """The answers: who is fastest or smallest at each cutoff, who is as good, and of whom this run can't tell."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import groupby
 
 from scripts.report import printed, wording
-from scripts.report.compare.comparison import Results, one_image
-from scripts.report.estimates import DIFFERENT, EXACT, TIED, UNDECIDED, Ratio
+from scripts.report.compare.results import Results, one_image
+from scripts.report.estimates import DIFFERENT, SAME, TIED, UNDECIDED, Ratio, exact
 
 MEASURES = {"apparent_bytes": "Least disk, apparent", "allocated_bytes": "Least disk, allocated"}
 PERHAPS = 1.2
@@ -15,7 +14,6 @@ not."""
 BEST, NEGLIGIBLE = "best", "negligible"
 """What a store is at an operation and cutoff, beside the outcomes of `scripts.report.estimates`."""
 WINNING = (BEST, TIED)
-Compare = Callable[[str, str], Ratio | None]
 
 
 @dataclass(frozen=True)
@@ -93,7 +91,7 @@ def questions(results: Results) -> list[Question]:
     asked = [Question(name, wording.operation(name), "fastest") for name in results.tables.operations]
     asked += [Question(name, title, "smallest") for name, title in MEASURES.items()]
     for question in asked:
-        answer_at = _smallest if question.name in MEASURES else fastest
+        answer_at = smallest if question.name in MEASURES else fastest
         answers = (answer_at(results, question.name, cutoff) for cutoff in results.tables.cutoffs)
         question.answers.extend(answer for answer in answers if answer)
     return asked
@@ -118,42 +116,35 @@ def lead_sentence(question: Question) -> str:
 
 
 def fastest(results: Results, operation: str, cutoff: int) -> Answer | None:
-    """The fastest at an operation and cutoff, None where nobody was measured."""
+    """The fastest at an operation and cutoff, None where nothing was measured."""
     tables = results.tables
-    order = tables.by_time(operation, cutoff)
-    if not order:
+    rows = tables.measured(operation, cutoff)
+    if not rows:
         return None
-    row = tables.cell(order[0], cutoff, operation)
+    leader, *others = rows
+    ratios = {row.backend: results.ratio(operation, cutoff, row.backend, leader.backend) for row in others}
     handled = "one image" if one_image(operation) else "all images"
-    to_baseline = None
-    if row.ratio_to_baseline is not None:
-        to_baseline = Ratio(row.ratio_to_baseline, row.ratio_low, row.ratio_high, row.interval_kind)
     return Answer(
         cutoff,
-        order[0],
-        _ratios(order, lambda one, other: results.ratio(operation, cutoff, one, other)),
-        printed.time(tables, row),
-        to_baseline,
+        leader.backend,
+        {leader.backend: SAME} | ratios,
+        printed.time(tables, leader),
+        leader.to_baseline,
         results.noticeable(operation, cutoff),
         f"{wording.seconds(results.slowest(operation, cutoff))} at most for {handled}",
     )
 
 
-def _smallest(results: Results, measure: str, cutoff: int) -> Answer | None:
-    rows = {name: results.tables.store(name, cutoff) for name in results.tables.backends}
-    # Some file systems don't tell what is allocated: no value, then, rather than nothing.
-    sizes = {name: size for name, row in rows.items() if row and (size := row.size(measure))}
-    if not sizes or (measure == "allocated_bytes" and not results.tables.allocated_decides):
+def smallest(results: Results, measure: str, cutoff: int) -> Answer | None:
+    """The smallest by a measure of disk at a cutoff, None where the file system doesn't tell which it is."""
+    if measure == "allocated_bytes" and not results.tables.allocated_decides:
         return None
-    order = sorted(sizes, key=sizes.__getitem__)
-    ratios = _ratios(order, lambda one, other: results.size_ratio(measure, cutoff, one, other))
-    return Answer(cutoff, order[0], ratios, f"{wording.size(sizes[order[0]] / cutoff)} an image")
-
-
-def _ratios(order: list[str], compare: Compare) -> dict[str, Ratio]:
-    """How many times as long or large each takes as the first."""
-    leader, *others = order
-    return {leader: Ratio(1.0, 1.0, 1.0, EXACT)} | {name: compare(name, leader) for name in others}
+    sizes = results.tables.sizes(measure, cutoff)
+    if not sizes:
+        return None
+    leader, *others = sorted(sizes, key=sizes.__getitem__)
+    ratios = {name: exact(sizes[name] / sizes[leader]) for name in others}
+    return Answer(cutoff, leader, {leader: SAME} | ratios, f"{wording.size(sizes[leader] / cutoff)} an image")
 
 
 def _who(answer: Answer) -> tuple[bool, tuple[str, ...], tuple[str, ...]]:

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from scripts.report import wording
-from scripts.report.compare import corrections
+from scripts.report.compare import corrections, trends
 from scripts.report.compare.answers import MEASURES
 from scripts.report.compare.article import KILOBYTES
-from scripts.report.compare.comparison import Results
-from scripts.report.estimates import DIFFERENT, TIED, UNDECIDED, Ratio
+from scripts.report.compare.results import Results
+from scripts.report.estimates import DIFFERENT, TIED, UNDECIDED, Bounded, Ratio, exact
 from scripts.report.rows import MeasuredRow
 
 CONFIRMED, REFUTED, DEPENDS, NOT_MEASURED = "confirmed", "refuted", "depends", "not measured"
@@ -63,12 +63,11 @@ def judge(results: Results) -> list[Claim]:
 def _single_image_disk(results: Results) -> Verdict:
     found, holds = [], []
     for measure in MEASURES:
-        rows = {name: results.tables.store(name, 1) for name in ARTICLE_BACKENDS}
-        sizes = {name: size for name, row in rows.items() if row and (size := row.size(measure))}
-        if len(sizes) < len(ARTICLE_BACKENDS):
+        sizes = results.tables.sizes(measure, 1)
+        if any(name not in sizes for name in ARTICLE_BACKENDS):
             return _missing(results, cutoff=1)
-        holds.append(_all(_more(results.size_ratio(measure, 1, LMDB, name)) for name in (PNG, HDF5)))
-        numbers = wording.join(f"{name} {wording.size(value)}" for name, value in sizes.items())
+        holds.append(_all(_more(exact(sizes[LMDB] / sizes[name])) for name in (PNG, HDF5)))
+        numbers = wording.join(f"{name} {wording.size(sizes[name])}" for name in ARTICLE_BACKENDS)
         found.append(f"{_measure(measure)}: {numbers}.")
     return _verdict(holds, " ".join(found), "apparent or allocated size")
 
@@ -76,7 +75,9 @@ def _single_image_disk(results: Results) -> Verdict:
 def _overtakes(results: Results) -> Verdict:
     holds, found = [], []
     for operation in (WRITE, READ):
-        compared = {cutoff: results.ratio(operation, cutoff, HDF5, LMDB) for cutoff in results.tables.cutoffs}
+        compared = {
+            cutoff: results.ratio_if_measured(operation, cutoff, HDF5, LMDB) for cutoff in results.tables.cutoffs
+        }
         leads = {cutoff: ratio for cutoff, ratio in compared.items() if ratio}
         if not leads or min(leads) > SMALL or max(leads) < 10 * min(leads):
             return _missing(results, WRITE, READ, backends=(LMDB, HDF5))
@@ -84,7 +85,7 @@ def _overtakes(results: Results) -> Verdict:
         noticed = [results.noticeable(operation, cutoff) for cutoff in (min(leads), max(leads))]
         found_at = [_more(few) if noticed[0] else None, _less(many) if noticed[1] else None]
         holds.append(_all(found_at))
-        at = [f" {crossover.sentence}" for crossover in results.crossovers_of(operation, HDF5, LMDB)]
+        at = [f" {crossover.sentence}" for crossover in trends.crossovers_between(results, operation, HDF5, LMDB)]
         found.append(
             f"{wording.operation(operation)}: {wording.compared(HDF5, LMDB, few)} at {wording.images(min(leads))}"
             f"{'' if noticed[0] else NOBODY}, {wording.compared(HDF5, LMDB, many)} at {wording.images(max(leads))}"
@@ -94,16 +95,19 @@ def _overtakes(results: Results) -> Verdict:
 
 
 def _largest_gap(results: Results) -> Verdict:
-    for cutoff in reversed(results.tables.cutoffs):
-        rows = {name: [results.tables.cell(name, cutoff, kind) for kind in (WRITE, READ)] for name in ARTICLE_BACKENDS}
-        if all(None not in pair for pair in rows.values()):
-            break
-    else:
+    measured = (
+        cutoff
+        for cutoff in reversed(results.tables.cutoffs)
+        if all((name, cutoff, kind) in results.times for name in ARTICLE_BACKENDS for kind in (WRITE, READ))
+    )
+    cutoff = next(measured, None)
+    if cutoff is None:
         return _missing(results, WRITE, READ)
-    apart = {name: _apart(*pair) for name, pair in rows.items()}
-    factors = {name: _apart(*pair, factor=True) for name, pair in rows.items()}
+    rows = {name: [results.row((name, cutoff, kind)) for kind in (WRITE, READ)] for name in ARTICLE_BACKENDS}
+    apart = {name: _seconds_apart(*pair) for name, pair in rows.items()}
+    factors = {name: _factor_apart(*pair) for name, pair in rows.items()}
     numbers = wording.join(
-        f"{name} {wording.seconds(apart[name][1])} or a factor of {wording.significant(factors[name][1], 2)}"
+        f"{name} {wording.seconds(apart[name].value)} or a factor of {wording.significant(factors[name].value, 2)}"
         for name in ARTICLE_BACKENDS
     )
     evidence = f"Between writing and warm reading of {wording.images(cutoff)}: {numbers}."
@@ -112,8 +116,8 @@ def _largest_gap(results: Results) -> Verdict:
 
 def _epoch(results: Results) -> Verdict:
     for cutoff in reversed(results.tables.cutoffs):
-        times = {name: results.seconds(name, cutoff, READ) for name in ARTICLE_BACKENDS}
-        times = {name: time for name, time in times.items() if time is not None}
+        rows = (results.tables.cell(name, cutoff, READ) for name in ARTICLE_BACKENDS)
+        times = {row.backend: row.median_seconds for row in rows if row}
         if len(times) < 2:
             continue
         slow, fast = max(times, key=times.__getitem__), min(times, key=times.__getitem__)
@@ -153,34 +157,29 @@ def _processes(results: Results) -> Verdict:
     cutoff, rows = _most_processes(results, LMDB)
     if not rows:
         return _missing(results, WORKERS, backends=(LMDB,))
-    holds = [_beyond(row.efficiency_low, row.efficiency_high, AS_FAST) for row in rows]
+    holds = [_beyond(found, AS_FAST * row.processes) for row, found in rows.items()]
     evidence = f"{_shared(LMDB, cutoff, rows)} Readers beside a writer were not measured."
     return _verdict(holds, evidence, "how the processes are started")
 
 
 def _serialised(results: Results) -> Verdict:
     cutoff, rows = _most_processes(results, HDF5)
-    rows = [row for row in rows if row.start_method == SPAWN]
+    rows = {row: found for row, found in rows.items() if row.start_method == SPAWN}
     if not rows:
         return _missing(results, WORKERS, backends=(HDF5,))
     store = results.tables.store(HDF5, cutoff)
     file_system = store["file_system"] if store else None
     if file_system in PARALLEL_FILE_SYSTEMS:
         return Verdict(NOT_MEASURED, f"The stores are on {file_system}, a parallel file system.")
-    ends = [(row.processes * row.efficiency_low, row.processes * row.efficiency_high) for row in rows]
-    faster = [_beyond(low, high, HARDLY_FASTER) for low, high in ends]
+    faster = [_beyond(found, HARDLY_FASTER) for found in rows.values()]
     where = f" The stores are on {file_system}." if file_system else ""
     return _verdict([None if found is None else not found for found in faster], _shared(HDF5, cutoff, rows) + where)
 
 
 def _sequential(results: Results) -> Verdict:
-    for cutoff in reversed(results.tables.cutoffs):
-        samples = {name: [results.time_of_all(name, cutoff, kind) for kind in (RANDOM, READ)] for name in (LMDB, HDF5)}
-        if all(all(pair) for pair in samples.values()):
-            break
-    else:
+    cutoff, ratios = _random_over_sequential(results)
+    if not ratios:
         return _missing(results, RANDOM, READ, backends=(LMDB, HDF5))
-    ratios = {name: corrections.compare(*pair) for name, pair in samples.items()}
     numbers = wording.join(
         f"{name} ties"
         if found.outcome == TIED
@@ -198,8 +197,9 @@ def _more_than_png(results: Results) -> Verdict:
     for cutoff in reversed(results.tables.cutoffs):
         holds, evidence = [], []
         for measure in MEASURES:
-            ratios = {name: results.size_ratio(measure, cutoff, name, PNG) for name in (LMDB, HDF5)}
-            if all(ratios.values()):
+            sizes = results.tables.sizes(measure, cutoff)
+            if all(name in sizes for name in (PNG, LMDB, HDF5)):
+                ratios = {name: exact(sizes[name] / sizes[PNG]) for name in (LMDB, HDF5)}
                 holds += [_more(ratio) for ratio in ratios.values()]
                 numbers = wording.join(f"{name} {wording.times(ratio.value)}" for name, ratio in ratios.items())
                 evidence.append(f"{_measure(measure)} over png's at {wording.images(cutoff)}: {numbers}.")
@@ -258,61 +258,71 @@ def _less(ratio: Ratio) -> bool | None:
     return ratio.value < 1 if ratio.outcome == DIFFERENT else None
 
 
-def _beyond(low: float, high: float, limit: float) -> bool | None:
-    """Whether a number between `low` and `high` is above a limit; None where that is open."""
-    return True if low >= limit else False if high < limit else None
+def _beyond(number: Bounded, limit: float) -> bool | None:
+    """Whether a number is above a limit; None where that is open."""
+    return True if number.low >= limit else False if number.high < limit else None
 
 
-def _apart(write: MeasuredRow, read: MeasuredRow, *, factor: bool = False) -> tuple[float, float, float]:
-    """How far writing and reading are apart (s, or as a factor): the least, the typical and the most that the
-    intervals of both medians allow."""
-    short, long = sorted((write, read), key=lambda row: row.median_seconds)
-    if factor:
-        return (
-            max(1.0, long.interval_low_seconds / short.interval_high_seconds),
-            long.median_seconds / short.median_seconds,
-            long.interval_high_seconds / short.interval_low_seconds,
-        )
-    return (
-        max(0.0, long.interval_low_seconds - short.interval_high_seconds),
+def _seconds_apart(*rows: MeasuredRow) -> Bounded:
+    """How far writing and reading are apart (s): the typical, and the least and most that both intervals allow."""
+    short, long = sorted(rows, key=lambda row: row.median_seconds)
+    return Bounded(
         long.median_seconds - short.median_seconds,
-        long.interval_high_seconds - short.interval_low_seconds,
+        low=max(0.0, long.interval_low_seconds - short.interval_high_seconds),
+        high=long.interval_high_seconds - short.interval_low_seconds,
     )
 
 
-def _largest(name: str, found: dict[str, tuple[float, float, float]]) -> bool | None:
-    """Whether the interval of one of several numbers is above those of the others; None where that is open."""
-    low, _, high = found[name]
-    others = [ends for other, ends in found.items() if other != name]
-    if all(low > most for _, _, most in others):
+def _factor_apart(*rows: MeasuredRow) -> Bounded:
+    """By what factor writing and reading are apart: the typical, and the least and most that both intervals allow."""
+    short, long = sorted(rows, key=lambda row: row.median_seconds)
+    return Bounded(
+        long.median_seconds / short.median_seconds,
+        low=max(1.0, long.interval_low_seconds / short.interval_high_seconds),
+        high=long.interval_high_seconds / short.interval_low_seconds,
+    )
+
+
+def _largest(name: str, found: dict[str, Bounded]) -> bool | None:
+    """Whether the interval of one of several numbers is above the intervals of all others; None where that is open."""
+    others = [number for other, number in found.items() if other != name]
+    if all(found[name].low > other.high for other in others):
         return True
-    return False if any(high < least for least, _, _ in others) else None
+    return False if any(found[name].high < other.low for other in others) else None
 
 
-def _most_processes(results: Results, backend: str) -> tuple[int, list[MeasuredRow]]:
-    """The largest cutoff that several processes read, and its row with most processes for each way of starting them."""
+def _random_over_sequential(results: Results) -> tuple[int, dict[str, Ratio]]:
+    """The largest cutoff at which LMDB and HDF5 were read both ways, and how many times as long random order takes."""
     for cutoff in reversed(results.tables.cutoffs):
-        shared = [
-            row
-            for row in results.tables.ways(backend, cutoff, WORKERS)
-            if row.processes > 1 and row.efficiency is not None
-        ]
-        if shared:
-            ordered = sorted(shared, key=lambda row: row.processes)
-            return cutoff, list({row.start_method: row for row in ordered}.values())
-    return 0, []
+        ratios = {}
+        for name in (LMDB, HDF5):
+            random, sequential = (results.time_of_all(name, cutoff, operation) for operation in (RANDOM, READ))
+            if random and sequential:
+                ratios[name] = corrections.ratio(random, sequential)
+        if len(ratios) == 2:
+            return cutoff, ratios
+    return 0, {}
 
 
-def _shared(backend: str, cutoff: int, rows: list[MeasuredRow]) -> str:
+def _most_processes(results: Results, backend: str) -> tuple[int, dict[MeasuredRow, Bounded]]:
+    """The largest cutoff that several processes read; its row with most processes for each way of starting them, with
+    how many times as fast these processes are as one."""
+    for cutoff in reversed(results.tables.cutoffs):
+        shared = [row for row in results.tables.ways(backend, cutoff, WORKERS) if row.processes > 1 and row.speedup]
+        ordered = sorted(shared, key=lambda row: row.processes)
+        most = {row.start_method: row for row in ordered}.values()
+        if most:
+            return cutoff, {row: row.speedup for row in most if row.speedup}
+    return 0, {}
+
+
+def _shared(backend: str, cutoff: int, rows: dict[MeasuredRow, Bounded]) -> str:
     """How much faster several processes read than one, in words."""
-    said = []
-    for row in rows:
-        ends = (row.efficiency, row.efficiency_low, row.efficiency_high)
-        rate, low, high = (row.processes * efficiency for efficiency in ends)
-        said.append(
-            f"{row.processes} processes ({row.start_method}) read {wording.times(rate)} as fast as one "
-            f"({row.interval_kind} {wording.times_between(low, high)})"
-        )
+    said = [
+        f"{row.processes} processes ({row.start_method}) read {wording.times(found.value)} as fast as one "
+        f"({row.interval_kind} {wording.times_between(found.low, found.high)})"
+        for row, found in rows.items()
+    ]
     return f"From {backend} with {wording.images(cutoff)}, {wording.join(said)}."
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from scripts.report import wording
 from scripts.report.compare import containers
-from scripts.report.compare.comparison import Results
 from scripts.report.compare.containers import Combinations
+from scripts.report.compare.results import Results
 from scripts.report.estimates import DIFFERENT, TIED, UNDECIDED, Ratio
 
 
@@ -22,20 +22,20 @@ class Costs:
 
 @dataclass(frozen=True)
 class _Cells:
-    """The variants that were measured in an operation at a cutoff, by container and codec, and how they compare."""
+    """The variants that were measured in an operation at a cutoff, and how they compare."""
 
     results: Results
     operation: str
     cutoff: int
-    name: dict[containers.Pair, str]
+    variants: dict[containers.Pair, str]
 
     def codecs(self, container: str) -> dict[str, str]:
         """The variants of a container, by codec."""
-        return {codec: name for (own, codec), name in self.name.items() if own == container}
+        return {codec: name for (own, codec), name in self.variants.items() if own == container}
 
     def containers(self, codec: str) -> dict[str, str]:
         """The variants of a codec, by container."""
-        return {container: name for (container, own), name in self.name.items() if own == codec}
+        return {container: name for (container, own), name in self.variants.items() if own == codec}
 
     def unbeaten(self, names: Mapping[str, str]) -> list[str]:
         """The keys of the fastest of some variants and of those that surely take no longer."""
@@ -47,24 +47,24 @@ class _Cells:
 
     def seconds(self, name: str) -> float:
         """The median time (s) of a variant."""
-        return self.results.seconds(name, self.cutoff, self.operation)
+        return self.results.row((name, self.cutoff, self.operation)).median_seconds
 
     def ratio(self, one: str, other: str) -> Ratio:
         """How many times as long one variant takes as another."""
         return self.results.ratio(self.operation, self.cutoff, one, other)
 
 
-def of(results: Results) -> Costs | None:
+def costs(results: Results) -> Costs | None:
     """What the codec takes of the time, and how far apart containers are; None where too little is known."""
-    found = containers.of(results.tables)
+    found = containers.combinations_of(results.tables)
     cutoff = containers.cutoff(results.tables, found)
     if cutoff is None:
         return None
     operation = containers.operations(results.tables, found, cutoff)[0]
-    measured = {pair: name for pair, name in found.name.items() if (name, cutoff, operation) in results.jobs}
+    measured = {pair: name for pair, name in found.variants.items() if (name, cutoff, operation) in results.jobs}
     cells = _Cells(results, operation, cutoff, measured)
     sentences = [*_codecs(cells, found), *_containers(cells, found)]
-    return Costs(operation, cutoff, [f"{sentence}." for sentence in sentences]) if sentences else None
+    return Costs(operation, cutoff, [f"{sentence}." for sentence in sentences])
 
 
 def _codecs(cells: _Cells, found: Combinations) -> list[str]:
@@ -90,13 +90,15 @@ def _share(codec: str, fastest: str, ratios: Mapping[str, Ratio]) -> str:
     ties, open_still = (
         [container for container, ratio in ratios.items() if ratio.outcome == outcome] for outcome in (TIED, UNDECIDED)
     )
-    others = [
-        *([f"in {wording.join(ties)} they tie"] if ties else []),
-        *([f"in {wording.join(open_still)} it is undecided"] if open_still else []),
-    ]
+    others = []
+    if ties:
+        others.append(f"in {wording.join(ties)} they tie")
+    if open_still:
+        others.append(f"in {wording.join(open_still)} it is undecided")
     if not longer:
         return f"Codecs {codec} and {fastest}: {'; '.join(others)}"
-    ends = dict.fromkeys(end(longer, key=lambda container: longer[container].value) for end in (min, max))
+    ordered = sorted(longer, key=lambda container: longer[container].value)
+    ends = dict.fromkeys((ordered[0], ordered[-1]))
     parts = " to ".join(f"{wording.part(longer[container])} in {container}" for container in ends)
     return (
         f"Of the time with codec {codec}, {parts} is what it takes more than {fastest}, which no codec in the same "

@@ -22,21 +22,19 @@ Pair = tuple[str, str]
 
 @dataclass(frozen=True)
 class Combinations:
-    """Containers, which are backends' modules, and codecs, in order of appearance, and the name of the variant that
-    combines the two and has the module's defaults in all else; of several the first."""
+    """Containers, which are backends' modules, and codecs, in order of appearance.
+
+    `variants` has the name of the variant that combines the two, with the module's defaults in all other options. Of
+    several such variants it is the first.
+    """
 
     containers: list[str]
     codecs: list[str]
-    name: dict[Pair, str]
-
-    @property
-    def names(self) -> list[str]:
-        """The variants, in order of appearance."""
-        return list(self.name.values())
+    variants: dict[Pair, str]
 
 
-def of(tables: Tables) -> Combinations:
-    """The combinations in a run."""
+def combinations_of(tables: Tables) -> Combinations:
+    """The combinations of container and codec in a run."""
     found: dict[Pair, str] = {}
     for name in tables.backends:
         kind = tables.kinds[name]
@@ -46,7 +44,7 @@ def of(tables: Tables) -> Combinations:
     return Combinations(containers, codecs, found)
 
 
-def comparable(pairs: Iterable[Pair]) -> bool:
+def share_codecs(pairs: Iterable[Pair]) -> bool:
     """Whether any two of the containers share two of their codecs."""
     codecs: dict[str, set[str]] = {}
     for container, codec in pairs:
@@ -56,7 +54,7 @@ def comparable(pairs: Iterable[Pair]) -> bool:
 
 def missing(found: Combinations) -> str:
     """Why containers and codecs can't be compared, with the remedy; empty where they can."""
-    if comparable(found.name):
+    if share_codecs(found.variants):
         return ""
     containers, codecs = (
         f"{wording.number(len(names))} {kind}{'' if len(names) == 1 else 's'}"
@@ -82,7 +80,7 @@ def operations(tables: Tables, found: Combinations, size: int) -> list[str]:
     measured to compare them."""
 
     def enough(operation: str) -> bool:
-        return comparable(pair for pair, name in found.name.items() if tables.cell(name, size, operation))
+        return share_codecs(pair for pair, name in found.variants.items() if tables.cell(name, size, operation))
 
     first = (next(filter(enough, group), None) for group in WANTED)
     return [operation for operation in first if operation]

@@ -95,7 +95,7 @@ def correct(jobs: Mapping[Name, Job]) -> dict[Name, Timed]:
     return {name: _timed(job, usual, around) for name, job in jobs.items() if job.seconds}
 
 
-def compare(one: Timed, other: Timed) -> Ratio:
+def ratio(one: Timed, other: Timed) -> Ratio:
     """How many times as long `one` takes as `other`, two times of the same operation and number of images: the quotient
     of the two medians, with an interval in which is what the machine's state leaves open."""
     found = estimates.ratio(one.seconds, other.seconds)

@@ -60,7 +60,8 @@ class Line:
 
     def at(self, cutoff: int) -> Answer | None:
         """The answer at a cutoff, None where there is none."""
-        return next((answer for answer in self.question.answers if answer.cutoff == cutoff), None)
+        answers = self.question.answers if self.question else []
+        return next((answer for answer in answers if answer.cutoff == cutoff), None)
 
 
 def lines(questions: Sequence[Question]) -> list[Line]:
@@ -84,9 +85,11 @@ def lines(questions: Sequence[Question]) -> list[Line]:
 
 def in_short(asked: Sequence[Line]) -> str:
     """Who is best for what at the largest number of images, in one sentence; empty where nothing has an answer."""
-    answered = [line for line in asked if line.question and line.question.answers]
-    cutoff = max((line.question.answers[-1].cutoff for line in answered), default=None)
-    best = {line.purpose: _choice(answer) for line in answered if (answer := line.at(cutoff))}
+    cutoff = max(
+        (line.question.answers[-1].cutoff for line in asked if line.question and line.question.answers), default=0
+    )
+    answered = {line.purpose: line.at(cutoff) for line in asked}
+    best = {purpose: _choice(answer) for purpose, answer in answered.items() if answer}
     if not best:
         return ""
     said: dict[str, list[str]] = {}

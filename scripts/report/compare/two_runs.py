@@ -31,10 +31,10 @@ from scripts.common.errors import UserError
 from scripts.measure.stopping import CONFIDENCE
 from scripts.report import estimates, tables, wording
 from scripts.report.compare import corrections
-from scripts.report.compare.comparison import Results
 from scripts.report.compare.corrections import Job, Timed
+from scripts.report.compare.results import Results
 from scripts.report.estimates import DIFFERENT, RANGE, TIED, UNDECIDED, Ratio
-from scripts.report.rows import CellName, SummaryRow, TimingRow
+from scripts.report.rows import CellName, SummaryRow, TimingRow, Way
 from scripts.report.tables import Tables
 
 FACTOR = 1.1
@@ -126,14 +126,14 @@ def find(before: Results, after: Results, factor: float = FACTOR) -> Differences
     where the runs are of different images or have no cell in common.
     """
     _refuse_other_images(before.tables, after.tables)
-    machines = tuple(wording.join(run.tables.machines) for run in (before, after))
+    machines = (wording.join(before.tables.machines), wording.join(after.tables.machines))
     one_machine = machines[0] == machines[1]
     common = [name for name in before.jobs if name in after.jobs]
     alike = [name for name in common if _alike(name, before, after, one_machine)]
     if not alike:
         raise UserError("the two runs have no cell in common that can be compared; measure the same cells in both")
     times = _times(alike, before, after) if one_machine else _in_plain_files(alike, before, after)
-    ratios = {name: corrections.compare(second, first) for name, (first, second) in times.items()}
+    ratios = {name: corrections.ratio(second, first) for name, (first, second) in times.items()}
     outcomes = [ratio.outcome for ratio in ratios.values()]
     known_noise = _between_jobs(ratios)
     noise = ASSUMED_NOISE if known_noise is None else known_noise
@@ -230,11 +230,11 @@ def _rest(found: Differences) -> str:
 
 def _times(names: Sequence[CellName], before: Results, after: Results) -> dict[CellName, tuple[Timed, Timed]]:
     """The times of cells in both runs, corrected by what the plain file usually takes in the two together."""
-    alike: dict[tuple, dict[tuple[CellName, int], Job]] = defaultdict(dict)
+    alike: dict[tuple[int, str, Way], dict[tuple[CellName, int], Job]] = defaultdict(dict)
     for name in names:
-        way = before.tables.cell(*name).way
+        _, cutoff, operation = name
         for place, run in enumerate((before, after)):
-            alike[*name[1:], way][name, place] = run.jobs[name]
+            alike[cutoff, operation, before.row(name).way][name, place] = run.jobs[name]
     found = {key: time for jobs in alike.values() for key, time in corrections.correct(jobs).items()}
     return {name: (found[name, 0], found[name, 1]) for name in names}
 
@@ -267,7 +267,7 @@ def _measuring(tables_of_run: Tables) -> set[str]:
 
 def _alike(name: CellName, before: Results, after: Results, one_machine: bool) -> bool:
     """Whether the samples of a cell were taken alike in both runs, and have what they are compared by."""
-    rows = [run.tables.cell(*name) for run in (before, after)]
+    rows = [run.row(name) for run in (before, after)]
     conditions = {(row.images, row.eviction, row.threads, row.batch_size, row.way) for row in rows}
     return len(conditions) == 1 and (one_machine or bool(before.jobs[name].ratios and after.jobs[name].ratios))
 
@@ -285,10 +285,10 @@ def _between_jobs(ratios: dict[CellName, Ratio]) -> float | None:
 def _difference(
     name: CellName, before: Results, after: Results, times: tuple[Timed, Timed], ratio: Ratio
 ) -> Difference:
-    rows = [run.tables.cell(*name) for run in (before, after)]
+    rows = [run.row(name) for run in (before, after)]
     disturbed = [run for run, row in zip("AB", rows, strict=True) if row.disturbances]
-    medians = (time.estimate.median for time in times)
-    return Difference(*name, *medians, ratio, wording.join(disturbed))
+    first, second = (time.estimate.median for time in times)
+    return Difference(*name, first, second, ratio, wording.join(disturbed))
 
 
 def _cells(difference: Difference, one_machine: bool) -> tuple[str, ...]:

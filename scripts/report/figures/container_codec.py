@@ -26,7 +26,7 @@ FEW_CODECS = 6
 def draw(tables: Tables) -> Figure:
     """A panel per operation that matters, and one for disk."""
     title = captions.title("container_codec")
-    found = containers.of(tables)
+    found = containers.combinations_of(tables)
     reason = containers.missing(found)
     if reason:
         return style.empty(title, [reason], tables)
@@ -36,7 +36,9 @@ def draw(tables: Tables) -> Figure:
         said = "No two containers were measured with the same two codecs."
         return style.empty(title, [said, *style.gaps(tables, wanted)], tables)
     operations = containers.operations(tables, found, cutoff)
-    stores = {name: row for name in found.names if (row := tables.store(name, cutoff)) and row["allocated_bytes"]}
+    stores = {
+        name: row for name in found.variants.values() if (row := tables.store(name, cutoff)) and row["allocated_bytes"]
+    }
     if not tables.allocated_decides:
         stores = {}
     sizes = {name: row["allocated_bytes_per_image"] for name, row in stores.items()}
@@ -60,7 +62,7 @@ def draw(tables: Tables) -> Figure:
 
 
 def _times(axes: Axes, tables: Tables, found: Combinations, operation: str, cutoff: int) -> None:
-    rows = {name: row for name in found.names if (row := tables.cell(name, cutoff, operation))}
+    rows = {name: row for name in found.variants.values() if (row := tables.cell(name, cutoff, operation))}
     each = {name: row["median_seconds"] / row["images"] for name, row in rows.items()}
     least = min(each.values())
     scale, unit = wording.unit(statistics.median(each.values()))
@@ -85,7 +87,7 @@ def _sizes(tables: Tables, found: Combinations, sizes: dict[str, float], cutoff:
 
 def _panel(axes: Axes, found: Combinations, title: str, fields: dict[str, heat.Field]) -> None:
     rows = [
-        [fields.get(found.name.get((container, codec), ""), heat.GAP) for codec in found.codecs]
+        [fields.get(found.variants.get((container, codec), ""), heat.GAP) for codec in found.codecs]
         for container in found.containers
     ]
     heat.draw(axes, found.containers, found.codecs, rows)
@@ -96,7 +98,7 @@ def _others(tables: Tables, found: Combinations) -> str:
     """What else was measured and isn't here."""
     left: dict[str, list[str]] = {}
     for name in tables.backends:
-        if name not in found.names:
+        if name not in found.variants.values():
             kind = tables.kinds[name]
             why = "another variant is the same"
             if kind.codec is None:

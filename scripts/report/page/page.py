@@ -16,8 +16,9 @@ from scripts.common.errors import UserError
 from scripts.dataset.image_set import read_provenance
 from scripts.measure.operations import catalogue
 from scripts.report import printed, summarise, tables, wording
-from scripts.report.compare import answers, claims, container_costs, containers, purposes
-from scripts.report.compare.comparison import BreakEven, Crossover, Results
+from scripts.report.compare import answers, claims, container_costs, containers, purposes, trends
+from scripts.report.compare.results import Results
+from scripts.report.compare.trends import BreakEven, Crossover
 from scripts.report.draw import appearance, captions, links
 from scripts.report.estimates import UNDECIDED
 from scripts.report.page import facts, inline, machines
@@ -110,7 +111,7 @@ def context(
     disturbed = [row for row in _own(read) if row.disturbances]
     compared = nodes.compare(records)
     drawn = [figure.name for figure in figures]
-    uncombined = containers.missing(containers.of(read)) if COMBINED in drawn else ""
+    uncombined = containers.missing(containers.combinations_of(read)) if COMBINED in drawn else ""
     return {
         "tables": read,
         "css": Markup((TEMPLATES / "page.css").read_text()),
@@ -121,7 +122,7 @@ def context(
         "in_short": purposes.in_short(asked),
         "undecided": _undecided(questions, main, QUICK_RESULTS if settings.get("quick") else None),
         "budget": _budget(main),
-        "growths": {(growth.operation, growth.backend): growth for growth in results.growths()},
+        "growths": {(growth.operation, growth.backend): growth for growth in trends.growths(results)},
         "break_evens": _break_evens(results, TOP if many else None),
         "crossovers": _crossovers(results, questions, many=many),
         "many": many,
@@ -134,7 +135,7 @@ def context(
         "described": _described(main),
         "codecs": descriptions.codecs_of(kind.codec for kind in read.kinds.values() if kind.codec),
         "COMBINED": COMBINED,
-        "costs": container_costs.of(results),
+        "costs": container_costs.costs(results),
         "uncombined": uncombined,
         "combined_title": captions.title(COMBINED) if uncombined else "",
         "figures": [(figure, Markup(figure.svg)) for figure in figures if not figure.empty],
@@ -247,13 +248,13 @@ def _own(read: Tables) -> list[SummaryRow]:
 def _crossovers(results: Results, questions: list[answers.Question], *, many: bool) -> list[Crossover]:
     """Who overtakes whom; of many, only those among the leaders of an operation."""
     if not many:
-        return results.crossovers()
+        return trends.crossovers(results)
     return [
         crossover
         for question in questions
         if question.name not in answers.MEASURES
         for pair in pairs_of(dict.fromkeys(answer.leader for answer in question.answers), 2)
-        for crossover in results.crossovers_of(question.name, *pair)
+        for crossover in trends.crossovers_between(results, question.name, *pair)
     ]
 
 
@@ -295,7 +296,7 @@ def _code(text: str) -> Markup:
 def _break_evens(results: Results, most_targets: int | None) -> dict[int, dict[tuple[str, str], BreakEven]]:
     """After how many epochs converting pays, by cutoff, the largest first, and by source and target."""
     found: dict[int, dict[tuple[str, str], BreakEven]] = {}
-    for pair in results.break_evens(most_targets):
+    for pair in trends.break_evens(results, most_targets):
         found.setdefault(pair.cutoff, {})[pair.source, pair.target] = pair
     return dict(sorted(found.items(), reverse=True))
 

@@ -1,0 +1,107 @@
+"""The comparable cells of a run with the samples behind them: their times, and how any two of them compare."""
+
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from scripts.measure.operations import catalogue
+from scripts.report.compare import corrections
+from scripts.report.compare.corrections import Job, Timed
+from scripts.report.estimates import NOTICEABLE_SECONDS, Ratio, exact
+from scripts.report.rows import CellName, MeasuredRow, TimingRow, Way
+from scripts.report.tables import MAIN_GROUP, Tables
+
+
+@dataclass(frozen=True)
+class Results:
+    """The tables of a run and its samples. All cells are those of the main group that were measured."""
+
+    tables: Tables
+    timings: list[TimingRow]
+
+    @cached_property
+    def jobs(self) -> dict[CellName, Job]:
+        """What the timing job of each cell sampled, in the cell's own way of sharing the work among processes."""
+        return {name: self._jobs[name, way] for name, way in self._own_ways.items()}
+
+    @cached_property
+    def times(self) -> dict[CellName, Timed]:
+        """The time of each cell, corrected where it must be."""
+        alike: dict[tuple[int, str, Way], dict[CellName, Job]] = defaultdict(dict)
+        for (name, way), job in self._jobs.items():
+            _, cutoff, operation = name
+            alike[cutoff, operation, way][name] = job
+        timed = {
+            (name, way): time for (_, _, way), jobs in alike.items() for name, time in corrections.correct(jobs).items()
+        }
+        return {name: timed[name, way] for name, way in self._own_ways.items()}
+
+    def row(self, name: CellName) -> MeasuredRow:
+        """The row of a cell. Raises KeyError where it wasn't measured."""
+        row = self.tables.cell(*name)
+        if row is None:
+            raise KeyError(name)
+        return row
+
+    def seconds(self, backend: str, cutoff: int, operation: str) -> float | None:
+        """Median time (s) of a cell, None for a gap."""
+        row = self.tables.cell(backend, cutoff, operation)
+        return row.median_seconds if row else None
+
+    def ratio(self, operation: str, cutoff: int, one: str, other: str) -> Ratio:
+        """How many times as long `one` takes as `other`. Raises KeyError where either wasn't measured."""
+        return corrections.ratio(self.times[one, cutoff, operation], self.times[other, cutoff, operation])
+
+    def ratio_if_measured(self, operation: str, cutoff: int, one: str, other: str) -> Ratio | None:
+        """How many times as long `one` takes as `other`, None where either wasn't measured."""
+        measured = all((backend, cutoff, operation) in self.times for backend in (one, other))
+        return self.ratio(operation, cutoff, one, other) if measured else None
+
+    def noticeable(self, operation: str, cutoff: int) -> bool:
+        """Whether anybody notices which store is fastest: the slowest one needs `NOTICEABLE_SECONDS` for all images."""
+        return self.slowest(operation, cutoff) >= NOTICEABLE_SECONDS
+
+    def slowest(self, operation: str, cutoff: int) -> float:
+        """The time (s) of the slowest store for all images, or for the one image that an operation handles; 0 where no
+        store was measured."""
+        rows = self.tables.measured(operation, cutoff)
+        times = [row.median_seconds * (1 if one_image(operation) else cutoff / row.images) for row in rows]
+        return max(times, default=0.0)
+
+    def size_ratio(self, measure: str, cutoff: int, one: str, other: str) -> Ratio | None:
+        """How many times as many bytes (`apparent_bytes` or `allocated_bytes`) `one` takes as `other`; None where the
+        file system doesn't tell them."""
+        sizes = self.tables.sizes(measure, cutoff)
+        if one not in sizes or other not in sizes:
+            return None
+        return exact(sizes[one] / sizes[other])
+
+    def time_of_all(self, backend: str, cutoff: int, operation: str) -> Timed | None:
+        """A cell's time, scaled from the images that a sample handles to all of the cutoff; None where it wasn't
+        measured."""
+        name = (backend, cutoff, operation)
+        if name not in self.times:
+            return None
+        scale = cutoff / self.row(name).images
+        time = self.times[name]
+        return replace(time, seconds=[scale * seconds for seconds in time.seconds])
+
+    @cached_property
+    def _jobs(self) -> dict[tuple[CellName, Way], Job]:
+        """What was sampled of each cell, in each way of sharing the work."""
+        found = defaultdict(list)
+        for row in self.timings:
+            if row.comparison_group == MAIN_GROUP and self.tables.cell(*row.cell):
+                found[row.cell, row.way].append(row)
+        jobs = {key: Job.of(rows) for key, rows in found.items()}
+        return {key: job for key, job in jobs.items() if job.seconds}
+
+    @cached_property
+    def _own_ways(self) -> dict[CellName, Way]:
+        """The cell's own way of sharing the work, by cell."""
+        return {name: way for name, way in self._jobs if way == self.row(name).way}
+
+
+def one_image(operation: str) -> bool:
+    """Whether an operation handles one image, however many there are."""
+    return catalogue.entry(operation).one_image

@@ -1,0 +1,183 @@
+"""What the cells of several cutoffs or operations say together: which store overtakes another, how times grow with the
+number of images, and after how many epochs it pays to convert one store into another."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations, permutations
+
+from scripts.measure.operations import catalogue
+from scripts.report import estimates, wording
+from scripts.report.compare.results import Results, one_image
+
+READ_OLD = catalogue.answering("read-all", catalogue.WARM)
+WRITE_NEW = catalogue.answering("import", catalogue.FRESH)
+"""Converting a store takes the first of each that was measured: reading all of the old one, writing the new one."""
+EPOCHS = (*catalogue.answering("shuffle", catalogue.WARM), *READ_OLD)
+"""The first of these operations that both stores have stands for an epoch."""
+
+
+@dataclass(frozen=True)
+class Crossover:
+    """`overtaking` is slower than `overtaken` below `cutoff` (images), which lies between `low` and `high`, and faster
+    above it."""
+
+    operation: str
+    overtaking: str
+    overtaken: str
+    cutoff: float
+    low: float
+    high: float
+
+    @property
+    def sentence(self) -> str:
+        """As in `Read, warm: hdf5 overtakes lmdb at about 340 images (between 210 and 900).`, to two digits."""
+        low, high = _about(self.low), _about(self.high)
+        return (
+            f"{wording.operation(self.operation)}: {self.overtaking} overtakes {self.overtaken} at about "
+            f"{wording.images(_about(self.cutoff))} (between {low:,} and {high:,})."
+        )
+
+
+@dataclass(frozen=True)
+class Growth:
+    """Time grows with the number of images to the power of `exponent`, between `low` and `high`; 1 is linear.
+
+    `cutoffs` are the numbers of images that it was taken over, ascending.
+    """
+
+    backend: str
+    operation: str
+    exponent: float
+    low: float
+    high: float
+    cutoffs: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class BreakEven:
+    """After `epochs`, between `low` and `high`, converting the store of `source` into one of `target` has paid.
+
+    All three are None where an epoch with `target` isn't surely shorter; `high` is infinite where the noise leaves that
+    open. `conversion` are the two operations whose times make the cost, `epoch` is the one that stands for an epoch,
+    `outcome` what the epochs with the two stores are to each other.
+    """
+
+    cutoff: int
+    source: str
+    target: str
+    epochs: float | None
+    low: float | None
+    high: float | None
+    conversion: tuple[str, str]
+    epoch: str
+    outcome: str
+
+
+def crossovers(results: Results) -> list[Crossover]:
+    """Where one backend overtakes another, for each operation and pair, by ascending cutoff."""
+    return [
+        crossover
+        for operation in results.tables.operations
+        for pair in combinations(results.tables.backends, 2)
+        for crossover in crossovers_between(results, operation, *pair)
+    ]
+
+
+def crossovers_between(results: Results, operation: str, one: str, other: str) -> list[Crossover]:
+    """Where one of two backends overtakes the other in an operation, by ascending cutoff.
+
+    Only cutoffs count at which anybody notices which store is fastest. See `scripts.report.estimates.crossovers`.
+    """
+    cutoffs = [cutoff for cutoff in results.tables.cutoffs if results.noticeable(operation, cutoff)]
+    compared = [(cutoff, results.ratio_if_measured(operation, cutoff, one, other)) for cutoff in cutoffs]
+    points = [(cutoff, ratio) for cutoff, ratio in compared if ratio]
+    found = []
+    for crossing in estimates.crossovers(points):
+        overtaking, overtaken = (other, one) if crossing.rising else (one, other)
+        found.append(Crossover(operation, overtaking, overtaken, crossing.cutoff, crossing.low, crossing.high))
+    return found
+
+
+def growths(results: Results) -> list[Growth]:
+    """How the time for all images grows with their number, for each operation and backend with three cutoffs.
+
+    An operation that reads only some of the images is scaled to all of them. An operation that handles one image has no
+    growth. See `scripts.report.estimates.growth`.
+    """
+    operations = [operation for operation in results.tables.operations if not one_image(operation)]
+    found = [_growth(results, operation, name) for operation in operations for name in results.tables.backends]
+    return [growth for growth in found if growth]
+
+
+def break_evens(results: Results, most_targets: int | None = None) -> list[BreakEven]:
+    """After how many epochs converting pays, for each pair of backends for which all that it needs was measured.
+
+    Only cutoffs count at which anybody notices how long an epoch takes. Where `most_targets` is given, only that many
+    targets count at a cutoff, those with the shortest epochs. See `scripts.report.estimates.break_even`.
+    """
+    found = []
+    for cutoff in results.tables.cutoffs:
+        ranked = (results.tables.by_time(operation, cutoff) for operation in EPOCHS)
+        targets = next(filter(None, ranked), [])[:most_targets]
+        for source, target in permutations(results.tables.backends, 2):
+            if most_targets is not None and target not in targets:
+                continue
+            epoch = _first_measured(results, EPOCHS, cutoff, source, target)
+            write = _first_measured(results, WRITE_NEW, cutoff, target)
+            read = _first_measured(results, READ_OLD, cutoff, source)
+            if epoch and write and read and results.noticeable(epoch, cutoff):
+                found.append(_break_even(results, cutoff, source, target, (read, write), epoch))
+    return found
+
+
+def _growth(results: Results, operation: str, backend: str) -> Growth | None:
+    times = {cutoff: results.time_of_all(backend, cutoff, operation) for cutoff in results.tables.cutoffs}
+    seconds = {cutoff: time.seconds for cutoff, time in times.items() if time}
+    grown = estimates.growth(seconds)
+    if not grown:
+        return None
+    cutoffs = tuple(estimates.growing(seconds))
+    return Growth(backend, operation, grown.value, grown.low, grown.high, cutoffs)
+
+
+def _break_even(
+    results: Results, cutoff: int, source: str, target: str, conversion: tuple[str, str], epoch: str
+) -> BreakEven:
+    shorter = results.ratio(epoch, cutoff, target, source)
+    read, write = conversion
+    paid = None
+    if shorter.shorter:
+        costs = [_seconds(results, source, cutoff, read), _seconds(results, target, cutoff, write)]
+        epochs = [_seconds(results, name, cutoff, epoch) for name in (source, target)]
+        paid = estimates.break_even(costs, *epochs)
+    return BreakEven(
+        cutoff,
+        source,
+        target,
+        epochs=paid.value if paid else None,
+        low=paid.low if paid else None,
+        high=paid.high if paid else None,
+        conversion=conversion,
+        epoch=epoch,
+        outcome=shorter.outcome,
+    )
+
+
+def _seconds(results: Results, backend: str, cutoff: int, operation: str) -> list[float]:
+    """The medians of the blocks (s) of a cell, scaled to all images; none where it wasn't measured."""
+    time = results.time_of_all(backend, cutoff, operation)
+    return time.seconds if time else []
+
+
+def _first_measured(results: Results, operations: Sequence[str], cutoff: int, *backends: str) -> str | None:
+    """The first operation that all of these backends were measured in."""
+    for operation in operations:
+        if all((backend, cutoff, operation) in results.times for backend in backends):
+            return operation
+    return None
+
+
+def _about(images: float) -> int:
+    """A number of images to two digits."""
+    return max(1, int(round(images, min(0, 1 - math.floor(math.log10(images))))))
