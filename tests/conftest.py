@@ -2,7 +2,6 @@
 
 import faulthandler
 import os
-import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
@@ -14,22 +13,35 @@ import pytest
 from scripts import backends
 from scripts.backends.go import compiler
 from scripts.system import lock
+from tests.support import shared
 from tests.support.backend_variants import RUNNABLE
-from tests.support.checkout import CHECKOUT
 from tests.support.workflow import Workflow, copy_checkout
 
 LONGEST_TEST_SECONDS = 1800
 """For one test with its fixtures: three times as long as any took on a busy machine."""
 
-LONGEST = ("test_cluster", "test_cluster_site", "test_readme", "test_workflow", "test_reruns")
-"""Started first: a file is one worker's, and a long one that starts last keeps the others waiting. What takes long in
-it is at its top: a worker that has two tests left takes another file along."""
+RUNS_THE_WORKFLOW = {"workflow", "finished", "finished_once"}
+"""Fixtures whose tests are slow: they start Snakemake, which takes seconds each time."""
 
 
-def pytest_configure() -> None:
-    """Let what tests start be interrupted: a job in the background of a shell ignores that, and hands it on."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let a nightly run ask for what takes long and depends on the network."""
+    parser.addoption("--nightly", action="store_true", help="run the tests that are marked nightly, too")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the directory that all workers share, and let what tests start be interrupted."""
+    if not hasattr(config, "workerinput"):
+        shared.begin()
+    # A job in the background of a shell ignores the signal, and its children inherit that.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove the directory that all workers share."""
+    if not hasattr(config, "workerinput"):
+        shared.end()
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -37,9 +49,19 @@ def pytest_xdist_auto_num_workers() -> int:
     return (os.cpu_count() or 1) + 1
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the files that take longest first; the order is otherwise the usual one."""
-    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark tests by what they ask for: a whole workflow is slow, a cluster is slow and needs Slurm."""
+    for item in items:
+        if item.get_closest_marker("nightly"):
+            item.add_marker("slow")
+            if not config.getoption("nightly"):
+                item.add_marker(pytest.mark.skip(reason="takes long and needs the network: run it with --nightly"))
+        names = set(getattr(item, "fixturenames", ()))
+        if "cluster" in names:
+            item.add_marker("cluster")
+        if names & {*RUNS_THE_WORKFLOW, "cluster"}:
+            item.add_marker("slow")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -77,8 +99,7 @@ def libraries() -> None:
 @pytest.fixture
 def disk() -> Iterator[Path]:
     """An empty directory on the checkout's file system, for what a file system in memory can't show."""
-    (CHECKOUT / "results").mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".test-", dir=CHECKOUT / "results") as directory:
+    with tempfile.TemporaryDirectory(prefix=".test-", dir=shared.directory()) as directory:
         yield Path(directory)
 
 
@@ -89,18 +110,17 @@ def workflow(disk: Path) -> Workflow:
 
 
 @pytest.fixture(scope="session")
-def finished_once() -> Iterator[Workflow]:
-    """A copy of the checkout with a finished run; shared, so not to be changed: take `finished`."""
-    (CHECKOUT / "results").mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".test-", dir=CHECKOUT / "results") as directory:
-        workflow = copy_checkout(Path(directory) / "checkout")
-        (workflow.directory / "output.txt").write_text(workflow.finish())
-        yield workflow
+def finished_once() -> Workflow:
+    """A copy of the checkout with a finished run; all tests share it, so take `finished` to change it."""
+
+    def make(directory: Path) -> None:
+        workflow = copy_checkout(directory)
+        (directory / "output.txt").write_text(workflow.finish())
+
+    return Workflow(shared.once("finished", make))
 
 
 @pytest.fixture
 def finished(finished_once: Workflow, disk: Path) -> Workflow:
     """A copy of the checkout with a finished run, free to be changed."""
-    directory = disk / "checkout"
-    shutil.copytree(finished_once.directory, directory, symlinks=True)
-    return Workflow(directory)
+    return finished_once.copy(disk / "checkout")

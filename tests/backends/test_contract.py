@@ -17,6 +17,7 @@ from tests.support.backend_variants import (
     assert_same,
     installed,
     make,
+    parameters,
     variants,
 )
 
@@ -27,7 +28,7 @@ each_backend = pytest.mark.parametrize(
 """For what no option changes: every backend once, as by default, which is the first of its variants."""
 
 
-@pytest.fixture(params=VARIANTS, ids=str)
+@pytest.fixture(params=parameters())
 def variant(request: pytest.FixtureRequest) -> Variant:
     return installed(request.param)
 

@@ -15,16 +15,22 @@ import numpy as np
 import pytest
 
 from tests.support.backend_variants import Variant, assert_same, installed, make, variants
+from tests.support.checkout import CHECKOUT
 
-CHECKOUT = Path(__file__).resolve().parent.parent.parent
 LONGEST_WAIT_SECONDS = 30
 STREAM_BYTES = 80_000_000
 FORKS = 2
 
+pytestmark = pytest.mark.slow
+
 forks = pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork here")
 
 
-@pytest.fixture(params=list(variants()), ids=str)
+VARIANTS = list(variants())
+BACKENDS = list({variant.name: variant for variant in VARIANTS})
+
+
+@pytest.fixture(params=VARIANTS, ids=str)
 def variant(request: pytest.FixtureRequest) -> Variant:
     return installed(request.param)
 
@@ -150,7 +156,7 @@ def test_readers_in_spawned_processes(
 
 
 STREAM = """
-import json, sys
+import json, shutil, sys
 from pathlib import Path
 import numpy as np
 from scripts import backends
@@ -175,17 +181,22 @@ class Copying(base.Backend):
     def _write(self, path, images, labels, durable, options):
         everything = [np.array(block) for _, block, _ in base.blocks(images, labels)]
 
-name, options, path = json.loads(sys.argv[1])
+name, variants, path = json.loads(sys.argv[1])
 backend = Copying() if name == "copying" else backends.load(name)
 first = np.zeros((2, 4, 4, 3), np.uint8), np.zeros(2, np.int64)
-backend.write(Path(path, "first"), *first, durable=False, options=options)
-before = own_bytes()
-backend.write(Path(path, "store"), Flat(), np.arange(IMAGES), durable=False, options=options)
-print(max(most, own_bytes()) - before)
-if name != "copying":
-    with backend.open(Path(path, "store"), options) as reader:
-        images, labels = reader.load([IMAGES - 1])
-        assert (images == 9).all() and labels == [IMAGES - 1]
+before = None
+for options in variants:
+    most = 0
+    backend.write(Path(path, "first"), *first, durable=False, options=options)
+    before = before or own_bytes()
+    backend.write(Path(path, "store"), Flat(), np.arange(IMAGES), durable=False, options=options)
+    print(max(most, own_bytes()) - before)
+    if name != "copying":
+        with backend.open(Path(path, "store"), options) as reader:
+            images, labels = reader.load([IMAGES - 1])
+            assert (images == 9).all() and labels == [IMAGES - 1]
+        for store in ("first", "store"):
+            shutil.rmtree(Path(path, store))
 """
 
 FULL_DISK = """
@@ -194,35 +205,45 @@ from pathlib import Path
 import numpy as np
 from scripts import backends
 
-name, options, path = json.loads(sys.argv[1])
+name, variants, path = json.loads(sys.argv[1])
 noise = np.random.default_rng(0).integers(0, 256, (2000, 32, 32, 3), np.uint8)
-for durable in (False, True):
-    try:
-        backends.load(name).write(Path(path, "store"), noise, np.arange(2000), durable=durable, options=options)
-    except OSError as error:
-        print(error.errno, error.filename, os.listdir(path))
+for options in variants:
+    for durable in (False, True):
+        try:
+            backends.load(name).write(Path(path, "store"), noise, np.arange(2000), durable=durable, options=options)
+        except OSError as error:
+            print(error.errno, error.filename, os.listdir(path))
 """
 
 
-def run_alone(script: str, variant: tuple[str, dict], path: Path, *prefix: str) -> subprocess.CompletedProcess[str]:
-    command = [*prefix, sys.executable, "-c", script, json.dumps([*variant, str(path)])]
-    return subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+def run_alone(script: str, name: str, path: Path, *prefix: str) -> list[str]:
+    """Run a script, after `prefix`, with every variant of a backend in turn; what it prints for each of them."""
+    options = [installed(variant).options for variant in VARIANTS if variant.name == name]
+    command = [*prefix, sys.executable, "-c", script, json.dumps([name, options or [{}], str(path)])]
+    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process's own memory")
-def test_writing_streams(variant: Variant, tmp_path: Path) -> None:
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process's own memory")
+
+
+@on_linux
+@pytest.mark.parametrize("name", BACKENDS)
+def test_writing_streams(name: str, tmp_path: Path) -> None:
     """Write 118 MB of images with 80 MB of memory; pages of mapped files don't count, as RssAnon of proc(5) has it."""
-    result = run_alone(STREAM, variant, tmp_path)
-    assert result.returncode == 0, result.stderr
-    assert int(result.stdout) < STREAM_BYTES
+    taken = run_alone(STREAM, name, tmp_path)
+    assert len(taken) == sum(variant.name == name for variant in VARIANTS)
+    assert max(map(int, taken)) < STREAM_BYTES, taken
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process's own memory")
+@on_linux
 def test_writing_streams_would_find_a_copy_of_everything(tmp_path: Path) -> None:
-    assert int(run_alone(STREAM, ("copying", {}), tmp_path).stdout) > STREAM_BYTES
+    assert int(run_alone(STREAM, "copying", tmp_path)[0]) > STREAM_BYTES
 
 
-def test_full_disk(variant: Variant, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", BACKENDS)
+def test_full_disk(name: str, tmp_path: Path) -> None:
     """A 4 MB file system of its own gets full: one OSError that says so and where, and nothing left behind."""
     mount = 'mount -t tmpfs -o size=4m none "$0" && exec "$@"'
     small_disk = ("unshare", "--map-root-user", "--mount", "sh", "-c", mount)
@@ -230,6 +251,6 @@ def test_full_disk(variant: Variant, tmp_path: Path) -> None:
         subprocess.run([*small_disk, str(tmp_path), "true"], check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("this user can't mount a file system in a name space")
-    result = run_alone(FULL_DISK, variant, tmp_path, *small_disk, str(tmp_path))
-    assert result.returncode == 0, result.stderr
-    assert result.stdout.splitlines() == [f"{errno.ENOSPC} {tmp_path / 'store'} []"] * 2
+    lines = run_alone(FULL_DISK, name, tmp_path, *small_disk, str(tmp_path))
+    variants_of_it = [variant for variant in VARIANTS if variant.name == name]
+    assert lines == [f"{errno.ENOSPC} {tmp_path / 'store'} []"] * 2 * len(variants_of_it)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import CHECKOUT
+
+from tests.support.checkout import CHECKOUT
 
 RUN = CHECKOUT / ".ci/run"
 TEST_COMMAND = (

@@ -1,45 +1,74 @@
-"""Every command of the README but the test command is run as it stands, in order, in a copy with a small config."""
+"""The commands of the README, as they stand, in order, in a copy with a small config; and the places it links to."""
 
 import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from scripts.system import lock
 from tests.support.checkout import CHECKOUT
 from tests.support.workflow import copy_checkout
 
 README = (CHECKOUT / "README.md").read_text()
+OTHER_SECTIONS = r"(?ms)^## (Test|Run on a cluster)$.*?(?=^## |\Z)"
+"""The tests themselves, and what `test_cluster.py` runs."""
+INSTALLS = re.compile(r"python3 -m venv |-m pip install ")
+ASKS_FOR_OTHER_STORES = re.compile(r"snakemake .*\b(backends|codecs)=")
+"""What such a run makes, `test_all_backends.py` sees; here Snakemake only plans it."""
 
 
 def commands() -> list[str]:
-    """The indented lines outside the sections on tests and on clusters, whose lines `test_cluster.py` runs."""
-    return re.findall(r"(?m)^    (\S.*)$", re.sub(r"(?ms)^## (Test|Run on a cluster)$.*?(?=^## )", "", README))
+    """The indented lines outside the sections that other tests run."""
+    return re.findall(r"(?m)^    (\S.*)$", re.sub(OTHER_SECTIONS, "", README))
 
 
-@pytest.fixture(scope="module")
-def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    workflow = copy_checkout(tmp_path_factory.mktemp("readme") / "checkout")
-    workflow.add_all_figures()
+def without_installing(command: str) -> str:
+    """A command for an environment that is there already; empty where it does nothing else than to install one."""
+    return " && ".join(part for part in command.split(" && ") if not INSTALLS.search(part))
+
+
+def run(command: str, copy: Path) -> None:
+    environment = os.environ | {lock.ENVIRONMENT_VARIABLE: str(copy / "lock"), "COLUMNS": "200"}
+    done = subprocess.run(command, shell=True, cwd=copy, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A copy of the checkout with its tests, in which nothing is installed."""
+    workflow = copy_checkout(tmp_path / "checkout")
+    workflow.configure(cutoffs=[1, 100])
     shutil.copytree(CHECKOUT / "tests", workflow.directory / "tests", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(CHECKOUT / "pyproject.toml", workflow.directory)
     return workflow.directory
 
 
+@pytest.mark.slow
 def test_every_command_works_as_it_stands(copy: Path) -> None:
-    found = commands()
+    """With the environment of this test in the place of the README's."""
+    (copy / ".venv").symlink_to(sys.prefix)
+    found = list(filter(None, map(without_installing, commands())))
     assert len(found) >= 7
-    environment = os.environ | {"IMAGE_STORAGE_BENCHMARK_LOCK": str(copy / "lock"), "COLUMNS": "200"}
     for command in found:
-        if "pytest" in command:
-            install = ".venv/bin/python -m pip install --quiet --require-hashes -r requirements/test.txt"
-            subprocess.run(install, shell=True, cwd=copy, check=True)
-        done = subprocess.run(command, shell=True, cwd=copy, capture_output=True, text=True, env=environment)
-        assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
+        run(f"{command} --dry-run" if ASKS_FOR_OTHER_STORES.search(command) else command, copy)
     assert (copy / "results/report.html").is_file()
     assert (copy / "results/quick/report.html").is_file()
+
+
+@pytest.mark.nightly
+def test_a_fresh_environment_runs_the_workflow_and_its_tests(copy: Path) -> None:
+    """All that the README installs, downloaded and put into an environment of the copy's own."""
+    installs = [command for command in commands() if INSTALLS.search(command)]
+    assert installs
+    for command in installs:
+        run(command, copy)
+    assert (copy / "results/report.html").is_file()
+    (test_command,) = re.findall(r"(?m)^    (\S.*pytest.*)$", re.search(r"(?ms)^## Test$.*?(?=^## |\Z)", README)[0])
+    run(f"{test_command} tests/codecs tests/backends/test_contract.py", copy)
 
 
 def test_every_place_that_it_links_to_is_there() -> None:

@@ -18,6 +18,8 @@ from scripts.stores.store import Choice
 
 RUNNABLE = [name for name in backends.names() if not available.why_not(Choice(name, backends.resolve(name, {})))]
 """Names of the backends that can run here."""
+NATIVE = [name for name in backends.names() if backends.load(name).native]
+"""Names of the backends that need a library built, wherever they can run."""
 COUNT = 40
 ROWS_PER_BLOCK = 6
 SMALL_BLOCK_BYTES = ROWS_PER_BLOCK * 32 * 32 * 3
@@ -79,6 +81,17 @@ def variants() -> Iterator[Variant]:
         for changes in [*alone, *(one | other for one in together for other in alone if one.keys() != other.keys())]:
             if _accepted(name, changes):
                 yield Variant(name, backends.resolve(name, changes))
+
+
+def parameters() -> list[Any]:
+    """Every variant as a parameter of tests; all but the defaults of each backend are slow: there are many."""
+    found = []
+    seen: set[str] = set()
+    for variant in variants():
+        marks = [pytest.mark.slow] if variant.name in seen else []
+        found.append(pytest.param(variant, marks=marks, id=str(variant)))
+        seen.add(variant.name)
+    return found
 
 
 def _accepted(name: str, changes: dict[str, Any]) -> bool:

@@ -16,7 +16,7 @@ ENDS_WITHIN = 300
 time, and once more after it has seen that one failed."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class OnCluster(Workflow):
     """A checkout whose Snakemake is started on the login node, with the profile."""
 

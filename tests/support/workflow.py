@@ -4,7 +4,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ SMALL = {
 }
 
 
-@dataclass
+@dataclass(frozen=True)
 class Workflow:
     """A copy of the checkout with a small config, to run the workflow in and to edit."""
 
@@ -33,12 +33,17 @@ class Workflow:
         """Change keys of config.yaml; None removes one."""
         configure(self.directory, changes)
 
-    def start(self, *arguments: str, prefix: Sequence[str] = (), **options: Any) -> subprocess.Popen[str]:
-        """Start Snakemake, after `prefix`, in a session of its own, with a host's lock of its own."""
+    def start(
+        self, *arguments: str, prefix: Sequence[str] = (), variables: Mapping[str, str] | None = None, **options: Any
+    ) -> subprocess.Popen[str]:
+        """Start Snakemake, after `prefix`, in a session of its own, with a host's lock of its own.
+
+        `variables` are added to its environment; `options` are those of `subprocess.Popen`.
+        """
         return subprocess.Popen(
             [*prefix, SNAKEMAKE, "--cores", "2", *arguments],
             cwd=self.directory,
-            env=self.environment,
+            env=self.environment | (variables or {}),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -52,15 +57,15 @@ class Workflow:
         output, _ = process.communicate(timeout=300)
         return subprocess.CompletedProcess(arguments, process.returncode, output)
 
-    def finish(self, *arguments: str) -> str:
+    def finish(self, *arguments: str, **options: Any) -> str:
         """Run Snakemake, see that it succeeds, and return what it printed."""
-        done = self.run(*arguments)
+        done = self.run(*arguments, **options)
         assert done.returncode == 0, done.stdout[-5000:]
         return done.stdout
 
-    def planned(self, *arguments: str) -> set[tuple[str, ...]]:
+    def planned(self, *arguments: str, **options: Any) -> set[tuple[str, ...]]:
         """Return the jobs that Snakemake would run: the rule and its wildcards' values (the machine left out)."""
-        output = self.finish("--dry-run", *arguments)
+        output = self.finish("--dry-run", *arguments, **options)
         jobs = set()
         for block in re.split(r"\n *(?=(?:local)?rule \w+:)", output)[1:]:
             rule = re.match(r"(?:local)?rule (\w+):", block)[1]
@@ -69,6 +74,11 @@ class Workflow:
             values.pop("machine", None)
             jobs.add((rule, *values.values()))
         return jobs - {("all",)}
+
+    def copy(self, directory: Path) -> "Workflow":
+        """Copy all of it, results included, to the new `directory`."""
+        shutil.copytree(self.directory, directory, symlinks=True)
+        return Workflow(directory)
 
     def add_all_figures(self) -> None:
         """Copy the figures that are left out otherwise."""

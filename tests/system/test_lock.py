@@ -130,8 +130,7 @@ def test_a_lock_that_may_not_be_opened_is_one_line_at_the_start(workflow: Workfl
         place = workflow.directory / "locks"
         place.mkdir(mode=0o555)
         path = place / "lock"
-    closed = type("Closed", (Workflow,), {"environment": workflow.environment | {lock.ENVIRONMENT_VARIABLE: str(path)}})
-    done = closed(workflow.directory).run(prefix=as_who_obeys_permissions())
+    done = workflow.run(prefix=as_who_obeys_permissions(), variables={lock.ENVIRONMENT_VARIABLE: str(path)})
     assert done.returncode != 0
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("error")]
     assert f"{path}" in line

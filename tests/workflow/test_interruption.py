@@ -15,7 +15,7 @@ import pytest
 from scripts import backends
 from scripts.stores import store
 from scripts.system import lock
-from tests.support.backend_variants import RUNNABLE
+from tests.support.backend_variants import NATIVE, RUNNABLE
 from tests.support.checkout import CHECKOUT
 from tests.support.host import mounted
 from tests.support.image_sets import write_image_set
@@ -151,10 +151,13 @@ def test_too_small_a_disk_is_one_line_before_anything_starts(
     assert not (workflow.directory / "results/dataset").exists()
 
 
-@pytest.mark.parametrize("name", RUNNABLE)
+@pytest.mark.parametrize("name", ["lmdb", *NATIVE])
 def test_a_disk_that_fills_up_is_one_line_and_leaves_nothing(
     name: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
+    """`test_full_disk` of backends has the same error from each of them."""
+    if name not in RUNNABLE:
+        pytest.skip("its library can't be built here")
     place = mounted(tmp_path / "small", request.addfinalizer)
     write_image_set(tmp_path / "dataset", 10)
     command = [sys.executable, CHECKOUT / "scripts", "build", "--name", name, "--module", name]

@@ -15,8 +15,9 @@ import pytest
 from scripts.dataset.image_set import SYNTHETIC_LABEL
 from scripts.measure.operations import catalogue
 from scripts.report.records.reading import read
+from scripts.system import lock
 from tests.support.checkout import SNAKEMAKE
-from tests.support.workflow import Workflow, copy_checkout
+from tests.support.workflow import Workflow
 
 
 def records(workflow: Workflow) -> list[dict]:
@@ -38,14 +39,34 @@ def test_a_run_ends_in_tables_figures_and_a_page(finished_once: Workflow) -> Non
     assert len(rows(finished_once, "disk_usage")) == 4
 
 
+def most_threads(process: subprocess.Popen[str]) -> int:
+    """The most threads that a process had at a time, until its end."""
+    threads = [0]
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        output = pool.submit(process.communicate, timeout=300)
+        while not output.done():
+            with suppress(FileNotFoundError):
+                threads.append(len(list(Path(f"/proc/{process.pid}/task").iterdir())))
+            time.sleep(0.1)
+    assert process.returncode == 0, output.result()[0]
+    return max(threads)
+
+
 def test_every_operation_in_one_run(workflow: Workflow) -> None:
-    """Also those that the default leaves out, through to figures and page."""
+    """Operations that the default leaves out are in it, through to figures and page.
+
+    Snakemake has nothing to do while cells are timed: by itself it starts a thread for each job that ends, which
+    wakes it each second while others are ready.
+    """
+    operations = list(catalogue.entries())
     workflow.add_all_figures()
-    workflow.configure(operations=list(catalogue.entries()), backends=["png", "memmap"], cutoffs=[30], random_images=20)
+    workflow.configure(operations=operations, backends=["png", "memmap"], cutoffs=[30], random_images=20)
+    assert most_threads(workflow.start("results/summary.csv")) < 12
     workflow.finish()
     summary = rows(workflow, "summary")
     assert {row["status"] for row in summary} == {"measured"}
-    assert {row["operation"] for row in summary} == set(catalogue.entries())
+    assert {row["operation"] for row in summary} == set(operations)
+    assert len(records(workflow)) == 2 * len(operations) >= 24
     ways = [(row["start_method"], row["processes"]) for row in summary if row["operation"] == "workers-warm"]
     assert len(set(ways)) * 2 == len(ways)
     drawn = {row["operation"]: row["images"] for row in summary}
@@ -115,55 +136,21 @@ def test_cells_that_are_compared_are_timed_one_right_after_the_other(finished_on
     assert [cutoff for cutoff, _ in groups] == sorted(cutoff for cutoff, _ in groups)
 
 
-@pytest.mark.parametrize(
-    "options",
-    [("--max-threads", "1"), ("--resources", "mem_mb=1000"), ("--workflow-profile", "none")],
-    ids=lambda o: o[0],
-)
-def test_timing_jobs_are_alone_whatever_is_passed(workflow: Workflow, options: tuple[str, ...]) -> None:
-    workflow.configure(cutoffs=[1], budget_seconds=0.3)
-    workflow.finish(*options, "--cores", "4", "results/summary.csv")
-    spans = sorted((record["started"], record["ended"]) for record in records(workflow))
-    assert len(spans) == 4
-    assert all(end <= start for (_, end), (start, _) in itertools.pairwise(spans))
-
-
-def test_a_second_checkout_on_the_host_does_not_disturb(workflow: Workflow, disk: Path) -> None:
-    other = copy_checkout(disk / "other")
-    for each in (workflow, other):
-        each.configure(cutoffs=[1], budget_seconds=0.3, backends=["lmdb"])
-    lock = {"IMAGE_STORAGE_BENCHMARK_LOCK": str(disk / "lock")}
+def test_timings_are_alone_whatever_is_passed_and_beside_a_second_checkout(workflow: Workflow, disk: Path) -> None:
+    """One run lacks all that keeps its jobs apart by Snakemake's means, and shares the host with another run."""
+    bare = ("--max-threads", "1", "--resources", "mem_mb=1000", "--workflow-profile", "none", "--cores", "4")
+    runs = {workflow: bare, workflow.copy(disk / "other"): ()}
+    lock_of_the_host = {lock.ENVIRONMENT_VARIABLE: str(disk / "lock")}
+    for each in runs:
+        each.configure(cutoffs=[1], budget_seconds=0.3)
     processes = [
-        subprocess.Popen(
-            [SNAKEMAKE, "--cores", "2", "results/summary.csv"],
-            cwd=each.directory,
-            env=each.environment | lock,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        for each in (workflow, other)
+        each.start("results/summary.csv", *options, variables=lock_of_the_host) for each, options in runs.items()
     ]
-    assert [process.wait(timeout=120) for process in processes] == [0, 0]
-    spans = sorted((record["started"], record["ended"]) for each in (workflow, other) for record in records(each))
-    assert len(spans) == 4
+    outputs = [process.communicate(timeout=300)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    spans = sorted((record["started"], record["ended"]) for each in runs for record in records(each))
+    assert len(spans) == 8
     assert all(end <= start for (_, end), (start, _) in itertools.pairwise(spans))
-
-
-def test_snakemake_has_nothing_to_do_while_cells_are_timed(workflow: Workflow) -> None:
-    """By itself it starts a thread for each job that ends, which wakes it each second while others are ready."""
-    operations = [name for name, entry in catalogue.entries().items() if not entry.one_image]
-    workflow.configure(operations=operations, backends=["memmap"], cutoffs=[1, 2, 3], budget_seconds=0.01)
-    process = workflow.start("results/summary.csv")
-    threads = []
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        output = pool.submit(process.communicate, timeout=300)
-        while not output.done():
-            with suppress(FileNotFoundError):
-                threads.append(len(list(Path(f"/proc/{process.pid}/task").iterdir())))
-            time.sleep(0.1)
-    assert process.returncode == 0, output.result()[0]
-    assert len(records(workflow)) == 3 * len(operations) >= 24
-    assert max(threads) < 12
 
 
 def test_records_that_overlap_are_refused(finished: Workflow) -> None:
@@ -221,42 +208,38 @@ def test_snakemakes_own_report_can_be_made(finished: Workflow) -> None:
         assert category in text
 
 
-@pytest.mark.parametrize("arguments", [("--unlock",), ("--summary",), ("--lint",), ("--list-rules",)])
-def test_snakemakes_other_commands_need_no_cores(finished: Workflow, arguments: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("argument", ["--unlock", "--summary", "--lint", "--list-rules"])
+def test_snakemakes_other_commands_need_no_cores(finished: Workflow, argument: str) -> None:
     done = subprocess.run(
-        [SNAKEMAKE, *arguments], cwd=finished.directory, env=finished.environment, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-
-
-def test_a_run_needs_no_activated_environment(workflow: Workflow) -> None:
-    workflow.configure(backends=["lmdb"], cutoffs=[1])
-    environment = {"PATH": "/usr/bin:/bin", "HOME": str(workflow.directory)}
-    environment["IMAGE_STORAGE_BENCHMARK_LOCK"] = str(workflow.directory / "lock")
-    done = subprocess.run(
-        [SNAKEMAKE, "--cores", "1", "results/summary.csv"],
-        cwd=workflow.directory,
-        env=environment,
+        [SNAKEMAKE, argument],
+        cwd=finished.directory,
+        env=finished.environment,
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr
 
 
-def test_a_printed_command_can_be_pasted_into_a_shell(finished: Workflow) -> None:
+def test_a_printed_command_names_the_interpreter_and_can_be_pasted_into_a_shell(finished: Workflow) -> None:
     output = finished.finish("--dry-run", "--forcerun", "build")
-    command = next(line for line in output.splitlines() if line.startswith("Shell command:") and " build " in line)
-    subprocess.run(command.removeprefix("Shell command: "), shell=True, check=True, cwd=finished.directory)
+    line = next(line for line in output.splitlines() if line.startswith("Shell command:") and " build " in line)
+    command = line.removeprefix("Shell command: ")
+    assert command.startswith(f"{Path(sys.executable).parent}/python ")
+    subprocess.run(command, shell=True, check=True, cwd=finished.directory)
 
 
-def test_a_run_from_another_directory_works(workflow: Workflow, disk: Path) -> None:
+def test_a_run_from_another_directory_without_an_activated_environment_works(workflow: Workflow, disk: Path) -> None:
     elsewhere = disk / "else where"
     elsewhere.mkdir()
-    archive = workflow.directory / "archive.tar.gz"
-    workflow.finish(
-        *("--directory", str(elsewhere), "--config", f"images={archive}", "backends=[lmdb]", "cutoffs=[1]"),
-        *("--", "results/summary.csv"),
+    options = ["--directory", elsewhere, "--config", f"images={workflow.directory / 'archive.tar.gz'}"]
+    done = subprocess.run(
+        [SNAKEMAKE, "--cores", "1", *options, "backends=[lmdb]", "cutoffs=[1]", "--", "results/summary.csv"],
+        cwd=workflow.directory,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(disk), lock.ENVIRONMENT_VARIABLE: str(disk / "lock")},
+        capture_output=True,
+        text=True,
     )
+    assert done.returncode == 0, done.stderr
     assert (elsewhere / "results/summary.csv").is_file()
 
 
@@ -276,8 +259,3 @@ def test_a_store_on_a_file_system_in_memory_shows_a_gap_for_cold_reads(workflow:
     assert status == {("read-cold", "gap"), ("read-warm", "measured")}
     assert "can't be evicted" in rows(workflow, "summary")[0]["gap_reason"]
     assert "evicted from the page cache" in (workflow.directory / "results/report.html").read_text()
-
-
-def test_the_interpreter_is_the_one_that_runs_snakemake(finished: Workflow) -> None:
-    command = f"{Path(sys.executable).parent}/python"
-    assert f": {command}" in finished.finish("--dry-run", "--forcerun", "unpack")
