@@ -17,7 +17,7 @@ BYTE_UNITS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "B"))
 
 def operation(name: str) -> str:
     """A heading for an operation: `write-durable` is `Write, durable`; of one that isn't known here, its name."""
-    known = catalogue.entries().get(name)
+    known = catalogue.get(name)
     return known.title if known else name.capitalize()
 
 
@@ -40,7 +40,7 @@ def way(processes: int, start_method: str | None) -> str:
 
 def meaning(name: str) -> str:
     """What an operation does, in a sentence; of one that isn't known here, its name."""
-    known = catalogue.entries().get(name)
+    known = catalogue.get(name)
     return known.meaning if known else f"{name.capitalize()}."
 
 

@@ -112,11 +112,17 @@ def entries() -> dict[str, Entry]:
     return {each.name: each for each in sorted(found, key=lambda each: (each.position, each.name))}
 
 
+def get(name: str) -> Entry | None:
+    """Return an operation of the catalogue, or None: a record or a table may have one that only others know."""
+    return entries().get(name)
+
+
 def entry(name: str) -> Entry:
     """Return an operation of the catalogue. Raises UserError where there is none of that name."""
-    if name not in entries():
+    found = get(name)
+    if found is None:
         raise UserError(f"there is no operation {name}; {did_you_mean(name, list(entries()))}")
-    return entries()[name]
+    return found
 
 
 def adds(kind: str, *, durable: bool) -> str:

@@ -104,4 +104,5 @@ class Results:
 
 def one_image(operation: str) -> bool:
     """Whether an operation handles one image, however many there are."""
-    return catalogue.entry(operation).one_image
+    entry = catalogue.get(operation)
+    return entry is not None and entry.one_image

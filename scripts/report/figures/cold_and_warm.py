@@ -23,8 +23,9 @@ STATES = (catalogue.WARM, catalogue.COLD)
 def draw(tables: Tables) -> Figure:
     """A panel per kind of reading that was measured both cold and warm, a line per backend; with many, the reverse."""
     title = captions.title("cold_and_warm")
-    cold = [entry for entry in map(catalogue.entry, tables.operations) if entry.state == catalogue.COLD]
-    kinds = [entry.kind for entry in cold if len(_warm_and_cold(entry.kind)) == len(STATES)]
+    known = filter(None, map(catalogue.get, tables.operations))
+    cold = [entry.kind for entry in known if entry.state == catalogue.COLD]
+    kinds = [kind for kind in cold if len(_warm_and_cold(kind)) == len(STATES)]
     looks = style.looks(tables.backends)
     drawn = {kind: {name: _points(tables, name, kind) for name in looks} for kind in kinds}
     drawn = {kind: measured for kind, measured in drawn.items() if any(measured.values())}

@@ -98,8 +98,9 @@ def beside(tables: Tables, main: Records, others: list[Path]) -> SideBySide | No
     shown = [this, *(other for other in found if any(_shared(this, other, each) for each in tables.operations))]
     kinds: dict[str, list[Block]] = {}
     for operation in tables.operations:
+        entry = catalogue.get(operation)
         for block in _blocks(operation, shown):
-            kinds.setdefault(catalogue.entry(operation).kind, []).append(block)
+            kinds.setdefault(entry.kind if entry else operation, []).append(block)
     return SideBySide(found, shown, kinds)
 
 

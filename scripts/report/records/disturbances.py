@@ -156,7 +156,8 @@ def _slow_creation(record: dict, usual: float, files: Mapping[Store, int | None]
     After a write it says nothing of others: one that writes many files makes creating more of them slower.
     """
     cell, taken = record["cell"], record["noise"]["before"][CREATION]
-    if not catalogue.entry(cell["operation"]).writes or taken <= PROBE_FACTOR * usual:
+    entry = catalogue.get(cell["operation"])
+    if not (entry and entry.writes) or taken <= PROBE_FACTOR * usual:
         return []
     created = {"backend": files.get((cell["backend"], cell["cutoff"])) or 0, "baseline": 1}
     for subject, number in created.items():
