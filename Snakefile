@@ -38,6 +38,7 @@ RESULTS = PLAN.results
 wildcard_constraints:
     backend="[A-Za-z0-9_-]+",
     cutoff="[0-9]+",
+    image_size="[0-9]+x[0-9]+",
     library="[a-z0-9_-]+",
     machine=re.escape(PLAN.machine),
     operation="[a-z-]+",
@@ -142,15 +143,15 @@ rule compile:
 
 
 rule build:
-    """One backend's store of one cutoff, read back; the files lie beside the manifest."""
+    """One backend's store of one cutoff at one image size, read back; the files lie beside the manifest."""
     input:
         provenance=f"{DATASET}/provenance.json",
         arrays=ancient(multiext(f"{DATASET}/", "images.npy", "labels.npy")),
         libraries=ancient(lambda wildcards: PLAN.libraries_first(wildcards.backend)),
     output:
-        f"{STORES}/{{backend}}/{{cutoff}}/manifest.json",
+        f"{STORES}/{{backend}}/{{image_size}}/{{cutoff}}/manifest.json",
     log:
-        "results/logs/build/{backend}/{cutoff}.log",
+        "results/logs/build/{backend}/{image_size}/{cutoff}.log",
     priority: PLAN.build_priority
     conda:
         lambda wildcards: PLAN.environment(PLAN.stores_environment(wildcards.backend))
@@ -178,12 +179,12 @@ rule time_operation:
     """The record of one cell: one operation on one store, timed while nothing else of the workflow runs."""
     input:
         provenance=f"{DATASET}/provenance.json",
-        manifest=f"{STORES}/{{backend}}/{{cutoff}}/manifest.json",
+        manifest=f"{STORES}/{{backend}}/{{image_size}}/{{cutoff}}/manifest.json",
         arrays=ancient(multiext(f"{DATASET}/", "images.npy", "labels.npy")),
     output:
-        f"{RESULTS}/records/{{machine}}/{{backend}}/{{cutoff}}/{{operation}}.json",
+        f"{RESULTS}/records/{{machine}}/{{backend}}/{{image_size}}/{{cutoff}}/{{operation}}.json",
     log:
-        f"{RESULTS}/logs/time_operation/{{machine}}/{{backend}}/{{cutoff}}/{{operation}}.log",
+        f"{RESULTS}/logs/time_operation/{{machine}}/{{backend}}/{{image_size}}/{{cutoff}}/{{operation}}.log",
     priority: PLAN.priority
     conda:
         lambda wildcards: PLAN.environment(PLAN.stores_environment(wildcards.backend))
@@ -208,7 +209,7 @@ rule time_operation:
         code=lambda wildcards: PLAN.code("time_operation", wildcards.backend),
     shell:
         "{params.step} time_operation --machine {wildcards.machine} --name {wildcards.backend} --module {params.module}"
-        " --options {params.options:q} --cutoff {wildcards.cutoff} --operation {wildcards.operation}"
+        " --options {params.options:q} --image-size {wildcards.image_size} --cutoff {wildcards.cutoff} --operation {wildcards.operation}"
         " --image-set {params.image_set:q} --store {params.store:q}"
         " --settings {params.settings:q} {params.places} --limit {params.limit} --record {output:q} 2> {log:q}"
 
@@ -243,13 +244,14 @@ rule summarise:
         tables=subpath(output.index, parent=True),
         machine=PLAN.machine,
         backends=list(PLAN.choices),
+        image_sizes=PLAN.image_sizes,
         cutoffs=PLAN.cutoffs,
         operations=PLAN.operations,
         code=PLAN.summary_code(),
     shell:
         "{params.step} summarise --records {params.records:q} --machine {params.machine} --stores {params.stores:q}"
-        " --backends {params.backends} --cutoffs {params.cutoffs} --operations {params.operations}"
-        " --tables {params.tables:q} 2> {log:q}"
+        " --backends {params.backends} --image-sizes {params.image_sizes} --cutoffs {params.cutoffs}"
+        " --operations {params.operations} --tables {params.tables:q} 2> {log:q}"
 
 
 rule figure:

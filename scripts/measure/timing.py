@@ -4,12 +4,13 @@ The process that starts it stays small, and waits: heavy libraries are loaded wh
 """
 
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from scripts import backends
 from scripts.common import digests
+from scripts.common.cells import Cell
 from scripts.common.errors import Failed
 from scripts.measure import ground, memory
 from scripts.measure.operations import catalogue
@@ -19,19 +20,9 @@ from scripts.system import clock, machine, process
 from scripts.system.disk import file_system, scratch
 from scripts.system.noise import Watch
 
-RECORD_VERSION = 5
+RECORD_VERSION = 6
 STEP = "time_operation"
 TRY_AGAIN = "to try again, run snakemake with --forcerun and this cell's record"
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One backend x cutoff x operation on one machine."""
-
-    machine: str
-    backend: str
-    cutoff: int
-    operation: str
 
 
 def time_cell(

@@ -1,7 +1,7 @@
 """Measuring some cells of a finished run again, for longer; tables, figures and page follow, and nothing else.
 
-A cell's name is BACKEND/CUTOFF/OPERATION. All else is as in the run whose page is there, and the next run keeps what
-was measured. It's for runs on one machine, not for those on a cluster or with conda.
+A cell's name is BACKEND/SIZE/CUTOFF/OPERATION. All else is as in the run whose page is there, and the next run keeps
+what was measured. It's for runs on one machine, not for those on a cluster or with conda.
 """
 
 import json
@@ -14,6 +14,7 @@ from typing import Any
 
 from scripts.common import digests
 from scripts.common.atomic import replacing, write_json
+from scripts.common.cells import Cell
 from scripts.common.errors import UserError, did_you_mean, shown
 from scripts.common.progress import duration, report
 from scripts.plan import existing, forecast, plan, room
@@ -26,9 +27,6 @@ DOWNSTREAM = ("all", "summarise", "figure", "page")
 
 MEASURED = "measured"
 """The status of a record that isn't a gap."""
-
-Cell = tuple[str, int, str]
-"""Backend, cutoff and operation."""
 
 
 def measure(names: list[str], seconds: float, results: Path) -> None:
@@ -45,9 +43,9 @@ def measure(names: list[str], seconds: float, results: Path) -> None:
     _check(run, found, cells)
     failed = []
     for number, cell in enumerate(cells, start=1):
-        report(f"{_name(cell)}: measured again for {duration(seconds)} ({number} of {len(cells)})")
+        report(f"{cell.name}: measured again for {duration(seconds)} ({number} of {len(cells)})")
         if not _measure(found, cell, seconds):
-            failed.append(_name(cell))
+            failed.append(cell.name)
     _make_page(found)
     if failed:
         raise UserError(
@@ -84,15 +82,10 @@ def _run_of(results: Path) -> dict[str, Any]:
 
 def _cell(name: str, found: Plan) -> Cell:
     """The cell of that name. Raises UserError with the nearest one where the run has none."""
-    known = {
-        f"{backend}/{cutoff}/{operation}": (backend, cutoff, operation)
-        for backend in found.choices
-        for cutoff in found.cutoffs
-        for operation in found.operations
-    }
+    known = {cell.name: cell for cell in found.cells()}
     if name in known:
         return known[name]
-    form = "" if name.count("/") == 2 else "; a cell is BACKEND/CUTOFF/OPERATION"
+    form = "" if name.count("/") == 3 else "; a cell is BACKEND/SIZE/CUTOFF/OPERATION"
     raise UserError(f"the cell {shown(name)} isn't in {found.results}{form}; {did_you_mean(name, known)}")
 
 
@@ -117,13 +110,8 @@ def _check(run: dict[str, Any], found: Plan, cells: list[Cell]) -> None:
         )
 
 
-def _name(cell: Cell) -> str:
-    return "/".join(map(str, cell))
-
-
 def _record(found: Plan, cell: Cell) -> Path:
-    backend, cutoff, operation = cell
-    return Path(found.results, "records", found.machine, backend, str(cutoff), f"{operation}.json")
+    return cell.record(Path(found.results, "records"))
 
 
 def _measure(found: Plan, cell: Cell, seconds: float) -> bool:
@@ -141,15 +129,15 @@ def _measure(found: Plan, cell: Cell, seconds: float) -> bool:
 
 def _step(found: Plan, cell: Cell, seconds: float) -> list[str]:
     """The step that times a cell, as the workflow starts it, with another budget."""
-    backend, cutoff, operation = cell
     scratch = found.config["scratch_dir"]
-    usual = forecast.limit_seconds(cutoff, seconds, in_files=room.in_files(found, backend))
+    usual = forecast.limit_seconds(cell.cutoff, seconds, in_files=room.in_files(found, cell.backend))
     limit = found.config["time_limit_seconds"] or usual
     return [
-        *("time_operation", "--machine", found.machine, "--name", backend, "--module", found.choices[backend].module),
-        *("--options", found.options_text(backend), "--cutoff", str(cutoff), "--operation", operation),
-        *("--image-set", found.dataset, "--store", f"{found.stores}/{backend}/{cutoff}"),
-        *("--settings", found.settings_of(operation), "--seconds", str(seconds), "--writes", found.writes),
+        *("time_operation", "--machine", cell.machine, "--name", cell.backend),
+        *("--module", found.choices[cell.backend].module, "--options", found.options_text(cell.backend)),
+        *("--image-size", cell.image_size, "--cutoff", str(cell.cutoff), "--operation", cell.operation),
+        *("--image-set", found.dataset, "--store", str(cell.store.directory(found.stores))),
+        *("--settings", found.settings_of(cell.operation), "--seconds", str(seconds), "--writes", found.writes),
         *(("--node-scratch", scratch) if scratch else ()),
         *("--limit", str(limit)),
         *("--record", str(_record(found, cell))),

@@ -3,12 +3,13 @@ another one."""
 
 import json
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from scripts.common import digests
 from scripts.common.atomic import writable
+from scripts.common.cells import Cell, Store
 from scripts.common.errors import UserError
 from scripts.dataset.image_set import PROVENANCE, read_provenance
 from scripts.measure.settings import AGAIN
@@ -25,15 +26,17 @@ def check(plan: Any, used: Collection[str]) -> None:
     provenance = Path(plan.dataset, PROVENANCE)
     if os.path.normpath(provenance) in used and provenance.exists():
         read_provenance(provenance)
-    stores = [found for found in _there(plan) if f"{found[-1]}/{manifest.MANIFEST}" in used]
+    stores = [found for found in _there(plan) if f"{found.directory(plan.stores)}/{manifest.MANIFEST}" in used]
     digest = _image_set_digest(plan) if stores else ""
-    for name, cutoff, directory in stores:
-        store.check_key(directory, store.key(digest, cutoff, plan.choices[name]))
+    for found in stores:
+        key = store.key(digest, found.cutoff, plan.choices[found.backend])
+        store.check_key(found.directory(plan.stores), key)
 
 
 def check_what_may_only_be_read(plan: Any) -> None:
     """Raise UserError for stores that the run would have to replace and may only read; Snakemake would show a list."""
-    fixed = {f"{found}/{manifest.MANIFEST}" for *_, found in _there(plan) if not writable(found.parent)}
+    places = [found.directory(plan.stores) for found in _there(plan)]
+    fixed = {f"{place}/{manifest.MANIFEST}" for place in places if not writable(place.parent)}
     if fixed and not Path(plan.dataset, PROVENANCE).exists():
         raise UserError(
             f"{plan.stores} may only be read, and {plan.dataset} has no image set that its stores can be of; set "
@@ -44,9 +47,9 @@ def check_what_may_only_be_read(plan: Any) -> None:
 
 def is_of_plan(path: Path, plan: Any) -> bool:
     """Say whether a manifest, at its place, is of the store that the plan's images, code and options make."""
-    *_, name, cutoff, _ = path.parts
+    found = Store.in_directory(path.parent)
     try:
-        store.check_key(path.parent, store.key(_image_set_digest(plan), int(cutoff), plan.choices[name]))
+        store.check_key(path.parent, store.key(_image_set_digest(plan), found.cutoff, plan.choices[found.backend]))
     except (UserError, KeyError):
         return False
     return True
@@ -72,13 +75,13 @@ def refuse_other_records(plan: Any, records: list[str]) -> None:
 def is_record_of(record: Path, plan: Any) -> bool:
     """Say whether a record, at its place, is what timing its cell with the plan's images, code and settings gives, or
     measuring it again for longer."""
-    *_, name, cutoff, _ = record.parts
+    cell = Cell.of_record(record)
     try:
         found = json.loads(record.read_text(encoding="utf-8"))
         return (
-            found["store"]["key"] == store.key(_image_set_digest(plan), int(cutoff), plan.choices[name])
+            found["store"]["key"] == store.key(_image_set_digest(plan), cell.cutoff, plan.choices[cell.backend])
             and found["measuring_digest"] == digests.code_digest([digests.step_file("time_operation")])
-            and (asked := _asked(found["settings"])) == asked | json.loads(plan.settings_of(record.stem))
+            and (asked := _asked(found["settings"])) == asked | json.loads(plan.settings_of(cell.operation))
         )
     except (UserError, OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
@@ -93,10 +96,6 @@ def _image_set_digest(plan: Any) -> str:
     return read_provenance(Path(plan.dataset, PROVENANCE))["digest"]
 
 
-def _there(plan: Any) -> Iterator[tuple[str, int, Path]]:
-    """Backend, cutoff and directory of each store of the plan that is there."""
-    for name in plan.choices:
-        for cutoff in plan.cutoffs:
-            directory = Path(plan.stores, name, str(cutoff))
-            if (directory / manifest.MANIFEST).exists():
-                yield name, cutoff, directory
+def _there(plan: Any) -> list[Store]:
+    """Those stores of the plan that are there."""
+    return [found for found in plan.all_stores() if (found.directory(plan.stores) / manifest.MANIFEST).exists()]

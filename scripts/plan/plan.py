@@ -13,14 +13,17 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from scripts.backends.go import library
 from scripts.common import digests
 from scripts.common.atomic import nearest_directory, writable
+from scripts.common.cells import Cell, Store, image_size
 from scripts.common.errors import UserError
 from scripts.dataset.image_set import PROVENANCE, read_provenance
+from scripts.dataset.sources.cifar10 import IMAGE_SHAPE
 from scripts.measure import ground
 from scripts.measure.operations import catalogue
 from scripts.plan import available, config_file, configuration, existing, permission, places
@@ -175,20 +178,30 @@ class Plan:
         """The names of the figures: the files in scripts/report/figures."""
         return captions.names()
 
+    @property
+    def image_sizes(self) -> list[str]:
+        """The image sizes, height x width in pixels: the one that the images have."""
+        return [image_size(IMAGE_SHAPE)]
+
+    def all_stores(self) -> list[Store]:
+        """Every store, in the config's order of backends."""
+        return [Store(*names) for names in product(self.choices, self.image_sizes, self.cutoffs)]
+
+    def cells(self) -> list[Cell]:
+        """Every cell, in the config's order of backends and operations."""
+        return [
+            Cell(self.machine, store.backend, store.image_size, store.cutoff, operation)
+            for store in self.all_stores()
+            for operation in self.operations
+        ]
+
     def manifests(self) -> list[str]:
         """The manifests of all stores."""
-        return [
-            f"{self.stores}/{name}/{cutoff}/{manifest.MANIFEST}" for name in self.choices for cutoff in self.cutoffs
-        ]
+        return [f"{store.directory(self.stores)}/{manifest.MANIFEST}" for store in self.all_stores()]
 
     def records(self) -> list[str]:
         """The records of all cells."""
-        return [
-            f"{self.results}/records/{self.machine}/{name}/{cutoff}/{operation}.json"
-            for name in self.choices
-            for cutoff in self.cutoffs
-            for operation in self.operations
-        ]
+        return [str(cell.record(f"{self.results}/records")) for cell in self.cells()]
 
     def tables(self) -> list[str]:
         """The tables, and the file of their digests."""
@@ -198,8 +211,10 @@ class Plan:
         """The records that other machines have of these backends and operations, from other runs in this directory."""
         found = [
             path
-            for path in Path(self.results, "records").glob("*/*/*/*.json")
-            if path.parts[-4] != self.machine and path.parts[-3] in self.asked and path.stem in self.operations
+            for path in Path(self.results, "records").glob("*/*/*/*/*.json")
+            if (cell := Cell.of_record(path)).machine != self.machine
+            and cell.backend in self.asked
+            and cell.operation in self.operations
         ]
         return sorted(map(str, found))
 
@@ -271,9 +286,9 @@ class Plan:
 
     def made_in(self) -> list[str]:
         """The directories in which files and stores appear, as patterns of paths."""
-        of_results = [self.results, f"{self.results}/figures", f"{self.results}/records/*/*/*", "results/libraries"]
+        of_results = [self.results, f"{self.results}/figures", f"{self.results}/records/*/*/*/*", "results/libraries"]
         of_images = map(glob.escape, dict.fromkeys((self.dataset, self.downloads)))
-        return [*of_results, *of_images, f"{glob.escape(self.stores)}/*"]
+        return [*of_results, *of_images, f"{glob.escape(self.stores)}/*/*"]
 
     @cached_property
     def _codes(self) -> dict[tuple[str, str | None], str]:

@@ -15,12 +15,13 @@ from typing import Any
 
 from scripts.backends import base
 from scripts.common.atomic import nearest_directory
+from scripts.common.cells import Store
 from scripts.common.errors import UserError
+from scripts.dataset.sources.cifar10 import IMAGE_SHAPE
 from scripts.measure.operations import catalogue
 from scripts.plan import forecast
 from scripts.system.disk import file_system, scratch
 
-IMAGE_SHAPE = (32, 32, 3)
 IMAGE_BYTES = math.prod(IMAGE_SHAPE) + base.LABEL_BYTES
 """Of an image's pixels and its label."""
 SMALL_STORE_BYTES = 64 << 10
@@ -84,7 +85,7 @@ def needs(plan: Any, to_make: Collection[str]) -> Iterator[Need]:
     yield Need("its image set", plan.dataset, _image_set(plan, to_make), "download_dir")
     place = nearest_directory(plan.stores)
     block = block_bytes(file_system.type_of(place), os.statvfs(place).f_frsize)
-    stores = [_store(plan, *_name_and_cutoff(path), block) for path in made(plan.manifests(), to_make)]
+    stores = [_store(plan, *_name_and_cutoff(Path(path).parent), block) for path in made(plan.manifests(), to_make)]
     yield Need("its stores", plan.stores, sum(stores, Room()), "store_dir")
     records = made(plan.records(), to_make)
     if records and not plan.config["scratch_dir"]:
@@ -177,7 +178,7 @@ def _timings(plan: Any, records: list[str], block: int) -> Room:
     """What the largest timing works on, and what all of them leave until the run ends."""
     works_on, left = [Room()], Room(JOB_BLOCKS * block, JOB_FILES).times(len(records))
     for path in records:
-        name, cutoff = _name_and_cutoff(path)
+        name, cutoff = _name_and_cutoff(Path(path).parent)
         plain = Room(cutoff * IMAGE_BYTES, 1)
         own = _store(plan, name, cutoff, block)
         if not catalogue.entry(Path(path).stem).writes:
@@ -211,7 +212,7 @@ def _footprint(plan: Any, name: str) -> base.Footprint:
     return choice.backend.footprint(choice.options, IMAGE_SHAPE)
 
 
-def _name_and_cutoff(path: str) -> tuple[str, int]:
-    """Backend and cutoff of a manifest or record."""
-    *_, name, cutoff, _ = Path(path).parts
-    return name, int(cutoff)
+def _name_and_cutoff(directory: Path) -> tuple[str, int]:
+    """Backend and cutoff of a store's directory, or of that of a cell's record."""
+    store = Store.in_directory(directory)
+    return store.backend, store.cutoff

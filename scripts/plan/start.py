@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from scripts.backends.go import compiler
+from scripts.common.cells import Store
 from scripts.common.errors import UserError
 from scripts.common.progress import duration
+from scripts.dataset.sources.cifar10 import IMAGE_SHAPE
 from scripts.measure import memory
 from scripts.measure.operations import catalogue
 from scripts.plan import cluster, existing, forecast, permission, room
@@ -138,7 +140,7 @@ def check(plan: Plan, to_make: Iterable[str], to_use: Iterable[str]) -> None:
 def _too_large(plan: Plan, to_make: Collection[str]) -> Iterator[str]:
     """Lines on the cells that don't fit into the memory that is left now; each looks again when it's its turn."""
     for cutoff in sorted(set(_cutoffs(plan.records(), to_make))):
-        if shortage := memory.shortage(cutoff, room.IMAGE_SHAPE):
+        if shortage := memory.shortage(cutoff, IMAGE_SHAPE):
             yield f"to time {cutoff:,} images {shortage}: those cells will be gaps\n"
 
 
@@ -209,4 +211,4 @@ def _normal(paths: Iterable[str]) -> set[str]:
 
 def _cutoffs(files: Iterable[str], to_make: Collection[str]) -> list[int]:
     """The cutoffs of those manifests or records that are to be made."""
-    return [int(Path(path).parent.name) for path in room.made(files, to_make)]
+    return [Store.in_directory(Path(path).parent).cutoff for path in room.made(files, to_make)]

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+from scripts.common.cells import Cell
 from scripts.report.estimates import Bounded, Ratio
 
 CellName = tuple[str, int, str]
@@ -43,6 +44,7 @@ class TimingRow(Row):
     machine: str
     node: str
     backend: str
+    image_size: str
     cutoff_images: int
     operation: str
     subject: str
@@ -95,6 +97,7 @@ class SummaryRow(Row):
     module: str
     codec: str | None
     other_options: str | None
+    image_size: str
     cutoff_images: int
     operation: str
     status: str
@@ -154,6 +157,11 @@ class SummaryRow(Row):
     comparison_group: int
 
     @property
+    def full_cell(self) -> Cell:
+        """The cell with its machine and image size."""
+        return Cell(self.machine, self.backend, self.image_size, self.cutoff_images, self.operation)
+
+    @property
     def cell(self) -> CellName:
         """The cell's backend, cutoff and operation."""
         return self.backend, self.cutoff_images, self.operation
@@ -209,6 +217,7 @@ class LatencyRow(Row):
     TABLE = "latencies"
 
     backend: str
+    image_size: str
     cutoff_images: int
     operation: str
     subject: str
@@ -233,6 +242,7 @@ class DiskUsageRow(Row):
     module: str
     codec: str | None
     other_options: str | None
+    image_size: str
     cutoff_images: int
     image_set: str
     synthetic: bool

@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 from scripts import backends as modules
 from scripts import codecs
 from scripts.backends import base
+from scripts.common.cells import Cell, Store, image_size
 from scripts.common.errors import UserError
 from scripts.measure.operations.base import QUANTILES
 from scripts.measure.stopping import block, median
@@ -20,7 +21,7 @@ from scripts.report.compare.corrections import SUBJECTS, Job, Timed
 from scripts.report.compare.results import Results
 from scripts.report.records import comparability, disturbances, manifests, nodes, order, outdated
 from scripts.report.records.comparability import Records
-from scripts.report.records.manifests import Manifests, Store, store_of
+from scripts.report.records.manifests import Manifests, store_of
 from scripts.report.records.reading import read as read_record
 from scripts.report.rows import KINDS, CellName, DiskUsageRow, LatencyRow, SummaryRow, TimingRow, Way
 from scripts.report.tables import Tables
@@ -54,6 +55,7 @@ def write_tables(
     machine: str,
     stores_directory: Path,
     backends: list[str],
+    image_sizes: list[str],
     cutoffs: list[int],
     operations: list[str],
     directory: Path,
@@ -63,11 +65,15 @@ def write_tables(
     Raises UserError for a missing or damaged record or manifest, for those that don't fit together, and for records
     that were timed at the same moment; these are then among the outdated ones.
     """
-    cells = list(product(backends, cutoffs, operations))
-    loaded = load_records(records_directory, machine, cells)
+    stores = [Store(*names) for names in product(backends, image_sizes, cutoffs)]
+    cells = [
+        Cell(machine, store.backend, store.image_size, store.cutoff, operation)
+        for store in stores
+        for operation in operations
+    ]
+    loaded = load_records(records_directory.parent, cells)
     _refuse_overlaps(loaded, records_directory.parent.parent)
     groups = comparability.comparison_groups(loaded, nodes.pools(nodes.compare(loaded)))
-    stores = list(product(backends, cutoffs))
     disk_usage = disk_usage_rows(manifests.load(stores_directory, stores, loaded), stores, loaded)
     timings = timing_rows(loaded, groups)
     summary = with_best(summary_rows(loaded, groups, disk_usage), timings)
@@ -78,17 +84,16 @@ def write_tables(
     intact.write(directory, [tables.path(directory, kind.TABLE) for kind in KINDS])
 
 
-def load_records(directory: Path, machine: str, cells: list[tuple[str, int, str]]) -> Records:
-    """Read the record of every cell (backend, cutoff, operation), in order.
+def load_records(directory: Path, cells: list[Cell]) -> Records:
+    """Read the record of every cell below the directory of all machines' records, in order.
 
     Raises UserError where one is missing, malformed or the record of another cell.
     """
     found = {}
-    for backend, cutoff, operation in cells:
-        path = directory / backend / str(cutoff) / f"{operation}.json"
+    for cell in cells:
+        path = cell.record(directory)
         record = read_record(path)
-        expected = {"machine": machine, "backend": backend, "cutoff": cutoff, "operation": operation}
-        if record["cell"] != expected:
+        if record["cell"] != asdict(cell):
             raise UserError(f"{path} is the record of another cell, {record['cell']}; remove it and run again")
         found[path] = record
     return found
@@ -168,21 +173,20 @@ def latency_rows(records: Records, groups: dict[Path, int]) -> list[LatencyRow]:
 
 def record_path(record: dict) -> str:
     """Where the record is, from the directory of the tables."""
-    cell = record["cell"]
-    return "/".join([RECORDS, cell["machine"], cell["backend"], str(cell["cutoff"]), f"{cell['operation']}.json"])
+    return Cell(**record["cell"]).record(RECORDS).as_posix()
 
 
 def disk_usage_rows(found: Manifests, stores: list[Store], records: Records) -> list[DiskUsageRow]:
-    """A row per store (backend, cutoff), from its manifest; of one that has none, which can't be measured, an empty
-    row."""
+    """A row per store, from its manifest; of one that has none, which can't be measured, an empty row."""
     rows = []
-    for backend, cutoff in stores:
-        if (backend, cutoff) in found:
-            rows.append(DiskUsageRow.of(_disk_usage_of(found[backend, cutoff])))
+    for store in stores:
+        if store in found:
+            rows.append(DiskUsageRow.of(_disk_usage_of(found[store])))
             continue
-        cells = [record for record in records.values() if store_of(record) == (backend, cutoff)]
+        cells = [record for record in records.values() if store_of(record) == store]
         row = dict.fromkeys(tables.columns("disk_usage"))
-        row |= {"backend": backend, **_kind(cells[0]["backend"]), "cutoff_images": cutoff, **_image_set(cells[0])}
+        row |= {"backend": store.backend, **_kind(cells[0]["backend"]), **_image_set(cells[0])}
+        row |= {"image_size": store.image_size, "cutoff_images": store.cutoff}
         rows.append(DiskUsageRow.of(row))
     return rows
 
@@ -340,6 +344,7 @@ def _cell(record: dict) -> dict[str, Any]:
     return {
         "machine": cell["machine"],
         "backend": cell["backend"],
+        "image_size": cell["image_size"],
         "cutoff_images": cell["cutoff"],
         "operation": cell["operation"],
     }
@@ -352,6 +357,7 @@ def _disk_usage_of(content: dict[str, Any]) -> dict[str, Any]:
     return {
         "backend": content["backend"],
         **_kind(content),
+        "image_size": image_size(content["image_set"]["image_shape"]),
         "cutoff_images": images,
         **_image_set(content),
         "apparent_bytes": apparent,

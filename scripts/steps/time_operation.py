@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 from scripts.common.atomic import write_json
+from scripts.common.cells import Cell
 from scripts.measure import timing
 
 
@@ -15,6 +16,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--name", required=True, help="name of the backend or variant in the config")
     parser.add_argument("--module", required=True, help="the backend's file in scripts/backends, without .py")
     parser.add_argument("--options", type=json.loads, required=True, help="its complete options, as JSON")
+    parser.add_argument("--image-size", required=True, help="height x width of the images in pixels, such as 32x32")
     parser.add_argument("--cutoff", type=int, required=True, help="number of images")
     parser.add_argument("--operation", required=True, help="what to time, a name in scripts/measure/operations")
     parser.add_argument("--image-set", type=Path, required=True, help="directory of the image set")
@@ -28,7 +30,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--limit", type=float, help="seconds that sampling may take; no limit where it isn't given")
     parser.add_argument("--record", type=Path, required=True, help="the record to write")
     given = parser.parse_args(arguments)
-    cell = timing.Cell(given.machine, given.name, given.cutoff, given.operation)
+    cell = Cell(given.machine, given.name, given.image_size, given.cutoff, given.operation)
     places = (given.image_set, given.store, given.settings, given.writes, given.node_scratch)
     record = timing.time_cell(cell, given.module, given.options, *places, given.seconds, given.limit)
     write_json(given.record, record)

@@ -72,7 +72,7 @@ def test_a_run_in_a_folder_of_an_odd_name_with_odd_names_in_its_config(disk: Pat
     said = workflow.finish()
     assert "Traceback" not in said
     assert f"The page is {workflow.directory}/results/report.html" in said
-    assert (workflow.directory / places["store_dir"] / "hdf5/2/manifest.json").is_file()
+    assert (workflow.directory / places["store_dir"] / "hdf5/32x32/2/manifest.json").is_file()
     assert list((workflow.directory / places["download_dir"]).glob("*/provenance.json"))
     assert name in Text((workflow.directory / "results/report.html").read_text()).text
     assert workflow.planned() == set()

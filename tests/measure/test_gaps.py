@@ -83,15 +83,15 @@ def test_each_fault_is_a_gap_with_its_reason_and_the_rest_is_on_the_page(workflo
     assert [row["backend"] for row in rows(workflow, "disk_usage") if not row["apparent_bytes"]] == ["lost"]
     assert {row["comparison_group"] for row in summary.values()} == {"1"}
     assert "the library has a bug" in (workflow.directory / "results/report.html").read_text()
-    log = next((workflow.directory / "results/logs/time_operation").rglob("raises/30/write.log"))
+    log = next((workflow.directory / "results/logs/time_operation").rglob("raises/32x32/30/write.log"))
     assert "Traceback" in log.read_text()
 
     workflow.configure(time_limit_seconds=900)
     assert workflow.planned() == set()
-    record = next((workflow.directory / "results/records").rglob("raises/30/write.json"))
+    record = next((workflow.directory / "results/records").rglob("raises/32x32/30/write.json"))
     again = workflow.planned("--forcerun", str(record.relative_to(workflow.directory)))
     assert {job for job in again if job[0] in MEASURES} == {("time_operation", "raises", "30", "write")}
-    again = workflow.planned("--forcerun", "results/stores/lost/30/manifest.json")
+    again = workflow.planned("--forcerun", "results/stores/lost/32x32/30/manifest.json")
     assert ("build", "lost", "30") in again
     assert {job[1] for job in again if job[0] in MEASURES} == {"lost"}
 
@@ -110,7 +110,7 @@ def test_a_timing_that_hangs_is_ended_and_is_a_gap(workflow: Workflow) -> None:
 def test_a_build_that_hangs_is_ended_and_leaves_nothing_behind(workflow: Workflow) -> None:
     plant(workflow, "hangs", write="time.sleep(600)")
     workflow.configure(backends=["hangs"], cutoffs=[3], time_limit_seconds=LIMIT_SECONDS)
-    path = Path("results/stores/hangs/3/manifest.json")
+    path = Path("results/stores/hangs/32x32/3/manifest.json")
     workflow.finish(str(path))
     manifest = json.loads((workflow.directory / path).read_text())
     assert manifest["failed"].startswith(f"it wasn't done after {LIMIT_SECONDS} s")

@@ -26,6 +26,7 @@ import pytest
 
 from scripts import backends
 from scripts.common.atomic import owned_name
+from scripts.common.cells import Cell
 from scripts.common.errors import Failed, UserError
 from scripts.dataset.image_set import ImageSet
 from scripts.measure import samples, stopping, timing
@@ -72,7 +73,7 @@ def choose(name: str) -> store.Choice:
 
 def time_cell(stores: Path, name: str, operation: str, settings: Settings = FAST) -> dict[str, Any]:
     """Time a cell as the step does, in a process of its own."""
-    cell, choice = timing.Cell("machine", name, COUNT, operation), choose(name)
+    cell, choice = Cell("machine", name, "32x32", COUNT, operation), choose(name)
     place = stores / "stores" / name / str(COUNT)
     return timing.time_cell(cell, choice.module, choice.options, stores / "dataset", place, asdict(settings))
 
@@ -591,7 +592,16 @@ def test_what_cannot_be_evicted_is_a_gap_with_its_reason(in_memory: Path) -> Non
 
 def test_a_missing_store_is_one_line_for_the_user(stores: Path) -> None:
     command = [sys.executable, str(CHECKOUT / "scripts"), "time_operation", "--machine", "m", "--name", "lmdb"]
-    command += ["--module", "lmdb", "--options", json.dumps(choose("lmdb").options), "--cutoff", "7"]
+    command += [
+        "--module",
+        "lmdb",
+        "--options",
+        json.dumps(choose("lmdb").options),
+        "--image-size",
+        "32x32",
+        "--cutoff",
+        "7",
+    ]
     command += [
         "--operation",
         "write",

@@ -63,7 +63,7 @@ def test_whoever_comes_second_rebuilds_nothing(shared: Path, reader: Reader) -> 
     assert {job[0] for job in reader.planned("results/summary.csv")} == {"time_operation", "summarise"}
     reader.finish()
     assert state(shared) == before
-    records = [json.loads(path.read_text()) for path in reader.directory.glob("results/records/*/*/*/*.json")]
+    records = [json.loads(path.read_text()) for path in reader.directory.glob("results/records/*/*/*/*/*.json")]
     assert len(records) == 8
     assert {record["status"] for record in records} == {"measured"}
     # What belongs to somebody else can't be looked up in the page cache, so a copy of it was read.
@@ -79,7 +79,7 @@ def test_a_store_of_other_code_is_refused(shared: Path, reader: Reader) -> None:
     done = reader.run()
     assert done.returncode != 0
     line = done.stdout.strip().splitlines()[-1]
-    assert f"the store {shared}/stores/hdf5/1 was made from other images, code, options or versions" in line
+    assert f"the store {shared}/stores/hdf5/32x32/1 was made from other images, code, options or versions" in line
     assert "set store_dir to a directory of your own" in line
     assert not list(reader.directory.glob("results/records"))
     assert state(shared) == before
@@ -108,5 +108,5 @@ def test_other_images_have_a_place_of_their_own(shared: Path, reader: Reader) ->
 def test_what_a_run_does_not_use_may_be_outdated(finished: Workflow) -> None:
     """A store of code that was edited stops only the runs that would read it and don't build it anew."""
     finished.edit("scripts/backends/lmdb.py")
-    manifest = "results/stores/hdf5/30/manifest.json"
+    manifest = "results/stores/hdf5/32x32/30/manifest.json"
     finished.finish("--forcerun", "build", "--", manifest)

@@ -222,7 +222,7 @@ def test_quick_without_a_small_cutoff_is_one_line() -> None:
 def test_stores_may_live_elsewhere(workflow: Workflow, disk: Path) -> None:
     workflow.configure(backends=["hdf5"], cutoffs=[3], store_dir=str(disk / "stores"), download_dir=str(disk / "kept"))
     workflow.finish("results/summary.csv")
-    assert (disk / "stores/hdf5/3/manifest.json").is_file()
+    assert (disk / "stores/hdf5/32x32/3/manifest.json").is_file()
     assert not (workflow.directory / "results/stores").exists()
 
 

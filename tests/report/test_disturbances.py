@@ -27,8 +27,8 @@ def test_probes_are_judged_by_what_is_typical_of_their_node(tmp_path):
     noise = json.loads(run.record_path("hdf5", 10, "write").read_text())["noise"]
     noise["before"]["cpu_seconds"] *= 2
     run.change(("hdf5", 10, "write"), noise=noise)
-    assert list(judged(run)) == ["hdf5/10/write.json"]
-    assert "a fixed computation took 2.00" in judged(run)["hdf5/10/write.json"]
+    assert list(judged(run)) == ["hdf5/32x32/10/write.json"]
+    assert "a fixed computation took 2.00" in judged(run)["hdf5/32x32/10/write.json"]
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_the_stolen_share_is_that_of_the_cores_that_the_job_may_run_on(tmp_path)
     run.change(where, machine={**record["machine"], "cores": 16, "node_cores": 64}, noise=noise)
     assert judged(run) == {}
     run.change(where, machine={**record["machine"], "cores": 2, "node_cores": 64}, noise=noise)
-    assert judged(run) == {"hdf5/10/write.json": "a hypervisor took 8 % of the cores' time"}
+    assert judged(run) == {"hdf5/32x32/10/write.json": "a hypervisor took 8 % of the cores' time"}
 
 
 def test_a_limit_of_cpu_time_that_made_a_timing_wait_is_a_disturbance(tmp_path):
@@ -73,7 +73,7 @@ def test_a_limit_of_cpu_time_that_made_a_timing_wait_is_a_disturbance(tmp_path):
     run.change(where, machine={**record["machine"], "cpu_limit": 0.5}, noise=noise)
     assert judged(run) == {}
     run.change(where, noise={**noise, "limit_waits": 42, "limit_wait_seconds": 2.1})
-    assert judged(run) == {"hdf5/10/write.json": "the limit of 0.5 CPUs made it wait 42 times, 2.10 s in all"}
+    assert judged(run) == {"hdf5/32x32/10/write.json": "the limit of 0.5 CPUs made it wait 42 times, 2.10 s in all"}
 
 
 def at_once(tmp_path, file_system: dict, other: dict, node: str) -> Run:
@@ -89,8 +89,8 @@ def test_a_timing_on_the_same_network_file_system_disturbs_both(tmp_path):
     run = at_once(tmp_path, NFS, NFS, "n2")
     found = judged(run)
     assert found == {
-        "png/10/write.json": "n2 timed something on the same file system meanwhile",
-        "lmdb/100/read-warm.json": "node-1 timed something on the same file system meanwhile",
+        "png/32x32/10/write.json": "n2 timed something on the same file system meanwhile",
+        "lmdb/32x32/100/read-warm.json": "node-1 timed something on the same file system meanwhile",
     }
     text = shown(run.summarise().draw("single_image").page("single_image"))
     assert "2 of 18 cells were disturbed" in text
@@ -101,15 +101,15 @@ def test_a_timing_in_another_container_of_the_host_disturbs_both(tmp_path):
     run = at_once(tmp_path, EXT4, EXT4, "container-2")
     run.change_clock(("lmdb", 100, "read-warm"), boot="boot-1")
     assert judged(run) == {
-        "png/10/write.json": "container-2 timed something on the same host meanwhile",
-        "lmdb/100/read-warm.json": "node-1 timed something on the same host meanwhile",
+        "png/32x32/10/write.json": "container-2 timed something on the same host meanwhile",
+        "lmdb/32x32/100/read-warm.json": "node-1 timed something on the same host meanwhile",
     }
 
 
 def test_a_machine_that_slept_is_a_disturbance(tmp_path):
     run = Run(tmp_path, **SMALL).write()
     run.change_clock(("png", 10, "write"), asleep_seconds=7.5)
-    assert judged(run) == {"png/10/write.json": "the machine slept for 7.5 s"}
+    assert judged(run) == {"png/32x32/10/write.json": "the machine slept for 7.5 s"}
 
 
 @pytest.mark.parametrize(("file_system", "other"), [(EXT4, EXT4), (NFS, {**NFS, "mount_point": "/other"}), (NFS, EXT4)])

@@ -98,8 +98,10 @@ def test_records_of_other_images_or_apart_are_left_out_and_named(run):
     other.change(("hdf5", 100, "read-warm"), measuring_digest="other")
     text = section(run.page("single_image"))
     place = f"records/{CLUSTER}"
-    assert f"3 records of {CLUSTER}, made from other images (the first: {place}/hdf5/100/write.json)." in text
-    apart = f"1 record of {CLUSTER}, not measured like the others of that machine ({place}/hdf5/100/read-warm.json)."
+    assert f"3 records of {CLUSTER}, made from other images (the first: {place}/hdf5/32x32/100/write.json)." in text
+    apart = (
+        f"1 record of {CLUSTER}, not measured like the others of that machine ({place}/hdf5/32x32/100/read-warm.json)."
+    )
     assert apart in text
     assert "Write, 10 images" in text
     assert "Write, 100 images" not in text
@@ -127,7 +129,7 @@ def test_records_that_cannot_be_read_never_stop_the_page(run):
     alone = run.page("single_image")
     other = cluster(run)
     other.change(("png", 1, "write"), record_version=3)
-    other.record_path("png", 10, "write").write_text('{"record_version": 5, "cell"')
+    other.record_path("png", 10, "write").write_text('{"record_version": 6, "cell"')
     other.record_path("png", 100, "write").write_bytes(b"\xff\xfe\x00")
     other.record_path("lmdb", 1, "write").unlink()
     other.record_path("lmdb", 1, "write").mkdir()
@@ -135,10 +137,14 @@ def test_records_that_cannot_be_read_never_stop_the_page(run):
     other.change(("hdf5", 1, "write"), cell={"machine": CLUSTER, "backend": "png", "cutoff": 1, "operation": "write"})
     text = run.page("single_image")
     assert without_it(text) == alone
-    assert f"5 records of {CLUSTER}, unreadable or of another version (the first: records/{CLUSTER}/lmdb/1" in section(
-        text
+    assert (
+        f"5 records of {CLUSTER}, unreadable or of another version (the first: records/{CLUSTER}/lmdb/32x32/1"
+        in section(text)
     )
-    assert f"1 record of {CLUSTER}, in the place of another cell (records/{CLUSTER}/hdf5/1/write.json)" in section(text)
+    assert (
+        f"1 record of {CLUSTER}, in the place of another cell (records/{CLUSTER}/hdf5/32x32/1/write.json)"
+        in section(text)
+    )
     assert "Write, 100 images" in section(text)
 
 
@@ -164,7 +170,9 @@ def test_a_record_of_an_odd_shape_is_left_out_alone(run, odd):
     odd = {**odd, "machine": {**record["machine"], **odd.get("machine", {})}}
     other.change(("hdf5", 10, "write"), **odd)
     text = section(run.page("single_image"))
-    assert f"1 record of {CLUSTER}, unreadable or of another version (records/{CLUSTER}/hdf5/10/write.json)." in text
+    assert (
+        f"1 record of {CLUSTER}, unreadable or of another version (records/{CLUSTER}/hdf5/32x32/10/write.json)." in text
+    )
     assert text.count("Left out") == 1
 
 

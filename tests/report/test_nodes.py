@@ -249,7 +249,13 @@ def simulated(chance: np.random.Generator, plain: float = 1.0, computation: floa
         before, after = (slower[1] * mood * noise(chance, PROBES_DIFFER, 2)).tolist()
         sample = {"subject": "baseline", "state_verified": True, "processes": 1, "start_method": None}
         found[Path(f"{number}.json")] = {
-            "cell": {"machine": "m", "backend": backend, "cutoff": cutoff, "operation": operation},
+            "cell": {
+                "machine": "m",
+                "backend": backend,
+                "image_size": "32x32",
+                "cutoff": cutoff,
+                "operation": operation,
+            },
             "backend": {"digest": backend, "options": {}, "versions": {}},
             **{"image_set": {"digest": "images"}, "measuring_digest": "code", "process": {"threads": 1}},
             **{"settings": {}, "eviction": None, "machine": {**HARDWARE, "node": node}, "file_system": NFS},

@@ -60,7 +60,9 @@ def test_the_page_loads_nothing(run):
 def test_every_cell_has_a_row_that_leads_to_its_record(run):
     parser = Strict()
     parser.feed(run.text)
-    records = [f"records/{run.machine}/{b}/{n}/{o}.json" for b in run.backends for n in run.cutoffs for o in OPERATIONS]
+    records = [
+        f"records/{run.machine}/{b}/32x32/{n}/{o}.json" for b in run.backends for n in run.cutoffs for o in OPERATIONS
+    ]
     assert parser.files == records
     assert all((run.directory / name).is_file() for name in parser.files)
     places = [f"cell-{b}-{n}-{o}" for b in run.backends for n in run.cutoffs for o in OPERATIONS]
@@ -225,7 +227,7 @@ def test_gaps_and_records_apart_are_visible(run):
     text = shown(run.text)
     assert "<script>alert('no')</script> isn't allowed" in text
     assert "1 of 72 records stand apart" in text
-    assert f"records/{run.machine}/lmdb/100/write.json measuring code" in text
+    assert f"records/{run.machine}/lmdb/32x32/100/write.json measuring code" in text
     assert "delete these files and run snakemake --cores 4 --config budget_seconds=1 --forcerun summarise" in text
     assert "lie outside Tukey's fences" in text
 
@@ -245,7 +247,7 @@ def test_the_page_says_what_was_timed_on_and_what_that_cannot_show(run, tmp_path
     assert "Copies 3 of 11 cells read a copy of their store, made for the job" in text
     assert "What this file system can't show ext4: something else. nfs4: what its servers keep" in text
     assert text.count("can't be evicted from a node.") == 1
-    assert "png/1/write.json file system 2025" in text
+    assert "png/32x32/1/write.json file system 2025" in text
 
 
 def test_synthetic_images_are_announced(run, tmp_path):

@@ -59,7 +59,7 @@ def test_summary_holds_what_the_samples_say(run):
 
 def test_disk_usage_is_the_manifests(run):
     row = load(run.summarise()).store("png", 10)
-    manifest = json.loads((run.directory / "stores/png/10/manifest.json").read_text())
+    manifest = json.loads((run.directory / "stores/png/32x32/10/manifest.json").read_text())
     assert row.apparent_bytes == manifest["apparent_bytes"]
     assert row.allocated_ratio_to_raw == pytest.approx(manifest["allocated_bytes"] / 30_720)
     assert row.file_system == "ext4"
@@ -221,7 +221,7 @@ def test_a_gap_has_a_row_with_its_reason_and_no_zero(run):
 
 
 def test_a_missing_manifest_is_an_error_unless_the_store_is_a_gap(run):
-    manifest = run.directory / "stores/lmdb/10/manifest.json"
+    manifest = run.directory / "stores/lmdb/32x32/10/manifest.json"
     manifest.unlink()
     with pytest.raises(UserError, match=str(manifest)):
         run.summarise()

@@ -162,7 +162,7 @@ def test_what_is_undecided_is_said_as_such(usual, tmp_path, capsys):
     assert compared(usual, tmp_path / "b") == 0
     said = capsys.readouterr().out
     assert re.search(r"lmdb  100  write  1\.\d+ .\? \(\d\.\d+ to \d\.\d+\)", said)
-    asked = re.search("python scripts again lmdb/100/write --seconds ([0-9]+)$", said, re.MULTILINE)
+    asked = re.search("python scripts again lmdb/32x32/100/write --seconds ([0-9]+)$", said, re.MULTILINE)
     assert int(asked[1]) < 1000, "the seconds follow from other cells"
     assert re.search(r" surely alike, [1-9]\d* undecided, which more seconds", said)
 

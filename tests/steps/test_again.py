@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.workflow import Workflow
 
-CELL = "lmdb/30/read-warm"
+CELL = "lmdb/32x32/30/read-warm"
 
 
 def again(workflow: Workflow, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -25,7 +25,7 @@ def again(workflow: Workflow, *arguments: str) -> subprocess.CompletedProcess[st
 
 def records(workflow: Workflow) -> dict[str, dict[str, Any]]:
     """The records of a run, by cell."""
-    paths = workflow.directory.glob("results/records/*/*/*/*.json")
+    paths = workflow.directory.glob("results/records/*/*/*/*/*.json")
     return {"/".join(path.with_suffix("").parts[-3:]): json.loads(path.read_text()) for path in paths}
 
 
@@ -46,15 +46,15 @@ def change(workflow: Workflow, cell: str, **changes: Any) -> None:
 
 def test_these_cells_are_measured_for_longer_and_the_next_run_keeps_them(finished: Workflow) -> None:
     """One of them was a gap, which is tried again."""
-    change(finished, "hdf5/1/write", status="gap", gap_reason="it hung", samples=[])
+    change(finished, "hdf5/32x32/1/write", status="gap", gap_reason="it hung", samples=[])
     before, tables = records(finished), finished.results()
-    done = again(finished, CELL, "hdf5/1/write", "--seconds", "0.2")
+    done = again(finished, CELL, "hdf5/32x32/1/write", "--seconds", "0.2")
     assert done.returncode == 0, done.stderr
     after = records(finished)
-    assert {cell for cell in before if after[cell] != before[cell]} == {CELL, "hdf5/1/write"}
+    assert {cell for cell in before if after[cell] != before[cell]} == {CELL, "hdf5/32x32/1/write"}
     assert after[CELL]["settings"]["budget_seconds"] == 0.2
     assert after[CELL]["settings"]["run_budget_seconds"] == before[CELL]["settings"]["budget_seconds"]
-    assert after["hdf5/1/write"]["status"] == "measured"
+    assert after["hdf5/32x32/1/write"]["status"] == "measured"
     assert finished.planned() == set()
     changed = {name for name, content in finished.results().items() if content != tables[name]}
     assert {"summary.csv", "timings.csv", "report.html"} <= changed
@@ -87,8 +87,8 @@ def test_a_measurement_that_fails_leaves_what_was_there(finished: Workflow) -> N
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("lmdb/30/raed-warm", "--seconds", "1"), "did you mean lmdb/30/read-warm?"),
-        (("lmdb/300/read-warm", "--seconds", "1"), "isn't in results; did you mean lmdb/30/read-warm?"),
+        (("lmdb/32x32/30/raed-warm", "--seconds", "1"), "did you mean lmdb/32x32/30/read-warm?"),
+        (("lmdb/32x32/300/read-warm", "--seconds", "1"), "isn't in results; did you mean lmdb/32x32/30/read-warm?"),
         (("lmdb", "--seconds", "1"), "a cell is BACKEND/CUTOFF/OPERATION"),
         ((CELL, "--seconds", "-1"), "--seconds -1 won't do"),
         ((CELL, "--seconds", "nan"), "--seconds nan won't do"),

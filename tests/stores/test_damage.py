@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from scripts import backends
+from scripts.common.cells import Cell
 from scripts.common.errors import UserError
 from scripts.dataset.image_set import ImageSet
 from scripts.measure import samples, timing
@@ -79,7 +80,7 @@ def zero_the_second_half(directory: Path) -> None:
 def time(place: Path, directory: Path, operation: str = "read-warm") -> None:
     """Time a cell of a store, as the step does."""
     name = directory.parent.name
-    cell = timing.Cell("a-machine", name, COUNT, operation)
+    cell = Cell("a-machine", name, "32x32", COUNT, operation)
     timing.time_cell(cell, name, backends.resolve(name, {}), place / "dataset", directory, SETTINGS)
 
 

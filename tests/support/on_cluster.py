@@ -32,7 +32,7 @@ class OnCluster(Workflow):
 
     def records(self) -> list[dict]:
         """The records of this run's machine, in the order they were begun."""
-        found = self.directory.glob("results/records/cluster-*/*/*/*.json")
+        found = self.directory.glob("results/records/cluster-*/*/*/*/*.json")
         return sorted((json.loads(path.read_text()) for path in found), key=lambda record: record["started"])
 
     def new(self, cell: str) -> bool:

@@ -5,13 +5,14 @@ import json
 import math
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import cycle
 from pathlib import Path
 
 from scripts import backends
 from scripts.common import sealed
+from scripts.common.cells import Cell
 from scripts.dataset.image_set import PROVENANCE, PROVENANCE_VERSION, SYNTHETIC_LABEL
 from scripts.report.draw import captions
 from scripts.steps import figure, page, summarise
@@ -25,6 +26,7 @@ MORE_OPERATIONS = ("workers-warm", "workers-cold", "first-image-warm", "first-im
 RANDOM_IMAGES = 2_000
 BATCH_SIZE = 128
 QUANTILES = (0, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1)
+IMAGE_SIZE = "32x32"
 CUTOFFS = (1, 10, 100, 1_000, 10_000, 100_000)
 REAL = {"name": "cifar10", "label": "CIFAR-10", "synthetic": False, "note": None}
 SYNTHETIC = {
@@ -201,11 +203,11 @@ class Run:
 
     def record_path(self, backend: str, cutoff: int, operation: str) -> Path:
         """Where the record of a cell is."""
-        return self.records / backend / str(cutoff) / f"{operation}.json"
+        return self.records / backend / IMAGE_SIZE / str(cutoff) / f"{operation}.json"
 
     def manifest_path(self, backend: str, cutoff: int) -> Path:
         """Where the manifest of a store is."""
-        return self.directory / "stores" / backend / str(cutoff) / MANIFEST
+        return self.directory / "stores" / backend / IMAGE_SIZE / str(cutoff) / MANIFEST
 
     def write(self) -> "Run":
         """Write provenance, records and manifests."""
@@ -254,7 +256,8 @@ class Run:
             [
                 *("--records", str(self.records), "--machine", self.machine),
                 *("--stores", str(self.directory / "stores"), "--backends", *self.backends),
-                *("--cutoffs", *map(str, self.cutoffs), "--operations", *self.operations),
+                *("--image-sizes", IMAGE_SIZE, "--cutoffs", *map(str, self.cutoffs)),
+                *("--operations", *self.operations),
                 *self.tables,
             ]
         )
@@ -298,7 +301,7 @@ class Run:
         reason = self.gaps.get((backend, cutoff, operation))
         return {
             "record_version": 5,
-            "cell": {"machine": self.machine, "backend": backend, "cutoff": cutoff, "operation": operation},
+            "cell": asdict(Cell(self.machine, backend, IMAGE_SIZE, cutoff, operation)),
             "status": "gap" if reason else "measured",
             "gap_reason": reason,
             "backend": self._backend(backend),

@@ -64,14 +64,15 @@ class Workflow:
         return done.stdout
 
     def planned(self, *arguments: str, **options: Any) -> set[tuple[str, ...]]:
-        """Return the jobs that Snakemake would run: the rule and its wildcards' values (the machine left out)."""
+        """Return the jobs that Snakemake would run: the rule and its wildcards' values (without machine and size)."""
         output = self.finish("--dry-run", *arguments, **options)
         jobs = set()
         for block in re.split(r"\n *(?=(?:local)?rule \w+:)", output)[1:]:
             rule = re.match(r"(?:local)?rule (\w+):", block)[1]
             wildcards = re.search(r"\n +wildcards: (.*)", block)
             values = dict(pair.split("=") for pair in wildcards[1].split(", ")) if wildcards else {}
-            values.pop("machine", None)
+            for constant in ("machine", "image_size"):
+                values.pop(constant, None)
             jobs.add((rule, *values.values()))
         return jobs - {("all",)}
 

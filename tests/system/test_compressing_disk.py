@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from scripts import backends
+from scripts.common.cells import Cell
 from scripts.dataset.image_set import ImageSet
 from scripts.measure import timing
 from scripts.measure.operations.base import Unmeasurable
@@ -170,7 +171,7 @@ def test_one_coloured_images_are_read_cold(place: Path, name: str) -> None:
     manifest = json.loads((directory / "manifest.json").read_text())
     assert manifest["allocation"] == "extents"
     assert manifest["allocated_bytes"] < manifest["apparent_bytes"] / 10
-    cell = timing.Cell("machine", name, COUNT, "read-cold")
+    cell = Cell("machine", name, "32x32", COUNT, "read-cold")
     record = timing.time_cell(cell, name, choose(name).options, place / "dataset", directory, asdict(FAST))
     assert record["status"] == "measured", record["gap_reason"]
     assert any("compress what is written (compress=zstd:3)" in limit for limit in record["file_system"]["limits"])
@@ -182,7 +183,16 @@ def test_without_root_the_plain_file_says_how_much_comes_from_the_device(place: 
     record = place / "record.json"
     command = [*WITHOUT_ADMINISTRATION, sys.executable, CHECKOUT / "scripts", "time_operation", "--machine", "machine"]
     command += ["--name", "hdf5", "--module", "hdf5", "--options", json.dumps(choose("hdf5").options)]
-    command += ["--cutoff", str(COUNT), "--operation", "read-cold", "--image-set", place / "dataset"]
+    command += [
+        "--image-size",
+        "32x32",
+        "--cutoff",
+        str(COUNT),
+        "--operation",
+        "read-cold",
+        "--image-set",
+        place / "dataset",
+    ]
     command += ["--store", directory, "--settings", json.dumps(asdict(FAST)), "--record", record]
     subprocess.run(command, check=True, capture_output=True)
     found = json.loads(record.read_text())
@@ -210,7 +220,7 @@ def test_small_files_among_the_metadata_are_a_gap_with_its_reason(place: Path) -
     data = directory / store.DATA
     page_cache.evict(data)
     assert page_cache.resident_fraction(data) == 0.0
-    cell = timing.Cell("machine", "png", COUNT, "read-cold")
+    cell = Cell("machine", "png", "32x32", COUNT, "read-cold")
     record = timing.time_cell(cell, "png", choose("png").options, place / "dataset", directory, asdict(FAST))
     assert record["status"] == "gap"
     assert "in small files, among its metadata" in record["gap_reason"]
@@ -243,7 +253,7 @@ def test_what_an_overlay_has_below_it_is_seen_through(place: Path, layered: Call
     directory = built(over, "hdf5", one_coloured(over / "dataset"))
     manifest = json.loads((directory / "manifest.json").read_text())
     assert (manifest["allocation"], manifest["allocated_bytes"]) == ("unknown", None)
-    cell = timing.Cell("machine", "hdf5", COUNT, "read-cold")
+    cell = Cell("machine", "hdf5", "32x32", COUNT, "read-cold")
     record = timing.time_cell(cell, "hdf5", choose("hdf5").options, over / "dataset", directory, asdict(FAST))
     assert record["status"] == "measured", record["gap_reason"]
     assert 0 < record["device_share"] < 0.2

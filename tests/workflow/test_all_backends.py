@@ -165,7 +165,7 @@ def test_a_library_is_built_only_where_it_is_asked_for(workflow: Workflow, with_
     assert "compile" not in {job[0] for job in workflow.planned()}
     assert with_native.planned(SUMMARY) == set()
     versions = [
-        json.loads((with_native.directory / f"results/stores/{name}/1/manifest.json").read_text())["versions"]
+        json.loads((with_native.directory / f"results/stores/{name}/32x32/1/manifest.json").read_text())["versions"]
         for name in NATIVE
     ]
     assert all(found["go"].startswith("go1.") and len(found) > 2 for found in versions)

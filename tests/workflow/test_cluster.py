@@ -21,7 +21,7 @@ from tests.support.workflow import Workflow, copy_checkout
 
 SUMMARY = "results/summary.csv"
 AT_WORK = "results/stores/.timing-*/*"
-FIRST, SECOND = "hdf5/30/write", "hdf5/30/read-warm"
+FIRST, SECOND = "hdf5/32x32/30/write", "hdf5/32x32/30/read-warm"
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def test_the_commands_of_the_readme_are_few_jobs_that_are_alone_and_end_in_a_pag
     commands = re.findall(r"(?m)^    (\S.*)$", section)
     assert len(commands) == 5
     Workflow(workflow.directory).finish("--config", "cutoffs=[1]", "--", SUMMARY)
-    local = {path: path.read_bytes() for path in workflow.directory.glob("results/records/*/*/1/*.json")}
+    local = {path: path.read_bytes() for path in workflow.directory.glob("results/records/*/*/*/1/*.json")}
     for command in commands:
         done = workflow.cluster.run(["bash", "-c", command], cwd=workflow.directory, env=workflow.environment)
         assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
@@ -179,7 +179,7 @@ def test_after_an_interrupt_no_job_goes_on_and_what_was_finished_counts(outdated
 
 def test_jobs_of_a_killed_snakemake_end_undisturbed_and_count(outdated: OnCluster) -> None:
     """Those of a cell that had an older record, and of one that had none."""
-    cells = (SECOND, "hdf5/30/random-warm")
+    cells = (SECOND, "hdf5/32x32/30/random-warm")
     outdated.configure(operations=["read-warm", "random-warm"], budget_seconds=0.1)
     with outdated.cluster.timings_held():
         process = outdated.start(SUMMARY)

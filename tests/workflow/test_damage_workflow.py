@@ -44,7 +44,7 @@ def flip_a_bit(path: Path) -> None:
 def test_a_damaged_image_set_is_named_and_no_store_is_blamed(finished: Workflow) -> None:
     results = finished.directory / "results"
     whole = (results / "dataset/images.npy").read_bytes()
-    before = {path: path.read_bytes() for path in results.glob("stores/lmdb/1/*") if path.is_file()}
+    before = {path: path.read_bytes() for path in results.glob("stores/lmdb/32x32/1/*") if path.is_file()}
     flip_a_bit(results / "dataset/images.npy")
     shutil.rmtree(results / "records")
     (results / "summary.csv").unlink()
@@ -57,20 +57,24 @@ def test_a_damaged_image_set_is_named_and_no_store_is_blamed(finished: Workflow)
 
 def test_damaged_stores_manifests_and_records_are_named_and_made_again(finished: Workflow) -> None:
     results = finished.directory / "results"
-    [record] = results.glob("records/*/hdf5/30/write.json")
+    [record] = results.glob("records/*/hdf5/32x32/30/write.json")
     record.write_text(re.sub(r'"seconds": [^,]*', '"seconds": 1e400', record.read_text(), count=1))
-    (results / "stores/hdf5/1/manifest.json").write_text("[]")
-    flip_a_bit(results / "stores/lmdb/30/data/data.mdb")
-    for path in [*results.glob("records/*/lmdb/30/*.json"), results / "summary.csv"]:
+    (results / "stores/hdf5/32x32/1/manifest.json").write_text("[]")
+    flip_a_bit(results / "stores/lmdb/32x32/30/data/data.mdb")
+    for path in [*results.glob("records/*/lmdb/32x32/30/*.json"), results / "summary.csv"]:
         path.unlink()
-    expected = ["results/stores/hdf5/1", "results/stores/lmdb/30", str(record.relative_to(finished.directory))]
+    expected = [
+        "results/stores/hdf5/32x32/1",
+        "results/stores/lmdb/32x32/30",
+        str(record.relative_to(finished.directory)),
+    ]
     assert follow_the_advice(finished) == expected
     assert [record["status"] for record in records(finished)] == ["measured"] * 8
     assert finished.planned(SUMMARY) == set()
 
 
 def test_a_damaged_record_that_snakemake_has_forgotten_is_timed_again(finished: Workflow) -> None:
-    [record] = (finished.directory / "results").glob("records/*/lmdb/1/write.json")
+    [record] = (finished.directory / "results").glob("records/*/lmdb/32x32/1/write.json")
     record.write_text("[]")
     shutil.rmtree(finished.directory / ".snakemake/metadata")
     done = finished.run()

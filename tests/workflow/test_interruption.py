@@ -26,7 +26,7 @@ CUTOFF = 1000
 TABLES = "results/summary.csv"
 MOMENTS = {
     "unpack": "results/dataset/archive.json",
-    "build": f"results/stores/png/.{CUTOFF}-*",
+    "build": f"results/stores/png/32x32/.{CUTOFF}-*",
     "timing": "results/stores/.timing-*/*",
 }
 
@@ -70,7 +70,7 @@ def is_running(process: int) -> bool:
 def assert_whole(workflow: Workflow) -> None:
     """Every result is there and readable, and no temporary neighbour is left."""
     results = workflow.directory / "results"
-    assert len(list(results.glob(f"records/*/png/{CUTOFF}/*.json"))) == 2
+    assert len(list(results.glob(f"records/*/png/32x32/{CUTOFF}/*.json"))) == 2
     for path in results.rglob("*.json"):
         json.loads(path.read_text())
     assert (results / "summary.csv").is_file()
@@ -189,7 +189,18 @@ def test_nothing_is_timed_on_after_its_step_was_killed(disk: Path) -> None:
     choice = store.Choice("png", backends.resolve("png", {}))
     store.build("png", choice, 100, image_set, disk / "stores/png/100")
     command = [sys.executable, CHECKOUT / "scripts", "time_operation", "--machine", "here", "--name", "png"]
-    command += ["--module", "png", "--options", json.dumps(choice.options), "--cutoff", "100", "--operation", "write"]
+    command += [
+        "--module",
+        "png",
+        "--options",
+        json.dumps(choice.options),
+        "--image-size",
+        "32x32",
+        "--cutoff",
+        "100",
+        "--operation",
+        "write",
+    ]
     command += ["--image-set", disk / "dataset", "--store", disk / "stores/png/100", "--record", disk / "record.json"]
     command += ["--settings", json.dumps({"budget_seconds": 60, "interval_width": 1e-9, "maximum_samples": 10**6})]
     step = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -216,7 +227,7 @@ def test_what_a_killed_end_of_a_run_leaves_is_removed_by_a_run_with_nothing_to_d
     places = [
         results / f"stores/.timing-{os.getuid()}/{left}/job/1",
         results / f"stores/lmdb/.30-{left}",
-        *(place / f".x.json-{left}" for place in (machine / "lmdb/30", results / "dataset", results / "figures")),
+        *(place / f".x.json-{left}" for place in (machine / "lmdb/32x32/30", results / "dataset", results / "figures")),
     ]
     for place in places:
         place.mkdir(parents=True)

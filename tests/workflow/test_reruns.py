@@ -46,7 +46,7 @@ def test_every_tracked_file_touched(finished: Workflow) -> None:
 def make_large(workflow: Workflow) -> None:
     """Give a finished run tables and a record of the size that many samples give, more than a million bytes each."""
     results = workflow.directory / "results"
-    for number, path in enumerate(results.glob("records/*/*/*/*.json")):
+    for number, path in enumerate(results.glob("records/*/*/*/*/*.json")):
         record = json.loads(path.read_text())
         samples = record["samples"]
         count = 1600 if number == 0 else 400
@@ -54,7 +54,7 @@ def make_large(workflow: Workflow) -> None:
         path.write_text(json.dumps(record | {"samples": [*samples, *more]}, indent=1))
     workflow.finish()
     assert (results / "timings.csv").stat().st_size > 1_000_000
-    assert max(path.stat().st_size for path in results.glob("records/*/*/*/*.json")) > 1_000_000
+    assert max(path.stat().st_size for path in results.glob("records/*/*/*/*/*.json")) > 1_000_000
 
 
 def touch_in_reverse(results: Path) -> None:
@@ -242,15 +242,15 @@ def test_records_that_snakemake_has_forgotten_are_known_again(finished: Workflow
 
 
 def test_forgotten_records_of_other_settings_are_not_taken_for_this_runs(finished: Workflow) -> None:
-    before = {path.parts[-3:]: path.read_bytes() for path in finished.directory.glob("results/records/*/*/*/*.json")}
+    before = {path.parts[-4:]: path.read_bytes() for path in finished.directory.glob("results/records/*/*/*/*/*.json")}
     forget(finished)
     finished.configure(minimum_samples=7)
     done = finished.run("results/summary.csv")
     assert done.returncode != 0
     assert "8 records of other images, code or settings that Snakemake had no memory of" in done.stdout
     assert "Traceback" not in done.stdout
-    aside = list(finished.directory.glob("results/outdated/*/*/*/*/*.json"))
-    assert {path.parts[-3:]: path.read_bytes() for path in aside} == before
+    aside = list(finished.directory.glob("results/outdated/*/*/*/*/*/*.json"))
+    assert {path.parts[-4:]: path.read_bytes() for path in aside} == before
     assert finished.planned("results/summary.csv") == {*timings(), ("summarise",)}
 
 

@@ -168,7 +168,7 @@ def looked_at(directory: Path, stores: dict[str, str]) -> str | None:
     if digests(directory) != stores:
         return "the stores are others"
     results = directory / "results"
-    records = [json.loads(path.read_text()) for path in results.glob("records/*/*/*/*.json")]
+    records = [json.loads(path.read_text()) for path in results.glob("records/*/*/*/*/*.json")]
     if len(records) != CELLS or any(
         record["record_version"] != RECORD_VERSION or record["status"] != "measured" for record in records
     ):
@@ -183,7 +183,7 @@ def looked_at(directory: Path, stores: dict[str, str]) -> str | None:
 
 def digests(directory: Path) -> dict[str, str]:
     """The digest of the content of each store."""
-    manifests = (directory / "results/stores").glob("*/*/manifest.json")
+    manifests = (directory / "results/stores").glob("*/*/*/manifest.json")
     return {str(path.relative_to(directory)): json.loads(path.read_text())["digest"] for path in manifests}
 
 

@@ -34,7 +34,7 @@ def run(directory: Path, *arguments: str) -> float:
 
 def measured_seconds(directory: Path) -> tuple[float, int]:
     """Return the time between start and end of all timing jobs, in seconds, and their number."""
-    records = [json.loads(path.read_text()) for path in directory.glob("results/records/*/*/*/*.json")]
+    records = [json.loads(path.read_text()) for path in directory.glob("results/records/*/*/*/*/*.json")]
     clocks = [record["clock"] for record in records]
     return sum(clock["ended_seconds"] - clock["started_seconds"] for clock in clocks), len(clocks)
 

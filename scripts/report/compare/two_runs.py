@@ -74,6 +74,7 @@ class Differences:
 
     `tied` counts the cells that surely don't differ by more than the threshold, `undecided` those of which the two runs
     can't tell. `open_still` are some of the latter, those that look different by as much as counts, with their ratios;
+    `to_measure` are their names for the step `again`;
     `longer_seconds` is four times as long as any of these was sampled, which makes an interval half as wide.
     `only_before` and `only_after` count cells measured in one run alone, `unlike` those whose samples were taken
     otherwise (number of images, eviction, threads, size of a batch) or have no plain file where it is needed. `noise`
@@ -87,6 +88,7 @@ class Differences:
     tied: int
     undecided: int
     open_still: list[tuple[CellName, Ratio]]
+    to_measure: list[str]
     longer_seconds: int
     only_before: int
     only_after: int
@@ -150,6 +152,7 @@ def find(before: Results, after: Results, factor: float = FACTOR) -> Differences
         tied=outcomes.count(TIED),
         undecided=outcomes.count(UNDECIDED),
         open_still=open_still,
+        to_measure=[after.tables.cell(*name).full_cell.name for name, _ in open_still],
         longer_seconds=_longer_seconds(before, after, {name for name, _ in open_still}),
         only_before=len(before.jobs) - len(common),
         only_after=len(after.jobs) - len(common),
@@ -177,9 +180,12 @@ def lines(found: Differences) -> list[str]:
         said.append("No cell surely differs.")
     if found.open_still:
         said += ["Undecided, though they look different:", *map(_undecided, found.open_still)]
-        cells = " ".join(f"{backend}/{cutoff}/{operation}" for (backend, cutoff, operation), _ in found.open_still)
-        seconds = f"{found.longer_seconds:g}"
-        said += ["", f"To decide, in the checkout of each: python scripts again {cells} --seconds {seconds}", ""]
+        names, seconds = " ".join(found.to_measure), f"{found.longer_seconds:g}"
+        said += [
+            "",
+            f"To decide, in the checkout of each: python scripts again {names} --seconds {seconds}",
+            "",
+        ]
     faster = len(found.listed) - found.slower
     unlike = (
         f", {found.unlike} in both but sampled otherwise (other images, batches, threads or eviction)"

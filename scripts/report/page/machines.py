@@ -3,9 +3,10 @@
 Whatever is wrong with them leaves them out, and says so; it never stops the page of this machine.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from scripts.common.cells import Cell, place_of_record
 from scripts.common.errors import UserError
 from scripts.measure.operations import catalogue
 from scripts.report import summarise
@@ -69,7 +70,7 @@ class SideBySide:
                 found.append(f"{other.name} has no cell in common with this machine.")
             for reason, paths in other.left_out.items():
                 one = len(paths) == 1
-                place = f"{'' if one else 'the first: '}{Path('records', *paths[0].parts[-4:])}"
+                place = f"{'' if one else 'the first: '}{Path('records', place_of_record(paths[0]))}"
                 found.append(f"Left out: {len(paths)} record{'' if one else 's'} of {other.name}, {reason} ({place}).")
         return found
 
@@ -79,17 +80,19 @@ def record_files(records: Path, tables: Tables) -> list[Path]:
     tables have."""
     return sorted(
         path
-        for path in records.parent.glob("*/*/*/*.json")
-        if path.parts[-4] != records.name and path.parts[-3] in tables.backends and path.stem in tables.operations
+        for path in records.parent.glob("*/*/*/*/*.json")
+        if (cell := Cell.of_record(path)).machine != records.name
+        and cell.backend in tables.backends
+        and cell.operation in tables.operations
     )
 
 
 def beside(tables: Tables, main: Records, others: list[Path]) -> SideBySide | None:
     """Put the machine of the tables and the main group of records beside those of the other record files, each
-    `<machine>/<backend>/<cutoff>/<operation>.json`; None without any."""
+    `<machine>/<backend>/<size>/<cutoff>/<operation>.json`; None without any."""
     by_machine: dict[str, list[Path]] = {}
     for path in others:
-        by_machine.setdefault(path.parts[-4], []).append(path)
+        by_machine.setdefault(Cell.of_record(path).machine, []).append(path)
     if not by_machine:
         return None
     name = next(record["cell"]["machine"] for record in main.values())
@@ -128,11 +131,7 @@ def _readable(paths: list[Path]) -> tuple[Records, dict[str, list[Path]]]:
         except (UserError, OSError):
             left_out.setdefault(UNREADABLE, []).append(path)
             continue
-        cell = record["cell"]
-        if (cell["machine"], cell["backend"], str(cell["cutoff"]), cell["operation"]) == (
-            *path.parts[-4:-1],
-            path.stem,
-        ):
+        if record["cell"] == asdict(Cell.of_record(path)):
             kept[path] = record
         else:
             left_out.setdefault(MISPLACED, []).append(path)

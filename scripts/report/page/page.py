@@ -12,6 +12,7 @@ from markupsafe import Markup, escape
 
 from scripts.backends.shared import descriptions
 from scripts.common.atomic import replacing
+from scripts.common.cells import Cell, place_of_record
 from scripts.common.errors import UserError
 from scripts.dataset.image_set import read_provenance
 from scripts.measure.operations import catalogue
@@ -66,13 +67,13 @@ def write_page(
     read = Tables.load(directory)
     results = Results(read, tables.load(TimingRow, directory))
     images = read_provenance(provenance)
-    cells = list(dict.fromkeys(row.cell for row in read.summary))
+    cells = list(dict.fromkeys(row.full_cell for row in read.summary))
     named = {row.machine for row in read.summary}
     if named != {records.name}:
         raise UserError(
             f"the summary in {directory} is of machine {wording.join(sorted(named))}, but the records are in {records}"
         )
-    kept = summarise.load_records(records, records.name, cells)
+    kept = summarise.load_records(records.parent, cells)
     others = machines.record_files(records, read)
     drawn = [inline.read(path, _places(read)) for path in figures]
     environment = Environment(
@@ -188,14 +189,25 @@ def _undecided(questions: list[answers.Question], records: Records, results: str
 
 def _again(backends: list[str], cutoff: int, operation: str, records: Records, results: str | None) -> str:
     """The command that measures these cells again, each for four times as long as the one that was given most."""
-    cells = {f"{backend}/{cutoff}/{operation}": (backend, cutoff, operation) for backend in backends}
-    own = {path: record for path, record in records.items() if _cell(record) in cells.values()}
+    cells = {path: Cell(**record["cell"]) for path, record in records.items()}
+    asked = {
+        path: cell
+        for path, cell in cells.items()
+        if cell.backend in backends and (cell.cutoff, cell.operation) == (cutoff, operation)
+    }
+    names = sorted((cell.name for cell in asked.values()), key=lambda name: backends.index(name.split("/")[0]))
     place = ["--results", results] if results else []
-    return shlex.join(["python", "scripts", "again", *cells, "--seconds", f"{4 * _budget(own):g}", *place])
-
-
-def _cell(record: dict) -> tuple[str, int, str]:
-    return record["cell"]["backend"], record["cell"]["cutoff"], record["cell"]["operation"]
+    return shlex.join(
+        [
+            "python",
+            "scripts",
+            "again",
+            *names,
+            "--seconds",
+            f"{4 * _budget({path: records[path] for path in asked}):g}",
+            *place,
+        ]
+    )
 
 
 def _budget(records: Records) -> float:
@@ -307,7 +319,7 @@ def _unmeasured(read: Tables, records: Records) -> list[dict[str, Any]]:
     for entry in catalogue.entries().values():
         if entry.name not in read.operations:
             missing.setdefault((entry.kind, entry.durable), []).append(entry.name)
-    stores = len({(record["cell"]["backend"], record["cell"]["cutoff"]) for record in records.values()})
+    stores = len({Cell(**record["cell"]).store for record in records.values()})
     budget = _budget(records)
     return [
         {
@@ -346,7 +358,7 @@ def _apart(records: Records, main: Records, groups: dict[Path, int], pools: Pool
 
     return [
         {
-            "path": str(Path("records", *path.parts[-4:])),
+            "path": str(Path("records", place_of_record(path))),
             "group": groups[path],
             "started": record["started"],
             "why": why(record),

@@ -3,12 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+from scripts.common.cells import Cell, Store, image_size
 from scripts.common.errors import UserError
 from scripts.report.records.comparability import Records
 from scripts.stores import manifest
 
-Store = tuple[str, int]
-"""Backend and cutoff."""
 Manifests = dict[Store, dict[str, Any]]
 
 
@@ -21,7 +20,7 @@ def load(directory: Path, stores: list[Store], records: Records) -> Manifests:
     """
     found = {}
     for store in stores:
-        place = _place(directory, store)
+        place = store.directory(directory)
         cells = {path: record for path, record in records.items() if store_of(record) == store}
         measured = {path: record for path, record in cells.items() if record["status"] == "measured"}
         path = place / manifest.MANIFEST
@@ -38,13 +37,15 @@ def load(directory: Path, stores: list[Store], records: Records) -> Manifests:
 
 def store_of(record: dict[str, Any]) -> Store:
     """Return the store that a record is of."""
-    return record["cell"]["backend"], record["cell"]["cutoff"]
+    return Cell(**record["cell"]).store
 
 
 def _refuse_others(place: Path, store: Store, content: dict[str, Any], measured: Records) -> None:
-    if (content["backend"], content["cutoff"]) != store:
-        name, cutoff = content["backend"], content["cutoff"]
-        raise UserError(f"the store {place} is that of {name} with {cutoff} images; {manifest.remedy(place)}")
+    name, size, cutoff = content["backend"], image_size(content["image_set"]["image_shape"]), content["cutoff"]
+    if Store(name, size, cutoff) != store:
+        raise UserError(
+            f"the store {place} is that of {name} with {cutoff} images of {size} pixels; {manifest.remedy(place)}"
+        )
     for path, record in measured.items():
         if any(record["store"][name] != content[name] for name in ("key", "digest")):
             raise UserError(f"the record {path} is of another store than {place}; delete {path} and run again")
@@ -56,10 +57,5 @@ def _refuse_different_images(directory: Path, manifests: Manifests) -> None:
     for store, content in manifests.items():
         other = first.setdefault((content["image_set"]["digest"], content["cutoff"]), store)
         if manifests[other]["digest"] != content["digest"]:
-            places = " and ".join(str(_place(directory, each)) for each in (other, store))
+            places = " and ".join(str(each.directory(directory)) for each in (other, store))
             raise UserError(f"the stores {places} hold different images; delete both and run again")
-
-
-def _place(directory: Path, store: Store) -> Path:
-    name, cutoff = store
-    return directory / name / str(cutoff)

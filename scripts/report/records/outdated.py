@@ -5,6 +5,8 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from scripts.common.cells import place_of_record
+
 DIRECTORY = "outdated"
 
 
@@ -12,7 +14,7 @@ def put(records: Iterable[Path | str], results: Path | str) -> Path:
     """Move records from their places in the records of `results` to a new directory there, and return that."""
     place = _new(Path(results, DIRECTORY, time.strftime("%Y-%m-%dT%H-%M-%S")))
     for path in map(Path, records):
-        moved = place.joinpath(*path.parts[-4:])
+        moved = place / place_of_record(path)
         moved.parent.mkdir(parents=True, exist_ok=True)
         os.replace(path, moved)
     return place
