@@ -300,7 +300,7 @@ class Run:
         probes = {**PROBES, **{name: factor * PROBES[name] for name, factor in factors.items()}}
         reason = self.gaps.get((backend, cutoff, operation))
         return {
-            "record_version": 5,
+            "record_version": 6,
             "cell": asdict(Cell(self.machine, backend, IMAGE_SIZE, cutoff, operation)),
             "status": "gap" if reason else "measured",
             "gap_reason": reason,
