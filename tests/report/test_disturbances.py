@@ -49,7 +49,7 @@ def test_slow_creation_of_files_disturbs_writes_to_which_it_is_much(tmp_path, ba
     samples = [{**sample, "seconds": seconds} for sample in record["samples"]]
     run.change((backend, 10, operation), noise=record["noise"], samples=samples)
     slow = f"creating files took {wording.times(5)} as long as usual before it"
-    expected = {f"{backend}/10/{operation}.json": slow}
+    expected = {f"{backend}/32x32/10/{operation}.json": slow}
     assert judged(run) == (expected if marked else {})
 
 

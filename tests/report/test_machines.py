@@ -3,9 +3,11 @@
 import json
 import math
 import re
+from dataclasses import asdict
 
 import pytest
 
+from scripts.common.cells import Cell
 from scripts.report.page import machines
 from scripts.report.records.comparability import Records
 from tests.support.page import Strict, shown
@@ -134,7 +136,7 @@ def test_records_that_cannot_be_read_never_stop_the_page(run):
     other.record_path("lmdb", 1, "write").unlink()
     other.record_path("lmdb", 1, "write").mkdir()
     other.record_path("lmdb", 10, "write").write_text("[]")
-    other.change(("hdf5", 1, "write"), cell={"machine": CLUSTER, "backend": "png", "cutoff": 1, "operation": "write"})
+    other.change(("hdf5", 1, "write"), cell=asdict(Cell(CLUSTER, "png", "32x32", 1, "write")))
     text = run.page("single_image")
     assert without_it(text) == alone
     assert (

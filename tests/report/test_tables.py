@@ -2,12 +2,13 @@
 
 import csv
 import json
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from datetime import datetime, timedelta
 from typing import get_type_hints
 
 import pytest
 
+from scripts.common.cells import Cell
 from scripts.common.errors import UserError
 from scripts.report import tables
 from scripts.report.rows import KINDS, BuiltRow, MeasuredRow, TimingRow
@@ -102,7 +103,7 @@ def test_a_missing_record_is_named(run):
 
 
 def test_the_record_of_another_cell_is_refused(run):
-    path = run.change(("hdf5", 10, "write"), cell={"machine": "m", "backend": "png", "cutoff": 1, "operation": "write"})
+    path = run.change(("hdf5", 10, "write"), cell=asdict(Cell("m", "png", "32x32", 1, "write")))
     with pytest.raises(UserError, match=f"{path} is the record of another cell"):
         run.summarise()
 
