@@ -6,32 +6,38 @@ from scripts.common import supported
 
 supported.check()
 
-from scripts.plan import cluster, plan
-from scripts.plan.ending import Ending
-from scripts.plan.start import records_for_tables
-from scripts.report import intact
-from scripts.report.draw import captions
-from snakemake.settings.types import DeploymentMethod
+from scripts.plan import jobs, plan
+from scripts.plan.code import Code
+from scripts.plan.environments import Environments
+from scripts.plan.jobs import Jobs
+from scripts.plan.read import check_config_files, read_plan
+from scripts.plan.session import Session
+from scripts.plan.snakemake_internals import SnakemakeRun
+from scripts.plan.untracked import Untracked
 from snakemake.utils import min_version
 
 min_version("9.17")
-plan.check_config_files(f"{workflow.basedir}/config.yaml", *workflow.overwrite_configfiles)
+RUN = SnakemakeRun(workflow)
+check_config_files([f"{workflow.basedir}/config.yaml", *RUN.config_files])
 
 
 configfile: f"{workflow.basedir}/config.yaml"
 
 
-PLAN = plan.read(
-    config,
-    with_conda=DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method,
-    on_cluster=workflow.remote_exec or cluster.FILE_SYSTEM in workflow.global_resources,
-    in_job=workflow.remote_exec,
-)
-ENDING = Ending(PLAN, workflow)
-STEP = plan.untracked(PLAN.step_command())
-DATASET = PLAN.dataset
-STORES = PLAN.stores
-RESULTS = PLAN.results
+# What is measured, and where files are; a mistake in the config ends here, in one line.
+PLAN = read_plan(config, with_conda=RUN.with_conda, on_cluster=RUN.is_on_cluster, is_job_on_node=RUN.is_job_on_node)
+DATASET, STORES, RESULTS = PLAN.dataset, PLAN.stores, PLAN.results
+# The digest of each rule's code: an edit redoes what depends on it.
+CODE = Code(PLAN)
+# The conda environment of each rule; without conda there are none.
+ENVIRONMENTS = Environments(PLAN)
+# What builds and timings ask for: their turn, memory, time and cores.
+JOBS = Jobs(PLAN)
+# Parameters that say where something is or how it is shown: a change of one redoes nothing. A change of any other
+# parameter redoes the jobs of its rule.
+UNTRACKED = Untracked(PLAN, JOBS)
+# What is checked and said at the start, and cleared away at the end.
+SESSION = Session(PLAN, RUN)
 
 
 # Records of other machines, which the page shows as well, can't be made here.
@@ -62,15 +68,15 @@ resource_scopes:
 
 
 onstart:
-    ENDING.start()
+    SESSION.start()
 
 
 onsuccess:
-    ENDING.success()
+    SESSION.success()
 
 
 onerror:
-    ENDING.failure()
+    SESSION.failure()
 
 
 rule all:
@@ -78,7 +84,7 @@ rule all:
     input:
         f"{RESULTS}/report.html",
         expand(f"{RESULTS}/figures/{{figure}}.{{suffix}}", figure=PLAN.figures, suffix=["svg", "png"]),
-        ancient(expand(f"{RESULTS}/{{table}}.csv", table=plan.TABLES)),
+        ancient(PLAN.tables),
         ancient(PLAN.libraries()),
 
 
@@ -89,15 +95,15 @@ rule download:
     log:
         "results/logs/download.log",
     conda:
-        lambda wildcards: PLAN.environment("envs/dataset.yaml")
+        ENVIRONMENTS.dataset
     params:
-        step=STEP,
-        images=plan.untracked(PLAN.config["images"]),
-        archive=lambda wildcards: PLAN.archive_digest(),
-        addresses=plan.untracked(PLAN.config["addresses"]),
-        directory=plan.untracked(PLAN.downloads),
-        offline_fallback=plan.untracked(str(PLAN.config["offline_fallback"]).lower()),
-        code=PLAN.code("download"),
+        step=UNTRACKED.step,
+        images=UNTRACKED.images,
+        archive=PLAN.archive,
+        addresses=UNTRACKED.addresses,
+        directory=UNTRACKED.downloads,
+        offline_fallback=UNTRACKED.offline_fallback,
+        code=CODE.download,
     shell:
         "{params.step} download --images {params.images:q} --addresses {params.addresses:q}"
         " --directory {params.directory:q} --offline-fallback {params.offline_fallback}"
@@ -114,11 +120,11 @@ rule unpack:
     log:
         "results/logs/unpack.log",
     conda:
-        lambda wildcards: PLAN.environment("envs/dataset.yaml")
+        ENVIRONMENTS.dataset
     params:
-        step=STEP,
+        step=UNTRACKED.step,
         directory=subpath(output.provenance, parent=True),
-        code=PLAN.code("unpack"),
+        code=CODE.unpack,
     shell:
         "{params.step} unpack --archive {input:q} --directory {params.directory:q} 2> {log:q}"
 
@@ -132,12 +138,12 @@ rule compile:
         "results/libraries/{library}.so",
     log:
         "results/logs/compile/{library}.log",
-    priority: PLAN.build_priority + 1
+    priority: JOBS.priority_to_compile
     conda:
-        lambda wildcards: PLAN.environment("envs/compile.yaml")
+        ENVIRONMENTS.compile
     params:
-        step=STEP,
-        module=lambda wildcards, output: PLAN.built_for(output[0]),
+        step=UNTRACKED.step,
+        module=UNTRACKED.needs_library,
     shell:
         "{params.step} compile --backend {params.module} 2> {log:q}"
 
@@ -147,28 +153,28 @@ rule build:
     input:
         provenance=f"{DATASET}/provenance.json",
         arrays=ancient(multiext(f"{DATASET}/", "images.npy", "labels.npy")),
-        libraries=ancient(lambda wildcards: PLAN.libraries_first(wildcards.backend)),
+        libraries=ancient(PLAN.libraries_to_build),
     output:
         f"{STORES}/{{backend}}/{{image_size}}/{{cutoff}}/manifest.json",
     log:
         "results/logs/build/{backend}/{image_size}/{cutoff}.log",
-    priority: PLAN.build_priority
+    priority: JOBS.priority_to_build
     conda:
-        lambda wildcards: PLAN.environment(PLAN.stores_environment(wildcards.backend))
+        ENVIRONMENTS.store
     resources:
-        mem_mb=cluster.megabytes,
-        runtime=cluster.minutes_to_build,
-        cpus_per_task=cluster.CORES,
+        mem_mb=JOBS.megabytes,
+        runtime=JOBS.minutes_to_build,
+        cpus_per_task=jobs.CORES,
         at_a_time=1,
-        file_system=PLAN.file_system_uses,
+        file_system=JOBS.file_system,
     params:
-        step=STEP,
+        step=UNTRACKED.step,
         image_set=subpath(input.provenance, parent=True),
         store=subpath(output[0], parent=True),
-        module=lambda wildcards: PLAN.choices[wildcards.backend].module,
-        options=lambda wildcards: PLAN.options_text(wildcards.backend),
-        limit=lambda wildcards, resources: cluster.limit_seconds(PLAN, wildcards, resources),
-        code=lambda wildcards: PLAN.code("build", wildcards.backend),
+        module=PLAN.module,
+        options=PLAN.options,
+        limit=UNTRACKED.limit_seconds,
+        code=CODE.build,
     shell:
         "{params.step} build --name {wildcards.backend} --module {params.module} --options {params.options:q}"
         " --cutoff {wildcards.cutoff} --image-set {params.image_set:q} --store {params.store:q} --limit {params.limit}"
@@ -185,28 +191,28 @@ rule time_operation:
         f"{RESULTS}/records/{{machine}}/{{backend}}/{{image_size}}/{{cutoff}}/{{operation}}.json",
     log:
         f"{RESULTS}/logs/time_operation/{{machine}}/{{backend}}/{{image_size}}/{{cutoff}}/{{operation}}.log",
-    priority: PLAN.priority
+    priority: JOBS.priority_to_time
     conda:
-        lambda wildcards: PLAN.environment(PLAN.stores_environment(wildcards.backend))
-    threads: plan.WHOLE_MACHINE
+        ENVIRONMENTS.store
+    threads: jobs.WHOLE_MACHINE
     resources:
-        mem_mb=cluster.megabytes,
-        runtime=lambda wildcards: cluster.minutes_to_time(wildcards, PLAN.budget_seconds),
-        cpus_per_task=cluster.CORES,
-        slurm_extra=cluster.ALONE,
+        mem_mb=JOBS.megabytes,
+        runtime=JOBS.minutes_to_time,
+        cpus_per_task=jobs.CORES,
+        slurm_extra=jobs.ALONE,
         at_a_time=1,
-        file_system=PLAN.file_system_uses,
+        file_system=JOBS.file_system,
     params:
-        step=STEP,
+        step=UNTRACKED.step,
         image_set=subpath(input.provenance, parent=True),
         store=subpath(input.manifest, parent=True),
-        module=lambda wildcards: PLAN.choices[wildcards.backend].module,
-        options=lambda wildcards: PLAN.options_text(wildcards.backend),
-        settings=lambda wildcards: PLAN.settings_of(wildcards.operation),
-        places=plan.untracked(PLAN.places_text()),
-        limit=lambda wildcards, resources: cluster.limit_seconds(PLAN, wildcards, resources),
-        scratch=lambda wildcards: PLAN.config["scratch_dir"],
-        code=lambda wildcards: PLAN.code("time_operation", wildcards.backend),
+        module=PLAN.module,
+        options=PLAN.options,
+        settings=PLAN.settings,
+        places=UNTRACKED.places,
+        limit=UNTRACKED.limit_seconds,
+        scratch=PLAN.scratch,
+        code=CODE.time_operation,
     shell:
         "{params.step} time_operation --machine {wildcards.machine} --name {wildcards.backend} --module {params.module}"
         " --options {params.options:q} --image-size {wildcards.image_size} --cutoff {wildcards.cutoff} --operation {wildcards.operation}"
@@ -217,10 +223,10 @@ rule time_operation:
 rule summarise:
     """The tables: a row per sample, per cell, per quantile of latency, per store; and their digests."""
     input:
-        records=lambda wildcards: records_for_tables(PLAN, workflow),
+        records=SESSION.records_for_tables,
         manifests=PLAN.manifests(),
     output:
-        index=f"{RESULTS}/{intact.INDEX}",
+        index=PLAN.index,
         timings=f"{RESULTS}/timings.csv",
         latencies=f"{RESULTS}/latencies.csv",
         summary=report(
@@ -236,18 +242,18 @@ rule summarise:
     log:
         f"{RESULTS}/logs/summarise.log",
     conda:
-        lambda wildcards: PLAN.environment("envs/report.yaml")
+        ENVIRONMENTS.report
     params:
-        step=STEP,
-        records=plan.untracked(f"{RESULTS}/records/{PLAN.machine}"),
-        stores=plan.untracked(STORES),
+        step=UNTRACKED.step,
+        records=UNTRACKED.records,
+        stores=UNTRACKED.stores,
         tables=subpath(output.index, parent=True),
         machine=PLAN.machine,
         backends=list(PLAN.choices),
         image_sizes=PLAN.image_sizes,
         cutoffs=PLAN.cutoffs,
         operations=PLAN.operations,
-        code=PLAN.summary_code(),
+        code=CODE.summarise,
     shell:
         "{params.step} summarise --records {params.records:q} --machine {params.machine} --stores {params.stores:q}"
         " --backends {params.backends} --image-sizes {params.image_sizes} --cutoffs {params.cutoffs}"
@@ -257,8 +263,8 @@ rule summarise:
 rule figure:
     """One figure, as SVG and PNG."""
     input:
-        index=f"{RESULTS}/{intact.INDEX}",
-        tables=ancient(expand(f"{RESULTS}/{{table}}.csv", table=plan.TABLES)),
+        index=PLAN.index,
+        tables=ancient(PLAN.tables),
     output:
         svg=report(
             f"{RESULTS}/figures/{{figure}}.svg",
@@ -270,12 +276,11 @@ rule figure:
     log:
         f"{RESULTS}/logs/figure/{{figure}}.log",
     conda:
-        lambda wildcards: PLAN.environment("envs/report.yaml")
+        ENVIRONMENTS.report
     params:
-        step=STEP,
+        step=UNTRACKED.step,
         tables=subpath(input.index, parent=True),
-        caption=lambda wildcards: captions.caption(wildcards.figure),
-        code=lambda wildcards: PLAN.figure_code(wildcards.figure),
+        code=CODE.figure,
     shell:
         "{params.step} figure {wildcards.figure} --tables {params.tables:q}"
         " --svg {output.svg:q} --png {output.png:q} 2> {log:q}"
@@ -287,8 +292,8 @@ rule page:
         provenance=f"{DATASET}/provenance.json",
         records=PLAN.records(),
         others=PLAN.other_records(),
-        index=f"{RESULTS}/{intact.INDEX}",
-        tables=ancient(expand(f"{RESULTS}/{{table}}.csv", table=plan.TABLES)),
+        index=PLAN.index,
+        tables=ancient(PLAN.tables),
         figures=expand(f"{RESULTS}/figures/{{figure}}.svg", figure=PLAN.figures),
     output:
         report(
@@ -299,15 +304,15 @@ rule page:
     log:
         f"{RESULTS}/logs/page.log",
     conda:
-        lambda wildcards: PLAN.environment("envs/report.yaml")
+        ENVIRONMENTS.report
     params:
-        step=STEP,
-        records=plan.untracked(f"{RESULTS}/records/{PLAN.machine}"),
+        step=UNTRACKED.step,
+        records=UNTRACKED.records,
         tables=subpath(output[0], parent=True),
-        settings=plan.untracked(PLAN.settings_text()),
-        missing=plan.untracked(PLAN.missing_text()),
+        settings=UNTRACKED.settings,
+        missing=UNTRACKED.missing,
         left_out=sorted(PLAN.missing),
-        code=PLAN.page_code(),
+        code=CODE.page,
     shell:
         "{params.step} page --provenance {input.provenance:q} --records {params.records:q}"
         " --tables {params.tables:q} --figures {input.figures:q} --settings {params.settings:q}"

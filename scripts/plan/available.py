@@ -22,6 +22,8 @@ RUN_PINS, ALL_PINS = "requirements/run.txt", "requirements/all.txt"
 """What a plain run needs, and what all backends and codecs do."""
 
 PIN = re.compile(r"^([a-z0-9-]+)==([^ ;]+)(?: ; ([^\\\n]+))? \\$", re.MULTILINE)
+CONDA_PYTHON = "3.11"
+"""The version of Python in the conda environments."""
 COMPLETE_PLATFORM = "Linux x86_64 with Python 3.11 or 3.12"
 """Where every pin has a wheel."""
 SYSTEMS = {"Darwin": "macOS"}
@@ -37,6 +39,11 @@ def why_not(choice: Choice) -> str | None:
         if reason := supported.lacks_standard(module):
             return reason
     return lacks_wheel(choice, _lacking(choice)) or lacks_package(choice)
+
+
+def why_not_with_conda(choice: Choice) -> str | None:
+    """Return why it can't run in a conda environment, and the remedy, or None where it can."""
+    return lacks_wheel(choice, choice.packages().values(), CONDA_PYTHON)
 
 
 def lacks_wheel(choice: Choice, distributions: Iterable[str], python: str | None = None) -> str | None:

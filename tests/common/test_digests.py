@@ -5,12 +5,15 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from scripts import backends
 from scripts.common import digests
-from scripts.plan import configuration, plan
+from scripts.plan.code import Code
+from scripts.plan.config import configuration
+from scripts.plan.plan import Plan
 from scripts.stores.store import Choice
 from tests.support.backend_variants import RUNNABLE
 from tests.support.checkout import CHECKOUT
@@ -44,6 +47,7 @@ def test_writing_and_reading_a_store_runs_nothing_outside_its_digest(name: str, 
     files, modules = imported_by(f"""
 import numpy as np
 from pathlib import Path
+from types import SimpleNamespace
 from scripts import backends
 from scripts.steps import time_operation, build
 from scripts.measure.operations import catalogue
@@ -119,8 +123,8 @@ def test_a_library_that_is_missing_is_named(tmp_path: Path) -> None:
 
 
 def test_every_figure_has_a_digest_of_its_own() -> None:
-    settings = plan.Plan(configuration.complete({}), with_conda=False, on_cluster=False)
-    found = [settings.figure_code(figure) for figure in settings.figures]
+    plan = Plan(configuration.complete({}), with_conda=False, on_cluster=False)
+    found = [Code(plan).figure(SimpleNamespace(figure=figure)) for figure in plan.figures]
     assert len(set(found)) == len(found) > 0
 
 

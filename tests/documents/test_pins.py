@@ -5,6 +5,7 @@ import re
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +14,10 @@ from packaging.markers import Marker
 
 from scripts import backends
 from scripts.common import digests
-from scripts.plan import available, configuration, plan
+from scripts.plan import available, environments
+from scripts.plan.available import CONDA_PYTHON
+from scripts.plan.config import configuration
+from scripts.plan.plan import Plan
 from scripts.stores import store
 from tests.support.checkout import CHECKOUT
 
@@ -70,7 +74,7 @@ def test_the_pins_are_those_of_the_project_and_the_tests_pins_contain_them() -> 
 def test_what_backends_and_codecs_need_is_pinned_and_a_plain_run_needs_only_the_core() -> None:
     files = [*(CHECKOUT / "scripts/backends").glob("*.py"), *(CHECKOUT / "scripts/codecs").glob("*.py")]
     assert as_pip_names(digests.library_versions(files)) <= pip_pins("all.txt").keys()
-    default = plan.Plan(configuration.complete({}), with_conda=False, on_cluster=False)
+    default = Plan(configuration.complete({}), with_conda=False, on_cluster=False)
     assert all(available.needs_only_core(choice) for choice in default.choices.values())
     assert not all(
         available.needs_only_core(store.Choice(name, backends.resolve(name, {}))) for name in backends.names()
@@ -91,18 +95,18 @@ def test_the_platform_that_is_recommended_has_every_package_of_the_stores() -> N
 
 
 def test_conda_leaves_out_what_pip_does_with_its_version_of_python() -> None:
-    path = CHECKOUT / plan.LARGE_ENVIRONMENT
+    path = CHECKOUT / environments.ALL
     entries = yaml.safe_load(path.read_text())["dependencies"]
     pins = next(entry["pip"] for entry in entries if isinstance(entry, dict))
     extra = project()["optional-dependencies"]["all"]
     assert markers(pins).keys() == markers(extra).keys()
-    of_python = {"python_version": plan.CONDA_PYTHON, "python_full_version": f"{plan.CONDA_PYTHON}.9"}
+    of_python = {"python_version": CONDA_PYTHON, "python_full_version": f"{CONDA_PYTHON}.9"}
     for name, marker in markers(pins).items():
         for system, machine in itertools.product(("linux", "darwin"), ("x86_64", "aarch64", "arm64")):
             here = of_python | {"sys_platform": system, "platform_machine": machine}
             assert Marker(marker).evaluate(here) == Marker(markers(extra)[name]).evaluate(here)
     for environment in ENVIRONMENTS:
-        assert f"python={plan.CONDA_PYTHON}" in yaml.safe_load(environment.read_text())["dependencies"]
+        assert f"python={CONDA_PYTHON}" in yaml.safe_load(environment.read_text())["dependencies"]
 
 
 @pytest.mark.parametrize("name", ["run.txt", "all.txt", "slurm.txt", "test.txt"])
@@ -117,16 +121,18 @@ def test_every_rule_names_an_environment_that_holds_what_it_imports() -> None:
     rules = re.split(r"\nrule ", (CHECKOUT / "Snakefile").read_text())[1:]
     steps = {rule.split(":")[0]: rule for rule in rules if "shell:" in rule}
     assert len(steps) >= 8
-    every = plan.Plan(configuration.complete({"backends": configuration.ALL}), with_conda=True, on_cluster=False)
+    every = Plan(configuration.complete({"backends": configuration.ALL}), with_conda=True, on_cluster=False)
+    of_rules = environments.Environments(every)
     for step, text in steps.items():
         files = [digests.step_file(step), CHECKOUT / "scripts/__main__.py"]
         if step == "figure":
             files += (CHECKOUT / "scripts/report/figures").glob("*.py")
-        if "stores_environment" in text:
+        environment = getattr(of_rules, re.search(r"ENVIRONMENTS\.(\w+)", text)[1])
+        if "{backend}" in text:
             for name, choice in every.choices.items():
-                check(step, CHECKOUT / every.stores_environment(name), [*files, *choice.files()])
+                check(step, CHECKOUT / environment(SimpleNamespace(backend=name)), [*files, *choice.files()])
         else:
-            check(step, CHECKOUT / re.search(r'environment\("(.+)"\)', text)[1], files)
+            check(step, CHECKOUT / environment(SimpleNamespace()), files)
 
 
 def check(step: str, environment: Path, files: list[Path]) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from scripts.common.errors import UserError
-from scripts.plan import config_file, configuration, plan
+from scripts.plan.config import config_file, configuration
+from scripts.plan.read import read_plan
 from tests.support.workflow import Workflow
 
 NAN, INFINITE = float("nan"), float("inf")
@@ -101,7 +102,7 @@ def test_an_odd_value_is_one_line(
     monkeypatch.delenv("NOPE", raising=False)
     (tmp_path / "a.file").touch()
     with pytest.raises(SystemExit) as stop:
-        plan.read({"images": "synthetic", key: value}, with_conda=False, on_cluster=False)
+        read_plan({"images": "synthetic", key: value}, with_conda=False, on_cluster=False)
     line = str(stop.value)
     assert line.startswith(f"error: config key {key}")
     assert help_in_it in line

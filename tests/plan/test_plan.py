@@ -15,7 +15,10 @@ from scripts.common import sealed
 from scripts.common.errors import UserError
 from scripts.dataset.image_set import PROVENANCE_VERSION
 from scripts.measure.operations import catalogue
-from scripts.plan import configuration, plan
+from scripts.plan import plan
+from scripts.plan.config import configuration
+from scripts.plan.read import read_plan
+from scripts.plan.session import closing
 from tests.support.checkout import CHECKOUT
 from tests.support.host import as_who_obeys_permissions
 from tests.support.workflow import SMALL, Workflow
@@ -81,14 +84,14 @@ def test_a_mistake_in_a_value_names_key_and_remedy(config: dict[str, Any], help_
 )
 def test_a_mistake_in_a_variant_is_one_line(capsys: pytest.CaptureFixture, variant: dict, help_in_it: str) -> None:
     with pytest.raises(SystemExit) as stop:
-        plan.read({"variants": {"mine": variant}, "backends": ["mine"]}, with_conda=False, on_cluster=False)
+        read_plan({"variants": {"mine": variant}, "backends": ["mine"]}, with_conda=False, on_cluster=False)
     assert help_in_it in str(stop.value)
     assert "\n" not in str(stop.value)
 
 
 def test_a_variant_may_not_take_a_backends_name() -> None:
     with pytest.raises(SystemExit, match="a name of its own"):
-        plan.read({"variants": {"lmdb": {"backend": "hdf5"}}}, with_conda=False, on_cluster=False)
+        read_plan({"variants": {"lmdb": {"backend": "hdf5"}}}, with_conda=False, on_cluster=False)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +158,7 @@ def test_a_shared_archive_may_be_read_only(workflow: Workflow) -> None:
 )
 def test_the_settings_that_a_page_shows(config: dict[str, Any], settings: dict[str, Any]) -> None:
     defaults = {name: described["default"] for name, described in SCHEMA["properties"].items()}
-    assert plan.Plan(defaults | config, with_conda=False, on_cluster=False).settings() == settings
+    assert plan.Plan(defaults | config, with_conda=False, on_cluster=False).settings_shown() == settings
 
 
 def test_the_command_that_measures_the_same_again_is_understood(finished: Workflow) -> None:
@@ -216,7 +219,7 @@ def test_quick_leaves_out_what_takes_long() -> None:
 
 def test_quick_without_a_small_cutoff_is_one_line() -> None:
     with pytest.raises(SystemExit, match="leaves none"):
-        plan.read({"quick": True, "cutoffs": [5000], "images": "synthetic"}, with_conda=False, on_cluster=False)
+        read_plan({"quick": True, "cutoffs": [5000], "images": "synthetic"}, with_conda=False, on_cluster=False)
 
 
 def test_stores_may_live_elsewhere(workflow: Workflow, disk: Path) -> None:
@@ -236,6 +239,6 @@ def test_the_end_of_a_run_says_that_synthetic_images_took_the_place_of_others(
     (tmp_path / "results/report.html").touch()
     provenance = {"synthetic": True, "label": "synthetic images", "note": "for the real images, save them by hand"}
     sealed.write(directory / "provenance.json", provenance | {"provenance_version": PROVENANCE_VERSION})
-    closing = plan.Plan(configuration.complete({"images": images}), with_conda=False, on_cluster=False).closing()
-    assert closing.startswith(f"The page is {tmp_path}/results/report.html")
-    assert ("It was measured with synthetic images: for the real images, save them by hand" in closing) is says_so
+    said = closing(plan.Plan(configuration.complete({"images": images}), with_conda=False, on_cluster=False))
+    assert said.startswith(f"The page is {tmp_path}/results/report.html")
+    assert ("It was measured with synthetic images: for the real images, save them by hand" in said) is says_so

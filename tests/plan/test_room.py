@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from scripts.common import full_disk
-from scripts.plan import forecast, plan, room
+from scripts.plan import forecast
+from scripts.plan.checks import room
+from scripts.plan.read import read_plan
 from tests.support.backend_variants import Variant, installed, variants
 from tests.support.host import mounted
 from tests.support.workflow import SMALL, Workflow
@@ -69,7 +71,7 @@ def test_a_runs_peak_is_what_was_forecast(workflow: Workflow, tmp_path: Path, re
         watcher.join()
     config = SMALL | {"backends": ["files", "lmdb"], "cutoffs": [1000], "operations": ["write", "read-warm"]}
     config |= {"images": "synthetic", "store_dir": str(place / "stores")}
-    planned = plan.read(config, with_conda=False, on_cluster=False)
+    planned = read_plan(config, with_conda=False, on_cluster=False)
     made = {*planned.manifests(), *planned.records()}
     said = sum((need.room for need in room.needs(planned, made) if need.key == "store_dir"), room.Room())
     peak = np.max(peaks, axis=0)
@@ -91,11 +93,11 @@ def test_too_few_inodes_are_one_line_before_anything_starts(
 def test_a_file_for_each_image_takes_blocks_and_inodes_a_million_times(tmp_path: Path) -> None:
     """The forecast of 206 GB for a million images is 34 GB: stores of 14, and what three runs of each write leave."""
     config = {"images": "synthetic", "cutoffs": [1_000_000], "operations": ["write", "read-warm", "random-warm"]}
-    planned = plan.read(config, with_conda=False, on_cluster=False)
+    planned = read_plan(config, with_conda=False, on_cluster=False)
     total = room.total(planned, {*planned.manifests(), *planned.records()})
     assert 25e9 < total.bytes < 40e9
     assert 4e6 < total.files < 5e6
-    reads = plan.read(config | {"operations": ["read-warm"]}, with_conda=False, on_cluster=False)
+    reads = read_plan(config | {"operations": ["read-warm"]}, with_conda=False, on_cluster=False)
     assert room.total(reads, {*reads.manifests(), *reads.records()}).bytes < 20e9
 
 
@@ -103,7 +105,7 @@ def test_a_file_system_that_does_not_tell_its_size_is_taken(tmp_path: Path, requ
     """As one in memory without a limit does, and some of FUSE."""
     place = mounted(tmp_path / "endless", request.addfinalizer, "size=0,nr_inodes=0")
     config = {"images": "synthetic", "cutoffs": [1000], "store_dir": str(place)}
-    planned = plan.read(config, with_conda=False, on_cluster=False)
+    planned = read_plan(config, with_conda=False, on_cluster=False)
     room.check(planned, {*planned.manifests(), *planned.records()})
     assert full_disk.lacking(place) is None
 

@@ -99,7 +99,7 @@ def test_codecs_are_an_axis_and_the_file_of_one_is_part_of_the_stores_that_use_i
     workflow.finish(SUMMARY)
     files = {row["backend"]: row["files"] for row in rows(workflow, "disk_usage")}
     assert (files["files-webp"], files["lmdb-webp"]) == ("3", files["lmdb"])
-    manifest = json.loads((workflow.directory / "results/stores/lmdb-webp/2/manifest.json").read_text())
+    manifest = json.loads((workflow.directory / "results/stores/lmdb-webp/32x32/2/manifest.json").read_text())
     assert manifest["options"]["codec"] == "webp"
     workflow.edit("scripts/codecs/webp.py")
     built = {job[1] for job in workflow.planned(SUMMARY) if job[0] == "build"}

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from scripts.plan import configuration, plan
+from scripts.plan.config import configuration
+from scripts.plan.plan import Plan
+from scripts.plan.session import closing
 from scripts.report.records.reading import read
 from tests.support.workflow import Workflow
 
@@ -90,5 +92,5 @@ def test_the_closing_line_does_without_a_damaged_provenance(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "results/dataset").mkdir(parents=True)
     (tmp_path / "results/dataset/provenance.json").write_text(content)
-    closing = plan.Plan(configuration.complete({}), with_conda=False, on_cluster=False).closing()
-    assert closing.startswith("Done; the page ")
+    plan = Plan(configuration.complete({}), with_conda=False, on_cluster=False)
+    assert closing(plan).startswith("Done; the page ")

@@ -13,7 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from scripts.plan import plan, room
+from scripts.plan.checks import room
+from scripts.plan.read import read_plan
 from tests.support.checkout import CHECKOUT, SNAKEMAKE, copied
 
 MOST_RATIO = 1.5
@@ -31,7 +32,7 @@ def used(place: Path) -> tuple[int, int]:
 def forecast(directory: Path, config: dict[str, object]) -> tuple[float, float]:
     """Bytes and files that the start of a run in a copy says it needs."""
     os.chdir(directory)
-    planned = plan.read(config, with_conda=False, on_cluster=False)
+    planned = read_plan(config, with_conda=False, on_cluster=False)
     to_make = {*planned.manifests(), *planned.records(), f"{planned.dataset}/provenance.json"}
     total = room.total(planned, {os.path.normpath(path) for path in to_make})
     return total.bytes, total.files

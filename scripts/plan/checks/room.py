@@ -20,6 +20,7 @@ from scripts.common.errors import UserError
 from scripts.dataset.sources.cifar10 import IMAGE_SHAPE
 from scripts.measure.operations import catalogue
 from scripts.plan import forecast
+from scripts.plan.plan import Plan
 from scripts.system.disk import file_system, scratch
 
 IMAGE_BYTES = math.prod(IMAGE_SHAPE) + base.LABEL_BYTES
@@ -71,16 +72,16 @@ class Need:
     key: str | None
 
 
-def check(plan: Any, to_make: Collection[str]) -> None:
+def check(plan: Plan, to_make: Collection[str]) -> None:
     """Raise UserError where a file system hasn't the room that the run needs for the normal paths `to_make`."""
-    of_devices = defaultdict(list)
+    by_device = defaultdict(list)
     for need in needs(plan, to_make):
-        of_devices[os.stat(nearest_directory(need.place)).st_dev].append(need)
-    for found in of_devices.values():
-        _check_file_system(plan, found)
+        by_device[os.stat(nearest_directory(need.place)).st_dev].append(need)
+    for parts in by_device.values():
+        _check_file_system(plan, parts)
 
 
-def needs(plan: Any, to_make: Collection[str]) -> Iterator[Need]:
+def needs(plan: Plan, to_make: Collection[str]) -> Iterator[Need]:
     """Yield what the parts of the run need that makes the normal paths `to_make`."""
     yield Need("its image set", plan.dataset, _image_set(plan, to_make), "download_dir")
     place = nearest_directory(plan.stores)
@@ -96,7 +97,7 @@ def needs(plan: Any, to_make: Collection[str]) -> Iterator[Need]:
         yield Need("its records and page", "results", others + libraries + Room(PAGE_BYTES, PAGE_FILES), None)
 
 
-def total(plan: Any, to_make: Collection[str]) -> Room:
+def total(plan: Plan, to_make: Collection[str]) -> Room:
     """Return what the whole run needs, wherever it is."""
     return sum((need.room for need in needs(plan, to_make)), Room())
 
@@ -118,7 +119,7 @@ def made(paths: Iterable[str], to_make: Collection[str]) -> list[str]:
     return [path for path in paths if os.path.normpath(path) in to_make]
 
 
-def in_files(plan: Any, name: str) -> bool:
+def in_files(plan: Plan, name: str) -> bool:
     """Say whether a backend or variant of the plan keeps each image in a file of its own."""
     return _footprint(plan, name).files_per_image >= 1
 
@@ -137,7 +138,7 @@ def size(number: float, *others: float) -> str:
     return f"{number:,.0f} bytes"
 
 
-def _check_file_system(plan: Any, found: list[Need]) -> None:
+def _check_file_system(plan: Plan, found: list[Need]) -> None:
     """Raise UserError where the one file system of these parts hasn't the room for them."""
     room = sum((need.room for need in found), Room())
     place = nearest_directory(max(found, key=lambda need: need.room.bytes).place)
@@ -163,7 +164,7 @@ def _check_file_system(plan: Any, found: list[Need]) -> None:
         )
 
 
-def _image_set(plan: Any, to_make: Collection[str]) -> Room:
+def _image_set(plan: Plan, to_make: Collection[str]) -> Room:
     """The arrays, and the archive where it isn't there."""
     if os.path.normpath(f"{plan.dataset}/provenance.json") not in to_make:
         return Room()
@@ -174,7 +175,7 @@ def _image_set(plan: Any, to_make: Collection[str]) -> Room:
     return Room(SET_IMAGES * IMAGE_BYTES + (0 if has_archive else ARCHIVE_BYTES), 8)
 
 
-def _timings(plan: Any, records: list[str], block: int) -> Room:
+def _timings(plan: Plan, records: list[str], block: int) -> Room:
     """What the largest timing works on, and what all of them leave until the run ends."""
     works_on, left = [Room()], Room(JOB_BLOCKS * block, JOB_FILES).times(len(records))
     for path in records:
@@ -194,7 +195,7 @@ def _timings(plan: Any, records: list[str], block: int) -> Room:
     return left + max(works_on, key=lambda room: room.bytes)
 
 
-def _kept(plan: Any, name: str, cutoff: int, block: int) -> Room:
+def _kept(plan: Plan, name: str, cutoff: int, block: int) -> Room:
     """What stays of a store that a timing wrote, once its large files are empty."""
     room, footprint = _store(plan, name, cutoff, block), _footprint(plan, name)
     if footprint.files_per_image >= 1 and footprint.files_per_image * scratch.LARGE_FILE_BYTES > IMAGE_BYTES:
@@ -202,12 +203,12 @@ def _kept(plan: Any, name: str, cutoff: int, block: int) -> Room:
     return Room(min(room.bytes, footprint.files * block), room.files)
 
 
-def _store(plan: Any, name: str, cutoff: int, block: int) -> Room:
+def _store(plan: Plan, name: str, cutoff: int, block: int) -> Room:
     choice = plan.choices[name]
     return of_store(choice.backend, choice.options, cutoff, block)
 
 
-def _footprint(plan: Any, name: str) -> base.Footprint:
+def _footprint(plan: Plan, name: str) -> base.Footprint:
     choice = plan.choices[name]
     return choice.backend.footprint(choice.options, IMAGE_SHAPE)
 

@@ -3,29 +3,29 @@
 import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any
 
 from scripts.common import full_disk
 from scripts.common.atomic import nearest_directory, writable
 from scripts.common.errors import UserError
+from scripts.plan.plan import Plan
+from scripts.plan.snakemake_internals import DIRECTORY
 
-SNAKEMAKE = ".snakemake"
 LOGS = "results/logs"
 
 
 def check_snakemakes() -> None:
     """Raise UserError where Snakemake can't write what it remembers: it asks nobody before, and ends in a traceback."""
-    for place in (nearest_directory(SNAKEMAKE), *Path(SNAKEMAKE).glob("*/")):
+    for place in (nearest_directory(str(DIRECTORY)), *DIRECTORY.glob("*/")):
         if not writable(place):
             raise UserError(
                 f"no permission to write to {place}, where Snakemake keeps its memory; make it writable, or run in a "
                 "copy of your own"
             )
-    if full := full_disk.lacking(nearest_directory(SNAKEMAKE)):
+    if full := full_disk.lacking(nearest_directory(str(DIRECTORY))):
         raise UserError(full_disk.line(full))
 
 
-def check(plan: Any, to_make: Collection[str]) -> None:
+def check(plan: Plan, to_make: Collection[str]) -> None:
     """Raise UserError where the run that makes the normal paths `to_make` can't write to their directories."""
     elsewhere = {"results": "run in a copy"}
     manifests = {os.path.normpath(path) for path in plan.manifests()} & set(to_make)
@@ -41,9 +41,9 @@ def check(plan: Any, to_make: Collection[str]) -> None:
         place = nearest_directory(path)
         if not writable(place):
             raise UserError(f"no permission to write to {place}; make it writable, or {remedy}")
-    for path in Path(LOGS).rglob("*.log") if to_make else ():
-        if not os.access(path, os.W_OK):
-            raise UserError(f"no permission to write to {path}; make it writable, delete it, or run in a copy")
+    for log in Path(LOGS).rglob("*.log") if to_make else ():
+        if not os.access(log, os.W_OK):
+            raise UserError(f"no permission to write to {log}; make it writable, delete it, or run in a copy")
     devices = {nearest_directory(path).stat().st_dev for path in (plan.writes, plan.stores)}
     records = {os.path.normpath(path) for path in plan.records()} & set(to_make)
     if len(devices) > 1 and records and not plan.config["scratch_dir"]:

@@ -11,13 +11,26 @@ from jsonschema import Draft202012Validator, ValidationError, validators
 from scripts import backends, codecs
 from scripts.common.errors import UserError, did_you_mean, shown
 from scripts.measure.operations import catalogue
-from scripts.plan import places
+from scripts.plan.config import places
 from scripts.stores import store
 
-DATA_FILES = ("../schemas/config.schema.yaml",)
+DATA_FILES = ("../../schemas/config.schema.yaml",)
 
 ALL = "all"
 """The word for every backend and variant."""
+
+MEASURED = (
+    "operations",
+    "budget_seconds",
+    "minimum_samples",
+    "random_images",
+    "batch_size",
+    "threads",
+    "drop_caches",
+    "quick",
+    "cutoffs",
+)
+"""Keys that say what is measured and how, beside images, backends and variants."""
 
 TRUTH = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 NULL = ("null", "~")
@@ -75,6 +88,23 @@ def defaults() -> Config:
     return {name: key["default"] for name, key in _keys().items()}
 
 
+def not_default(config: Config, names: list[str]) -> Config:
+    """Return what differs from the defaults in what is measured and how.
+
+    `names` are the backends and variants that are run, which stand for those asked for. Of a path to images only its
+    last part is told.
+    """
+    images = config["images"]
+    asked = {
+        "images": f"path/to/{Path(images).name}" if is_path(images) else images,
+        "backends": names,
+        "variants": {name: config["variants"][name] for name in names if name in config["variants"]},
+        **{key: config[key] for key in MEASURED},
+    }
+    usual = defaults()
+    return {key: value for key, value in asked.items() if value != usual[key]}
+
+
 def is_path(images: str) -> bool:
     """Say whether the key `images` is the path of an archive."""
     return images not in ("cifar10", "synthetic")
@@ -127,8 +157,10 @@ def _is_number(_: Any, value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and finite
 
 
-Validator = validators.extend(
-    Draft202012Validator, type_checker=Draft202012Validator.TYPE_CHECKER.redefine("number", _is_number)
+Validator = validators.create(
+    Draft202012Validator.META_SCHEMA,
+    Draft202012Validator.VALIDATORS,
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine("number", _is_number),
 )
 
 
@@ -136,7 +168,7 @@ def _fault(name: str, key: Schema, value: Any, error: ValidationError) -> str:
     """What is wrong with a value of a key, and which value would be right."""
     instead = f"give {key['takes']}, such as {name}={key['examples'][0]}"
     if error.validator == "enum" and error.absolute_path:
-        return f"{shown(error.instance)} is unknown; {did_you_mean(error.instance, error.validator_value)}"
+        return f"{shown(error.instance)} is unknown; {did_you_mean(error.instance, key['items']['enum'])}"
     if value is None or value == "":
         return f"no value is given; {instead}"
     if error.validator == "uniqueItems":
@@ -169,8 +201,9 @@ def _choice(config: Config, name: str) -> store.Choice:
 
 def _described(config: Config, name: str) -> dict[str, Any] | None:
     """What a variant is, as the config says or as its name does: lmdb-png is backend lmdb with codec png."""
-    if name in config["variants"]:
-        return config["variants"][name]
+    variants: dict[str, dict[str, Any]] = config["variants"]
+    if name in variants:
+        return variants[name]
     backend, _, codec = name.rpartition("-")
     known = backend in backends.names() and codecs.OPTION in backends.load(backend).options and codec in codecs.names()
     return {"backend": backend, codecs.OPTION: codec} if known else None

@@ -1,0 +1,155 @@
+"""Stores and records that are there already: made by somebody else, or forgotten by Snakemake. None is taken for
+another one."""
+
+import json
+import os
+import sys
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import Any
+
+from scripts.common import digests
+from scripts.common.atomic import writable
+from scripts.common.cells import Cell, Store
+from scripts.common.errors import UserError
+from scripts.dataset.image_set import PROVENANCE, read_provenance
+from scripts.measure.settings import AGAIN
+from scripts.plan.plan import Plan
+from scripts.plan.snakemake_internals import Job, SnakemakeRun
+from scripts.report.records import outdated
+from scripts.stores import manifest, store
+
+BUILD, TIMING = "build", "time_operation"
+"""The rules that make stores and records."""
+
+
+def check(plan: Plan, used: Collection[str]) -> None:
+    """Raise UserError for a store that isn't the one that the plan's images, code and options make.
+
+    `used` are the normal paths that are looked at: manifests of stores, and the image set's provenance. With a
+    manifest, the image set must be there.
+    """
+    provenance = Path(plan.dataset, PROVENANCE)
+    if os.path.normpath(provenance) in used and provenance.exists():
+        read_provenance(provenance)
+    stores = [each for each in _stores_there(plan) if f"{each.directory(plan.stores)}/{manifest.MANIFEST}" in used]
+    digest = _image_set_digest(plan) if stores else ""
+    for each in stores:
+        key = store.key(digest, each.cutoff, plan.choices[each.backend])
+        store.check_key(each.directory(plan.stores), key)
+
+
+def check_what_may_only_be_read(plan: Plan) -> None:
+    """Raise UserError for stores that the run would have to replace and may only read; Snakemake would show a list."""
+    places = [each.directory(plan.stores) for each in _stores_there(plan)]
+    fixed = {f"{place}/{manifest.MANIFEST}" for place in places if not writable(place.parent)}
+    if fixed and not Path(plan.dataset, PROVENANCE).exists():
+        raise UserError(
+            f"{plan.stores} may only be read, and {plan.dataset} has no image set that its stores can be of; set "
+            "download_dir and store_dir to the directories of their owner, or store_dir to one of your own"
+        )
+    check(plan, fixed)
+
+
+def forgotten(plan: Plan, run: SnakemakeRun) -> list[Job]:
+    """Return the jobs whose manifest or record is there, and won't be made, but Snakemake doesn't remember how it was.
+
+    Another checkout made it, or a job on a cluster that went on after Snakemake was killed. Manifests of other stores
+    are left out. With conda all are: the versions of libraries, which decide, are in the environments.
+    """
+    if plan.with_conda or not os.path.exists(f"{plan.dataset}/{PROVENANCE}"):
+        return []
+    return [
+        job
+        for job in run.jobs()
+        if job.rule.name in (BUILD, TIMING)
+        and not run.will_run(job)
+        and os.path.exists(job.output[0])
+        and not run.remembers(job)
+        and (job.rule.name == TIMING or _is_store_of(Path(job.output[0]), plan))
+    ]
+
+
+def refuse_other_records(plan: Plan, jobs: Iterable[Job]) -> None:
+    """Move records of forgotten jobs that aren't of the plan to the outdated ones, and raise UserError: this run won't
+    make them again."""
+    records = [job.output[0] for job in jobs if job.rule.name == TIMING]
+    others = [path for path in records if not is_record_of(Path(path), plan)]
+    if others:
+        place = outdated.put(others, plan.results)
+        _remove_tables(plan)
+        raise UserError(
+            f"{len(others)} record{'' if len(others) == 1 else 's'} of other images, code or settings that Snakemake "
+            f"had no memory of, the first of them {others[0]}; now in {place}; run again, and the cells are timed again"
+        )
+
+
+def clear_outdated(plan: Plan, run: SnakemakeRun, jobs: Iterable[Job]) -> None:
+    """Clear away the manifests and records that these jobs make again, and what Snakemake remembers of both.
+
+    On a cluster a failed job keeps what it has finished (`keep-incomplete` in profiles/slurm), and jobs go on when
+    Snakemake is killed. The next run takes all that is there for made. So nothing old may be there, and nothing new may
+    be taken for old. Records move to the outdated ones.
+    """
+    manifests = {os.path.normpath(path) for path in plan.manifests()}
+    records = {os.path.normpath(path) for path in plan.records()}
+    made_again: list[str] = []
+    for job in jobs:
+        paths = {os.path.normpath(path) for path in job.output} & (manifests | records)
+        if paths:
+            run.forget(job)
+            made_again += paths
+    old = [path for path in made_again if path in records and os.path.exists(path)]
+    if old:
+        place = outdated.put(old, plan.results)
+        print(f"{len(old)} outdated record{'' if len(old) == 1 else 's'} put into {place}", file=sys.stderr)
+    for path in manifests.intersection(made_again):
+        Path(path).unlink(missing_ok=True)
+    if made_again:
+        _remove_tables(plan)
+
+
+def is_record_of(record: Path, plan: Plan) -> bool:
+    """Say whether a record, at its place, is what timing its cell with the plan's images, code and settings gives, or
+    measuring it again for longer."""
+    cell = Cell.of_record(record)
+    try:
+        content = json.loads(record.read_text(encoding="utf-8"))
+        settings = _settings_of_run(content["settings"])
+        return bool(
+            content["store"]["key"] == store.key(_image_set_digest(plan), cell.cutoff, plan.choices[cell.backend])
+            and content["measuring_digest"] == digests.code_digest([digests.step_file(TIMING)])
+            and settings == settings | json.loads(plan.settings(cell))
+        )
+    except (UserError, OSError, ValueError, KeyError, TypeError, RecursionError):
+        return False
+
+
+def _is_store_of(path: Path, plan: Plan) -> bool:
+    """Whether a manifest, at its place, is of the store that the plan's images, code and options make."""
+    named = Store.in_directory(path.parent)
+    try:
+        store.check_key(path.parent, store.key(_image_set_digest(plan), named.cutoff, plan.choices[named.backend]))
+    except (UserError, KeyError):
+        return False
+    return True
+
+
+def _settings_of_run(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings that a record's run had asked for, before its cell was measured again for longer."""
+    return settings | {"budget_seconds": settings.get(AGAIN, settings["budget_seconds"])}
+
+
+def _image_set_digest(plan: Plan) -> str:
+    return str(read_provenance(Path(plan.dataset, PROVENANCE))["digest"])
+
+
+def _stores_there(plan: Plan) -> list[Store]:
+    """The stores of the plan that are there."""
+    return [each for each in plan.all_stores() if (each.directory(plan.stores) / manifest.MANIFEST).exists()]
+
+
+def _remove_tables(plan: Plan) -> None:
+    """Without the tables, which were made of records, the next run asks for the records that are missing."""
+    for table in [*plan.tables, plan.index]:
+        Path(table).unlink(missing_ok=True)

@@ -1,0 +1,98 @@
+"""What the jobs of `build` and `time_operation` ask for: their turn, memory, time and cores.
+
+On one machine Snakemake counts memory, time and cores only where the user sets a limit. On a cluster each job asks for
+them; how jobs are grouped is said in `profiles/slurm`.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from scripts.dataset.sources.cifar10 import IMAGE_SHAPE
+from scripts.plan import forecast
+from scripts.plan.checks import room
+from scripts.plan.plan import CellNames, Plan, StoreNames
+
+WHOLE_MACHINE = 10_000
+"""Threads that a timing asks for: Snakemake scales the number down to all there are, so that nothing runs beside it."""
+CORES = 2
+"""Cores for a build or a timing on a cluster: one for its work, one for the Snakemake that runs it on the node."""
+ALONE = "--exclusive"
+"""Slurm's option for a node to itself: sbatch(1)."""
+MEGABYTES_BEFORE_THE_FIRST_IMAGE = 1000
+COPIES_IN_MEMORY = 8
+"""Copies of the images in memory: arrays, store and plain file, twice over, as some clusters count the page cache."""
+PATIENCE = 10
+"""The time limit that a job asks of a cluster, as a multiple of the forecast."""
+LEAST_LIMIT_SECONDS = 300.0
+"""The shortest limit of a cell on a cluster: the minutes of all cells in a job are added, and few cells take theirs."""
+SECONDS_FOR_THE_RECORD = 30
+"""A cell on a cluster ends so long before its job, whose end would leave no record."""
+
+
+class Jobs:
+    """What a job asks for, as functions of its wildcards."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        groups = [(cutoff, operation) for cutoff in plan.cutoffs for operation in plan.operations]
+        self._priorities = {group: len(groups) - place for place, group in enumerate(groups)}
+
+    def priority_to_time(self, cell: CellNames) -> int:
+        """Return the priority of a cell.
+
+        Cells of small cutoffs are timed first. Cells of one cutoff and operation, which are compared, are timed one
+        right after the other: the less time lies between them, the less the machine changes.
+        """
+        return self._priorities.get((int(cell.cutoff), cell.operation), 0)
+
+    @property
+    def priority_to_build(self) -> int:
+        """The priority of stores, which are all built before the first cell is timed."""
+        return len(self._priorities) + 1
+
+    @property
+    def priority_to_compile(self) -> int:
+        """The priority of libraries, which stores need."""
+        return self.priority_to_build + 1
+
+    @property
+    def file_system(self) -> int:
+        """How much of the resource `file_system` a build or timing takes; a run on a cluster has 1 of it."""
+        at_once = self._plan.config["timings_at_once"]
+        return int(not self._plan.config["scratch_dir"] if at_once is None else at_once == "one")
+
+    def megabytes(self, store: StoreNames) -> int:
+        """Return the memory (MB) for building a store or timing a cell."""
+        image_bytes = int(store.cutoff) * math.prod(IMAGE_SHAPE)
+        return MEGABYTES_BEFORE_THE_FIRST_IMAGE + math.ceil(COPIES_IN_MEMORY * image_bytes / 1e6)
+
+    def minutes_to_build(self, store: StoreNames) -> int:
+        """Return the time limit (minutes) for building a store."""
+        cutoff = int(store.cutoff)
+        return _minutes(cutoff, forecast.seconds_to_build(cutoff))
+
+    def minutes_to_time(self, cell: StoreNames) -> int:
+        """Return the time limit (minutes) for timing a cell."""
+        cutoff = int(cell.cutoff)
+        return _minutes(cutoff, forecast.seconds_to_time(cutoff, self._plan.budget_seconds))
+
+    def limit_seconds(self, store: StoreNames, resources: Mapping[str, Any]) -> float:
+        """Return how long (s) a build or timing may take before it counts as hung."""
+        limit = limit_seconds(self._plan, store, self._plan.budget_seconds)
+        minutes = resources.get("runtime") if self._plan.on_cluster else None
+        if not isinstance(minutes, int):
+            return limit
+        return min(limit, max(LEAST_LIMIT_SECONDS, minutes * 60 - SECONDS_FOR_THE_RECORD))
+
+
+def limit_seconds(plan: Plan, store: StoreNames, budget_seconds: float) -> float:
+    """Return how long (s) a build or a timing with such a budget (s) may take: the config's limit, or one derived from
+    the forecast."""
+    in_files = room.in_files(plan, store.backend)
+    limit: float | None = plan.config["time_limit_seconds"]
+    return limit or forecast.limit_seconds(int(store.cutoff), budget_seconds, in_files=in_files)
+
+
+def _minutes(cutoff: int, seconds: float) -> int:
+    return 1 + math.ceil((PATIENCE * seconds + forecast.SECONDS_PER_FILE * cutoff) / 60)

@@ -1,0 +1,68 @@
+"""Reading the config into a plan, with every mistake as one line on standard error."""
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from scripts.common import digests
+from scripts.common.errors import UserError
+from scripts.plan import available
+from scripts.plan.checks import existing, permission
+from scripts.plan.config import config_file, configuration
+from scripts.plan.handed import Handed
+from scripts.plan.plan import QUICK_LARGEST_CUTOFF, Plan
+
+
+def check_config_files(paths: Iterable[str | Path]) -> None:
+    """End the process with one line where one of these files is no config."""
+    try:
+        for path in paths:
+            config_file.check(Path(path))
+    except UserError as error:
+        sys.exit(f"error: {error}")
+
+
+def read_plan(
+    config: configuration.Config, *, with_conda: bool, on_cluster: bool, is_job_on_node: bool = False
+) -> Plan:
+    """Return the plan of a config, or end the process with one line that says what is wrong with it and the remedy.
+
+    A job on a node takes what the start of its run has found, and checks nothing again.
+    """
+    try:
+        complete = configuration.complete(config)
+        if is_job_on_node:
+            return Plan(complete, with_conda, on_cluster, Handed.by_start())
+        plan = Plan(complete, with_conda, on_cluster)
+        _check(plan)
+    except PermissionError as error:
+        sys.exit(f"error: no permission to read {error.filename}; ask its owner, or set store_dir to one of your own")
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    return plan
+
+
+def _check(plan: Plan) -> None:
+    configuration.check(plan.config, on_cluster=plan.on_cluster)
+    if not plan.cutoffs:
+        raise UserError(
+            f"config key cutoffs: quick leaves out what is above {QUICK_LARGEST_CUTOFF:,} images, and that leaves "
+            "none; give a smaller one"
+        )
+    if plan.with_conda and set("{}") & set(str(digests.CHECKOUT)):
+        raise UserError(f"conda can't be used in {digests.CHECKOUT}, whose name has a brace in it; rename the folder")
+    permission.check_snakemakes()
+    if not plan.with_conda:
+        _check_what_can_run(plan)
+    existing.check_what_may_only_be_read(plan)
+    # These ask the system, and what goes wrong with that is said here.
+    _ = plan.machine, plan.dataset, plan.writes
+
+
+def _check_what_can_run(plan: Plan) -> None:
+    if plan.config["backends"] != configuration.ALL:
+        for name, choice in plan.asked.items():
+            if reason := available.lacks_package(choice):
+                raise UserError(f"backend {name} can't run in {sys.prefix}: {reason}, or leave it out of the config")
+    if not plan.choices:
+        raise UserError(f"none of the backends asked for can run here: {'; '.join(plan.missing.values())}")
