@@ -51,7 +51,7 @@ def test_the_versions_are_those_in_which_it_was_seen() -> None:
 
 @pytest.mark.parametrize("protocol", REAL, ids=lambda protocol: protocol.__name__)
 def test_every_attribute_is_still_there(protocol: Any) -> None:
-    used = set(protocol.__annotations__)
+    used = {name for base in protocol.__mro__ for name in getattr(base, "__annotations__", ())}
     assert used
     assert used <= attributes(REAL[protocol])
 
