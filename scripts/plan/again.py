@@ -9,7 +9,6 @@ import os
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,26 +32,18 @@ MEASURED = "measured"
 """The status of a record that isn't a gap."""
 
 
-@dataclass(frozen=True)
-class FinishedRun:
-    """What a run has left of its config and its machine."""
-
-    config: dict[str, Any]
-    machine: str
-
-
 def measure(names: list[str], seconds: float, results: Path) -> None:
     """Measure the cells of these names again, for so many seconds each, and make the page of `results` from that.
 
     Raises UserError when `results` holds no finished run of this machine, for an unknown cell, and for cells that
     couldn't be measured. The records of such cells stay as they were.
     """
-    run = _run_of(results)
+    config, machine = _config_and_machine(results)
     # Where Snakemake ran: the results of a quick run are one level further down.
-    os.chdir(results.resolve().parents[1 if run.config["quick"] else 0])
-    plan = read_plan(run.config, with_conda=False, on_cluster=False)
+    os.chdir(results.resolve().parents[1 if config["quick"] else 0])
+    plan = read_plan(config, with_conda=False, on_cluster=False)
     cells = [_cell(name, plan) for name in dict.fromkeys(names)]
-    _check(run, plan, cells)
+    _check(plan, machine, cells)
     failed = []
     for number, cell in enumerate(cells, start=1):
         report(f"{cell.name}: measured again for {duration(seconds)} ({number} of {len(cells)})")
@@ -77,7 +68,8 @@ def remember(plan: Plan) -> None:
     write_json(Path(plan.results, RUN), run)
 
 
-def _run_of(results: Path) -> FinishedRun:
+def _config_and_machine(results: Path) -> tuple[dict[str, Any], str]:
+    """The config of the run whose page is in `results`, and the machine that it ran on."""
     path = results / RUN
     try:
         run = json.loads(path.read_text(encoding="utf-8"))
@@ -87,8 +79,7 @@ def _run_of(results: Path) -> FinishedRun:
                 f"{results} was measured {where}, and cells of such a run can't be measured again alone; delete their "
                 "records and run the workflow again, with a larger budget_seconds for all"
             )
-        _ = run["config"]["quick"]
-        return FinishedRun(run["config"], str(run["machine"]))
+        return run["config"] | {"quick": bool(run["config"]["quick"])}, str(run["machine"])
     except FileNotFoundError:
         raise UserError(
             f"{path} is missing, so {results} holds no finished run; run the workflow first, or give --results"
@@ -106,12 +97,10 @@ def _cell(name: str, plan: Plan) -> Cell:
     raise UserError(f"the cell {shown(name)} isn't in {plan.results}{form}; {did_you_mean(name, known)}")
 
 
-def _check(run: FinishedRun, plan: Plan, cells: list[Cell]) -> None:
+def _check(plan: Plan, machine: str, cells: list[Cell]) -> None:
     """Raise UserError where what would be measured couldn't be compared with the rest, or the directory is in use."""
-    if plan.machine != run.machine:
-        raise UserError(
-            f"{plan.results} was measured on {run.machine}, and this machine is {plan.machine}; measure there"
-        )
+    if plan.machine != machine:
+        raise UserError(f"{plan.results} was measured on {machine}, and this machine is {plan.machine}; measure there")
     for cell in cells:
         record = plan.record(cell)
         if not record.exists():

@@ -5,13 +5,11 @@ import inspect
 import re
 import textwrap
 from importlib.metadata import version
-from typing import Any
 
 import pytest
 from snakemake.api import Workflow  # first: the modules of Snakemake import each other
 from snakemake.jobs import GroupJob, Job
 from snakemake.persistence import PersistenceBase
-from snakemake.rules import Rule
 from snakemake.settings.types import DeploymentSettings
 from snakemake.workflow import DAG, JobScheduler
 from snakemake_executor_plugin_slurm import ExecutorSettings
@@ -19,29 +17,37 @@ from snakemake_executor_plugin_slurm import ExecutorSettings
 from scripts.plan import snakemake_internals as internals
 from tests.support.checkout import CHECKOUT
 
-REAL = {
-    internals.Rule: Rule,
-    internals.Job: Job,
-    internals.Resources: GroupJob,
-    internals.Graph: DAG,
-    internals.Persistence: PersistenceBase,
-    internals.Scheduler: JobScheduler,
-    internals.Deployment: DeploymentSettings,
-    internals.Workflow: Workflow,
-    internals.SlurmSettings: ExecutorSettings,
+OBJECTS = {
+    "_workflow": Workflow,
+    "dag": DAG,
+    "persistence": PersistenceBase,
+    "scheduler": JobScheduler,
+    "deployment_settings": DeploymentSettings,
+    "executor_settings": ExecutorSettings,
 }
-"""Each protocol, with the class that it describes a part of."""
+"""Objects of Snakemake and of its plugin for Slurm, as the code names them."""
 
 
-def attributes(real: type) -> set[str]:
+def used() -> set[tuple[str, str]]:
+    """Return each attribute that is used of one of the objects: the name of the object and of the attribute."""
+    found = set()
+    for node in ast.walk(ast.parse(inspect.getsource(internals.SnakemakeRun))):
+        if isinstance(node, ast.Attribute):
+            found.add((ast.unparse(node.value).split(".")[-1], node.attr))
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "getattr":
+            found.add((ast.unparse(node.args[0]).split(".")[-1], ast.literal_eval(node.args[1])))
+    return {(name, attribute) for name, attribute in found if name in OBJECTS}
+
+
+def attributes(of: type) -> set[str]:
     """Return the names of a class's members, and of what its methods assign to `self`."""
     assigned = {
         node.attr
-        for base in real.__mro__[:-1]
+        for base in of.__mro__[:-1]
         for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(base))))
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and ast.unparse(node.value) == "self"
     }
-    return {*dir(real), *getattr(real, "__dataclass_fields__", {}), *assigned}
+    return {*dir(of), *getattr(of, "__dataclass_fields__", ()), *assigned}
 
 
 def test_the_versions_are_those_in_which_it_was_seen() -> None:
@@ -49,25 +55,23 @@ def test_the_versions_are_those_in_which_it_was_seen() -> None:
     assert version("snakemake-executor-plugin-slurm") == internals.SLURM_PLUGIN_VERSION
 
 
-@pytest.mark.parametrize("protocol", REAL, ids=lambda protocol: protocol.__name__)
-def test_every_attribute_is_still_there(protocol: Any) -> None:
-    used = {name for base in protocol.__mro__ for name in getattr(base, "__annotations__", ())}
-    assert used
-    assert used <= attributes(REAL[protocol])
+@pytest.mark.parametrize("name", OBJECTS)
+def test_every_attribute_is_still_there(name: str) -> None:
+    of_object = {attribute for owner, attribute in used() if owner == name}
+    assert of_object
+    assert of_object <= attributes(OBJECTS[name])
 
 
-def test_every_protocol_is_compared() -> None:
-    protocols = {
-        each for each in vars(internals).values() if isinstance(each, type) and getattr(each, "_is_protocol", False)
-    }
-    assert protocols - {internals.Protocol} == set(REAL)
+def test_jobs_and_groups_have_what_is_used_of_them() -> None:
+    assert {*internals.Job.__annotations__, *internals.Asking.__annotations__} <= attributes(Job)
+    assert set(internals.Asking.__annotations__) <= attributes(GroupJob)
 
 
-def test_no_other_module_imports_snakemake() -> None:
+def test_no_other_module_uses_snakemake_itself() -> None:
     """So that there is one place to look at when Snakemake changes."""
-    importing = [
-        file.name
-        for file in (CHECKOUT / "scripts").rglob("*.py")
-        if re.search(r"(?m)^\s*(from|import) snakemake", file.read_text())
+    others = [file for file in (CHECKOUT / "scripts").rglob("*.py") if file.name != "snakemake_internals.py"]
+    assert not [
+        file for file in others if re.search(r"(?m)^\s*(from|import) snakemake\b|workflow\.dag", file.read_text())
     ]
-    assert importing == ["snakemake_internals.py"]
+    of_snakefile = set(re.findall(r"\bworkflow\.(\w+)", (CHECKOUT / "Snakefile").read_text()))
+    assert of_snakefile == {"basedir"}
