@@ -17,7 +17,7 @@ from scripts import backends, codecs
 from scripts.common import digests
 from scripts.common.errors import UserError
 from scripts.common.requirements import distribution
-from scripts.plan.plan import CONDA_PYTHON
+from scripts.plan.available import CONDA_PYTHON
 
 PROJECT = "pyproject.toml"
 EXTRA = "all"

@@ -3,7 +3,9 @@
 import pytest
 
 from scripts.common.errors import UserError
-from scripts.plan import configuration, plan
+from scripts.plan.config import configuration
+from scripts.plan.plan import Plan
+from scripts.plan.read import read_plan
 from tests.support.backend_variants import NATIVE
 
 
@@ -12,7 +14,7 @@ from tests.support.backend_variants import NATIVE
     [("lmdb-png", {"codec": "png"}), ("files-zstd", {"codec": "zstd"}), ("lmdb-raw", {"codec": "raw"})],
 )
 def test_a_codec_in_the_name_of_a_backend_needs_no_variant(name: str, options: dict[str, str]) -> None:
-    choice = plan.Plan(configuration.complete({"backends": [name]}), with_conda=False, on_cluster=False).choices[name]
+    choice = Plan(configuration.complete({"backends": [name]}), with_conda=False, on_cluster=False).choices[name]
     assert choice.module == name.partition("-")[0]
     assert options.items() <= choice.options.items()
 
@@ -29,16 +31,16 @@ def test_a_codec_in_the_name_of_a_backend_needs_no_variant(name: str, options: d
 )
 def test_a_mistake_is_one_line(config: dict[str, object], help_in_it: str) -> None:
     with pytest.raises((SystemExit, UserError)) as stop:
-        plan.read(config, with_conda=False, on_cluster=False)
+        read_plan(config, with_conda=False, on_cluster=False)
     assert help_in_it in str(stop.value)
     assert "\n" not in str(stop.value)
 
 
 def test_with_conda_a_library_is_built_before_the_stores_whose_steps_lack_the_tools() -> None:
     config = configuration.complete({"backends": ["hdf5", *NATIVE]})
-    with_conda, without = (plan.Plan(config, with_conda=conda, on_cluster=False) for conda in (True, False))
-    assert {name: bool(with_conda.libraries_first(name)) for name in with_conda.choices} == {
+    with_conda, without = (Plan(config, with_conda=conda, on_cluster=False) for conda in (True, False))
+    assert {store.backend: bool(with_conda.libraries_to_build(store)) for store in with_conda.all_stores()} == {
         "hdf5": False,
         **dict.fromkeys(NATIVE, True),
     }
-    assert not any(without.libraries_first(name) for name in without.choices)
+    assert not any(without.libraries_to_build(store) for store in without.all_stores())
