@@ -41,7 +41,7 @@ def buildable() -> None:
 def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the sources, free to be edited."""
     directory = tmp_path / "copy" / store.NATIVE.directory
-    shutil.copytree(CHECKOUT / "scripts" / store.NATIVE.directory, directory)
+    shutil.copytree(library.directory(store.NATIVE), directory)
     monkeypatch.setattr(library, "directory", lambda _: directory)
     return directory
 

@@ -18,7 +18,7 @@ from tests.support.backend_variants import Variant, assert_same, installed, make
 from tests.support.checkout import CHECKOUT
 
 LONGEST_WAIT_SECONDS = 30
-STREAM_BYTES = 80_000_000
+STREAM_BYTES = 100_000_000
 FORKS = 2
 
 pytestmark = pytest.mark.slow
@@ -162,7 +162,7 @@ import numpy as np
 from scripts import backends
 from scripts.backends import base
 
-IMAGES, SIDE = 150, 512
+IMAGES, SIDE = 180, 512
 most = 0
 
 def own_bytes():
@@ -231,7 +231,7 @@ on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells 
 @on_linux
 @pytest.mark.parametrize("name", BACKENDS)
 def test_writing_streams(name: str, tmp_path: Path) -> None:
-    """Write 118 MB of images with 80 MB of memory; pages of mapped files don't count, as RssAnon of proc(5) has it."""
+    """Write 142 MB of images with 100 MB of memory; pages of mapped files don't count, as RssAnon of proc(5) has it."""
     taken = run_alone(STREAM, name, tmp_path)
     assert len(taken) == sum(variant.name == name for variant in VARIANTS)
     assert max(map(int, taken)) < STREAM_BYTES, taken

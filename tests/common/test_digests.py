@@ -1,12 +1,16 @@
 """Digests of code cover what runs, and nothing more."""
 
+import itertools
 import json
+import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from scripts import backends
@@ -66,51 +70,52 @@ with backend.open(Path({str(tmp_path / "store")!r}), {choice.options!r}) as read
 
 
 @pytest.fixture
-def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the scripts that digests are taken of, free to be edited."""
+def copy(tmp_path: Path) -> Path:
+    """A copy of the scripts, free to be edited."""
     shutil.copytree(CHECKOUT / "scripts", tmp_path / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(digests, "CHECKOUT", tmp_path)
     return tmp_path / "scripts"
 
 
-def digest_of(*files: Path) -> str:
-    digests._file_digest.cache_clear()
-    digests._imports.cache_clear()
-    return digests.code_digest(files)
+def digests_in(copy: Path, *names: str, variables: dict[str, str] | None = None) -> dict[str, str]:
+    """The digest of each of these files, by its name, as a fresh interpreter finds it in the copy."""
+    program = (
+        "import json, sys; from pathlib import Path; from scripts.common import digests; "
+        "print(json.dumps({name: digests.code_digest([Path('scripts', name).resolve()]) for name in sys.argv[1:]}))"
+    )
+    command = [sys.executable, "-c", program, *names]
+    environment = os.environ | (variables or {})
+    done = subprocess.run(command, cwd=copy.parent, env=environment, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
 
 
-def test_an_edit_of_what_is_imported_changes_the_digest(copy: Path) -> None:
-    before = digest_of(copy / "steps/build.py")
-    (copy / "system/disk/disk_usage.py").write_text((copy / "system/disk/disk_usage.py").read_text() + "\nX = 1\n")
-    assert digest_of(copy / "steps/build.py") != before
+def edit(file: Path) -> None:
+    file.write_text(file.read_text() + "\nEDITED = True\n")
 
 
-def test_an_edit_of_an_operation_changes_the_digest_of_timings_alone(copy: Path) -> None:
-    before = {step: digest_of(copy / f"steps/{step}.py") for step in STEPS}
-    (copy / "measure/operations/write.py").write_text((copy / "measure/operations/write.py").read_text() + "\nX = 1\n")
-    changed = {step for step in STEPS if digest_of(copy / f"steps/{step}.py") != before[step]}
-    assert changed == {"time_operation"}
+def test_an_edit_changes_the_digests_of_what_imports_it_and_of_nothing_else(copy: Path) -> None:
+    steps = [f"steps/{step}.py" for step in STEPS]
+    stores = [f"backends/{name}.py" for name in backends.names()]
+    edited, *others = stores
+    found = [digests_in(copy, *steps, *stores)]
+    for path in ("steps/build.py", "system/disk/disk_usage.py", "measure/operations/write.py", edited):
+        (copy / path).touch() if path == "steps/build.py" else edit(copy / path)
+        found.append(digests_in(copy, *steps, *stores))
+    changed = [{name for name in one if one[name] != other[name]} for one, other in itertools.pairwise(found)]
+    touched, of_a_system_module, of_an_operation, of_a_backend = changed
+    assert touched == set()
+    assert "steps/build.py" in of_a_system_module
+    assert of_an_operation == {"steps/time_operation.py"}
+    assert of_a_backend == {edited}
+    assert others
 
 
-def test_an_edit_of_one_backend_leaves_every_other_digest_alone(copy: Path) -> None:
-    files = {name: copy / "backends" / f"{name}.py" for name in backends.names()}
-    before = {name: digest_of(file) for name, file in files.items()}
-    edited, *others = files
-    files[edited].write_text(files[edited].read_text() + "\nX = 1\n")
-    assert digest_of(files[edited]) != before[edited]
-    assert {name: digest_of(files[name]) for name in others} == {name: before[name] for name in others}
-
-
-def test_a_touch_changes_nothing(copy: Path) -> None:
-    before = digest_of(copy / "steps/build.py")
-    (copy / "steps/build.py").touch()
-    assert digest_of(copy / "steps/build.py") == before
-
-
-def test_another_version_of_a_library_changes_the_digest(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = digest_of(copy / "steps/build.py")
-    monkeypatch.setattr(digests, "_distribution", lambda module: (module, "0.0.1"))
-    assert digest_of(copy / "steps/build.py") != before
+def test_another_version_of_a_library_changes_the_digest(copy: Path, tmp_path: Path) -> None:
+    """The version that is installed is read from its metadata, so a changed copy of the metadata is another version."""
+    metadata = next(Path(np.__file__).parent.parent.glob("numpy-*.dist-info"))
+    other = shutil.copytree(metadata, tmp_path / "site" / metadata.name) / "METADATA"
+    other.write_text(re.sub(r"(?m)^Version: .*", "Version: 99.0", other.read_text(), count=1))
+    before = digests_in(copy, "steps/build.py")
+    assert digests_in(copy, "steps/build.py", variables={"PYTHONPATH": str(tmp_path / "site")}) != before
 
 
 def test_a_library_under_another_name_than_its_distribution_is_found() -> None:
@@ -128,26 +133,27 @@ def test_every_figure_has_a_digest_of_its_own() -> None:
     assert len(set(found)) == len(found) > 0
 
 
-@pytest.mark.parametrize(
-    ("path", "before", "after"),
-    [
-        ("common/errors.py", '"""', '"""Words. '),
-        ("measure/stopping.py", "import ", "# A remark.\nimport "),
-        ("backends/base.py", "import ", "\n\nimport "),
-        ("measure/operations/read.py", "Read, cold.", "Read, from disk."),
-    ],
-)
-def test_words_are_in_no_digest(copy: Path, path: str, before: str, after: str) -> None:
-    steps = [copy / "steps/build.py", copy / "steps/time_operation.py", copy / "backends/lmdb.py"]
-    digest = digest_of(*steps)
-    text = (copy / path).read_text()
-    (copy / path).write_text(text.replace(before, after, 1))
-    assert (copy / path).read_text() != text
-    assert digest_of(*steps) == digest
+WORDS = [
+    ("common/errors.py", '"""', '"""Words. '),
+    ("measure/stopping.py", "import ", "# A remark.\nimport "),
+    ("backends/base.py", "import ", "\n\nimport "),
+    ("measure/operations/read.py", "Read, cold.", "Read, from disk."),
+]
+"""A file, what is in it, and what takes its place."""
 
 
-def test_words_that_a_step_reads_are_in_its_digest(copy: Path) -> None:
-    file = copy / "figures.py"
+def test_words_are_in_no_digest(copy: Path) -> None:
+    names = ["steps/build.py", "steps/time_operation.py", "backends/lmdb.py"]
+    before = digests_in(copy, *names)
+    for path, old, new in WORDS:
+        text = (copy / path).read_text()
+        assert old in text
+        (copy / path).write_text(text.replace(old, new, 1))
+    assert digests_in(copy, *names) == before
+
+
+def test_words_that_a_step_reads_are_in_its_digest(disk: Path) -> None:
+    file = disk / "figures.py"
     file.write_text('"""What?"""\n\nX = 1\n')
     before = digests.docstrings([file])
     file.write_text('"""Why?"""\n\nX = 1\n')

@@ -17,7 +17,7 @@ VERSION_1 = Path("/sys/fs/cgroup")
 LIMITED = "image-storage-benchmark-test-{}"
 REPORT = """
 import dataclasses, json, time
-from scripts.measure import cgroup, machine
+from scripts.system import cgroup, machine
 end = time.monotonic() + 0.5
 while time.monotonic() < end:
     pass

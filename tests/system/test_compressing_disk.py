@@ -157,7 +157,7 @@ def test_compression_of_single_files_is_seen(tmp_path: Path, attribute: str, req
 
 def test_who_may_not_ask_gets_no_number(place: Path) -> None:
     (place / "flat").write_bytes(bytes(range(256)) * (SIZE // 256))
-    code = "import sys; from pathlib import Path; from scripts.measure import disk_usage; "
+    code = "import sys; from pathlib import Path; from scripts.system.disk import disk_usage; "
     code += "print(disk_usage.settled(Path(sys.argv[1])))"
     command = [*WITHOUT_ADMINISTRATION, sys.executable, "-c", code, place]
     said = subprocess.run(command, capture_output=True, text=True, check=True, cwd=CHECKOUT).stdout
