@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from scripts.measure.operations import catalogue
-from scripts.report.estimates import EXACT, INTERVAL, RANGE, TIED, UNDECIDED, Ratio
+from scripts.report.estimates import EXACT, INTERVAL, RANGE, TIED, UNDECIDED, WITHIN, Ratio
 
 STARTS = {"fork": "forked", "spawn": "spawned"}
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
@@ -116,6 +116,11 @@ def compared(one: str, other: str, ratio: Ratio) -> str:
 def undecided(count: float, low: float, high: float) -> str:
     """A factor of which this run can't tell whether it is one: `1.14 times? (0.97 to 1.31)`."""
     return f"{times(count)}? ({times_between(low, high)})"
+
+
+def threshold(kind: str) -> str:
+    """The practical threshold of ratios of a kind: `5 %`."""
+    return f"{WITHIN[kind] - 1:.0%}".replace("%", " %")
 
 
 def part(ratio: Ratio) -> str:

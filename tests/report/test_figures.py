@@ -1,6 +1,5 @@
 """Every figure draws from every kind of run, shows its gaps and its source, and is the same when drawn again."""
 
-import importlib
 import json
 import re
 from itertools import pairwise
@@ -11,8 +10,11 @@ from matplotlib.collections import PathCollection
 from matplotlib.colors import to_hex
 from PIL import Image
 
-from scripts.report.draw import appearance, captions, curves, style
+from scripts.report import wording
+from scripts.report.draw import appearance, captions, heat, multiples, style
+from scripts.report.draw.multiples import Layout
 from scripts.report.tables import Tables
+from tests.support.figures import fields, figure_of, notes_of, rows_of, titles_of
 from tests.support.report_run import MORE_OPERATIONS, OPERATIONS, SYNTHETIC, Run
 
 NAMES = captions.names()
@@ -37,25 +39,28 @@ def run(tmp_path_factory):
     return Run(directory, cutoffs=(1, 10, 10_000), operations=ALL_OPERATIONS).write().summarise().draw()
 
 
-def drawn(run: Run, name: str) -> dict[str, Axes]:
-    """The panels of a figure, by title."""
-    with style.applied():
-        figure = importlib.import_module(f"scripts.report.figures.{name}").draw(Tables.load(run.directory))
-    return {axes.get_title(loc="left"): axes for axes in figure.axes}
+def panels(run: Run, name: str) -> list[dict[str, Axes]]:
+    """The panels of each grid of a figure, by the name of their store."""
+    grids: list[dict[str, Axes]] = []
+    for axes in figure_of(run, name).axes:
+        store = axes.get_title(loc="left")
+        if not grids or store in grids[-1]:
+            grids.append({})
+        grids[-1][store] = axes
+    return grids
 
 
-def marks(axes: Axes, backend: str) -> list[tuple[float, float]]:
-    """Where the marks of a backend are."""
-    colour = style.looks(("png", "lmdb", "hdf5"))[backend].color
+def marks(axes: Axes, place: int) -> list[tuple[float, float]]:
+    """Where the marks of a panel's line are; lines are counted from 0, as in the legend."""
     drawn = [one for one in axes.collections if isinstance(one, PathCollection)]
-    (found,) = [one for one in drawn if to_hex(one.get_facecolor()[0]) == colour]
+    (found,) = [one for one in drawn if to_hex(one.get_facecolor()[0]) == appearance.COLOURS[place]]
     return [tuple(point) for point in found.get_offsets().tolist()]
 
 
-def line(axes: Axes, colour: str) -> list[tuple[float, float]]:
-    """The points of the one line of that colour."""
-    (found,) = [one for one in axes.lines if one.get_color() == colour]
-    return list(zip(*(list(map(float, values)) for values in found.get_data()), strict=True))
+def lines(axes: Axes, colour: str) -> list[list[tuple[float, float]]]:
+    """The points of each line of that colour."""
+    found = [one.get_data() for one in axes.lines if one.get_color() == colour]
+    return [list(zip(map(float, x), map(float, y), strict=True)) for x, y in found]
 
 
 def links(run: Run, name: str) -> list[str]:
@@ -86,7 +91,7 @@ def test_every_figure_draws(tmp_path, kind):
 
 def test_titles_are_questions_and_captions_are_sentences():
     assert len(NAMES) == 14
-    assert len({captions._position(name) for name in NAMES}) == 14
+    assert len({captions.position(name) for name in NAMES}) == 14
     assert NAMES[0] == "ranking"
     for name in NAMES:
         assert captions.title(name).endswith("?")
@@ -122,33 +127,23 @@ def test_the_same_tables_give_the_same_bytes(run):
     assert [file.read_bytes() for file in files] == first
 
 
-def test_looks_stay_unique_with_many_backends():
-    looks = style.looks(MANY)
-    assert len(set(looks.values())) == len(MANY)
+def test_looks_of_all_operations_are_unique():
+    looks = style.looks(ALL_OPERATIONS)
+    assert len(set(looks.values())) == len(ALL_OPERATIONS)
 
 
-def test_the_figure_of_operations_has_no_colour_of_a_store(run):
-    svg = (run.directory / "figures" / "write_and_read.svg").read_text()
-    assert not [colour for colour in (appearance.colour(place) for place in range(3)) if colour in svg]
-
-
-def test_colours_are_told_apart_in_greyscale_and_their_text_is_readable():
+def test_colours_are_told_apart_in_greyscale():
     def grey(colour):
         red, green, blue = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
         return 0.299 * red + 0.587 * green + 0.114 * blue
 
     shades = sorted(grey(colour) for colour in appearance.COLOURS[:6])
     assert min(above - below for below, above in pairwise(shades)) > 20
-    assert appearance.ink("#16387c") == "#16387c"
-    assert grey(appearance.ink("#93c9ee")) < 125
 
 
-def test_crowded_labels_are_pushed_apart():
-    places = curves.spread([0.0, 0.01, 0.02, 0.5, 0.9, 0.91], 0.05)
-    assert all(above - below >= 0.05 - 1e-9 for below, above in pairwise(places))
-    assert places[0] == 0
-    assert places[3] == 0.5
-    assert sum(places[4:]) == pytest.approx(1.81)
+@pytest.mark.parametrize(("stores", "columns"), {1: 2, 3: 3, 4: 4, 6: 3, 7: 4, 8: 4, 18: 5, 40: 5}.items())
+def test_panels_fill_their_rows_evenly(stores, columns):
+    assert Layout.of(stores).columns == columns
 
 
 def test_every_mark_leads_to_its_cell(run):
@@ -166,7 +161,7 @@ def test_every_mark_leads_to_its_cell(run):
         "cold_and_warm": cells(
             run, [name for name in ALL_OPERATIONS if name.endswith("cold") and "workers" not in name]
         ),
-        "memory": cells(run, [name for name in ALL_OPERATIONS if "workers" not in name], (10_000,)),
+        "memory": 2 * cells(run, [name for name in ALL_OPERATIONS if "workers" not in name], (10_000,)),
         "single_image": cells(run, [*like("write"), *READS, *like("first-image")], (1,)),
         "disk_usage": 2 * [f"store-{b}-{n}" for b in run.backends for n in run.cutoffs],
     }
@@ -189,22 +184,23 @@ def test_disturbed_cells_have_hollow_marks_and_a_note(tmp_path):
     other.summarise()
 
     def hollow(name: str) -> dict[str, list[float]]:
-        """The numbers of images at the hollow marks of each panel that has some."""
+        """The numbers of images at the hollow marks of each store that has some."""
         found = {
-            title: [
+            store: [
                 place[0]
                 for one in axes.collections
                 if isinstance(one, PathCollection)
                 for place, face in zip(one.get_offsets().tolist(), one.get_facecolor(), strict=True)
                 if to_hex(face) == "#ffffff"
             ]
-            for title, axes in drawn(other, name).items()
+            for grid in panels(other, name)
+            for store, axes in grid.items()
         }
-        return {title: places for title, places in found.items() if places}
+        return {store: places for store, places in found.items() if places}
 
-    assert hollow("read_time_log") == {"Read, cold": [10]}
-    assert hollow("write_time_log") == {"Write": [1]}
-    assert hollow("cold_and_warm") == {"Read": [10]}
+    assert hollow("read_time_log") == {"lmdb": [10]}
+    assert hollow("write_time_log") == {"lmdb": [1]}
+    assert hollow("cold_and_warm") == {"lmdb": [10]}
     assert hollow("write_and_read") == {"lmdb": [1, 10]}
     other.draw()
     for name, note in (
@@ -217,58 +213,63 @@ def test_disturbed_cells_have_hollow_marks_and_a_note(tmp_path):
 
 
 def test_random_images_cost_time_by_the_images_read_not_by_those_stored(run):
-    panels = drawn(run, "random_time")
-    assert list(panels) == ["Random, warm", "Random, cold", "Batch, warm", "Batch, cold"]
     tables = Tables.load(run.directory)
-    for title, operation in zip(panels, ("random-warm", "random-cold", "batch-warm", "batch-cold"), strict=True):
-        for name in run.backends:
-            rows = [tables.cell(name, cutoff, operation) for cutoff in run.cutoffs]
-            assert marks(panels[title], name) == [
-                pytest.approx((row.cutoff_images, row.median_seconds / min(2000, row.cutoff_images))) for row in rows
-            ]
-        plain = line(panels[title], style.BASELINE)
-        rows = [tables.cell(name, 10_000, operation) for name in run.backends]
-        typical = sorted(row.baseline_median_seconds / 2000 for row in rows)[1]
-        assert plain[-1] == pytest.approx((10_000, typical))
+    for kind, grid in zip(("random", "batch"), panels(run, "random_time"), strict=True):
+        assert list(grid) == tables.by_time(f"{kind}-warm", 10_000)
+        for place, state in enumerate(("warm", "cold")):
+            for name in run.backends:
+                rows = [tables.cell(name, cutoff, f"{kind}-{state}") for cutoff in run.cutoffs]
+                assert marks(grid[name], place) == [
+                    pytest.approx((row.cutoff_images, row.median_seconds / min(2000, row.cutoff_images)))
+                    for row in rows
+                ]
+            rows = [tables.cell(name, 10_000, f"{kind}-{state}") for name in run.backends]
+            typical = sorted(row.baseline_median_seconds / 2000 for row in rows)[1]
+            for axes in grid.values():
+                assert lines(axes, style.BASELINE)[place][-1] == pytest.approx((10_000, typical))
 
 
 def test_latencies_are_the_quantiles_of_the_largest_store(run):
     tables = Tables.load(run.directory)
-    panels = drawn(run, "latency")
-    assert list(panels) == ["Random, warm", "Random, cold"]
+    (grid,) = panels(run, "latency")
+    assert list(grid) == tables.by_time("random-warm", 10_000)
     rows = {row.probability: row.seconds for row in tables.quantiles("lmdb", 10_000, "random-cold")}
-    found = marks(panels["Random, cold"], "lmdb")
+    found = marks(grid["lmdb"], 1)
     assert found == [pytest.approx((rows[part], height)) for part, height in ((0.5, 0.30103), (0.9, 1), (0.99, 2))]
-    assert [label.get_text() for label in panels["Random, cold"].get_yticklabels()] == ["half", "90 %", "99 %", "all"]
-    slowest = max(x for x, _ in line(panels["Random, cold"], style.looks(run.backends)["lmdb"].color))
+    assert rows_of(grid["lmdb"]) == ["half", "90 %", "99 %", "all"]
+    (curve,) = lines(grid["lmdb"], appearance.COLOURS[1])
+    slowest = max(x for x, _ in curve)
     assert slowest == pytest.approx(rows[1])
-    assert max(x for x, _ in line(panels["Random, cold"], style.BASELINE)) < slowest
+    assert max(x for x, _ in lines(grid["lmdb"], style.BASELINE)[1]) < slowest
 
 
 def test_cold_over_warm(run):
     tables = Tables.load(run.directory)
-    panels = drawn(run, "cold_and_warm")
-    assert list(panels) == ["Read", "Random", "Batch", "Workers", "First image"]
+    (grid,) = panels(run, "cold_and_warm")
+    legend = [text.get_text() for text in figure_of(run, "cold_and_warm").legends[0].get_texts()]
+    assert legend == ["Read", "Random", "Batch", "Workers", "First image", "plain file"]
     cold, warm = (tables.cell("png", 10, f"random-{state}").median_seconds for state in ("cold", "warm"))
-    assert marks(panels["Random"], "png")[1] == pytest.approx((10, cold / warm))
+    assert marks(grid["png"], legend.index("Random"))[1] == pytest.approx((10, cold / warm))
     cold, warm = (
         sorted(tables.cell(name, 10, f"read-{state}").baseline_median_seconds for name in run.backends)[1]
         for state in ("cold", "warm")
     )
-    assert line(panels["Read"], style.BASELINE)[1] == pytest.approx((10, cold / warm))
+    assert lines(grid["png"], style.BASELINE)[legend.index("Read")][1] == pytest.approx((10, cold / warm))
 
 
-def test_workers_have_a_panel_for_each_way_of_starting_and_an_ideal(run):
-    panels = drawn(run, "workers")
-    assert list(panels) == [f"Workers, {state}, {way}" for state in ("warm", "cold") for way in ("forked", "spawned")]
-    one, two = marks(panels["Workers, warm, spawned"], "hdf5")
+def test_workers_have_a_grid_for_each_cache_state_and_an_ideal_in_each_panel(run):
+    grids = panels(run, "workers")
+    assert [sorted(grid) for grid in grids] == 2 * [sorted(run.backends)]
+    assert "Workers, warm Workers, cold" in notes_of(figure_of(run, "workers"))
+    forked, spawned = 0, 1
+    one, two = marks(grids[0]["hdf5"], spawned)
     assert (one[0], two[0]) == (1, 2)
     assert two[1] == pytest.approx(one[1] * 2**0.9, rel=0.1)
-    best = max(marks(panels["Workers, warm, forked"], name)[0][1] for name in ("png", "lmdb"))
-    assert line(panels["Workers, warm, forked"], style.TEXT) == [(1, pytest.approx(best)), (2, pytest.approx(2 * best))]
-    assert len(line(panels["Workers, cold, spawned"], style.BASELINE)) == 2
+    best = max(marks(grids[0]["lmdb"], way)[0][1] for way in (forked, spawned))
+    assert lines(grids[0]["lmdb"], style.TEXT) == [[(1, pytest.approx(best)), (2, pytest.approx(2 * best))]]
+    assert [len(line) for line in lines(grids[1]["png"], style.BASELINE)] == [2, 2]
     with pytest.raises(ValueError, match="unpack"):
-        marks(panels["Workers, warm, forked"], "hdf5")
+        marks(grids[0]["hdf5"], forked)
 
 
 def test_a_run_without_workers_says_how_to_measure_them(tmp_path):
@@ -282,30 +283,52 @@ def test_memory_is_that_of_the_largest_store(run, tmp_path):
         record = json.loads(other.record_path("lmdb", 10, operation).read_text())
         peaks = {"peak_memory_bytes": peak, "peak_mapped_bytes": 12_000_000}
         other.change(("lmdb", 10, operation), samples=[{**one, **peaks} for one in record["samples"]])
-    other.summarise().draw("memory")
-    svg = texts((tmp_path / "figures" / "memory.svg").read_text())
-    assert "7.00 MB" in svg
-    assert "mapped 12.0 MB" in svg
-    assert svg.count("no value") == 1
-    assert len(drawn(run, "memory")) == len(ALL_OPERATIONS)
+    anonymous, mapped = map(fields, figure_of(other.summarise(), "memory").axes)
+    assert anonymous["lmdb", "Write"][0] == "7.00"
+    assert mapped["lmdb", "Write"][0] == "12.0"
+    assert anonymous["lmdb", "Read, warm"][0] == heat.NO_VALUE
+    columns = {operation for _, operation in fields(figure_of(run, "memory").axes[0])}
+    assert columns == {wording.operation(operation) for operation in ALL_OPERATIONS}
 
 
 def test_a_single_image_has_no_panels_of_random_images(run):
-    titles = list(drawn(run, "single_image"))
-    assert titles == [
-        *("Write", "Write, durable", "Read, warm", "Read, cold", "First image, warm", "First image, cold")
+    assert titles_of(figure_of(run, "single_image")) == [
+        "Write",
+        "Write, durable",
+        "Read, warm",
+        "Read, cold",
+        "First image, warm",
+        "First image, cold",
     ]
 
 
 def test_writing_and_reading_show_the_plain_file_of_each_operation(run):
     tables = Tables.load(run.directory)
-    panels = drawn(run, "write_and_read")
-    assert list(panels) == list(run.backends)
-    grey = [one for one in panels["png"].lines if one.get_color() == style.BASELINE]
+    (grid,) = panels(run, "write_and_read")
+    assert list(grid) == tables.by_time("write", 10_000)
+    grey = lines(grid["png"], style.BASELINE)
     assert len(grey) == 4
     cells_of = [tables.cell(name, 10_000, "write") for name in run.backends]
     plain = sorted(row.baseline_median_seconds for row in cells_of)[1] / 10_000
-    assert grey[0].get_ydata()[-1] == pytest.approx(plain)
+    assert grey[0][-1][1] == pytest.approx(plain)
+
+
+def test_bars_show_gaps_below_the_stores_that_were_measured(tmp_path):
+    gaps = {("lmdb", 10, "write"): "no room"}
+    run = Run(tmp_path, cutoffs=(1, 10), operations=("write",), gaps=gaps).write().summarise()
+    figure = figure_of(run, "write_time_linear")
+    (axes,) = figure.axes
+    assert rows_of(axes) == [*Tables.load(tmp_path).by_time("write", 10), "lmdb", "plain file"]
+    assert "no value  (1.50 ms)" in [text.get_text() for text in axes.texts]
+    assert "No value: lmdb, write, at 10: no room." in notes_of(figure)
+
+
+def test_sizes_stand_beside_raw_pixels_and_the_articles(run):
+    for axes in figure_of(run, "disk_usage").axes:
+        found = fields(axes)
+        assert found["raw pixels", "10k"][0] == "3,072"
+        assert found["png in the article", "10"][0] == "2,458"
+    assert "Last rows: published in the article (Real Python, 2019)" in notes_of(figure_of(run, "disk_usage"))
 
 
 @pytest.mark.parametrize("name", sorted(set(NAMES) - {"memory", "disk_usage", "container_codec"}))
@@ -316,6 +339,10 @@ def test_the_plain_file_is_drawn_wherever_it_was_timed(run, name):
 
 
 def test_the_article_is_named_only_where_its_times_are_drawn(run, tmp_path):
-    assert "published times" in texts((run.directory / "figures" / "read_time_log.svg").read_text())
-    Run(tmp_path, cutoffs=(20, 400)).write().summarise().draw("read_time_log")
-    assert "published times" not in texts((tmp_path / "figures" / "read_time_log.svg").read_text())
+    figure = figure_of(run, "read_time_log")
+    assert "Dots: published in the article" in notes_of(figure)
+    (grid,) = panels(run, "read_time_log")
+    dotted = [one for one in grid["png"].lines if one.get_alpha() == multiples.FAINT]
+    assert [one.get_xdata().tolist() for one in dotted] == [[1, 10, 10_000]]
+    other = Run(tmp_path, cutoffs=(20, 400)).write().summarise()
+    assert "published" not in notes_of(figure_of(other, "read_time_log"))

@@ -11,16 +11,14 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from numpy import isnan
 
-from scripts.measure.operations import catalogue
 from scripts.report import summarise, tables, wording
 from scripts.report.compare import answers
-from scripts.report.draw import appearance, captions, heat, multiples, style
+from scripts.report.draw import appearance, captions, heat, multiples, notes, style
 from scripts.report.figures import ranking
 from scripts.report.rows import SummaryRow, TimingRow
 from scripts.report.tables import Tables
-from tests.support.figures import fields, figure_of
+from tests.support.figures import fields, figure_of, notes_of, rows_of, titles_of
 from tests.support.page import Strict, browse, shown
 from tests.support.report_run import CODECS, COMBINED, KINDS, MANY, MORE_OPERATIONS, OPERATIONS, PEAKS, Run
 
@@ -54,14 +52,17 @@ def many(tmp_path_factory):
 
 def written(figure: Figure) -> list[Text]:
     """All that is written in a figure, labels of ticks included."""
-    found = [*figure.texts, *(text for legend in figure.legends for text in legend.get_texts())]
+    hidden = set()
     for axes in figure.axes:
-        if axes.axison:
-            for axis in (axes.xaxis, axes.yaxis):
-                labels = [label for tick in axis._update_ticks() for label in (tick.label1, tick.label2)]
-                found += [axis.label, *labels]
-        found += [*axes.texts, axes.title, axes._left_title, axes._right_title]
-    return [text for text in found if text.get_visible() and text.get_text().strip()]
+        if not axes.axison:
+            hidden |= {text for axis in (axes.xaxis, axes.yaxis) for text in axis.findobj(Text)}
+        for axis in (axes.xaxis, axes.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            outside = [tick for tick in axis.get_major_ticks() if not low <= tick.get_loc() <= high]
+            hidden |= {text for tick in outside for text in tick.findobj(Text)}
+    return [
+        text for text in figure.findobj(Text) if text not in hidden and text.get_visible() and text.get_text().strip()
+    ]
 
 
 def overlapping(figure: Figure) -> list[tuple[str, str]]:
@@ -84,7 +85,8 @@ def test_nothing_that_is_written_overlaps(runs, name, count):
 
 
 def test_the_check_for_overlaps_finds_some():
-    figure = style.sheet("A question?", 2.0, [])
+    figure = style.sheet(2.0, [])
+    style.entitle(figure, "A question?")
     assert overlapping(figure) == []
     figure.text(0.05, 1 - 0.2 / figure.get_figheight(), "an answer", va="top")
     figure.text(0.99, 0.5, "over the edge")
@@ -246,16 +248,12 @@ def test_who_lacks_an_operation_comes_after_those_that_lack_none(tmp_path):
         gaps=gaps,
     )
     run.write().summarise()
-    for name, marked in (("ranking", "{}"), ("single_image", "{} *")):
-        figure = figure_of(run, name)
-        labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
-        own = [label for label in labels if label.split()[0] in names]
-        assert own == [*names[:-2], *(marked.format(one) for one in (names[-1], names[-2]))], name
-        notes = " ".join(text.get_text() for text in figure.texts)
-        assert (
-            f"* Below all others, as the mean is one of fewer operations: {names[-1]} without read-cold; {names[-2]} "
-            "without write." in notes
-        )
+    figure = figure_of(run, "ranking")
+    assert rows_of(figure.axes[0])[1:-1] == [*names[:-2], names[-1], names[-2]]
+    assert (
+        f"* Below all others, as the mean is one of fewer operations: {names[-1]} without read-cold; {names[-2]} "
+        "without write." in notes_of(figure)
+    )
     found = fields(figure_of(run, "ranking").axes[0])
     assert [found[name, "Overall"][0].endswith("*") for name in names] == [False] * 7 + [True] * 2
     assert "asterisk" in captions.caption("ranking")
@@ -274,9 +272,9 @@ def test_gaps_are_those_of_the_number_of_images_that_is_shown(tmp_path, name):
     gaps = {(backend, 100, operation): "too many" for backend in ("png", "lmdb", "hdf5") for operation in operations}
     gaps |= {("png", 10, operation): "too few" for operation in operations}
     run = Run(tmp_path, cutoffs=(10, 100), operations=operations, gaps=gaps).write().summarise()
-    notes = " ".join(text.get_text() for text in figure_of(run, name).texts)
-    assert "too few" in notes
-    assert "too many" not in notes
+    said = notes_of(figure_of(run, name))
+    assert "too few" in said
+    assert "too many" not in said
     for backend, operation in (("lmdb", "random-warm"), ("hdf5", "random-warm"), ("lmdb", "workers-warm")):
         run.gaps[backend, 10, operation] = "too few"
     run.gaps["hdf5", 10, "workers-warm"] = "too few"
@@ -298,63 +296,59 @@ def test_sizes_within_one_percent_of_the_least_are_green():
     assert heat.of_size(0, 1, "", "").best
 
 
-def test_with_many_each_has_a_panel_and_the_others_are_grey(runs):
-    read = Tables.load(runs[22].directory)
-    figure = figure_of(runs[22], "read_time_log")
-    titles = [axes.get_title(loc="left") for axes in figure.axes]
-    assert titles == read.by_time("read-warm", 10_000)
-    assert len(titles) == 22
-    seconds = [read.cell(name, 10_000, "read-warm").median_seconds for name in titles]
-    assert seconds == sorted(seconds)
-    for axes, name in zip(figure.axes, titles, strict=True):
-        coloured = [line for line in axes.lines if line.get_color() == appearance.HIGHLIGHT]
-        own = [line for line in coloured if not isnan(line.get_ydata()).any()]
-        for line, operation in zip(own, ("read-warm", "read-cold"), strict=True):
+@pytest.mark.parametrize("count", COUNTS)
+def test_each_store_has_a_panel_and_the_others_are_grey(runs, count):
+    read = Tables.load(runs[count].directory)
+    figure = figure_of(runs[count], "read_time_log")
+    assert titles_of(figure) == read.by_time("read-warm", 10_000)
+    assert len(figure.axes) == count
+    for axes, name in zip(figure.axes, titles_of(figure), strict=True):
+        for colour, operation in zip(appearance.COLOURS, ("read-warm", "read-cold"), strict=False):
+            own, *_ = [
+                line for line in axes.lines if line.get_color() == colour and line.get_alpha() != multiples.FAINT
+            ]
             expected = [read.cell(name, cutoff, operation).median_seconds for cutoff in CUTOFFS]
-            assert line.get_ydata().tolist() == pytest.approx(expected)
-        (others,) = [line for line in axes.lines if line.get_color() == multiples.OTHERS.color]
-        heights = [value for value in others.get_ydata() if value == value]
-        assert len(heights) == 2 * 21 * len(CUTOFFS)
+            assert own.get_ydata().tolist() == pytest.approx(expected)
+        behind = [line for line in axes.lines if line.get_color() == multiples.OTHERS.color]
+        heights = [value for line in behind for value in line.get_ydata() if value == value]
+        assert len(heights) == 2 * (count - 1) * len(CUTOFFS)
         assert len([line for line in axes.lines if line.get_color() == style.BASELINE]) == 2
     assert len({axes.get_ylim() for axes in figure.axes}) == 1
 
 
+@pytest.mark.parametrize("count", COUNTS)
 @pytest.mark.parametrize(("name", "grids"), [("random_time", 2), ("workers", 2), ("latency", 1), ("write_time_log", 1)])
-def test_every_store_has_a_panel_in_every_grid(runs, name, grids):
-    titles = [axes.get_title(loc="left") for axes in figure_of(runs[22], name).axes]
-    missing = [GAP[0]] if name == "workers" else []
-    assert sorted([*titles, *missing]) == sorted(grids * MANY)
+def test_every_store_has_a_panel_in_every_grid(runs, name, grids, count):
+    missing = [GAP[0]] if name == "workers" and GAP[0] in COUNTS[count] else []
+    assert sorted([*titles_of(figure_of(runs[count], name)), *missing]) == sorted(grids * COUNTS[count])
 
 
-def test_seven_stores_share_a_panel_and_eight_have_one_each(tmp_path):
-    for count, panels in ((appearance.MOST_LINES, 2), (appearance.MOST_LINES + 1, 8)):
-        run = Run.of_many(
-            tmp_path / str(count), backends=MANY[:count], cutoffs=(1, 10), operations=("read-warm", "read-cold")
-        )
-        assert len(figure_of(run.write().summarise(), "read_time_log").axes) == panels
+@pytest.mark.parametrize(
+    ("name", "cutoff"), [("read_time_linear", 10_000), ("write_time_linear", 10_000), ("single_image", 1)]
+)
+@pytest.mark.parametrize("count", COUNTS)
+def test_bars_are_sorted_by_value(runs, name, cutoff, count):
+    read = Tables.load(runs[count].directory)
+    headings = {wording.operation(operation): operation for operation in read.operations}
+    for axes in figure_of(runs[count], name).axes:
+        operation = headings[axes.get_title(loc="left")]
+        assert rows_of(axes) == [*read.by_time(operation, cutoff), "plain file"]
 
 
-@pytest.mark.parametrize("name", ["read_time_linear", "write_time_linear"])
-def test_bars_of_many_are_sorted_by_value(runs, name):
-    for axes in figure_of(runs[22], name).axes:
-        *names, plain = (label.get_text() for label in axes.get_yticklabels())
-        operation = next(each.name for each in catalogue.entries().values() if each.title == axes.get_title(loc="left"))
-        assert plain == "plain file"
-        assert names == Tables.load(runs[22].directory).by_time(operation, 10_000)
-
-
-def test_disk_and_memory_of_many_are_sorted_and_as_in_the_table(runs):
-    read = Tables.load(runs[22].directory)
-    apparent, allocated = figure_of(runs[22], "disk_usage").axes
-    names = [label.get_text() for label in allocated.get_yticklabels()]
+@pytest.mark.parametrize("count", COUNTS)
+def test_disk_and_memory_are_sorted_and_as_in_the_table(runs, count):
+    read = Tables.load(runs[count].directory)
+    apparent, allocated = figure_of(runs[count], "disk_usage").axes
+    names = rows_of(allocated)[:count]
     sizes = [read.store(name, 10_000).allocated_bytes for name in names]
     assert sizes == sorted(sizes)
-    assert len(sizes) == 22
-    assert fields(apparent)["tar-png", "100"][0] == f"{read.store('tar-png', 100).apparent_bytes_per_image:,.0f}"
-    memory, mapped = figure_of(runs[22], "memory").axes
-    names = [label.get_text() for label in memory.get_yticklabels()]
-    assert sorted(names) == sorted(MANY)
-    assert [PEAKS[name] for name in names] == sorted(PEAKS.values())
+    assert sorted(names) == sorted(read.backends)
+    for name in names:
+        assert fields(apparent)[name, "100"][0] == f"{read.store(name, 100).apparent_bytes_per_image:,.0f}"
+    memory, mapped = figure_of(runs[count], "memory").axes
+    names = rows_of(memory)
+    assert sorted(names) == sorted(read.backends)
+    assert [PEAKS[name] for name in names] == sorted(PEAKS[name] for name in names)
     for name in names:
         text, colour = fields(memory)[name, "Write"]
         assert text == wording.significant(read.cell(name, 10_000, "write").peak_memory_bytes / 1e6)
@@ -367,10 +361,10 @@ def test_disk_and_memory_of_many_are_sorted_and_as_in_the_table(runs):
 def test_many_gaps_share_notes(tmp_path):
     gaps = {(name, 10, "read-cold"): "no permission" for name in MANY}
     run = Run.of_many(tmp_path, cutoffs=(10,), operations=("read-warm", "read-cold"), gaps=gaps).write().summarise()
-    notes = style.gaps(Tables.load(tmp_path), run.operations)
-    assert len(notes) == 1
-    assert notes[0].startswith(f"No value in some cells of {MANY[0]}, {MANY[1]}, ")
-    assert len(notes[0]) <= style.GAP_LETTERS
+    found = notes.gaps(Tables.load(tmp_path), run.operations)
+    assert len(found) == 1
+    assert found[0].startswith(f"No value for some numbers of {MANY[0]}, {MANY[1]}, ")
+    assert len(found[0]) <= notes.GAP_LETTERS
 
 
 def test_the_page_of_many_is_well_formed_and_small(many):

@@ -7,14 +7,32 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from scripts.report.draw import style
+from scripts.report.draw import captions, style
 from scripts.report.tables import Tables
 from tests.support.report_run import Run
 
 
 def figure_of(run: Run, name: str) -> Figure:
+    """A figure with its title, from the tables of a run."""
     with style.applied():
-        return importlib.import_module(f"scripts.report.figures.{name}").draw(Tables.load(run.directory))
+        figure = importlib.import_module(f"scripts.report.figures.{name}").draw(Tables.load(run.directory))
+        style.entitle(figure, captions.title(name))
+    return figure
+
+
+def titles_of(figure: Figure) -> list[str]:
+    """The titles of all panels, in their order."""
+    return [axes.get_title(loc="left") for axes in figure.axes]
+
+
+def notes_of(figure: Figure) -> str:
+    """All that stands below and above the panels of a figure."""
+    return " ".join(text.get_text() for text in figure.texts)
+
+
+def rows_of(axes: Axes) -> list[str]:
+    """The names of the rows of a panel, from the top."""
+    return [label.get_text() for label in axes.get_yticklabels()]
 
 
 def fields(axes: Axes) -> dict[tuple[str, str], tuple[str, str]]:

@@ -7,45 +7,55 @@ from dataclasses import dataclass
 from math import log
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.typing import ColorType
 
 from scripts.report import wording
 from scripts.report.compare.answers import NEGLIGIBLE, WINNING
-from scripts.report.draw import bars, links, style
-from scripts.report.estimates import EXACT, UNDECIDED, WITHIN
-from scripts.report.tables import Row, Tables
+from scripts.report.draw import links, notes, style
+from scripts.report.estimates import EXACT, INTERVAL, NOTICEABLE_SECONDS, RANGE, UNDECIDED, WITHIN
+from scripts.report.rows import MeasuredRow, SummaryRow
+from scripts.report.tables import Tables
 
 ROW = 0.25
 """Inches that a row takes."""
 HEAD_LINE = 0.15
 """Inches that a line of a column's head takes."""
+ABOVE_HEADS, BELOW = 0.14, 0.15
+"""Inches above the heads of columns and below a table."""
+TITLE = 0.3
+"""Inches that the title of a table takes, if it has one."""
 DARKEST = 100.0
-"""So many times the best, and more, has the darkest shade."""
+"""A field of this many times the best, and more, has the darkest shade."""
 PALE, DARK = (0.965, 0.973, 0.988), (0.086, 0.220, 0.486)
+"""The palest and the darkest shade: red, green and blue from 0 to 1."""
 BEST = "#0b7264"
 WHITE_FROM = 0.6
 """From this shade on, of 0 to 1, letters are white."""
 NO_VALUE = "\N{EN DASH}"
 LACKING = "*"
-"""Marks a row whose mean is one of fewer columns than others' means."""
-SHADES = f"The darker, the farther from the best, up to {DARKEST:.0f} times."
-LEAST = "Green: the least, and what is within 1 % of it."
-LEGEND = (
-    "Green: the best, and what is surely within 5 % of it (with ranges, 20 %). Hatched, with a question mark: "
-    f"undecided, this run can't tell. {SHADES} No colour: nobody wins, as every store needs less than 10 ms for "
-    "all images."
-)
+"""The mark of a row whose mean is one of fewer columns than the others' means."""
 HATCH, HATCHED = "////", "#c3c8d0"
-"""What is undecided: it has neither the colour of the best nor a shade."""
+"""The pattern and colour of undecided fields."""
 MOST_UNDECIDED = 6
-"""With more undecided fields than these, a figure says the intervals of the nearest; the page has all."""
+"""A figure says the intervals of at most this many undecided fields, the nearest ones; the page has all."""
+LEAST = f"Green: the least, and what is within {wording.threshold(EXACT)} of it."
+LEGEND = (
+    f"Green: the best, and what is surely within {wording.threshold(INTERVAL)} of it (with ranges, "
+    f"{wording.threshold(RANGE)}). Hatched, with a question mark: undecided, this run can't tell. The darker, the "
+    f"farther from the best, up to {DARKEST:.0f} times. No colour: nobody wins, as every store needs less than "
+    f"{wording.tick(NOTICEABLE_SECONDS)} for all images."
+)
 
 
 @dataclass(frozen=True)
 class Field:
-    """The text of a field, how many times the best it is (None: no shade), whether it is the best or ties with it, the
-    place on the page that it leads to, whether it is bold in any case, and whether it is undecided.
+    """The text of a field, and how it looks.
+
+    - `times` says how many times the best it is; None has no shade.
+    - `best` says whether it is the best or as good; `undecided` whether that is open.
+    - `link` is the place on the page that it leads to.
+    - `bold` makes its text bold in any case.
     """
 
     text: str
@@ -69,8 +79,11 @@ class Overall:
 
 
 def ranked(factors: Mapping[str, Mapping[str, float]]) -> dict[str, Overall]:
-    """Each row with any factor, in order, given its factors by column: those that lack none by their means, the least
-    first, then the others in the same way, whose means are of other columns and compare with nothing."""
+    """Each row with any factor, in order, given its factors by column.
+
+    Rows that lack no column come first, by their means, the least first. The others follow in the same way: their means
+    are of other columns and compare with nothing.
+    """
     columns = list(dict.fromkeys(column for known in factors.values() for column in known))
     found = {
         name: Overall(statistics.geometric_mean(known.values()), tuple(one for one in columns if one not in known))
@@ -81,47 +94,51 @@ def ranked(factors: Mapping[str, Mapping[str, float]]) -> dict[str, Overall]:
 
 
 def by_factors(tables: Tables, cutoff: int, operations: Sequence[str]) -> dict[str, Overall]:
-    """The backends in order, by how many times as long they take as the best of each of these operations; those in
-    which nobody wins count only where that is so in all."""
+    """The stores in order, by how many times as long as the best they take in each of these operations.
+
+    Operations in which nobody wins count only where nobody wins in any.
+    """
     rows = [
         row for name in tables.backends for operation in operations if (row := tables.cell(name, cutoff, operation))
     ]
-    rows = [row for row in rows if row["ratio_to_best"]]
-    counting = [row for row in rows if row["outcome"] != NEGLIGIBLE] or rows
-    factors: dict[str, dict[str, float]] = {row["backend"]: {} for row in rows}
-    for row in counting:
-        factors[row["backend"]][row["operation"]] = row["ratio_to_best"]
+    nobody_wins = all(row.outcome == NEGLIGIBLE for row in rows if row.ratio_to_best)
+    factors: dict[str, dict[str, float]] = {}
+    for row in rows:
+        if row.ratio_to_best:
+            known = factors.setdefault(row.backend, {})
+            if nobody_wins or row.outcome != NEGLIGIBLE:
+                known[row.operation] = row.ratio_to_best
     return ranked(factors)
 
 
-def undecided_note(rows: Sequence[Row]) -> str:
+def undecided_note(rows: Sequence[SummaryRow]) -> str:
     """The intervals of those of these cells that are undecided; empty where none is."""
-    found = [row for row in rows if row["outcome"] == UNDECIDED]
+    found = [
+        (row.ratio_to_best, row, wording.times_between(row.ratio_to_best_low, row.ratio_to_best_high))
+        for row in rows
+        if row.outcome == UNDECIDED and row.ratio_to_best and row.ratio_to_best_low and row.ratio_to_best_high
+    ]
     if not found:
         return ""
-    nearest = sorted(found, key=lambda row: row["ratio_to_best"])[:MOST_UNDECIDED]
-    said = [
-        f"{row['backend']}, {wording.operation(row['operation']).lower()}, "
-        f"{wording.times_between(row['ratio_to_best_low'], row['ratio_to_best_high'])}"
-        for row in nearest
-    ]
+    nearest = sorted(found, key=lambda one: one[0])[:MOST_UNDECIDED]
+    said = [f"{row.backend}, {wording.operation(row.operation).lower()}, {between}" for _, row, between in nearest]
     more = f"; and {len(found) - len(nearest)} more" if len(found) > len(nearest) else ""
     return f"Undecided, with the interval of the factor: {'; '.join(said)}{more}. The page says what would decide it."
 
 
 def lacking_note(overall: Mapping[str, Overall]) -> str:
-    """What the rows that lack something lack, those alike together; empty where there are none."""
+    """What rows lack, rows that lack the same together; empty where no row lacks anything."""
     alike: dict[tuple[str, ...], list[str]] = {}
     for name, found in overall.items():
         if found.lacks:
             alike.setdefault(found.lacks, []).append(name)
     said = [f"{wording.join(names)} without {wording.join(lacks)}" for lacks, names in alike.items()]
     note = f"{LACKING} Below all others, as the mean is one of fewer operations: {'; '.join(said)}."
-    return textwrap.shorten(note, style.GAP_LETTERS, placeholder=" ...") if said else ""
+    return textwrap.shorten(note, notes.GAP_LETTERS, placeholder=" ...") if said else ""
 
 
 def draw(axes: Axes, rows: Sequence[str], columns: Sequence[str], fields: Sequence[Sequence[Field]]) -> None:
-    """Draw the fields by row, with the names of rows on the left and those of columns on top."""
+    """Draw the fields by row, with the names of rows on the left and of columns on top."""
     for y, row in enumerate(fields):
         for x, field in enumerate(row):
             _field(axes, x, y, field)
@@ -134,18 +151,11 @@ def draw(axes: Axes, rows: Sequence[str], columns: Sequence[str], fields: Sequen
     axes.spines[:].set_visible(False)
 
 
-def figure(
-    title: str,
-    rows: Sequence[str],
-    columns: Sequence[str],
-    fields: Sequence[Sequence[Field]],
-    notes: Sequence[str],
-) -> Figure:
-    """A figure of one such table."""
-    room = {"left": bars.name_width(rows), "above": heads(columns), "below": 0.15}
-    made, (axes,) = style.canvas(title, 1, 1, ROW * len(rows), notes, **room)
-    draw(axes, rows, columns, fields)
-    return made
+def room(rows: Sequence[str], columns: Sequence[str], *, titled: bool = False) -> dict[str, float]:
+    """Inches that the names of rows and the heads of columns need around such a table, as `style.canvas` takes them."""
+    lines = max(name.count("\n") + 1 for name in columns)
+    above = ABOVE_HEADS + HEAD_LINE * lines + (TITLE if titled else 0.0)
+    return {"height": ROW * len(rows), "left": style.name_width(rows), "above": above, "below": BELOW}
 
 
 def head(operation: str) -> str:
@@ -153,17 +163,12 @@ def head(operation: str) -> str:
     return wording.operation(operation).replace(" ", "\n")
 
 
-def heads(columns: Sequence[str]) -> float:
-    """Inches that the heads of these columns need."""
-    return 0.14 + HEAD_LINE * max(name.count("\n") + 1 for name in columns)
-
-
-def of_cell(row: Row, text: str) -> Field:
+def of_cell(row: MeasuredRow, text: str) -> Field:
     """The field of a measured cell, by how far it is from the best of its operation; no shade where nobody wins."""
-    outcome = row["outcome"]
+    outcome = row.outcome
     return Field(
         f"{text} ?" if outcome == UNDECIDED else text,
-        None if outcome == NEGLIGIBLE else row["ratio_to_best"],
+        None if outcome == NEGLIGIBLE else row.ratio_to_best,
         outcome in WINNING,
         links.cell(row),
         undecided=outcome == UNDECIDED,
@@ -171,36 +176,36 @@ def of_cell(row: Row, text: str) -> Field:
 
 
 def of_size(size: float, least: float, text: str, link: str) -> Field:
-    """The field of a number of bytes, by how many times the least it is; what ties with that is green, as on the page
-    sizes do that are within 1 %."""
+    """The field of a number of bytes, by how many times the least it is; green within the threshold of sizes."""
     return Field(text, size / least, size <= WITHIN[EXACT] * least, link)
 
 
-def _field(axes: Axes, x: float, y: float, field: Field) -> None:
-    shade = (
-        None
-        if field.times is None or field.undecided
-        else min(1.0, max(0.0, log(max(field.times, 1.0)) / log(DARKEST)))
-    )
-    colour = "white" if shade is None else BEST if field.best else _between(shade)
-    url = links.from_figure(field.link) if field.link else None
-    look = {"facecolor": colour, "edgecolor": "white", "linewidth": 1.2}
+def _field(axes: Axes, x: int, y: int, field: Field) -> None:
+    url = links.from_figure(field.link)
+    shade = None if field.times is None or field.undecided else min(1.0, log(max(field.times, 1.0)) / log(DARKEST))
     if field.undecided:
-        inside = {"facecolor": "white", "edgecolor": HATCHED, "hatch": HATCH, "linewidth": 0}
-        axes.add_patch(Rectangle((x + 0.02, y + 0.06), 0.96, 0.88, clip_on=False, url=url, **inside))
-        look = {"facecolor": "none", "edgecolor": "none"}
-    axes.add_patch(Rectangle((x, y), 1, 1, url=url, clip_on=False, **look))
-    white = shade is not None and (field.best or shade > WHITE_FROM)
+        inside = Rectangle((x + 0.02, y + 0.06), 0.96, 0.88, facecolor="white", edgecolor=HATCHED, hatch=HATCH)
+        inside.set(linewidth=0, clip_on=False, url=url)
+        axes.add_patch(inside)
+    colour = "none" if field.undecided else _colour(shade, best=field.best)
+    edge = "none" if field.undecided else "white"
+    axes.add_patch(Rectangle((x, y), 1, 1, facecolor=colour, edgecolor=edge, linewidth=1.2, clip_on=False, url=url))
     axes.text(
-        *(x + 0.5, y + 0.5, field.text),
+        x + 0.5,
+        y + 0.5,
+        field.text,
         ha="center",
         va="center",
         size=8,
-        color="white" if white else style.TEXT,
+        color="white" if shade is not None and (field.best or shade > WHITE_FROM) else style.TEXT,
         weight="bold" if field.best or field.bold else "normal",
         bbox={"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none"} if field.undecided else None,
     )
 
 
-def _between(shade: float) -> tuple[float, ...]:
-    return tuple(pale + shade * (dark - pale) for pale, dark in zip(PALE, DARK, strict=True))
+def _colour(shade: float | None, *, best: bool) -> ColorType:
+    """The colour of a shade of 0 to 1; white without one."""
+    if shade is None:
+        return "white"
+    red, green, blue = (pale + shade * (dark - pale) for pale, dark in zip(PALE, DARK, strict=True))
+    return BEST if best else (red, green, blue)

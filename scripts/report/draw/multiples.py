@@ -1,177 +1,226 @@
-"""Small multiples: a panel for each of many backends, all of one scale, in which its own lines stand out."""
+"""Small multiples: a panel for each store, all on one scale, in which the store's own lines stand out."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
 from math import nan
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, LogLocator
+from matplotlib.ticker import FixedLocator
+from matplotlib.typing import LineStyleType
 
 from scripts.report.draw import curves, style
-from scripts.report.draw.appearance import HIGHLIGHT, TITLE_INCHES
-from scripts.report.draw.curves import Point
+from scripts.report.draw.appearance import TITLE_INCHES
+from scripts.report.draw.curves import BASELINE, Point
 from scripts.report.draw.style import Look
 
-COLUMNS = 5
-HEIGHT = 1.15
-"""Inches of a panel."""
+FEWEST_COLUMNS, MOST_COLUMNS = 2, 5
+HEIGHT_TO_WIDTH = 0.8
+"""The height of a panel is this share of its width."""
 LEFT, RIGHT, BETWEEN = 0.78, 0.14, 0.22
-HEADING, ABOVE, BELOW = 0.36, 0.24, 0.5
+"""Inches to the left of the first panel of a row, to the right of the last one, and between two panels."""
+HEADING, NO_HEADING, ABOVE, BELOW = 0.36, 0.05, 0.24, 0.5
+"""Inches that a grid's heading takes, that a grid without one takes, above each panel, and below a grid."""
 TITLE_LETTER = 0.0105
 """Inches that a letter of a panel's title takes, for each point of its size."""
 LARGEST_TITLE = 9.0
+"""The largest size of a panel's title in points."""
 MOST_TICKS = 6
+"""A panel has at most this many ticks on its x axis."""
 OTHERS = Look("#d4d4d4", "", "-")
 ALL_OTHERS = "all others"
-MARK_AREA = 13
-LOOKS = (
-    Look(HIGHLIGHT, "o", "-"),
-    Look(HIGHLIGHT, "s", (0, (3, 1.2))),
-    Look(HIGHLIGHT, "^", (0, (1, 1))),
-    Look(HIGHLIGHT, "D", (0, (5, 1, 1, 1))),
-)
-"""Looks of a backend's own lines: one colour, for the panel says whose they are."""
+DOTTED: LineStyleType = (0, (1, 1.5))
+"""The line style of the article's times."""
+FAINT = 0.5
+"""The opacity of the article's times."""
+
+Scale = Callable[[Axes], None]
 
 
 @dataclass(frozen=True)
 class Series:
-    """What is drawn of each backend in one way, and the baseline beside it; `marks` are the points that have a mark, by
-    backend, where those aren't all."""
+    """One line of each panel: `measured` are the points of each store.
+
+    - `plain` are the points of the baseline, the same in every panel.
+    - `marks` are the points with a mark, by store; without it all points have one.
+    - `published` are the article's points, by store.
+    """
 
     look: Look
     measured: Mapping[str, Sequence[Point]]
     plain: Sequence[Point] = ()
     marks: Mapping[str, Sequence[Point]] | None = None
+    published: Mapping[str, Sequence[Point]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Panels below one heading: their backends in order, and the series of each, by its name in the legend."""
+    """Panels below one heading: `order` are their stores, `series` their lines by name in the legend."""
 
     heading: str
     order: Sequence[str]
     series: Mapping[str, Series]
 
 
-def by_last(measured: Mapping[str, Sequence[Point]]) -> list[str]:
-    """The backends by their last points: those farthest along x first, and of these the lowest."""
-    last = {name: points[-1] for name, points in measured.items() if points}
-    return sorted(last, key=lambda name: (-last[name].x, last[name].y))
+@dataclass(frozen=True)
+class Layout:
+    """How many columns the panels of a figure stand in, and how large a panel is, in inches."""
+
+    columns: int
+
+    @classmethod
+    def of(cls, panels: int) -> "Layout":
+        """As many columns as fit and fill their rows evenly."""
+        rows = -(-panels // MOST_COLUMNS)
+        return cls(max(FEWEST_COLUMNS, -(-panels // rows)))
+
+    @property
+    def width(self) -> float:
+        """The width of a panel."""
+        return (style.WIDTH - LEFT - RIGHT - BETWEEN * (self.columns - 1)) / self.columns
+
+    @property
+    def height(self) -> float:
+        """The height of a panel."""
+        return HEIGHT_TO_WIDTH * self.width
+
+    def total(self, panels: int) -> float:
+        """The height of so many panels, with the room above and below."""
+        return -(-panels // self.columns) * (ABOVE + self.height) + BELOW
+
+
+def by_last(series: Mapping[str, Series]) -> list[str]:
+    """The stores of a grid, by the last point in the first line: the farthest along x first, and of these the lowest.
+
+    Stores without a point in that line follow, by the second one, and so on.
+    """
+    found: dict[str, None] = {}
+    for each in series.values():
+        last = {name: points[-1] for name, points in each.measured.items() if points}
+        found |= dict.fromkeys(sorted(last, key=lambda name: (-last[name].x, last[name].y)))
+    return list(found)
 
 
 def draw(
-    title: str,
     grids: Sequence[Grid],
-    scale: Callable[[Axes], None],
+    scale: Scale,
     notes: Sequence[str],
     *,
     others: bool = True,
     beside: Callable[[Axes, str, Grid], None] | None = None,
-    same_x: bool = False,
 ) -> Figure:
     """The grids below each other, with one legend for all.
 
-    `scale` sets scales, ticks and labels of a panel's axes; `others` says whether all other backends are in grey behind
-    a panel's own; `beside` draws what else there is in a panel. Panels share their y axis and, with `same_x`, the x
-    axis where `scale` doesn't set its limits.
+    `scale` sets scales, ticks and labels of a panel's axes. `others` says whether all other stores are in grey behind a
+    panel's own. `beside` draws what else there is in a panel. All panels have the same y axis.
     """
-    named = {name: each.look for grid in grids for name, each in grid.series.items()}
-    if any(each.plain for grid in grids for each in grid.series.values()):
-        named[curves.BASELINE] = style.PLAIN
-    named |= {ALL_OTHERS: OTHERS} if others else {}
-    rows = [-(-len(grid.order) // COLUMNS) for grid in grids]
-    heading = HEADING if len(grids) > 1 else 0.05
-    top = TITLE_INCHES + 0.22 * style.legend_rows(named)
-    height = top + sum(heading + count * (ABOVE + HEIGHT) + BELOW for count in rows)
-    figure = style.sheet(title, height, notes)
+    named = _legend(grids, others=others)
+    layout = Layout.of(max(len(grid.order) for grid in grids))
+    heading = HEADING if len(grids) > 1 else NO_HEADING
+    y = TITLE_INCHES + style.LEGEND_ROW * style.legend_rows(named)
+    figure = style.sheet(y + sum(heading + layout.total(len(grid.order)) for grid in grids), notes)
     style.legend(figure, named)
-    total, y = figure.get_figheight(), top
+    total = figure.get_figheight()
     panels: list[Axes] = []
     for grid in grids:
         if len(grids) > 1:
-            place = (0.12 / style.WIDTH, 1 - (y + 0.14) / total)
-            figure.text(*place, grid.heading, size=11, weight="bold", va="top")
-        y += heading
-        panels += _grid(figure, grid, y, scale, others=others)
-        y += -(-len(grid.order) // COLUMNS) * (ABOVE + HEIGHT) + BELOW
+            figure.text(0.12 / style.WIDTH, 1 - (y + 0.14) / total, grid.heading, size=11, weight="bold", va="top")
+        panels += _grid(figure, grid, layout, y + heading, scale, others=others)
+        y += heading + layout.total(len(grid.order))
     curves.same_limits(panels)
-    if same_x:
-        low, high = zip(*(axes.get_xlim() for axes in panels), strict=True)
-        for axes in panels:
-            axes.set_xlim(min(low), max(high))
-    names = ((grid, name) for grid in grids for name in grid.order)
-    for axes, (grid, name) in zip(panels, names, strict=True):
-        if axes.get_yscale() == "log":
-            axes.yaxis.set_major_locator(LogLocator(numticks=MOST_TICKS))
-        if beside:
+    if beside:
+        names = ((grid, name) for grid in grids for name in grid.order)
+        for axes, (grid, name) in zip(panels, names, strict=True):
             beside(axes, name, grid)
     return figure
 
 
-def _grid(figure: Figure, grid: Grid, top: float, scale: Callable[[Axes], None], *, others: bool) -> list[Axes]:
-    """The panels of a grid, the first of them `top` inches below the upper edge."""
+def _legend(grids: Sequence[Grid], *, others: bool) -> dict[str, Look]:
+    """The looks of all lines, by their names."""
+    named = {name: each.look for grid in grids for name, each in grid.series.items()}
+    if any(each.plain for grid in grids for each in grid.series.values()):
+        named[BASELINE] = style.PLAIN
+    return named | ({ALL_OTHERS: OTHERS} if others else {})
+
+
+def _grid(figure: Figure, grid: Grid, layout: Layout, top: float, scale: Scale, *, others: bool) -> list[Axes]:
+    """The panels of a grid, the first of them `top` inches below the upper edge of the figure."""
     total, count = figure.get_figheight(), len(grid.order)
-    width = (style.WIDTH - LEFT - RIGHT - BETWEEN * (COLUMNS - 1)) / COLUMNS
-    longest = max(map(len, grid.order))
-    size = min(LARGEST_TITLE, width / (TITLE_LETTER * longest))
+    size = min(LARGEST_TITLE, layout.width / (TITLE_LETTER * max(map(len, grid.order))))
     panels = []
     for place, name in enumerate(grid.order):
-        row, column = divmod(place, COLUMNS)
-        x = LEFT + column * (width + BETWEEN)
-        y = total - top - (row + 1) * (ABOVE + HEIGHT)
-        axes = figure.add_axes((x / style.WIDTH, y / total, width / style.WIDTH, HEIGHT / total))
+        row, column = divmod(place, layout.columns)
+        x = LEFT + column * (layout.width + BETWEEN)
+        y = total - top - (row + 1) * (ABOVE + layout.height)
+        box = (x / style.WIDTH, y / total, layout.width / style.WIDTH, layout.height / total)
+        axes = figure.add_axes(box)
         axes.set_title(name, size=size, pad=3)
-        _panel(axes, name, grid, others=others)
+        _lines(axes, name, grid, others=others)
         scale(axes)
-        axes.tick_params(axis="x", labelsize=6.5, pad=2)
-        axes.tick_params(axis="y", labelsize=7, pad=2)
-        _thin(axes)
-        if column:
-            axes.set_ylabel("")
-            axes.tick_params(axis="y", labelleft=False, length=0)
-        if place + COLUMNS < count:
-            axes.set_xlabel("")
-            axes.tick_params(axis="x", labelbottom=False, length=0)
-        axes.xaxis.label.set_size(8)
-        axes.yaxis.label.set_size(8)
+        _labels(axes, first_column=column == 0, last_row=place + layout.columns >= count)
         panels.append(axes)
     return panels
 
 
-def _panel(axes: Axes, name: str, grid: Grid, *, others: bool) -> None:
+def _labels(axes: Axes, *, first_column: bool, last_row: bool) -> None:
+    """Small labels of both axes, at the edges of the grid only."""
+    axes.tick_params(axis="both", labelsize=7, pad=2)
+    axes.xaxis.label.set_fontsize(8)
+    axes.yaxis.label.set_fontsize(8)
+    if not first_column:
+        axes.set_ylabel("")
+        axes.tick_params(axis="y", labelleft=False, length=0)
+    if not last_row:
+        axes.set_xlabel("")
+        axes.tick_params(axis="x", labelbottom=False, length=0)
+    locator = axes.xaxis.get_major_locator()
+    if isinstance(locator, FixedLocator):
+        places = list(locator())
+        # The largest number stays, whatever else is left out.
+        step = -(-len(places) // MOST_TICKS)
+        axes.xaxis.set_major_locator(FixedLocator(places[::-1][::step][::-1]))
+
+
+def _lines(axes: Axes, name: str, grid: Grid, *, others: bool) -> None:
+    """Draw all lines of a store's panel."""
     if others:
-        behind = [
-            [*((point.x, point.y) for point in points), (nan, nan)]
+        behind = (
+            points
             for each in grid.series.values()
             for other, points in each.measured.items()
             if other != name and points
-        ]
-        if behind:
-            # One line with breaks: drawn one by one, they would be most of the file.
-            axes.plot(*zip(*chain(*behind), strict=True), color=OTHERS.color, linewidth=0.7, zorder=1)
+        )
+        _broken(axes, ([(point.x, point.y) for point in points] for points in behind), OTHERS.color, 0.7, zorder=1)
     for each in grid.series.values():
-        look = each.look
-        if each.plain:
-            x, y = [point.x for point in each.plain], [point.y for point in each.plain]
-            axes.plot(x, y, color=style.BASELINE, linestyle=look.linestyle, linewidth=1, zorder=2)
+        _line(axes, each.plain, Look(style.BASELINE, "", each.look.linestyle), 1.0, zorder=2)
+        _line(axes, each.published.get(name, ()), Look(each.look.color, ".", DOTTED), 1.0, zorder=2, opacity=FAINT)
         points = each.measured.get(name, ())
-        if points:
-            x, y = [point.x for point in points], [point.y for point in points]
-            axes.plot(x, y, color=look.color, linestyle=look.linestyle, linewidth=1.4, zorder=3)
-            bars = [
-                ((point.x, point.low), (point.x, point.high), (nan, nan)) for point in points if point.low < point.high
-            ]
-            if bars:
-                axes.plot(*zip(*chain(*bars), strict=True), color=look.color, linewidth=0.9, zorder=3)
-            marked = points if each.marks is None else each.marks.get(name, ())
-            curves.marks(axes, list(marked), look, area=MARK_AREA)
+        _line(axes, points, Look(each.look.color, "", each.look.linestyle), 1.4, zorder=3)
+        bars = ([(point.x, point.low), (point.x, point.high)] for point in points if point.low < point.high)
+        _broken(axes, bars, each.look.color, 0.9, zorder=3)
+        curves.marks(axes, points if each.marks is None else each.marks.get(name, ()), each.look)
 
 
-def _thin(axes: Axes) -> None:
-    """Leave out ticks of the x axis where there are too many for a narrow panel; the largest one stays."""
-    places = list(axes.xaxis.get_major_locator()())
-    if isinstance(axes.xaxis.get_major_locator(), FixedLocator) and len(places) > MOST_TICKS:
-        step = -(-len(places) // MOST_TICKS)
-        axes.xaxis.set_major_locator(FixedLocator(places[::-1][::step][::-1]))
+def _line(axes: Axes, points: Sequence[Point], look: Look, width: float, *, zorder: int, opacity: float = 1.0) -> None:
+    """Draw a line through points, where there are any."""
+    if points:
+        axes.plot(
+            [point.x for point in points],
+            [point.y for point in points],
+            color=look.color,
+            alpha=opacity,
+            marker=look.marker,
+            markersize=4,
+            linestyle=look.linestyle,
+            linewidth=width,
+            zorder=zorder,
+        )
+
+
+def _broken(axes: Axes, parts: Iterable[list[tuple[float, float]]], color: str, width: float, *, zorder: int) -> None:
+    """Draw several lines as one with breaks: drawn one by one, they would be most of the file."""
+    places = list(chain.from_iterable([*part, (nan, nan)] for part in parts))
+    if places:
+        x, y = zip(*places, strict=True)
+        axes.plot(x, y, color=color, linewidth=width, zorder=zorder)

@@ -1,7 +1,4 @@
-"""Times over the number of images: one panel per operation, a line per backend.
-
-With many backends each has a panel instead, of small multiples, and what linear axes are for is shown by bars.
-"""
+"""Times of each store: lines over the number of images, and bars at one number of images."""
 
 from collections.abc import Sequence
 
@@ -11,174 +8,116 @@ from matplotlib.figure import Figure
 from scripts.measure.operations import catalogue
 from scripts.report import wording
 from scripts.report.compare import article
-from scripts.report.draw import bars, curves, links, multiples, style
+from scripts.report.draw import bars, curves, links, multiples, notes, style
+from scripts.report.draw.appearance import HIGHLIGHT
+from scripts.report.draw.curves import BASELINE, Point
 from scripts.report.tables import Tables
 
-CLOSER = 4
-"""Where the slowest backend takes more than so many times as long as the next, linear axes get a second row."""
 COLUMNS = 2
+"""Panels of bars beside each other."""
 
 
-def draw(tables: Tables, title: str, operations: Sequence[str], *, log: bool, per_image: bool = False) -> Figure:
-    """Time (s) against number of images, intervals as bars, baseline in grey, the article's curves faint."""
-    looks = style.looks(tables.backends)
-    drawn = [operation for operation in operations if any(curves.points(tables, name, operation) for name in looks)]
-    gaps = style.gaps(tables, operations)
-    if not drawn:
-        return style.empty(title, ["Nothing was measured for this figure.", *gaps], tables)
-    if (log or not style.many(tables)) and (nothing := style.no_lines(title, tables, operations)):
+def lines(tables: Tables, operations: Sequence[str], *, per_image: bool = False) -> Figure:
+    """Time (s) against the number of images: a grid for each kind of operation, a line for each of its operations."""
+    measured = [one for one in operations if any(curves.points(tables, name, one) for name in tables.backends)]
+    if nothing := notes.no_lines(tables, operations):
         return nothing
-    if style.many(tables):
-        if not log:
-            return _at_largest(tables, title, drawn)
-        return _multiples(tables, title, drawn, gaps, per_image=per_image)
-    published = any(_published(operation, name, tables.cutoffs) for operation in drawn for name in looks)
-    notes = [
-        *style.source(tables),
-        f"{curves.bars_note(tables, drawn)} {curves.GREY_NOTE} {curves.disturbed_note(tables, drawn)}",
-        f"Faint dots: published times of the article ({article.NAME}), from another machine." if published else "",
-        *gaps,
-    ]
-    closer = 0 if log else _closer_limit(tables, drawn)
-    shown = [*drawn, *drawn] if closer else drawn
-    figure, panels = curves.canvas(title, len(shown), min(COLUMNS, len(drawn)), looks, notes)
-    fast = {name: look for name, look in looks.items() if _longest(tables, drawn, name) <= closer}
-    in_panel = [*[looks] * len(drawn), *[fast] * len(drawn)]
-    ends = []
-    for axes, operation, some in zip(panels, shown, in_panel[: len(shown)], strict=True):
-        axes.set_title(wording.operation(operation))
-        curves.scale(axes, tables.cutoffs, log=log, unit="Time per image" if per_image else "Time")
-        for name, look in some.items():
-            _in_faint(axes, _published(operation, name, tables.cutoffs), look)
-        measured = {name: curves.points(tables, name, operation, per_image=per_image) for name in some}
-        ends.append(curves.lines(axes, measured, some, curves.baseline(tables, operation, per_image=per_image)))
-    curves.same_limits(panels[: len(drawn)], bottom=None if log else 0)
-    for axes in panels[len(drawn) :]:
-        axes.set_ylim(0, closer)
-        axes.set_title(f"{axes.get_title(loc='left')}, closer")
-    curves.label_panels(panels, ends)
-    return figure
-
-
-def time_bars(tables: Tables, operation: str, cutoff: int, per_second: float = 1.0) -> list[bars.Bar]:
-    """A bar of each backend's time in an operation at a cutoff, and one of the baseline's, in units of which a second
-    has `per_second`; where there are many backends, the shortest first."""
-    colours = style.bar_colours(tables)
-    shown = list(colours)
-    if style.many(tables):
-        measured = tables.by_time(operation, cutoff)
-        shown = [*measured, *(name for name in colours if name not in measured)]
-    found = []
-    for name in shown:
-        row = tables.cell(name, cutoff, operation)
-        published = article.seconds(operation, name).get(cutoff)
-        bracket = f"  ({wording.seconds(published)})" if published else ""
-        if not row:
-            found.append(bars.Bar(name, None, f"no value{bracket}", colours[name]))
-            continue
-        names = ("median_seconds", "interval_low_seconds", "interval_high_seconds")
-        value, low, high = (row[each] * per_second for each in names)
-        text = wording.seconds(row["median_seconds"]) + (" †" if row["disturbances"] else "") + bracket
-        found.append(bars.Bar(name, value, text, colours[name], low, high, link=links.cell(row)))
-    plain = plain_seconds(tables, operation, cutoff)
-    if plain is not None:
-        found.append(bars.Bar(curves.BASELINE, plain * per_second, wording.seconds(plain), style.BASELINE))
-    return found
-
-
-def plain_seconds(tables: Tables, operation: str, cutoff: int) -> float | None:
-    """The baseline's time (s) in an operation at a cutoff."""
-    return next((point.y for point in curves.baseline(tables, operation) if point.x == cutoff), None)
-
-
-def _multiples(
-    tables: Tables, title: str, operations: Sequence[str], gaps: Sequence[str], *, per_image: bool
-) -> Figure:
-    """A grid of panels for each kind of operation, with a line in each panel for each of its operations."""
     kinds: dict[str, list[str]] = {}
-    for operation in operations:
+    for operation in measured:
         kinds.setdefault(catalogue.entry(operation).kind, []).append(operation)
     grids = []
-    for kind, own in kinds.items():
-        series = {
-            wording.operation(operation) if len(kinds) == 1 else wording.state(operation): multiples.Series(
-                look,
-                {name: curves.points(tables, name, operation, per_image=per_image) for name in tables.backends},
-                curves.baseline(tables, operation, per_image=per_image),
-            )
-            for operation, look in zip(own, multiples.LOOKS, strict=False)
-        }
-        grids.append(multiples.Grid(wording.kind(kind), _order(tables, own), series))
-    first = wording.join(wording.operation(own[0]).lower() for own in kinds.values())
-    notes = [
-        *style.source(tables),
+    for kind, alike in kinds.items():
+        say = wording.operation if len(kinds) == 1 else wording.state
+        looks = style.looks(alike)
+        series = {say(one): _series(tables, one, looks[one], per_image=per_image) for one in alike}
+        grids.append(multiples.Grid(wording.kind(kind), multiples.by_last(series), series))
+    published = any(points for grid in grids for each in grid.series.values() for points in each.published.values())
+    first = wording.join(wording.operation(alike[0]).lower() for alike in kinds.values())
+    below = [
+        *notes.source(tables),
         f"Panels by the time of {first} at the largest number of images, the shortest first.",
-        f"{curves.bars_note(tables, operations)} {curves.GREY_NOTE} {curves.disturbed_note(tables, operations)}",
-        *gaps,
+        f"{notes.intervals(tables, measured)} {notes.GREY} {notes.disturbed(tables, measured)}",
+        notes.published("Dots") if published else "",
+        *notes.gaps(tables, operations),
     ]
     unit = "Time per image" if per_image else "Time"
-    return multiples.draw(title, grids, lambda axes: curves.scale(axes, tables.cutoffs, log=True, unit=unit), notes)
+
+    def scale(axes: Axes) -> None:
+        curves.scale(axes, tables.cutoffs, unit)
+
+    return multiples.draw(grids, scale, below)
 
 
-def _order(tables: Tables, operations: Sequence[str]) -> list[str]:
-    """The backends measured in any of these operations, by time in the first at the largest cutoff, then the others."""
-    found: dict[str, None] = {}
-    for operation in operations:
-        for cutoff in reversed(tables.cutoffs):
-            found |= dict.fromkeys(tables.by_time(operation, cutoff))
-    return list(found)
+def at_largest(tables: Tables, operations: Sequence[str]) -> Figure:
+    """Bars of the times (s) at the largest number of images that was measured, a panel per operation."""
+    measured = [row for row in tables.main if row.operation in operations and row.status == "measured"]
+    if not measured:
+        return notes.empty(tables, notes.NOTHING, operations)
+    cutoff = max(row.cutoff_images for row in measured)
+    return at(tables, operations, cutoff, f"Of {wording.images(cutoff)}.")
 
 
-def _at_largest(tables: Tables, title: str, operations: Sequence[str]) -> Figure:
-    """Bars of the time at the largest cutoff of all backends, a panel per operation."""
-    cutoff = max(
-        row["cutoff_images"] for row in tables.main if row["operation"] in operations and row["status"] == "measured"
-    )
-    published = any(
-        article.seconds(operation, name).get(cutoff) for operation in operations for name in tables.backends
-    )
-    notes = [
-        *style.source(tables),
-        f"Of {wording.images(cutoff)}; fewer are in the figure with logarithmic axes. "
-        f"{curves.bars_note(tables, operations, cutoff)} {curves.GREY_NOTE}",
-        f"In brackets: published times of the article ({article.NAME}), from another machine." if published else "",
-        curves.disturbed_note(tables, operations, cutoff, sign="†"),
-        *style.gaps(tables, operations, cutoff),
+def at(tables: Tables, operations: Sequence[str], cutoff: int, note: str = "") -> Figure:
+    """Bars of the times at a cutoff, a panel per operation."""
+    published = any(_published(tables, operation, cutoff) for operation in operations)
+    below = [
+        *notes.source(tables),
+        f"{note} {notes.intervals(tables, operations, cutoff)} {notes.GREY}".strip(),
+        notes.published("In brackets") if published else "",
+        notes.disturbed(tables, operations, cutoff, sign=notes.DAGGER),
+        *notes.gaps(tables, operations, cutoff),
     ]
-    height = bars.SMALL * (len(tables.backends) + 1)
-    left = bars.name_width([*tables.backends, curves.BASELINE])
-    figure, panels = style.canvas(title, len(operations), COLUMNS, height, notes, left=left)
+    height = bars.ROW * (len(tables.backends) + 1)
+    left = style.name_width([*tables.backends, BASELINE])
+    figure, panels = style.canvas(len(operations), COLUMNS, height, below, left=left)
     for axes, operation in zip(panels, operations, strict=True):
         axes.set_title(wording.operation(operation))
-        bars.draw(axes, [[bar] for bar in time_bars(tables, operation, cutoff)], "g", "s")
+        rows, unit = _bars(tables, operation, cutoff)
+        bars.draw(axes, rows, unit)
     return figure
 
 
-def _published(operation: str, name: str, cutoffs: list[int]) -> dict[int, float]:
-    """The article's times (s) at the cutoffs of this run."""
-    return {cutoff: time for cutoff, time in article.seconds(operation, name).items() if cutoff in cutoffs}
-
-
-def _in_faint(axes: Axes, times: dict[int, float], look: style.Look) -> None:
-    """Draw the article's times behind all else."""
-    axes.plot(
-        *(list(times), list(times.values())),
-        color=look.color,
-        alpha=0.4,
-        linestyle=":",
-        linewidth=1.2,
-        marker=look.marker,
-        markersize=2.5,
-        zorder=1,
+def _series(tables: Tables, operation: str, look: style.Look, *, per_image: bool) -> multiples.Series:
+    """The line of an operation in each panel."""
+    known = {name: article.seconds(operation, name) for name in tables.backends}
+    return multiples.Series(
+        look,
+        {name: curves.points(tables, name, operation, per_image=per_image) for name in tables.backends},
+        curves.baseline(tables, operation, per_image=per_image),
+        published={
+            name: [Point(cutoff, time, time, time) for cutoff, time in times.items() if cutoff in tables.cutoffs]
+            for name, times in known.items()
+        },
     )
 
 
-def _closer_limit(tables: Tables, operations: Sequence[str]) -> float:
-    """Upper limit (s) of a second row that leaves the slowest backend out; 0 where one row shows all of them well."""
-    *_, second, slowest = sorted([0, *(_longest(tables, operations, name) for name in tables.backends)])
-    return 1.1 * second if second and slowest > CLOSER * second else 0
+def _published(tables: Tables, operation: str, cutoff: int) -> dict[str, float]:
+    """The article's time (s) of each store that it has one of."""
+    known = {name: article.seconds(operation, name).get(cutoff) for name in tables.backends}
+    return {name: time for name, time in known.items() if time is not None}
 
 
-def _longest(tables: Tables, operations: Sequence[str], name: str) -> float:
-    """The longest time (s) of a backend in these operations, its interval included."""
-    return max((point.high for operation in operations for point in curves.points(tables, name, operation)), default=0)
+def _bars(tables: Tables, operation: str, cutoff: int) -> tuple[list[bars.Bar], str]:
+    """The bars of an operation, the shortest first, then gaps, then the baseline; and the unit of time that fits."""
+    measured = tables.by_time(operation, cutoff)
+    published = {name: f"  ({wording.seconds(time)})" for name, time in _published(tables, operation, cutoff).items()}
+    rows = {name: row for name in measured if (row := tables.cell(name, cutoff, operation))}
+    seconds, unit = wording.unit(max((row.median_seconds for row in rows.values()), default=1.0))
+    found = [
+        bars.Bar(
+            name,
+            row.median_seconds / seconds,
+            wording.seconds(row.median_seconds) + notes.dagger(row) + published.get(name, ""),
+            HIGHLIGHT,
+            row.interval_low_seconds / seconds,
+            row.interval_high_seconds / seconds,
+            links.cell(row),
+        )
+        for name, row in rows.items()
+    ]
+    gaps = [name for name in tables.backends if name not in rows]
+    found += [bars.Bar(name, None, f"no value{published.get(name, '')}", HIGHLIGHT) for name in gaps]
+    plain = curves.plain_time(list(rows.values()))
+    if plain is not None:
+        found.append(bars.Bar(BASELINE, plain / seconds, wording.seconds(plain), style.BASELINE))
+    return found, unit

@@ -1,117 +1,97 @@
 """How much disk does an image take?
 
-Bytes per image of each store, by the number of images. Apparent size is the sum of the files' lengths, allocated the
-space that the file system takes for them, in whole blocks. Bars are filled for the one and hatched for the other, each
-panel has its own scale, and a line marks the raw pixels of one image; with many stores there is a table for each.
+Bytes per image of each store, by the number of images. Apparent size is the sum of the files' lengths. Allocated is the
+space that the file system takes for them, in whole blocks. The darker, the more.
 """
 
 import math
+from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
 from scripts.report import wording
 from scripts.report.compare import article
-from scripts.report.draw import bars, captions, heat, links, style
+from scripts.report.draw import heat, links, notes, style
+from scripts.report.rows import BuiltRow
 from scripts.report.tables import Tables
 
 POSITION = 9
-MEASURES = ("apparent", "allocated")
-HIDDEN = "not known: compressed"
+APPARENT, ALLOCATED = "Apparent size", "Allocated by the file system"
+RAW, PUBLISHED = "raw pixels", "in the article"
 
 
 def draw(tables: Tables) -> Figure:
-    """A panel per cutoff, two bars per backend; with many, a table for each way of counting, the least first."""
-    title = captions.title("disk_usage")
-    cutoffs = [cutoff for cutoff in tables.cutoffs if any(tables.store(name, cutoff) for name in tables.backends)]
+    """A table for each way of counting: a row per store, the least first, and a column per number of images."""
+    cutoffs = [cutoff for cutoff in tables.cutoffs if _stores(tables, cutoff)]
     if not cutoffs:
-        return style.empty(title, ["No store was built."], tables)
-    if style.many(tables):
-        return _heat(tables, title, cutoffs)
-    published = any(article.bytes_per_image(name, cutoff) for name in tables.backends for cutoff in cutoffs)
-    notes = [
-        *style.source(tables),
-        "Filled: apparent size. Hatched: allocated by the file system. Line: raw pixels.",
-        _compression(tables),
-        f"In brackets: published sizes of the article ({article.NAME})." if published else "",
-    ]
-    height = 2 * 0.19 * len(tables.backends) + 0.1
-    columns = 3 if len(cutoffs) > 2 else len(cutoffs)
-    figure, panels = style.canvas(title, len(cutoffs), columns, height, notes, left=bars.name_width(tables.backends))
-    for axes, cutoff in zip(panels, cutoffs, strict=True):
-        axes.set_title(wording.images(cutoff))
-        bars.draw(axes, [_bars(tables, name, cutoff) for name in tables.backends], ",.0f", "bytes per image")
-        axes.axvline(_raw(tables, cutoff), color=style.TEXT, linewidth=0.9, linestyle=(0, (4, 2)), zorder=4)
-    return figure
-
-
-def _heat(tables: Tables, title: str, cutoffs: list[int]) -> Figure:
-    """Rows by the size at the largest cutoff."""
+        return notes.empty(tables, "No store was built.")
+    first = ALLOCATED if tables.allocated_decides else APPARENT
     names = [name for name in tables.backends if any(tables.store(name, cutoff) for cutoff in cutoffs)]
-    raw = f"{_raw(tables, cutoffs[-1]):,.0f}"
-    first = "allocated" if tables.allocated_decides else "apparent"
-    notes = [
-        *style.source(tables),
-        f"Bytes per image, by the number of images; the raw pixels of one are {raw} bytes. Rows by {first} bytes at "
-        f"the largest number, the least first. {heat.LEAST} The darker, the more, up to {heat.DARKEST:.0f} times the "
-        "least.",
+    order = sorted(names, key=lambda name: _size(tables.store(name, cutoffs[-1]), first) or math.inf)
+    beside = _beside(tables, cutoffs)
+    below = [
+        *notes.source(tables),
+        f"Rows by {first.split()[0].lower()} bytes at the largest number of images, the least first. {heat.LEAST} The "
+        f"darker, the more, up to {heat.DARKEST:.0f} times the least.",
         _compression(tables),
+        notes.published("Last rows") if len(beside) > 1 else "",
     ]
-    left = bars.name_width(names)
-    figure, panels = style.canvas(title, 2, 2, heat.ROW * len(names), notes, left=left, above=0.55, below=0.15)
-    order = sorted(names, key=lambda name: _size(tables, name, cutoffs[-1], first) or math.inf)
-    for axes, measure, words in zip(panels, MEASURES, ("Apparent size", "Allocated by the file system"), strict=True):
-        least = {}
-        for cutoff in cutoffs:
-            sizes = [_size(tables, name, cutoff, measure) for name in names]
-            least[cutoff] = min((size for size in sizes if size), default=1.0)
-        fields = [[_field(tables, name, cutoff, measure, least[cutoff]) for cutoff in cutoffs] for name in order]
-        heat.draw(axes, order, [wording.short_count(cutoff) for cutoff in cutoffs], fields)
-        axes.set_title(words, pad=8)
+    rows, columns = [*order, *beside], [wording.short_count(cutoff) for cutoff in cutoffs]
+    figure, panels = style.canvas(2, 2, notes=below, **heat.room(rows, columns, titled=True))
+    for axes, measure in zip(panels, (APPARENT, ALLOCATED), strict=True):
+        by_cutoff = [_fields(tables, order, cutoff, measure) for cutoff in cutoffs]
+        fields = [list(row) for row in zip(*by_cutoff, strict=True)]
+        heat.draw(axes, rows, columns, [*fields, *beside.values()])
+        axes.set_title(measure, pad=8)
     return figure
 
 
-def _field(tables: Tables, name: str, cutoff: int, measure: str, least: float) -> heat.Field:
-    size = _size(tables, name, cutoff, measure)
-    if not size:
-        return heat.GAP
-    if measure == "allocated" and not tables.allocated_decides:
-        return heat.Field(f"{size:,.0f}", link=links.store(tables.store(name, cutoff)))
-    return heat.of_size(size, least, f"{size:,.0f}", links.store(tables.store(name, cutoff)))
+def _fields(tables: Tables, order: Sequence[str], cutoff: int, measure: str) -> list[heat.Field]:
+    """The column of a cutoff: a field for each of these stores."""
+    stores = [tables.store(name, cutoff) for name in order]
+    least = min((size for store in stores if (size := _size(store, measure))), default=1.0)
+    fields = []
+    for store in stores:
+        size = _size(store, measure)
+        if store is None or not size:
+            fields.append(heat.GAP)
+        elif measure == ALLOCATED and not tables.allocated_decides:
+            fields.append(heat.Field(f"{size:,.0f}", link=links.store(store)))
+        else:
+            fields.append(heat.of_size(size, least, f"{size:,.0f}", links.store(store)))
+    return fields
+
+
+def _beside(tables: Tables, cutoffs: Sequence[int]) -> dict[str, list[heat.Field]]:
+    """Rows to compare with, by name: the raw pixels of an image, and the article's published sizes."""
+    sizes: dict[str, list[float | None]] = {RAW: []}
+    for cutoff in cutoffs:
+        store = _stores(tables, cutoff)[0]
+        sizes[RAW].append(store.apparent_bytes_per_image / store.apparent_ratio_to_raw)
+    for name in tables.backends:
+        sizes[f"{name} {PUBLISHED}"] = [article.bytes_per_image(name, cutoff) for cutoff in cutoffs]
+    return {
+        name: [heat.GAP if size is None else heat.Field(f"{size:,.0f}") for size in found]
+        for name, found in sizes.items()
+        if any(found)
+    }
 
 
 def _compression(tables: Tables) -> str:
     """What the allocated sizes are where the file system compresses; empty where it doesn't."""
     if not tables.allocated_decides:
         return "The file system compresses and doesn't tell to how much, so allocated sizes are compared with nothing."
-    compressed = any(row["allocation"] == "extents" for row in tables.disk_usage)
+    compressed = any(row.allocation == "extents" for row in tables.disk_usage)
     return "The file system compresses: allocated is what lies on the disk." if compressed else ""
 
 
-def _size(tables: Tables, name: str, cutoff: int, measure: str) -> float | None:
-    row = tables.store(name, cutoff)
-    return row[f"{measure}_bytes_per_image"] if row else None
+def _size(store: BuiltRow | None, measure: str) -> float | None:
+    """Bytes per image of a store; None where they aren't known."""
+    if store is None:
+        return None
+    return store.apparent_bytes_per_image if measure == APPARENT else store.allocated_bytes_per_image
 
 
-def _raw(tables: Tables, cutoff: int) -> float:
-    """Bytes of the raw pixels of one image."""
-    return next(row["apparent_bytes_per_image"] / row["apparent_ratio_to_raw"] for row in _stores(tables, cutoff))
-
-
-def _stores(tables: Tables, cutoff: int) -> list[dict]:
-    stores = [tables.store(name, cutoff) for name in tables.backends]
-    return [store for store in stores if store]
-
-
-def _bars(tables: Tables, name: str, cutoff: int) -> list[bars.Bar]:
-    colour = style.looks(tables.backends)[name].color
-    published = article.bytes_per_image(name, cutoff)
-    row = tables.store(name, cutoff)
-    bracket = f"  ({published:,.0f})" if published else ""
-    if not row:
-        return [bars.Bar(name, None, f"no value{bracket}", colour)]
-    apparent, allocated = row["apparent_bytes_per_image"], row["allocated_bytes_per_image"]
-    said = HIDDEN if allocated is None else f"{allocated:,.0f}"
-    return [
-        bars.Bar(name, apparent, f"{apparent:,.0f}{bracket}", colour, link=links.store(row)),
-        bars.Bar(name, allocated, said, colour, hatch="/////", link=links.store(row)),
-    ]
+def _stores(tables: Tables, cutoff: int) -> list[BuiltRow]:
+    """The stores that were built at a cutoff."""
+    return [store for name in tables.backends if (store := tables.store(name, cutoff))]

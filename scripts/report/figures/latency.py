@@ -1,171 +1,118 @@
 """How long does one random image take, and how long at worst?
 
 How the times of single calls are spread, each reading one image in shuffled order from the largest store that was
-measured. A curve climbs at the time by which so many images had come; the scale widens towards the top, where the slow
-ones are. Marks: half of the images, 90 %, 99 % and 99.9 %. Steep is dependable, a tail to the right is not.
+measured. Each store has a panel; the others are in grey behind it. A curve climbs at the time by which that share of
+the images had come. The scale widens towards the top, where the slow images are. Marks: half of the images, 90 %, 99 %
+and 99.9 %. A steep curve is dependable; one with a tail to the right is not.
 """
 
 import statistics
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from math import log10
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 from scripts.report import wording
-from scripts.report.draw import captions, curves, links, multiples, style
+from scripts.report.draw import links, multiples, notes, style
 from scripts.report.draw.curves import Point
-from scripts.report.tables import Row, Tables
+from scripts.report.draw.multiples import Series
+from scripts.report.rows import LatencyRow
+from scripts.report.tables import Tables
 
 POSITION = 5
 MARKED = {0.5: "half", 0.9: "90 %", 0.99: "99 %", 0.999: "99.9 %"}
+"""The shares of the images that have a mark."""
 ALL = "all"
-MOST_LABELS = 6
-"""With more lines than this between the powers of ten, those have no number."""
 ABOVE = 0.5
-"""How far above the last part of the images their slowest is drawn, in decades."""
+"""How far above the last share of the images the slowest image is drawn, in decades."""
+MOST_TICKS = 4
+"""The time axis has at most this many ticks."""
+MARGIN = 1.15
+"""The time axis reaches beyond the shortest and the longest time by this factor."""
 
 
 def draw(tables: Tables) -> Figure:
-    """A panel per cache state, a curve per backend and one of the baseline; with many, a panel per backend."""
-    title = captions.title("latency")
+    """A panel per store, a curve for each cache state."""
     operations = tables.operations_of("random")
     cutoffs = [n for n in tables.cutoffs if any(_measured(tables, n, operation) for operation in operations)]
     if not cutoffs:
-        gaps = style.gaps(tables, operations)
-        return style.empty(title, ["No single random image was read in this run.", *gaps], tables)
+        return notes.empty(tables, "No single random image was read in this run.", operations)
     cutoff = cutoffs[-1]
-    gaps = style.gaps(tables, operations, cutoff)
-    drawn = [operation for operation in operations if _measured(tables, cutoff, operation)]
-    if style.many(tables):
-        return _multiples(tables, title, drawn, cutoff, gaps)
-    looks = {**style.looks(tables.backends), curves.BASELINE: style.PLAIN}
-    notes = [
-        *style.source(tables),
-        f"Of {wording.images(cutoff)}. {curves.GREY_NOTE}",
-        *gaps,
+    measured = {operation: rows for operation in operations if (rows := _measured(tables, cutoff, operation))}
+    shares = {row.probability for of_stores in measured.values() for rows in of_stores.values() for row in rows}
+    top = _height(max(share for share in shares if share < 1)) + ABOVE
+    series = {
+        wording.operation(operation): _series(tables, operation, cutoff, measured[operation], look, top)
+        for operation, look in style.looks(list(measured)).items()
+    }
+    order = dict.fromkeys(name for one in measured for name in tables.by_time(one, cutoff) if name in measured[one])
+    below = [
+        *notes.source(tables),
+        f"Of {wording.images(cutoff)}. Panels by the time of {next(iter(series)).lower()}, the shortest first. "
+        f"{notes.GREY}",
+        *notes.gaps(tables, operations, cutoff),
     ]
-    legend_rows = style.legend_rows(looks)
-    figure, panels = style.canvas(title, len(drawn), 2, 3.4, notes, left=0.9, legend_rows=legend_rows)
-    style.legend(figure, looks)
-    for axes, operation in zip(panels, drawn, strict=True):
-        axes.set_title(wording.operation(operation))
-        _panel(axes, tables, operation, cutoff, looks)
-    return figure
-
-
-def _multiples(tables: Tables, title: str, operations: list[str], cutoff: int, gaps: list[str]) -> Figure:
-    """A panel per backend, a curve for each cache state."""
-    parts: set[float] = set()
-    series = {}
-    for operation, look in zip(operations, multiples.LOOKS, strict=False):
-        measured = _measured(tables, cutoff, operation)
-        parts |= {row["probability"] for rows in measured.values() for row in rows}
-        top = _top(measured)
-        marks = {}
-        for name, rows in measured.items():
-            link = links.cell(tables.cell(name, cutoff, operation))
-            marks[name] = [_mark(row, link) for row in rows if row["probability"] in MARKED]
-        series[wording.operation(operation)] = multiples.Series(
-            look,
-            {
-                name: _points({row["probability"]: row["seconds"] for row in rows}, top)
-                for name, rows in measured.items()
-            },
-            _points(_plain(tables, operation, cutoff), top),
-            marks,
-        )
-    first = _measured(tables, cutoff, operations[0])
-    ranked = [name for operation in operations for name in tables.by_time(operation, cutoff)]
-    order = list(dict.fromkeys([*(name for name in ranked if name in first), *ranked]))
-    notes = [
-        *style.source(tables),
-        f"Of {wording.images(cutoff)}. Panels by the time of {wording.operation(operations[0]).lower()}, the shortest "
-        f"first. {curves.GREY_NOTE}",
-        *gaps,
+    times = [
+        point.x for each in series.values() for points in (*each.measured.values(), each.plain) for point in points
     ]
-    top = _height(max(part for part in parts if part < 1)) + ABOVE
-
-    def scale(axes: Axes) -> None:
-        axes.set_xscale("log")
-        _heights(axes, parts, top)
-        axes.xaxis.set_major_locator(LogLocator(numticks=4))
-        axes.xaxis.set_minor_locator(NullLocator())
-
-    grid = multiples.Grid("", order, series)
-    return multiples.draw(title, [grid], scale, notes, same_x=True)
+    ticks = {_height(share): words for share, words in MARKED.items() if share in shares} | {top: ALL}
+    grid = multiples.Grid("", list(order), series)
+    return multiples.draw([grid], lambda axes: _scale(axes, times, ticks), below)
 
 
-def _panel(axes: Axes, tables: Tables, operation: str, cutoff: int, looks: dict[str, style.Look]) -> None:
-    curves_of = _measured(tables, cutoff, operation)
-    parts = {row["probability"] for rows in curves_of.values() for row in rows}
-    top = _top(curves_of)
-    axes.set_xscale("log")
-    plain = _plain(tables, operation, cutoff)
-    if plain:
-        _curve(axes, plain, looks[curves.BASELINE], top, zorder=2)
-    for name, rows in curves_of.items():
-        _curve(axes, {row["probability"]: row["seconds"] for row in rows}, looks[name], top, zorder=3)
-        link = links.cell(tables.cell(name, cutoff, operation))
-        marked = [row for row in rows if row["probability"] in MARKED]
-        curves.marks(axes, [_mark(row, link) for row in marked], looks[name])
-    _heights(axes, parts, top)
-    axes.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
-    few = len(axes.xaxis.get_minorticklocs()) <= MOST_LABELS
-    axes.xaxis.set_minor_formatter(axes.xaxis.get_major_formatter() if few else NullFormatter())
-    axes.tick_params(axis="x", which="minor", pad=style.TICK_PAD)
-    axes.grid(which="minor", axis="x")
+def _series(
+    tables: Tables,
+    operation: str,
+    cutoff: int,
+    measured: Mapping[str, Sequence[LatencyRow]],
+    look: style.Look,
+    top: float,
+) -> Series:
+    """The curves of an operation, with the links of their marks."""
+    curves_of, marks = {}, {}
+    for name, rows in measured.items():
+        row = tables.cell(name, cutoff, operation)
+        link = links.cell(row) if row else ""
+        curves_of[name] = _points({row.probability: row.seconds for row in rows}, top, link)
+        marks[name] = _points({row.probability: row.seconds for row in rows if row.probability in MARKED}, top, link)
+    return Series(look, curves_of, _points(_plain(tables, operation, cutoff), top), marks)
 
 
-def _heights(axes: Axes, parts: set[float], top: float) -> None:
-    """Labels of both axes, and the ticks of the parts of images."""
-    places = {_height(part): words for part, words in MARKED.items() if part in parts} | {top: ALL}
-    axes.yaxis.set_major_locator(FixedLocator(list(places)))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: places.get(value, "")))
-    axes.set_ylim(0, top + 0.1)
-    axes.set(xlabel="Time of one call", ylabel="Part of the images")
+def _scale(axes: Axes, times: Sequence[float], ticks: Mapping[float, str]) -> None:
+    """A logarithmic axis of these times, and an axis of the shares of the images."""
+    axes.set(xscale="log", xlim=(min(times) / MARGIN, max(times) * MARGIN), ylim=(0, max(ticks) + 0.1))
+    axes.set(xlabel="Time of one call", ylabel="Share of the images")
+    axes.xaxis.set_major_locator(LogLocator(numticks=MOST_TICKS))
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: wording.tick(value)))
+    axes.yaxis.set_major_locator(FixedLocator(list(ticks)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: ticks.get(value, "")))
 
 
-def _top(measured: dict[str, list[Row]]) -> float:
-    """Where the slowest of all images is drawn."""
-    return (
-        _height(max(row["probability"] for rows in measured.values() for row in rows if row["probability"] < 1)) + ABOVE
-    )
-
-
-def _curve(axes: Axes, times: dict[float, float], look: style.Look, top: float, zorder: int) -> None:
-    points = _points(times, top)
-    x, y = [point.x for point in points], [point.y for point in points]
-    axes.plot(x, y, color=look.color, linestyle=look.linestyle, zorder=zorder)
-
-
-def _points(times: dict[float, float], top: float) -> list[Point]:
-    """The curve of some times by the part of the images that take at most so long."""
-    heights = [top if part == 1 else _height(part) for part in times]
-    return [Point(time, height, height, height) for time, height in zip(times.values(), heights, strict=True)]
-
-
-def _plain(tables: Tables, operation: str, cutoff: int) -> dict[float, float]:
-    """The baseline's quantiles (s) by probability: medians over the backends' timing jobs."""
-    found: dict[float, list[float]] = defaultdict(list)
-    for name in tables.backends:
-        for row in tables.quantiles(name, cutoff, operation, "baseline"):
-            found[row["probability"]].append(row["seconds"])
-    return {part: statistics.median(times) for part, times in sorted(found.items())}
-
-
-def _measured(tables: Tables, cutoff: int, operation: str) -> dict[str, list[Row]]:
-    """The quantiles of each backend that has them."""
+def _measured(tables: Tables, cutoff: int, operation: str) -> dict[str, list[LatencyRow]]:
+    """The quantiles of each store that has them."""
     known = {name: tables.quantiles(name, cutoff, operation) for name in tables.backends}
     return {name: rows for name, rows in known.items() if rows and tables.cell(name, cutoff, operation)}
 
 
-def _mark(row: Row, link: str) -> Point:
-    return Point(row["seconds"], _height(row["probability"]), 0, 0, link)
+def _plain(tables: Tables, operation: str, cutoff: int) -> dict[float, float]:
+    """The baseline's quantiles (s) by probability: medians over the stores' timing jobs."""
+    found: dict[float, list[float]] = defaultdict(list)
+    for name in tables.backends:
+        for row in tables.quantiles(name, cutoff, operation, "baseline"):
+            found[row.probability].append(row.seconds)
+    return {share: statistics.median(times) for share, times in sorted(found.items())}
 
 
-def _height(part: float) -> float:
-    """Where a part of the images is drawn: a decade up for each tenth of them that is left."""
-    return -log10(1 - part)
+def _points(times: Mapping[float, float], top: float, link: str = "") -> list[Point]:
+    """The curve of times (s) by the share of the images that take at most so long; all images are at `top`."""
+    heights = {share: top if share == 1 else _height(share) for share in times}
+    return [Point(time, heights[share], heights[share], heights[share], link) for share, time in times.items()]
+
+
+def _height(share: float) -> float:
+    """Where a share of the images is drawn: a decade up for each tenth of them that is left."""
+    return -log10(1 - share)

@@ -1,95 +1,76 @@
 """Do more processes read faster?
 
 Images per second that processes read together, in shuffled batches from the largest store that was measured, against
-the number of processes, both axes logarithmic. The thin dashed line is the ideal, twice the images by twice as many.
-Each process has a reader of its own, warm opened before the clock starts. Forked ones are copies of the one that takes
-the time, spawned ones start from nothing; a store whose library can't be forked safely is only spawned.
+the number of processes. Both axes are logarithmic. Each store has a panel; the others are in grey behind it. The thin
+dashed line is the ideal: twice the images by twice as many processes. Each process has a reader of its own; in memory
+(warm), it opens the reader before the clock starts. Forked processes are copies of the process that takes the time;
+spawned processes start from nothing. A store whose library can't be forked safely is only spawned.
 """
+
+from collections.abc import Iterable, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from scripts.report import wording
-from scripts.report.draw import captions, curves, links, multiples, style
+from scripts.report.draw import curves, links, multiples, notes, style
 from scripts.report.draw.curves import Point
-from scripts.report.tables import Row, Tables
+from scripts.report.draw.multiples import Grid, Series
+from scripts.report.rows import MeasuredRow
+from scripts.report.tables import Tables
 
 POSITION = 7
-IDEAL = "ideal"
-IDEAL_LINE = (0, (4, 2))
 
 
 def draw(tables: Tables) -> Figure:
-    """A panel per cache state and way of starting processes, a line per backend; with many, a panel per backend."""
-    title = captions.title("workers")
+    """A grid of panels per cache state, a panel per store, a line for each way of starting processes."""
     operations = tables.operations_of("workers")
     if not operations:
         reason = "This run has one process at a time. To measure more, add workers-warm to operations in config.yaml."
-        return style.empty(title, [reason], tables)
+        return notes.empty(tables, reason)
     cutoffs = [n for n in tables.cutoffs if any(_ways(tables, n, operation) for operation in operations)]
     if not cutoffs:
-        gaps = style.gaps(tables, operations)
-        return style.empty(title, ["Nothing was measured for this figure.", *gaps], tables)
-    rows = {operation: _ways(tables, cutoffs[-1], operation) for operation in operations}
-    drawn = {
-        (operation, method): [row for row in found if row["start_method"] == method]
-        for operation, found in rows.items()
-        for method in sorted({row["start_method"] for row in found})
-    }
-    many = style.many(tables)
-    order = " Panels by the rate of the most processes, the highest first."
-    notes = [
-        *style.source(tables),
-        f"Of {wording.images(cutoffs[-1])}.{order if many else ''} "
-        f"{curves.bars_note(tables, operations, cutoffs[-1])} {curves.GREY_NOTE}",
-        curves.disturbed_note(tables, operations, cutoffs[-1]),
-        *style.gaps(tables, operations, cutoffs[-1]),
+        return notes.empty(tables, notes.NOTHING, operations)
+    cutoff = cutoffs[-1]
+    rows = {operation: found for operation in operations if (found := _ways(tables, cutoff, operation))}
+    counts = sorted({row.processes for found in rows.values() for row in found})
+    grids = [_grid(wording.operation(operation), found, tables.backends) for operation, found in rows.items()]
+    below = [
+        *notes.source(tables),
+        f"Of {wording.images(cutoff)}. Panels by the rate of the most processes, the highest first. "
+        f"{notes.intervals(tables, operations, cutoff)} {notes.GREY}",
+        notes.disturbed(tables, operations, cutoff),
+        *notes.gaps(tables, operations, cutoff),
     ]
-    if many:
-        return _multiples(tables, title, drawn, notes)
-    looks = style.looks(tables.backends)
-    figure, panels = curves.canvas(title, len(drawn), 2, looks, notes, height=2.8)
-    ends = []
-    for axes, ((operation, method), found) in zip(panels, drawn.items(), strict=True):
-        axes.set_title(f"{wording.operation(operation)}, {wording.STARTS[method]}")
-        ends.append(_panel(axes, found, looks))
-    curves.same_limits(panels)
-    curves.label_panels(panels, ends)
-    return figure
+    return multiples.draw(grids, lambda axes: _scale(axes, counts), below, beside=_ideal)
 
 
-def _multiples(tables: Tables, title: str, drawn: dict[tuple[str, str], list[Row]], notes: list[str]) -> Figure:
-    """A grid per cache state, a panel per backend, a line for each way of starting processes."""
-    counts = sorted({row["processes"] for rows in drawn.values() for row in rows})
-    grids = []
-    for operation in dict.fromkeys(operation for operation, _ in drawn):
-        ways = [method for known, method in drawn if known == operation]
-        series = {}
-        for method, look in zip(ways, multiples.LOOKS, strict=False):
-            rows = drawn[operation, method]
-            series[wording.STARTS[method]] = multiples.Series(
-                look, _points(rows, tables.backends), _plain(rows, counts)
-            )
-        last = {
-            name: [points[-1] for each in series.values() if (points := each.measured[name])]
-            for name in tables.backends
-        }
-        best = {name: max((point.x, point.y) for point in points) for name, points in last.items() if points}
-        order = sorted(best, key=best.__getitem__, reverse=True)
-        grids.append(multiples.Grid(wording.operation(operation), order, series))
-    return multiples.draw(title, grids, lambda axes: _scale(axes, counts), notes, beside=_ideal)
+def _grid(heading: str, rows: Sequence[MeasuredRow], names: Iterable[str]) -> Grid:
+    """The panels of an operation, the store with the highest rate of the most processes first."""
+    series = {}
+    for method, look in style.looks(sorted({row.start_method or "" for row in rows})).items():
+        own = [row for row in rows if (row.start_method or "") == method]
+        measured = {name: [_point(row) for row in own if row.backend == name] for name in names}
+        series[wording.STARTS[method]] = Series(look, measured, _plain(own))
+    best: dict[str, tuple[float, float]] = {}
+    for each in series.values():
+        for name, points in each.measured.items():
+            if points:
+                best[name] = max(best.get(name, (0.0, 0.0)), (points[-1].x, points[-1].y))
+    return Grid(heading, sorted(best, key=best.__getitem__, reverse=True), series)
 
 
-def _ideal(axes: Axes, name: str, grid: multiples.Grid) -> None:
-    """Draw what a backend's processes would read if each read as fast as one alone."""
-    starts = [points[0] for each in grid.series.values() if (points := each.measured.get(name))]
-    start = max(starts, key=lambda point: point.y)
-    ends = (start.x, max(points[-1].x for each in grid.series.values() if (points := each.measured.get(name))))
-    axes.plot(ends, [start.y * end / start.x for end in ends], color=style.TEXT, linewidth=0.8, linestyle=IDEAL_LINE)
+def _ideal(axes: Axes, name: str, grid: Grid) -> None:
+    """Draw what a store's processes would read if each read as fast as one alone."""
+    lines = [points for each in grid.series.values() if (points := each.measured[name])]
+    start = max((points[0] for points in lines), key=lambda point: point.y)
+    ends = (start.x, max(points[-1].x for points in lines))
+    rates = [start.y * end / start.x for end in ends]
+    axes.plot(ends, rates, color=style.TEXT, linewidth=0.8, linestyle=style.DASHED)
 
 
-def _scale(axes: Axes, counts: list[int]) -> None:
+def _scale(axes: Axes, counts: Sequence[int]) -> None:
     axes.set(xscale="log", yscale="log", xlim=(counts[0] * 0.85, counts[-1] * 1.15))
     axes.set(xlabel="Processes", ylabel="Images per second")
     axes.xaxis.set_major_locator(FixedLocator(counts))
@@ -99,34 +80,20 @@ def _scale(axes: Axes, counts: list[int]) -> None:
     axes.yaxis.set_minor_locator(NullLocator())
 
 
-def _panel(axes: Axes, rows: list[Row], looks: dict[str, style.Look]) -> list[curves.End]:
-    counts = sorted({row["processes"] for row in rows})
-    _scale(axes, counts)
-    measured = _points(rows, list(looks))
-    ends = curves.lines(axes, measured, looks, _plain(rows, counts))
-    alone = max((row["images_per_second"] for row in rows if row["processes"] == counts[0]), default=0)
-    ideal = [alone * count / counts[0] for count in counts]
-    axes.plot(counts, ideal, color=style.TEXT, linewidth=0.9, linestyle=IDEAL_LINE, zorder=1)
-    return [*ends, (IDEAL, ideal[-1], style.TEXT)]
-
-
-def _ways(tables: Tables, cutoff: int, operation: str) -> list[Row]:
+def _ways(tables: Tables, cutoff: int, operation: str) -> list[MeasuredRow]:
     return [row for name in tables.backends for row in tables.ways(name, cutoff, operation)]
 
 
-def _points(rows: list[Row], names: list[str]) -> dict[str, list[Point]]:
-    return {name: [_point(row) for row in rows if row["backend"] == name] for name in names}
+def _point(row: MeasuredRow) -> Point:
+    low, high = row.images / row.interval_high_seconds, row.images / row.interval_low_seconds
+    return Point(row.processes, row.images_per_second, low, high, links.cell(row), bool(row.disturbances))
 
 
-def _point(row: Row) -> Point:
-    rates = (row["images"] / row[f"interval_{end}_seconds"] for end in ("high", "low"))
-    return Point(row["processes"], row["images_per_second"], *rates, links.cell(row), bool(row["disturbances"]))
-
-
-def _plain(rows: list[Row], counts: list[int]) -> list[Point]:
+def _plain(rows: Sequence[MeasuredRow]) -> list[Point]:
+    """The baseline's images per second, by the number of processes."""
     found = []
-    for count in counts:
-        time = curves.plain_time([row for row in rows if row["processes"] == count], per_image=True)
+    for count in sorted({row.processes for row in rows}):
+        time = curves.plain_time([row for row in rows if row.processes == count], per_image=True)
         if time:
             found.append(Point(count, 1 / time, 1 / time, 1 / time))
     return found

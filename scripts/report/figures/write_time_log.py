@@ -1,18 +1,18 @@
 """How does the time to store images grow with their number?
 
-Time to write a new store against the number of images, both axes logarithmic, so that equal distances are equal factors
-and a straight line of slope one is proportional growth. At the end of a write bytes may still be in the page cache; of
-a durable one everything is on the disk.
+Time to write a new store against the number of images. Both axes are logarithmic, so equal distances are equal factors
+and a straight line of slope one is proportional growth. Each store has a panel; the others are in grey behind it. At
+the end of a write, bytes may still be in memory. At the end of a durable write, everything is safe on the disk.
 """
 
 from matplotlib.figure import Figure
 
-from scripts.report.draw import captions, times
+from scripts.report.draw import times
 from scripts.report.tables import Tables
 
 POSITION = 6
 
 
 def draw(tables: Tables) -> Figure:
-    """A panel per writing operation."""
-    return times.draw(tables, captions.title("write_time_log"), tables.operations_of("write"), log=True)
+    """A panel per store, a line per writing operation."""
+    return times.lines(tables, tables.operations_of("write"))
