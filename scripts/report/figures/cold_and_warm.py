@@ -22,8 +22,9 @@ STATES = (catalogue.WARM, catalogue.COLD)
 
 def draw(tables: Tables) -> Figure:
     """A panel per store, a line per kind of reading that was measured both cold and warm."""
-    cold = [entry for entry in map(catalogue.entry, tables.operations) if entry.state == catalogue.COLD]
-    kinds = [entry.kind for entry in cold if len(_warm_and_cold(entry.kind)) == len(STATES)]
+    known = [entry for name, entry in catalogue.entries().items() if name in tables.operations]
+    cold = [entry.kind for entry in known if entry.state == catalogue.COLD]
+    kinds = [kind for kind in cold if len(_warm_and_cold(kind)) == len(STATES)]
     operations = [name for kind in kinds for name in _warm_and_cold(kind)]
     measured = {kind: {name: _points(tables, name, kind) for name in tables.backends} for kind in kinds}
     drawn = [kind for kind in kinds if any(measured[kind].values())]
