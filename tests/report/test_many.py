@@ -386,8 +386,7 @@ def test_what_is_written_in_figures_is_the_same_on_the_page(many):
     assert re.search(r">0\.\d\d\d<", (many.directory / "figures" / "memory.svg").read_text())
 
 
-def test_the_page_of_many_names_no_colours_and_folds_its_tables(many):
-    assert 'class="dot"' not in many.text
+def test_the_page_of_many_folds_its_tables(many):
     text = shown(many.text)
     assert "22 stores compared on one machine" in text
     assert text.count(": the other 17") == len(many.operations) + 1

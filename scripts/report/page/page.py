@@ -20,7 +20,7 @@ from scripts.report import printed, summarise, tables, wording
 from scripts.report.compare import answers, claims, container_costs, containers, purposes, trends
 from scripts.report.compare.results import Results
 from scripts.report.compare.trends import BreakEven, Crossover
-from scripts.report.draw import appearance, captions, links
+from scripts.report.draw import captions, links
 from scripts.report.estimates import UNDECIDED
 from scripts.report.page import facts, inline, machines
 from scripts.report.records import comparability, nodes
@@ -44,6 +44,8 @@ MANY_DISTURBED = 0.25
 COMBINED = "container_codec"
 """The figure of containers and codecs."""
 QUICK_RESULTS = "results/quick"
+MOST_LISTED = 7
+"""With more stores than these, tables show the first rows, and the other rows below a line that opens."""
 TOP = 5
 """Of many stores, so many are in sight where all are listed, the others below a line that opens."""
 CODE = re.compile("`([^`]+)`")
@@ -103,7 +105,7 @@ def context(
 ) -> dict[str, Any]:
     """Everything that the template names."""
     read = results.tables
-    many = len(read.backends) > appearance.MOST_LINES
+    many = len(read.backends) > MOST_LISTED
     group_of = {row.record: row.comparison_group for row in read.summary}
     groups = {path: group_of[summarise.record_path(record)] for path, record in records.items()}
     main = {path: record for path, record in records.items() if groups[path] == MAIN_GROUP}
@@ -116,7 +118,6 @@ def context(
     return {
         "tables": read,
         "css": Markup((TEMPLATES / "page.css").read_text()),
-        "colours": {name: appearance.colour(place) for place, name in enumerate(read.backends)},
         "questions": questions,
         "leads": {question.name: _lead(question) for question in questions if question.answers},
         "purposes": asked,
