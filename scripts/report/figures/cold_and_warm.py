@@ -22,7 +22,7 @@ STATES = (catalogue.WARM, catalogue.COLD)
 
 def draw(tables: Tables) -> Figure:
     """A panel per store, a line per kind of reading that was measured both cold and warm."""
-    known = [entry for name, entry in catalogue.entries().items() if name in tables.operations]
+    known = filter(None, map(catalogue.get, tables.operations))
     cold = [entry.kind for entry in known if entry.state == catalogue.COLD]
     kinds = [kind for kind in cold if len(_warm_and_cold(kind)) == len(STATES)]
     operations = [name for kind in kinds for name in _warm_and_cold(kind)]
