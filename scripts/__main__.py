@@ -1,8 +1,12 @@
 """The door to every step: `python scripts STEP ARGUMENTS` runs `scripts/steps/STEP.py`, from any directory.
 
-It puts the checkout on the import path, holds the host's lock (a timing alone, every other step shared), and turns what
-a user can put right (a `UserError`, a full disk, a missing permission) into one line on standard error and exit code 1.
+It puts the checkout on the import path and holds the host's lock, where the step needs the lock. It turns what a user
+can put right (a `UserError`, a full disk, a missing permission) into one line on standard error and exit code 1.
 Anything else is a defect and keeps its traceback.
+
+A timing holds the host's lock alone. Steps that write much to the disk or compute for long share the lock. The other
+steps don't wait: tables, figures and the page take a few seconds of one core, and within a workflow the scheduler runs
+none of them beside a timing.
 """
 
 import importlib
@@ -13,6 +17,8 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 TIMING_STEP, CLEARING_STEP, STARTING_STEP = "time_operation", "discard", "again"
+SHARING_STEPS = ("download", "unpack", "compile", "build", CLEARING_STEP)
+"""Steps that would disturb a timing on the same host."""
 WRITABLE_PLACE = "make the place writable, or set store_dir, download_dir or scratch_dir to one that is"
 CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -94,12 +100,14 @@ def _end(number: int, frame: object) -> None:
 
 
 def _lock_of(step: str, arguments: list[str]) -> AbstractContextManager[None]:
-    """The host's lock, as this step holds it; none where it's only asked for help, or starts steps that hold it."""
+    """The host's lock as a step holds it; no lock where the step is only asked for help."""
     from scripts.system import lock
 
-    if {"-h", "--help"} & set(arguments) or step == STARTING_STEP:
+    if {"-h", "--help"} & set(arguments):
         return nullcontext()
-    return lock.alone() if step == TIMING_STEP else lock.shared()
+    if step == TIMING_STEP:
+        return lock.alone()
+    return lock.shared() if step in SHARING_STEPS else nullcontext()
 
 
 if __name__ == "__main__":

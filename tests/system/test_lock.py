@@ -3,6 +3,8 @@
 import fcntl
 import multiprocessing
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from multiprocessing.synchronize import Event as EventType
@@ -12,6 +14,7 @@ import pytest
 
 from scripts.common.errors import UserError
 from scripts.system import lock
+from tests.support.checkout import CHECKOUT
 from tests.support.host import as_who_obeys_permissions
 from tests.support.workflow import Workflow
 
@@ -138,3 +141,31 @@ def test_a_lock_that_may_not_be_opened_is_one_line_at_the_start(workflow: Workfl
     assert lock.ENVIRONMENT_VARIABLE in line
     assert "store_dir" not in line
     assert not (workflow.directory / "results/dataset").exists()
+
+
+def test_figure_and_page_wait_for_no_timing_of_another_checkout_and_a_build_does(tmp_path: Path) -> None:
+    """The arguments of the figure lead nowhere, so it ends at once; a step that waits for the timing goes on waiting."""
+    nowhere = str(tmp_path / "nowhere")
+    drawing = ("figure", "latency", "--tables", nowhere, "--svg", f"{nowhere}.svg", "--png", f"{nowhere}.png")
+    building = ("discard", "--stores", nowhere)
+    with lock.alone():
+        started = [
+            subprocess.Popen([sys.executable, CHECKOUT / "scripts", *step], stderr=subprocess.PIPE, text=True)
+            for step in (drawing, building)
+        ]
+        _, said = started[0].communicate(timeout=60)
+        assert "nowhere/summary.csv" in said
+        assert started[1].poll() is None
+    assert started[1].wait(60) == 0
+
+
+def test_a_trial_times_alone(tmp_path: Path) -> None:
+    trial = [sys.executable, CHECKOUT / "scripts", "try", "memmap", "read-warm", "--cutoff", "10", "--seconds", "0.1"]
+    with lock.shared():
+        started = subprocess.Popen([*trial, "--directory", tmp_path / "place"], stdout=subprocess.PIPE, text=True)
+        path = Path(os.environ[lock.ENVIRONMENT_VARIABLE])
+        while not (list(tmp_path.glob("place/.*/store/manifest.json")) and is_waited_for(path)):
+            time.sleep(0.01)
+        assert started.poll() is None
+    said, _ = started.communicate(timeout=60)
+    assert "memmap is" in said

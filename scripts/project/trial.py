@@ -1,0 +1,158 @@
+"""One operation on one backend, tried in seconds: its store is built in a temporary place, timed and removed.
+
+Build and timing are those of the workflow, with a smaller budget. The images are synthetic ones of 32x32, those of an
+image set on the disk, or those of an archive.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scripts import backends
+from scripts.common import sealed
+from scripts.common.atomic import neighbour
+from scripts.common.errors import UserError, shown
+from scripts.dataset import obtain
+from scripts.dataset.image_set import PROVENANCE, PROVENANCE_VERSION, ImageSet, provenance_digests
+from scripts.dataset.sources import synthetic
+from scripts.dataset.unpack import unpack
+from scripts.measure import timing
+from scripts.measure.operations import catalogue
+from scripts.measure.stopping import block, block_medians
+from scripts.report import estimates, wording
+from scripts.stores import store
+from scripts.system import lock
+
+MACHINE = "trial"
+SYNTHETIC = "synthetic"
+TEST_IMAGES = 1
+"""Every image set has test images, and a trial reads none of them."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What is tried: a backend with its options, an operation, a number of images, and the seconds of sampling."""
+
+    backend: str
+    options: dict[str, Any]
+    operation: str
+    cutoff: int
+    seconds: float
+
+
+def run(trial: Trial, images: str, directory: Path) -> Iterator[str]:
+    """Build the store below `directory`, time the operation, and yield what was found, line by line.
+
+    `images` is `synthetic`, the directory of an image set, or the path of an archive. Nothing is left in `directory`.
+    The timing holds the host's lock alone; the build shares the lock. Raises UserError for an unknown backend, option
+    or operation, for images that aren't there, and for what can't be built or timed, with the reason.
+    """
+    choice = store.Choice(trial.backend, backends.resolve(trial.backend, trial.options))
+    settings = catalogue.entry(trial.operation).all_settings
+    if missing := _missing(choice):
+        raise UserError(f"backend {trial.backend} needs the Python package {missing}; install requirements/all.txt")
+    with neighbour(directory / "try") as place:
+        place.mkdir()
+        with lock.shared():
+            image_set = _image_set(images, trial.cutoff, place)
+            store.build(trial.backend, choice, trial.cutoff, image_set, place / "store")
+        cell = timing.Cell(MACHINE, trial.backend, trial.cutoff, trial.operation)
+        given = {name: value for name, value in {"budget_seconds": trial.seconds}.items() if name in settings}
+        with lock.alone():
+            record = timing.time_cell(
+                cell, choice.module, choice.options, image_set.directory, place / "store", given, place
+            )
+    if record["status"] != "measured":
+        raise UserError(f"{trial.operation} of {trial.backend} can't be measured here: {record['gap_reason']}")
+    height, width, _ = image_set.provenance["image_shape"]
+    yield (
+        f"{trial.backend}, {trial.operation}: {wording.images(trial.cutoff)} of {height}x{width} "
+        f"({image_set.provenance['label']})"
+    )
+    for way, backend, plain in _times(record["samples"], trial.seconds):
+        yield from _said(trial, way, backend, plain)
+
+
+def _missing(choice: store.Choice) -> str | None:
+    """The first Python package that a backend needs and that isn't installed."""
+    return next((name for module, name in choice.packages().items() if find_spec(module) is None), None)
+
+
+def _image_set(images: str, cutoff: int, place: Path) -> ImageSet:
+    """The image set to try with; one that isn't on the disk yet is made below `place`."""
+    directory = place / "images"
+    if images == SYNTHETIC:
+        _write_synthetic(directory, cutoff)
+    elif Path(images, PROVENANCE).is_file():
+        directory = Path(images)
+    elif Path(images).is_file():
+        directory.mkdir()
+        archive = directory / "archive.json"
+        obtain.obtain(images, archive, directory=directory, addresses=[])
+        unpack(archive, directory)
+    else:
+        raise UserError(
+            f"--images {shown(images)} is neither an archive nor the directory of an image set, such as "
+            f"results/dataset; give the path of one, or {SYNTHETIC}"
+        )
+    return ImageSet.load(directory)
+
+
+def _write_synthetic(directory: Path, count: int) -> None:
+    """Write an image set of `count` synthetic images."""
+    directory.mkdir()
+    images, labels = synthetic.generate(count), synthetic.generate_labels(count)
+    for prefix, some in (("", slice(None)), ("test_", slice(TEST_IMAGES))):
+        np.save(directory / f"{prefix}images.npy", images[some])
+        np.save(directory / f"{prefix}labels.npy", labels[some])
+    provenance = {
+        "provenance_version": PROVENANCE_VERSION,
+        "name": SYNTHETIC,
+        "label": "synthetic images",
+        "synthetic": True,
+        "note": None,
+        "archive": None,
+        "train_images": count,
+        "test_images": TEST_IMAGES,
+        "image_shape": list(images.shape[1:]),
+        "label_names": synthetic.LABEL_NAMES,
+        **provenance_digests(images, labels),
+    }
+    sealed.write(directory / PROVENANCE, provenance)
+
+
+def _times(samples: list[dict[str, Any]], budget: float) -> Iterator[tuple[str, list[float], list[float]]]:
+    """Yield each way of sharing the work with the medians of blocks (s) of the backend and of the plain file."""
+    for processes, start_method in dict.fromkeys((sample["processes"], sample["start_method"]) for sample in samples):
+        own = [
+            sample for sample in samples if (sample["processes"], sample["start_method"]) == (processes, start_method)
+        ]
+        backend, plain = _medians(own, "backend", budget), _medians(own, "baseline", budget)
+        if backend and plain:
+            yield wording.way(processes, start_method), backend, plain
+
+
+def _medians(samples: list[dict[str, Any]], subject: str, budget: float) -> list[float]:
+    """The medians of blocks (s) of the samples of one subject whose state was verified."""
+    own = [sample for sample in samples if sample["subject"] == subject and sample["state_verified"]]
+    blocks = [block(sample["started_seconds"], budget) for sample in own]
+    return block_medians([sample["seconds"] for sample in own], blocks)
+
+
+def _said(trial: Trial, way: str, backend: list[float], plain: list[float]) -> Iterator[str]:
+    found, ratio = estimates.estimate(backend), estimates.ratio(backend, plain)
+    yield (
+        f"  median {wording.seconds(found.median)} ({found.kind} {wording.seconds_between(found.low, found.high)})"
+        f"{f', {way}' if way else ''}"
+    )
+    slower = ratio if ratio.value >= 1 else ratio.inverse
+    word = "slower" if ratio.value >= 1 else "faster"
+    outcome = "" if ratio.outcome == estimates.DIFFERENT else f"; {ratio.outcome}"
+    yield (
+        f"  {trial.backend} is {slower.value:.3g}x {word} than the plain file "
+        f"({trial.operation}; {slower.kind} {slower.low:.3g}x to {slower.high:.3g}x{outcome})"
+    )
