@@ -144,7 +144,7 @@ def test_a_lock_that_may_not_be_opened_is_one_line_at_the_start(workflow: Workfl
 
 
 def test_figure_and_page_wait_for_no_timing_of_another_checkout_and_a_build_does(tmp_path: Path) -> None:
-    """The arguments of the figure lead nowhere, so it ends at once; a step that waits for the timing goes on waiting."""
+    """The figure, whose tables are nowhere, ends at once; a step that waits for the timing goes on waiting."""
     nowhere = str(tmp_path / "nowhere")
     drawing = ("figure", "latency", "--tables", nowhere, "--svg", f"{nowhere}.svg", "--png", f"{nowhere}.png")
     building = ("discard", "--stores", nowhere)
