@@ -15,6 +15,7 @@ import numpy as np
 from scripts import backends
 from scripts.common import sealed
 from scripts.common.atomic import neighbour
+from scripts.common.cells import Cell
 from scripts.common.errors import UserError, shown
 from scripts.dataset import obtain
 from scripts.dataset.image_set import PROVENANCE, PROVENANCE_VERSION, ImageSet, provenance_digests
@@ -60,7 +61,8 @@ def run(trial: Trial, images: str, directory: Path) -> Iterator[str]:
         with lock.shared():
             image_set = _image_set(images, trial.cutoff, place)
             store.build(trial.backend, choice, trial.cutoff, image_set, place / "store")
-        cell = timing.Cell(MACHINE, trial.backend, trial.cutoff, trial.operation)
+        height, width, _ = image_set.provenance["image_shape"]
+        cell = Cell(MACHINE, trial.backend, f"{height}x{width}", trial.cutoff, trial.operation)
         given = {name: value for name, value in {"budget_seconds": trial.seconds}.items() if name in settings}
         with lock.alone():
             record = timing.time_cell(
@@ -68,9 +70,8 @@ def run(trial: Trial, images: str, directory: Path) -> Iterator[str]:
             )
     if record["status"] != "measured":
         raise UserError(f"{trial.operation} of {trial.backend} can't be measured here: {record['gap_reason']}")
-    height, width, _ = image_set.provenance["image_shape"]
     yield (
-        f"{trial.backend}, {trial.operation}: {wording.images(trial.cutoff)} of {height}x{width} "
+        f"{trial.backend}, {trial.operation}: {wording.images(trial.cutoff)} of {cell.image_size} "
         f"({image_set.provenance['label']})"
     )
     for way, backend, plain in _times(record["samples"], trial.seconds):
