@@ -1,25 +1,7 @@
 """Backend arrayrecord: one ArrayRecord file, the format of Google's Grain, with one record per image.
 
-    images.array_record    records in order: the label (int64 of the machine), then the image's bytes by the codec;
-                           after the last image one record more: {"count", "image_shape"} as JSON
-
-Settings and where they come from, measured on 10,000 CIFAR-10 images of 32x32 unless said otherwise:
-
-- images_per_group, the library's group_size, is 1: its performance guide's setting for random access. A group is read
-  and decoded as a whole: one random image of groups of 16 takes 2.5 times as long, reading everything 0.8 of it.
-- No compression, which leaves that to the codec; the library's own default is zstd.
-- Reading at random: readahead_buffer_size:0,max_parallelism:0, as the library's documentation says; a read is then one
-  pread of one group. Reading everything uses a second reader that fetches 1 MiB at a time: 0.8 of the time with groups
-  of 1, no gain with groups of 16 or from a cold cache.
-- The index stays in memory, 8 bytes a group: offloaded, one random image took 35 times as long.
-- One thread, the caller's: the library's own pool has 64 threads, which Python can't change. Lists and ranges of
-  records use that pool, so those are not used: seek and read take 0.8 of the time of a list.
-- A process that was forked from one that has used the library can't use it: in 5 of 25 runs of a test it waited for
-  ever, so that is refused first.
-- A batch is announced to the kernel where the places of records can be told: with codec raw and no compression, where
-  all have one size. From a cold cache that takes a third of the time, from a warm one 1.3 times.
-- Between calls a reader keeps: the file, opened for each of both ways of reading that was used, and its index.
-- The images of a batch are read in the order of the file where a group holds several, so that none is decoded twice.
+images.array_record    records in order: the label (int64 of the machine), then the image's bytes by the codec;
+                       after the last image one record more: {"count", "image_shape"} as JSON
 """
 
 import contextlib
@@ -38,13 +20,14 @@ if TYPE_CHECKING:
     from array_record.python.array_record_module import ArrayRecordReader, ArrayRecordWriter
 
 FILE = "images.array_record"
-COMPRESSIONS = {"none": "uncompressed", "snappy": "snappy", "zstd": "zstd:3", "brotli": "brotli"}
+COMPRESSIONS = {"none": "uncompressed", "snappy": "snappy", "zstd": f"zstd:{codecs.ZSTD_LEVEL}", "brotli": "brotli"}
 AT_RANDOM = "readahead_buffer_size:0,max_parallelism:0"
 IN_ORDER = "readahead_buffer_size:1M,max_parallelism:1"
 """A parallelism of 1 is the calling thread alone; 0 would read group by group, whatever the buffer's size."""
 
 BLOCK, BLOCK_HEADER, CHUNK_HEADER = 65536, 24, 40
-"""Of Riegeli's records, which ArrayRecord is built on: every 64 KiB of the file start with a header, each group too."""
+"""Sizes in bytes in a file of Riegeli's records, which ArrayRecord is built on: each block of the file starts with a
+header, and each group (a chunk of Riegeli's) with another."""
 
 
 class Backend(base.Backend):
@@ -54,7 +37,9 @@ class Backend(base.Backend):
     options = {
         "codec": base.CODEC,
         "images_per_group": base.Option(1, "how many images are stored, compressed and read together", minimum=1),
-        "compression": base.Option("none", "how groups are compressed; zstd at level 3", tuple(COMPRESSIONS)),
+        "compression": base.Option(
+            "none", f"how groups are compressed; zstd at level {codecs.ZSTD_LEVEL}", tuple(COMPRESSIONS)
+        ),
     }
     fork_safe = False
     several_readers = True
@@ -63,7 +48,8 @@ class Backend(base.Backend):
 
     def open(self, path: Path, options: dict[str, Any]) -> "Reader":
         """Open the file and read its index; `options` say how its records are made."""
-        os.stat(path / FILE)  # the library's own reader of a missing file says nothing until it reads
+        # The library's own reader of a missing file says nothing until it reads.
+        os.stat(path / FILE)
         return Reader(path / FILE, options)
 
     def _write(
@@ -133,16 +119,17 @@ class Reader(base.Reader):
             yield read()
 
     def _announce(self, ids: np.ndarray, record_bytes: int) -> None:
-        """Announce the groups of `ids`, all records being of one size; a wrong place would cost time, nothing else."""
+        """Announce the groups of `ids`; all records have one size. A wrong place would cost time and nothing else."""
         sizes = self._per_group * _varint_bytes(record_bytes)
         group = CHUNK_HEADER + 1 + _varint_bytes(sizes) + sizes + self._per_group * record_bytes
-        first = CHUNK_HEADER + np.unique(ids // self._per_group) * group  # after the file's own header
+        # The first group comes after the file's own header.
+        first = CHUNK_HEADER + np.unique(ids // self._per_group) * group
         places = first + (first // (BLOCK - BLOCK_HEADER) + 1) * BLOCK_HEADER
         base.announce(self._descriptor, places.tolist(), group + (group // BLOCK + 1) * BLOCK_HEADER)
 
 
 def _fill(writer: "ArrayRecordWriter", images: base.Source, labels: base.Source, codec: codecs.Codec) -> None:
-    """Write all records and close the file, also after an error, which a closing of its own would hide."""
+    """Write all records and close the file, also after an error, which an error of closing would hide."""
     try:
         for _, image_block, label_block in base.blocks(images, labels):
             for value in values.join(image_block, label_block, codec):
@@ -156,5 +143,5 @@ def _fill(writer: "ArrayRecordWriter", images: base.Source, labels: base.Source,
 
 
 def _varint_bytes(number: int) -> int:
-    """The bytes that a number takes, 7 bits in each."""
+    """Return how many bytes a number takes, 7 bits in each."""
     return -(-max(1, number.bit_length()) // 7)

@@ -1,32 +1,9 @@
 """Backend feather: one file in Arrow's IPC format (Feather, version 2), read by a map of it into memory.
 
-    images.arrow    record batches of two columns without nulls:
-        image       fixed-size binary, the pixels; with a codec other than raw, binary, the image's bytes by the codec
-        label       int64
-    metadata of the schema: `images`, {"count", "image_shape"} as JSON, and `images_per_batch`
-
-Settings and where they come from, measured on 10,000 CIFAR-10 images of 32x32 unless said otherwise:
-
-- Record batches of 4 MiB, as Arrow writes no batch before it has all of it, and pyarrow's own default of 65,536 images
-  would be 200 MB. With 64 images to a batch, batches of 128 random images of 60,000 from a cold cache take twice the
-  time: to find the columns of a record batch is one more page to wait for.
-- Images and labels are found by Arrow and copied from its buffers, which are views of the map. All of 60,000 images
-  take 1.2 times as long by read(2) into the caller's array, from the places that Arrow tells, and 1.8 times as long
-  through a file of Arrow's own, which reads into memory of its own first; from a cold cache all three are alike.
-- A map that is read at random says so to the kernel (MADV_RANDOM): without, single images of 60,000 take 8 times as
-  long from a cold cache, and batches 5 times.
-- Of a batch of images the kernel is told all places before the first is touched, and once for each record batch where
-  its labels are: from a cold cache that takes 0.3 of the time (60,000 images), from a warm one 1.3 times. A single
-  image isn't announced: it would take 1.2 times as long from a warm cache, and 0.8 to 0.9 of the time from a cold one.
-- `compression` is of whole record batches, of which one image needs one: it goes with few `images_per_batch`. An image
-  takes 3,080 bytes, with lz4 3,018 and with zstd 2,918. Arrow's own level of zstd is 1.
-- No threads of Arrow's: it would share out columns, and nearly everything is in one. With two threads and zstd,
-  neither writing nor reading takes less time. Reading compressed batches, Arrow waits for a thread of its pool for
-  input, which is held to the threads allowed.
-- No `pyarrow.array` for what NumPy holds: it imports pandas, where that is installed.
-- Between calls a reader keeps: the map, and of record batches that were read where their columns are in it; of
-  compressed ones nothing.
-- Arrow never syncs, so durable means an fsync(2) after closing.
+images.arrow    record batches of two columns without nulls:
+    image       fixed-size binary, the pixels; with a codec other than raw, binary, the image's bytes by the codec
+    label       int64
+metadata of the schema: `images`, {"count", "image_shape"} as JSON, and `images_per_batch`
 """
 
 import math
@@ -56,7 +33,9 @@ class Backend(base.Backend):
         "codec": base.CODEC,
         "images_per_batch": base.Option(0, "how many images a record batch holds; 0: as many as take 4 MiB"),
         "compression": base.Option(
-            "none", "how columns of a record batch are compressed; zstd at level 3", ("none", "lz4", "zstd")
+            "none",
+            f"how columns of a record batch are compressed; zstd at level {codecs.ZSTD_LEVEL}",
+            ("none", "lz4", "zstd"),
         ),
     }
     thread_variables = ("ARROW_IO_THREADS",)
@@ -79,7 +58,7 @@ class Backend(base.Backend):
         rows = options["images_per_batch"] or block_rows
         metadata = {arrow.METADATA: values.metadata(images.shape), IMAGES_PER_BATCH: str(rows).encode()}
         schema = arrow.schema(arrow.image_type(images.shape[1:], codec), metadata)
-        level = arrow.ZSTD_LEVEL if options["compression"] == "zstd" else None
+        level = codecs.ZSTD_LEVEL if options["compression"] == "zstd" else None
         compression = None if options["compression"] == "none" else pa.Codec(options["compression"], level)
         settings = pa.ipc.IpcWriteOptions(compression=compression, use_threads=False)
         with pa.OSFile(str(path / FILE), "wb") as file, pa.ipc.new_file(file, schema, options=settings) as writer:
@@ -109,7 +88,7 @@ class Reader(base.Reader):
                 # Arrow is told where the map is and doesn't hold it, so that closing ends it, whatever refers to Arrow.
                 self._source = pa.BufferReader(pa.foreign_buffer(self._address, len(self._map)))
             else:
-                pa.set_io_thread_count(base.threads())
+                arrow.limit_input_threads()
                 self._source = pa.OSFile(str(path / FILE))
             self._batches = pa.ipc.open_file(self._source, options=pa.ipc.IpcReadOptions(use_threads=False))
             metadata = self._batches.schema.metadata
@@ -120,12 +99,7 @@ class Reader(base.Reader):
         self._advise(mmap.MADV_NORMAL)
         for number in range(self._batches.num_record_batches):
             rows = slice(number * self._images_per_batch, (number + 1) * self._images_per_batch)
-            batch = self._batch(number)
-            labels[rows] = batch.labels
-            if self._codec.is_identity:
-                memoryview(images[rows]).cast("B")[:] = batch.content[: batch.ends[-1]]
-            else:
-                values.decode(map(batch.value, range(len(batch.labels))), images[rows], self._codec)
+            self._batch(number).fill(images[rows], labels[rows], self._codec)
 
     def _read(self, ids: np.ndarray, images: np.ndarray, labels: np.ndarray) -> None:
         if self._map is None:
@@ -178,17 +152,15 @@ class Reader(base.Reader):
                 self._map.madvise(advice)
 
 
-class _Batch:
-    """Views of the columns of one record batch, and where in the file, mapped to `origin`, they are: images begin at
-    `place`, and `small` has place and size of all else."""
+class _Batch(arrow.Views):
+    """Views of one record batch, and where its columns are in the file, which is mapped to the address `origin`.
+
+    Images begin at byte `place` of the file; `small` has place and size of all else.
+    """
 
     def __init__(self, batch: "pyarrow.RecordBatch", image_bytes: int, origin: int) -> None:
+        super().__init__(batch, image_bytes)
         images, labels = batch.columns
         _, *offsets, content = images.buffers()
         self.place = content.address - origin
         self.small = [(buffer.address - origin, buffer.size) for buffer in (*offsets, labels.buffers()[1])]
-        self.labels, self.content, self.ends = arrow.views(batch, image_bytes)
-
-    def value(self, row: int) -> memoryview:
-        """The bytes of one image."""
-        return self.content[self.ends[row] : self.ends[row + 1]]

@@ -1,17 +1,7 @@
 """Backend files: one file per image by any codec, and one file of labels.
 
-    00000000.raw, 00000001.raw, ...    the images, numbered in order; the ending is the codec's name
-    labels.bin                         height, width and channels of every image, then the labels, int64, little-endian
-
-Settings and where they come from, measured on 10,000 CIFAR-10 images of 32x32 as PNG:
-
-- Each image is encoded in memory and written at once, and read at once and decoded into the caller's array: reading
-  takes 0.8 of the time of `np.array(Image.open(path))`, which tries formats and reads in pieces.
-- Files are opened 64 at a time and announced to the kernel before the first is read, so that it fetches them at a time
-  and not one after the other: from a cold cache that takes less than half of the time.
-- Durable by one syncfs(2) after all writes: with an fsync(2) of each file it takes 1.7 to 5 times as long.
-- Between calls a reader keeps: the labels, from the first call but one of a single image on.
-- Labels are bare numbers because parsing the header of an .npy file takes twice as long as decoding a small image.
+00000000.raw, 00000001.raw, ...    the images, numbered in order; the ending is the codec's name
+labels.bin                         height, width and channels of every image, then the labels, int64, little-endian
 """
 
 from collections.abc import Callable
@@ -23,11 +13,13 @@ import numpy as np
 
 from scripts import codecs
 from scripts.backends import base
+from scripts.backends.shared.labels import Labels
 
 LABELS = "labels.bin"
 LABEL = np.dtype("<i8")
 SHAPE_NUMBERS, CHANNELS = 3, 3
 FILES_OPEN = 64
+"""How many files are open at a time, so that the kernel fetches them together."""
 
 
 class Backend(base.Backend):
@@ -70,20 +62,19 @@ def write_files(
 
 
 class Reader(base.Reader):
-    """Opens each image's file when it is asked for, and keeps all labels in memory once more than one was."""
+    """Opens each image's file when it is asked for."""
 
     def __init__(self, path: Path, codec: codecs.Codec, ending: str) -> None:
         self._path = path
         self._codec = codec
         self._ending = ending
-        self._labels: np.ndarray | None = None
-        self._has_read = False
         with open(path / LABELS, "rb", buffering=0) as file:
             height, width, channels = np.frombuffer(file.read(SHAPE_NUMBERS * LABEL.itemsize), LABEL).tolist()
             count = (path / LABELS).stat().st_size // LABEL.itemsize - SHAPE_NUMBERS
         if channels != CHANNELS:
             raise ValueError(f"{path / LABELS} says that images have {channels} channels")
         super().__init__(count, (height, width, channels))
+        self._labels = Labels(count, self._fill_labels)
 
     def _read_all(self, images: np.ndarray, labels: np.ndarray) -> None:
         self._read(np.arange(len(self)), images, labels)
@@ -91,19 +82,14 @@ class Reader(base.Reader):
     def _read(self, ids: np.ndarray, images: np.ndarray, labels: np.ndarray) -> None:
         for start in range(0, len(ids), FILES_OPEN):
             self._read_some(ids[start : start + FILES_OPEN], images[start : start + FILES_OPEN])
-        if len(ids) == 1 and not self._has_read:
-            labels[:] = self._stored_labels(int(ids[0]), 1)
-        else:
-            if self._labels is None:
-                self._labels = self._stored_labels(0, len(self))
-            labels[:] = self._labels[ids]
-        self._has_read = True
+        self._labels.fill(ids, labels)
 
     def _close(self) -> None:
         pass
 
-    def _stored_labels(self, first: int, count: int) -> np.ndarray:
-        return np.fromfile(self._path / LABELS, LABEL, count, offset=(SHAPE_NUMBERS + first) * LABEL.itemsize)
+    def _fill_labels(self, first: int, labels: np.ndarray) -> None:
+        offset = (SHAPE_NUMBERS + first) * LABEL.itemsize
+        labels[:] = np.fromfile(self._path / LABELS, LABEL, len(labels), offset=offset)
 
     def _read_some(self, ids: np.ndarray, images: np.ndarray) -> None:
         with ExitStack() as opened:

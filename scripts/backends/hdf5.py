@@ -1,30 +1,7 @@
 """Backend hdf5: one HDF5 file with an array of images and an array of labels.
 
-    images    uint8, (n, height, width, 3)
-    labels    int64, little-endian, (n,)
-
-Settings and where they come from, measured on 10,000 CIFAR-10 images of 32x32 unless said otherwise:
-
-- Contiguous storage, the default of HDF5: in chunks of 64 images writing takes 1.6 times as long, in chunks of one 10
-  times. `images_per_chunk` and `compression` are there for those who want them.
-- Blocks of 4 MiB go straight to the file, and reads straight into the caller's array, by h5py's low-level interface:
-  for one image it takes half the time of the high-level one.
-- Images at random one by one, with one selection that moves: a union of selections or a sorted list of indices takes
-  twice as long.
-- A batch from a contiguous array is announced to the kernel before it is read: HDF5 reads image by image, and from a
-  cold cache most of that is waiting.
-- No sieve buffer: its 64 KiB halve the speed of random reads.
-- No chunk cache, where h5py's default is one of 8 MiB. When writing, blocks are whole chunks, and a chunk held back is
-  one that can't be written when closing. When reading, an image of a chunk that isn't compressed is read by itself:
-  with chunks of 64, that takes 0.3 of the time in batches and 0.4 one by one.
-- A batch from compressed chunks is read in the order of the file, so that each chunk is decompressed once: with chunks
-  of 64 and gzip that takes 0.9 of the time that h5py's cache takes in any order, and 0.22 where the chunks are larger
-  than the cache (32 of 300 images of 256x256).
-- Between calls a reader keeps: the labels, from the first call that doesn't ask for neighbours or the second for one
-  image on; of images nothing.
-- No file locks: nobody knows the store while it is written and nobody writes it afterwards, and some network file
-  systems have none.
-- HDF5 never syncs, so durable means an fsync(2) after closing.
+images    uint8, (n, height, width, 3)
+labels    int64, little-endian, (n,)
 """
 
 import os
@@ -35,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scripts.backends import base
+from scripts.backends.shared.labels import Labels
 from scripts.common.errors import UserError
 
 if TYPE_CHECKING:
@@ -44,7 +22,7 @@ if TYPE_CHECKING:
 
 FILE = "images.h5"
 GZIP_LEVEL = 4
-"""h5py's default."""
+"""The level of gzip that h5py has by default."""
 
 
 class Backend(base.Backend):
@@ -54,7 +32,9 @@ class Backend(base.Backend):
     options = {
         "images_per_chunk": base.Option(0, "how many images a chunk holds; 0: no chunks, one contiguous array"),
         "compression": base.Option(
-            "none", "the filter of each chunk, gzip at level 4; needs images_per_chunk", ("none", "gzip", "lzf")
+            "none",
+            f"the filter of each chunk, gzip at level {GZIP_LEVEL}; needs images_per_chunk",
+            ("none", "gzip", "lzf"),
         ),
     }
     fork_safe = False
@@ -104,11 +84,7 @@ class Backend(base.Backend):
 
 
 class Reader(base.Reader):
-    """Holds the open file, and a selection that moves to each image.
-
-    All labels are read, and kept, when images that aren't neighbours are asked for, or any for the second time: whoever
-    wants one image needn't wait for them.
-    """
+    """Holds the open file, and a selection that moves to each image. Neighbours' labels are read with their images."""
 
     def __init__(self, path: Path) -> None:
         from h5py import h5d, h5f, h5s, h5t
@@ -125,8 +101,7 @@ class Reader(base.Reader):
             self._per_compressed_chunk = 0
             if self._first_pixel is None and (layout := self._images.get_create_plist()).get_nfilters():
                 self._per_compressed_chunk, *_ = layout.get_chunk()
-        self._kept_labels: np.ndarray | None = None
-        self._has_read = False
+        self._kept_labels = Labels(count, self._fill_labels)
 
     def _read_all(self, images: np.ndarray, labels: np.ndarray) -> None:
         from h5py import h5s
@@ -135,17 +110,11 @@ class Reader(base.Reader):
         self._labels.read(h5s.ALL, h5s.ALL, labels)
 
     def _read(self, ids: np.ndarray, images: np.ndarray, labels: np.ndarray) -> None:
-        from h5py import h5s
-
-        is_first, self._has_read = not self._has_read, True
-        if (len(ids) > 1 or is_first) and (np.diff(ids) == 1).all():
+        if len(ids) > 1 and (np.diff(ids) == 1).all():
             _read_rows(self._images, int(ids[0]), images)
             _read_rows(self._labels, int(ids[0]), labels)
             return
-        if self._kept_labels is None:
-            self._kept_labels = np.empty(len(self), np.int64)
-            self._labels.read(h5s.ALL, h5s.ALL, self._kept_labels)
-        labels[:] = self._kept_labels[ids]
+        self._kept_labels.fill(ids, labels)
         if len(ids) > 1:
             if self._per_compressed_chunk:
                 self._read_by_chunk(ids, images)
@@ -173,12 +142,15 @@ class Reader(base.Reader):
         self._all.select_hyperslab((number, 0, 0, 0), out.shape)
         self._images.read(self._one, self._all, out, self._pixel)
 
+    def _fill_labels(self, first: int, labels: np.ndarray) -> None:
+        _read_rows(self._labels, first, labels)
+
     def _close(self) -> None:
         self._file.close()
 
 
 def _access() -> "PropFAID":
-    """How files are opened: closing closes everything in them; no sieve buffer, no chunk cache, no locks."""
+    """Return how files are opened: closing closes everything in them; no sieve buffer, no chunk cache, no locks."""
     from h5py import h5f, h5p
 
     access = h5p.create(h5p.FILE_ACCESS)
@@ -190,7 +162,7 @@ def _access() -> "PropFAID":
 
 
 def _rows(dataset: "DatasetID", start: int, shape: Sequence[int]) -> "SpaceID":
-    """The selection of `shape[0]` whole rows of `dataset` from row `start`."""
+    """Return the selection of `shape[0]` whole rows of `dataset` from row `start`."""
     space = dataset.get_space()
     space.select_hyperslab((start, *[0] * (len(shape) - 1)), tuple(shape))
     return space

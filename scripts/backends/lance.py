@@ -1,41 +1,12 @@
 """Backend lance: a dataset of Lance, a columnar format for random access, with one row per image.
 
-    images.lance/data/*.lance       the only data file; columns `image`, large_binary: the image's bytes by the codec,
-                                    and `label`, int64
-    images.lance/_versions/         the manifest of the only version, with the schema; in its metadata `images`,
-                                    {"count", "image_shape"} as JSON
-    images.lance/_transactions/     what made that version
-
-Settings and where they come from, measured on 10,000 CIFAR-10 images of 32x32 unless said otherwise:
-
-- No dictionary, which Lance makes of values that repeat within a page of 8 MB: 3,000 images of which ten are distinct
-  took 37 bytes each. No other backend looks for repeated images.
-- A dataset, as its users write it, not the file format alone: reading is as fast. All rows are in one fragment, however
-  many they are, so that one session of it serves every read.
-- file_version is what pylance 14 writes of itself, 2.2. With 2.0 writing takes 0.5 to 0.7 of the time, reading
-  everything 0.4 to 0.9, but one random image from a cold cache reads 2.1 to 2.6 times the bytes: where values start is
-  stored apart from them.
-- large_binary, with codec raw as with any other: as fixed_size_binary or a fixed_size_list of uint8 writing took 1.5
-  and 1.6 times as long, reading everything 0.8 of the time. The blob encoding took twice as long to write (2.1).
-- No compression, which leaves that to the codec. With zstd each image is compressed by itself; in file version 2.0 it
-  would be whole pages, where one random image took over 100 times as long, so that isn't offered.
-- The writer's cache is 4 MiB, not 8 MiB a column: with these, file version 2.0 held 126 MB while it wrote 118 MB of
-  large images, now 57 MB, and writing is no slower.
-- Reading everything: batches of about 4 MiB. All rows in one batch took 2.6 times as long.
-- Reading at random: a session of the fragment, which Lance has for repeated requests; of `dataset.take` one image takes
-  3 times as long. It wants rows in rising order, each once: a batch is sorted and put in its order while it is copied.
-- The caches are bounded to 64 MiB of metadata, and nothing of an index, as there is none; their defaults are 1 GiB and
-  6 GiB (Lance's performance guide).
-- Threads that compute can only be set in the process's environment (LANCE_CPU_THREADS, TOKIO_WORKER_THREADS), which
-  timings do. The 8 threads for input and output (LANCE_IO_THREADS) are left alone: they wait for the disk and don't
-  compute. With one, not 8, a batch from a cold cache took 2 to 3 times as long.
-- Between calls a reader keeps: those caches, which have where pages and values are, and no values.
-- When a reader is closed, a thread of Lance's closes the file, in 1 of 100 cases only milliseconds later.
-- Lance syncs nothing: a durable write syncs every file and directory afterwards.
+images.lance/data/*.lance       the only data file; columns `image`, large_binary: the image's bytes by the codec,
+                                and `label`, int64
+images.lance/_versions/         the manifest of the only version, with the schema; in its metadata `images`,
+                                {"count", "image_shape"} as JSON
+images.lance/_transactions/     what made that version
 """
 
-import errno
-import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,7 +16,7 @@ import numpy as np
 
 from scripts import codecs
 from scripts.backends import base
-from scripts.backends.shared import arrow, values
+from scripts.backends.shared import arrays, arrow, values
 from scripts.common.errors import UserError
 
 if TYPE_CHECKING:
@@ -55,7 +26,7 @@ DATASET = "images.lance"
 COMPRESSION, LEVEL = b"lance-encoding:compression", b"lance-encoding:compression-level"
 DICTIONARY = b"lance-encoding:dict-size-ratio"
 NO_DICTIONARY = b"0.0001"
-"""The part of the plain size that a dictionary must stay below to be used."""
+"""Lance uses a dictionary where it takes less than this share of the plain size: never."""
 INDEX_CACHE_BYTES, METADATA_CACHE_BYTES = 0, 64 << 20
 UNLIMITED_BYTES = 1 << 60
 
@@ -71,7 +42,9 @@ class Backend(base.Backend):
         "codec": base.CODEC,
         "file_version": base.Option("2.2", "of Lance's file format; 2.0 is read faster in order", ("2.0", "2.2")),
         "compression": base.Option(
-            "none", "how each value is compressed, zstd at level 3; only with file_version 2.2", ("none", "zstd")
+            "none",
+            f"how each value is compressed, zstd at level {codecs.ZSTD_LEVEL}; only with file_version 2.2",
+            ("none", "zstd"),
         ),
     }
     thread_variables = ("ARROW_IO_THREADS", "LANCE_CPU_THREADS", "TOKIO_WORKER_THREADS")
@@ -97,7 +70,7 @@ class Backend(base.Backend):
         import lance
         import pyarrow
 
-        encoding = {COMPRESSION: options["compression"], LEVEL: str(arrow.ZSTD_LEVEL), DICTIONARY: NO_DICTIONARY}
+        encoding = {COMPRESSION: options["compression"], LEVEL: str(codecs.ZSTD_LEVEL), DICTIONARY: NO_DICTIONARY}
         metadata = {arrow.METADATA: values.metadata(images.shape)}
         schema = arrow.schema(pyarrow.large_binary(), metadata, encoding)
         failures: list[BaseException] = []
@@ -107,15 +80,13 @@ class Backend(base.Backend):
                 pyarrow.RecordBatchReader.from_batches(schema, batches),
                 str(path / DATASET),
                 data_storage_version=options["file_version"],
-                data_cache_bytes=base.BLOCK_BYTES,
+                data_cache_bytes=arrays.BLOCK_BYTES,
                 max_rows_per_file=images.shape[0],
                 max_bytes_per_file=UNLIMITED_BYTES,
             )
-        except Exception as error:
+        except Exception:
             if failures:
                 raise failures[0] from None
-            if os.strerror(errno.ENOSPC) in str(error):  # an OSError already, but one without a number
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
             raise
         if durable:
             base.sync_tree(path)
@@ -140,36 +111,20 @@ class Reader(base.Reader):
         start = 0
         for batch in self._dataset.to_batches(batch_size=base.rows_per_block(images.shape)):
             stop = start + len(batch)
-            self._fill(batch, images[start:stop], labels[start:stop])
+            arrow.Views(batch, 0).fill(images[start:stop], labels[start:stop], self._codec)
             start = stop
 
     def _read(self, ids: np.ndarray, images: np.ndarray, labels: np.ndarray) -> None:
         if len(ids) == 1:
             [batch] = self._session.take(ids.tolist()).to_batches()
-            self._fill(batch, images, labels)
-            return
-        rows, places = np.unique(ids, return_inverse=True)
-        [batch] = self._session.take(rows.tolist()).to_batches()
-        found, content, ends = arrow.views(batch, 0)
-        np.take(np.asarray(found), places, out=labels, mode="clip")
-        if self._codec.is_identity:
-            pixels = np.asarray(content)[ends[0] : ends[-1]].reshape(len(rows), -1)
-            np.take(pixels, places, axis=0, out=images.reshape(len(ids), -1), mode="clip")
+            arrow.Views(batch, 0).fill(images, labels, self._codec)
         else:
-            stored = (content[ends[place] : ends[place + 1]] for place in places.tolist())
-            values.decode(stored, images, self._codec)
+            rows, places = np.unique(ids, return_inverse=True)
+            [batch] = self._session.take(rows.tolist()).to_batches()
+            arrow.Views(batch, 0).take(places, images, labels, self._codec)
 
     def _close(self) -> None:
         del self._session, self._dataset
-
-    def _fill(self, batch: "pyarrow.RecordBatch", images: np.ndarray, labels: np.ndarray) -> None:
-        """Fill the arrays from a batch in its order."""
-        labels[:], content, ends = arrow.views(batch, 0)
-        if self._codec.is_identity:
-            memoryview(images).cast("B")[:] = content[ends[0] : ends[-1]]
-        else:
-            stored = (content[start:stop] for start, stop in itertools.pairwise(ends))
-            values.decode(stored, images, self._codec)
 
 
 def _batches(
@@ -179,7 +134,7 @@ def _batches(
     schema: "pyarrow.Schema",
     failures: list[BaseException],
 ) -> Iterator["pyarrow.RecordBatch"]:
-    """Yield all rows; keep what stops it in `failures`, since Lance raises an error of its own in its place."""
+    """Yield all rows. An error that stops it is kept in `failures`, since Lance raises another one in its place."""
     try:
         for _, image_block, label_block in base.blocks(images, labels):
             yield arrow.batch(schema, image_block, label_block, codec, "the size of images")

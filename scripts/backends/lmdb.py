@@ -1,26 +1,8 @@
 r"""Backend lmdb: one LMDB environment, with one value per image, or several images to a value.
 
-    key     number of the value, 8 bytes, big-endian, so that LMDB's order of bytes is the order of numbers
-    value   the label (int64 of the machine), then the image's bytes by the codec; of several images, all labels first
-    the key \xffmetadata, after all numbers: {"count", "image_shape"} as JSON
-
-Settings and where they come from, measured on 10,000 CIFAR-10 images of 32x32 unless said otherwise:
-
-- Writing: transactions of at most 1,024 images and 4 MiB, keys in order with append=True (LMDB's own advice for bulk
-  loads), sync=False, and one sync at the end. One transaction for everything took 1.9 times as long; a write map is
-  slower still.
-- The map starts at 64 MiB and doubles on MapFullError, and that transaction is done again. The map is address space,
-  not disk; growing costs less than can be measured, and a size guessed from the images can be wrong.
-- No lock file: nobody else knows the store while it is written, and nobody writes it while it is read.
-- Reading everything wants the kernel's readahead; reading at random doesn't: with it a cold store reads 27 times the
-  bytes that it needs. So the reader closes the environment and opens another when the other way of reading is asked
-  for. A store of at most 512 KiB is always read with readahead: to open it and read everything then takes 0.6 of the
-  time from a warm cache and 0.8 to 0.9 from a cold one, and a batch of 420 KiB from a cold one 0.4; but one image of
-  420 KiB from a cold cache takes 1.7 times as long.
-- Unlike in other backends, a batch isn't announced to the kernel: each lookup waits for a page of the tree, so that
-  nothing is gained from a cold cache (madvise on each value), and it takes half as long again from a warm one.
-- Between calls a reader keeps: the environment, hence the map, and its read transaction. The library refuses a second
-  environment of the same directory in one process, so a process can have one reader of a store at a time.
+key     number of the value, 8 bytes, big-endian, so that LMDB's order of bytes is the order of numbers
+value   the label (int64 of the machine), then the image's bytes by the codec; of several images, all labels first
+the key \xffmetadata, after all numbers: {"count", "image_shape"} as JSON
 """
 
 import itertools
@@ -44,7 +26,7 @@ FILE = "data.mdb"
 FIRST_MAP_BYTES = 64 << 20
 IMAGES_PER_TRANSACTION = 1024
 SMALL_BYTES = 512 << 10
-"""Of a store that is read with the kernel's readahead whatever is asked for."""
+"""A store of at most so many bytes is always read with the kernel's readahead."""
 
 
 class Backend(base.Backend):
@@ -121,10 +103,11 @@ class Reader(base.Reader):
 
     def _close(self) -> None:
         if self._environment is not None:
-            self._environment.close()  # ends its transaction as well
+            # This ends its transaction as well.
+            self._environment.close()
 
     def _begin(self, readahead: bool) -> "lmdb.Transaction":
-        """The transaction, begun in another environment if the last one wasn't opened as wanted."""
+        """Return the transaction, begun in another environment if the last one wasn't opened as wanted."""
         readahead = readahead or self._is_small
         if self._reads_ahead != readahead:
             import lmdb
@@ -136,7 +119,7 @@ class Reader(base.Reader):
         return self._transaction
 
     def _values_of(self, ids: list[int]) -> Iterator[bytes | memoryview]:
-        """The values of `ids`, each cut out of its value where that holds several images."""
+        """Yield the label and image of each of `ids`, cut out of a value where that holds several images."""
         get = self._begin(readahead=False).get
         for number in ids:
             value_number, place = divmod(number, self._per_value)
@@ -162,12 +145,12 @@ class Reader(base.Reader):
             image += len(value) - split
 
     def _all_labels(self, value: bytes | memoryview) -> int:
-        """The bytes of the labels in a value of codec raw; the pixels come after them."""
+        """Return how many bytes the labels take in a value of codec raw; the pixels come after them."""
         return len(value) // (base.LABEL_BYTES + self._image_bytes) * base.LABEL_BYTES
 
 
 def _pack(images: np.ndarray, labels: np.ndarray, per_value: int) -> list[bytes]:
-    """Values of several images with codec raw: of every `per_value` images, the labels and then the pixels."""
+    """Return values of several images with codec raw: the labels of `per_value` images and then their pixels."""
     label_bytes, image_bytes = memoryview(labels).cast("B"), memoryview(images).cast("B")
     label_step, image_step = per_value * base.LABEL_BYTES, per_value * math.prod(images.shape[1:])
     return [
@@ -179,7 +162,7 @@ def _pack(images: np.ndarray, labels: np.ndarray, per_value: int) -> list[bytes]
 
 
 def _append(environment: "lmdb.Environment", items: list[tuple[bytes, bytes | memoryview]]) -> None:
-    """Put keys and values, which follow all others, in one transaction; where the map is full, double it and retry."""
+    """Put keys and values, which follow all others, in one transaction. Where the map is full, double it and retry."""
     import lmdb
 
     while True:

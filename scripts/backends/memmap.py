@@ -1,19 +1,7 @@
 """Backend memmap: the raw pixels in one file of NumPy's own format, mapped into memory to read.
 
-    images.npy    uint8, (n, height, width, 3)
-    labels.npy    int64, (n,)
-
-Settings and where they come from, measured on 2,000 of 100,000 CIFAR-10 images of 32x32, drawn at random, unless said
-otherwise:
-
-- Written like `numpy.save`, but in blocks, as the images may be larger than memory.
-- All images, in order, are read into the caller's array and not copied from the map: of 10,000 that takes six tenths of
-  the time.
-- A map that is read at random says so to the kernel (MADV_RANDOM): otherwise 16 pages are mapped for each that is
-  touched, which takes 2.5 times as long from the page cache, and 50 times the bytes needed come from the disk.
-- All images of a batch are announced to the kernel before the first is touched, so that it fetches them at a time and
-  not one after the other: from the disk that takes a fifth of the time.
-- Between calls a reader keeps: both maps.
+images.npy    uint8, (n, height, width, 3)
+labels.npy    int64, (n,)
 """
 
 import mmap

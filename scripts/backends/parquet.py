@@ -1,37 +1,11 @@
 """Backend parquet: one Parquet file, written and read by pyarrow, of which one image needs a whole row group.
 
-    images.parquet    row groups of two required columns, plainly encoded:
-        image         fixed-length bytes, the pixels; with a codec other than raw, bytes, the image's by the codec
-        label         int64
-    metadata of the file: `images`, {"count", "image_shape"} as JSON
-
-Settings and where they come from, measured on 10,000 CIFAR-10 images of 32x32 unless said otherwise:
-
-- Row groups of 256 KiB, 85 images; Hugging Face's `datasets` long wrote 100 images, whatever their size
-  (PARQUET_ROW_GROUP_SIZE_FOR_IMAGE_DATASETS). pyarrow can't read less than a row group: its Python interface has no
-  reading by pages. With 8 images one at random takes 0.6 of the time and a batch of 128 0.45, but all take 1.7 times
-  as long and writing takes 2.5 times as long; the footer grows, and opening takes 7 times as long. With 341 images one
-  takes 3 times as long, and all as long.
-- Between calls a reader keeps: the footer, decoded. A batch reads each row group that it needs once, in its order in
-  the file.
-- Up to 4 MiB of row groups are read in one call: one by one takes 1.4 times as long. They are announced to the kernel
-  first: from a cold cache (60,000 images) that takes 0.65 of the time, from a warm one 1.0 to 1.1 times as long.
-- Everything is read in pieces of 256 KiB, whatever the size of row groups.
-- Random reads go through a map: without, they take 1.3 times as long. Everything is read through a file: from a cold
-  cache (60,000 images) the map takes 2.6 times as long, from a warm one 0.75 of the time.
-- No `pre_buffer`, which hands each read to a thread and is made for distant files: one image takes 1.4 times as long.
-- No threads of Arrow's: it would share out columns, and nearly everything is in one. With two threads, reading all
-  takes as long, with zstd too.
-- Fixed-length bytes and not bytes for codec raw: 4 bytes fewer for each image, read as fast; writing takes 1.2 times
-  as long.
-- No dictionary, which could only save repeated images, and no statistics: with either, writing takes 1.2 times as
-  long. A page of the default size, 1 MiB, holds a whole row group; pages of 64 KiB and a page index change nothing.
-- `compression` is none, so that codecs compare; pyarrow's own default is snappy, and its level of zstd 1.
-- No `pyarrow.array` for what NumPy holds: it imports pandas, where that is installed.
-- Arrow never syncs, so durable means an fsync(2) after closing.
+images.parquet    row groups of two required columns, plainly encoded:
+    image         fixed-length bytes, the pixels; with a codec other than raw, bytes, the image's by the codec
+    label         int64
+metadata of the file: `images`, {"count", "image_shape"} as JSON
 """
 
-import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +21,7 @@ if TYPE_CHECKING:
 
 FILE = "images.parquet"
 PIECES_PER_BLOCK = 16
-"""Makes pieces of 256 KiB: row groups have that size by default, and everything is read in such."""
+"""Row groups have a sixteenth of a block by default, 256 KiB, and everything is read in pieces of that size."""
 
 
 class Backend(base.Backend):
@@ -60,7 +34,9 @@ class Backend(base.Backend):
             0, "how many images a row group holds, which is read whole for one image; 0: as many as take 256 KiB"
         ),
         "compression": base.Option(
-            "none", "how each page is compressed; zstd at level 3", ("none", "snappy", "lz4", "zstd")
+            "none",
+            f"how each page is compressed; zstd at level {codecs.ZSTD_LEVEL}",
+            ("none", "snappy", "lz4", "zstd"),
         ),
     }
     thread_variables = ("ARROW_IO_THREADS",)
@@ -84,9 +60,13 @@ class Backend(base.Backend):
         rows = options["images_per_row_group"] or max(1, block_rows // PIECES_PER_BLOCK)
         metadata = {arrow.METADATA: values.metadata(images.shape)}
         schema = arrow.schema(arrow.image_type(images.shape[1:], codec), metadata)
-        settings = {"compression": options["compression"], "use_dictionary": False, "write_statistics": False}
+        settings: dict[str, Any] = {
+            "compression": options["compression"],
+            "use_dictionary": False,
+            "write_statistics": False,
+        }
         if options["compression"] == "zstd":
-            settings["compression_level"] = arrow.ZSTD_LEVEL
+            settings["compression_level"] = codecs.ZSTD_LEVEL
         with (
             pa.OSFile(str(path / FILE), "wb") as file,
             parquet.ParquetWriter(file, schema, **settings) as writer,
@@ -128,12 +108,7 @@ class Reader(base.Reader):
         start = 0
         for batch in self._whole.iter_batches(self._images_per_piece, use_threads=False):
             stop = start + batch.num_rows
-            labels[start:stop], content, ends = arrow.views(batch, images[0].nbytes)
-            if self._codec.is_identity:
-                memoryview(images[start:stop]).cast("B")[:] = content[ends[0] : ends[-1]]
-            else:
-                stored = (content[ends[row] : ends[row + 1]] for row in range(batch.num_rows))
-                values.decode(stored, images[start:stop], self._codec)
+            arrow.Views(batch, images[0].nbytes).fill(images[start:stop], labels[start:stop], self._codec)
             start = stop
         _check(start, len(self))
 
@@ -151,12 +126,12 @@ class Reader(base.Reader):
             rows = len(groups) * self._images_per_group - beyond_the_end
             batch = next(self._mapped.iter_batches(rows, row_groups=groups, use_threads=False))
             _check(batch.num_rows, rows)
-            found, content, ends = arrow.views(batch, images[0].nbytes)
-            for before, group in zip(itertools.count(0, self._images_per_group), groups):
+            found = arrow.Views(batch, images[0].nbytes)
+            for number, group in enumerate(groups):
+                before = number * self._images_per_group
                 for row, place in wanted[group]:
-                    labels[row] = found[before + place]
-                    value = content[ends[before + place] : ends[before + place + 1]]
-                    values.decode([value], images[row : row + 1], self._codec)
+                    labels[row] = found.labels[before + place]
+                    values.decode([found.value(before + place)], images[row : row + 1], self._codec)
 
     def _close(self) -> None:
         for file in (self._file, *self._sources):

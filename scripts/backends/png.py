@@ -1,14 +1,7 @@
 """Backend png: one PNG file per image, as in the article, and one file of labels.
 
-    00000000.png, 00000001.png, ...    the images, numbered in order
-    labels.bin                         height, width and channels of every image, then the labels, int64, little-endian
-
-Settings and where they come from, measured on 10,000 CIFAR-10 images of 32x32:
-
-- Pillow's default zlib level, as in the article, since sizes are compared with it; `compress_level` changes it.
-- Each PNG is decoded by Pillow's PNG class itself, in the way of codec png.
-- Files are written and read as by backend files, whose code this is. Between calls a reader keeps what it keeps: the
-  labels.
+00000000.png, 00000001.png, ...    the images, numbered in order
+labels.bin                         height, width and channels of every image, then the labels, int64, little-endian
 """
 
 from functools import partial

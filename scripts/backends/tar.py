@@ -1,30 +1,9 @@
 """Backend tar: tar archives in WebDataset's way, and an index of where the images are in them.
 
-    shard-000000.tar, ...    of every image, numbered in order, two members, one after the other:
-        00000000.cls         the label, as decimal text
-        00000000.CODEC       the image's bytes by the codec; the extension is the codec's name
-    index.bin                int64 of the machine: height and width, then of every image its place in its shard and size
-
-Settings and where they come from, measured on 10,000 CIFAR-10 images of 32x32 unless said otherwise:
-
-- Names, and a label before its image, as WebDataset's TarWriter has them; 100,000 images to a shard are the default of
-  its ShardWriter. The webdataset package and tarfile read the shards. An archive takes 1.5 times the bytes of such
-  small images: each member has a header and whole blocks of 512 bytes.
-- Written with headers for many images at a time, in NumPy, from one that tarfile makes, and with writev(2), so that no
-  pixel is copied: tarfile's own writing takes 20 times as long. Joined to one piece of memory first, writing takes 1.2
-  times as long, and of 256x256 images twice.
-- Random images are copied from a map of the shard, as WebDataset's indexed reader (wids) does: preadv(2) takes twice as
-  long from a warm cache, and as long from a cold one. The map is advised as random, or 250 times the bytes needed are
-  read.
-- Every image is announced to the kernel before the first is touched, a single one too, as it lies on two pages or more:
-  from a cold cache, batches take a ninth of the time, single images seven tenths, and single ones of 256x256 a seventh.
-- All images with codec raw are read by preadv(2), the pixels at once to their place: one by one from the map takes 1.1
-  times as long, and 1.2 times from a cold cache. By way of a buffer it takes 0.8 of the time, but of 256x256 images 1.2
-  times. With other codecs they are decoded from the map, and announced a run ahead: from a cold cache, that takes 0.7
-  of the time with PNG.
-- Labels always come from their members; the index has only places, as that of NVIDIA's DALI. It is mapped, so that one
-  image touches one page of it, where a text would have to be parsed whole.
-- Between calls a reader keeps: the map of the index, and the files and maps of the 64 shards opened last.
+shard-000000.tar, ...    of every image, numbered in order, two members, one after the other:
+    00000000.cls         the label, as decimal text
+    00000000.CODEC       the image's bytes by the codec; the extension is the codec's name
+index.bin                int64 of the machine: height and width, then of every image its place in its shard and size
 """
 
 import itertools
@@ -35,7 +14,7 @@ import tarfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from io import RawIOBase
+from io import FileIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,19 +22,19 @@ import numpy as np
 
 from scripts import codecs
 from scripts.backends import base
-from scripts.backends.shared import values
+from scripts.backends.shared import arrays, file_access, values
 
 INDEX = "index.bin"
 NUMBER = np.dtype(np.int64)
 BLOCK = tarfile.BLOCKSIZE
 HEAD = 3 * BLOCK
-"""What is before each image: the header of its label, the label in a block of its own, the header of the image."""
+"""The bytes before each image: the header of its label, the label in a block of its own, the header of the image."""
 LABEL = 2 * BLOCK
-"""How far before its image a label is."""
+"""A label begins so many bytes before its image."""
 LABEL_DIGITS = len(str(-(2**63)))
 NAME_DIGITS = 8
 SIZE, CHECKSUM = slice(124, 135), slice(148, 154)
-"""Where the octal digits of both are in a header. Source: POSIX, pax, ustar interchange format."""
+"""The places of both numbers' octal digits in a header. Source: POSIX, pax, ustar interchange format."""
 END = 2 * BLOCK
 SHARDS_OPEN = 64
 
@@ -122,11 +101,12 @@ class Reader(base.Reader):
             if first_place != HEAD:
                 raise ValueError(f"{path / INDEX} has the first image at byte {first_place}, not {HEAD}")
             places = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), NUMBER)[2:].reshape(-1, 2)
-        self._index = memoryview(places)  # one number of it costs less than one of an array
+        # To take one number from a view costs less than to take it from an array.
+        self._index = memoryview(places)
         super().__init__(len(self._index), (height, width, 3))
 
     def _read_all(self, images: np.ndarray, labels: np.ndarray) -> None:
-        rows = max(1, base.READ_BYTES // (HEAD + int(np.asarray(self._index)[:, 1].max()) + BLOCK))
+        rows = max(1, file_access.READ_BYTES // (HEAD + int(np.asarray(self._index)[:, 1].max()) + BLOCK))
         for first in range(0, len(self), self._per_shard):
             end = min(first + self._per_shard, len(self))
             shard = self._shard(first)
@@ -135,7 +115,7 @@ class Reader(base.Reader):
                 continue
             for start in range(first, end, rows):
                 stop = min(start + rows, end)
-                base.announce(shard.file.fileno(), [self._index[start, 0] - LABEL], 2 * base.READ_BYTES)
+                base.announce(shard.file.fileno(), [self._index[start, 0] - LABEL], 2 * file_access.READ_BYTES)
                 self._decode(range(start, stop), images[start:stop], labels[start:stop])
 
     def _read(self, ids: np.ndarray, images: np.ndarray, labels: np.ndarray) -> None:
@@ -151,7 +131,7 @@ class Reader(base.Reader):
         del self._index
 
     def _shard(self, number: int) -> "_Shard":
-        """The shard of an image, opened if it isn't open; never more than SHARDS_OPEN are."""
+        """Return the shard of an image, opened if it isn't open. No more than SHARDS_OPEN are open at a time."""
         key = number // self._per_shard
         shard = self._shards.get(key)
         if shard is None:
@@ -179,7 +159,7 @@ class Reader(base.Reader):
         labels[:] = found
 
     def _read_pixels(self, shard: "_Shard", rows: int, images: np.ndarray, labels: np.ndarray) -> None:
-        """Fill the arrays with a shard of codec raw: in each call the pixels of `rows` images, and what is between."""
+        """Fill the arrays from a shard of codec raw. Each call reads `rows` images, and what is between them apart."""
         size = images[:1].nbytes
         padding = -size % BLOCK
         between = np.empty((rows, padding + HEAD), np.uint8)
@@ -201,16 +181,16 @@ class Reader(base.Reader):
 
 
 class _Shard(NamedTuple):
-    file: RawIOBase
-    """To announce and to read in order."""
+    file: FileIO
+    """The open file, to announce parts of it and to read in order."""
     content: mmap.mmap
     view: memoryview
-    """The same bytes, of which parts are no copies."""
+    """The same bytes; a part of it is no copy."""
 
 
 def _parts(images: base.Source, labels: base.Source, per_shard: int) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-    """As base.blocks, but a part is in one shard, and small images don't make it large by what is before each."""
-    rows = max(1, base.BLOCK_BYTES // (HEAD + math.prod(images.shape[1:])))
+    """Yield what base.blocks does, in parts that lie in one shard each and count what is before each image."""
+    rows = max(1, arrays.BLOCK_BYTES // (HEAD + math.prod(images.shape[1:])))
     for start, image_block, label_block in base.blocks(images, labels, rows):
         stop, first = start + len(label_block), start
         while first < stop:
@@ -220,7 +200,7 @@ def _parts(images: base.Source, labels: base.Source, per_shard: int) -> Iterator
 
 
 def _heads(names: np.ndarray, labels: np.ndarray, extension: str, sizes: np.ndarray) -> np.ndarray:
-    """What is before each image, (n, HEAD) uint8; `names` are digits, `extension` and `sizes` those of the images."""
+    """Return the bytes before each image, (n, HEAD) uint8; `names` are digits, `sizes` are the images' in bytes."""
     text = labels.astype(f"S{LABEL_DIGITS}").view(np.uint8).reshape(len(labels), LABEL_DIGITS)
     heads = np.zeros((len(labels), 3, BLOCK), np.uint8)
     heads[:, 0] = _headers(names, "cls", np.count_nonzero(text, axis=1))
@@ -230,7 +210,7 @@ def _heads(names: np.ndarray, labels: np.ndarray, extension: str, sizes: np.ndar
 
 
 def _headers(names: np.ndarray, extension: str, sizes: np.ndarray) -> np.ndarray:
-    """Headers, (n, BLOCK) uint8: one that tarfile makes, of name and size 0, with other digits added to its zeros."""
+    """Return headers, (n, BLOCK) uint8: tarfile makes one with name and size 0, to which other digits are added."""
     info = tarfile.TarInfo(f"{0:0{names.shape[1]}d}.{extension}")
     info.mode = 0o444
     header = np.frombuffer(info.tobuf(tarfile.USTAR_FORMAT), np.uint8)
@@ -244,15 +224,15 @@ def _headers(names: np.ndarray, extension: str, sizes: np.ndarray) -> np.ndarray
 
 
 def _digits(numbers: np.ndarray, radix: int, count: int) -> np.ndarray:
-    """The digits of numbers, (n, count) uint8, the highest first."""
+    """Return the digits of numbers, (n, count) uint8, the highest first."""
     digits = np.empty((len(numbers), count), np.uint8)
     for place in range(count - 1, -1, -1):
         numbers, digits[:, place] = np.divmod(numbers, radix)
     return digits
 
 
-def _write_members(file: RawIOBase, heads: np.ndarray, stored: list[bytes | memoryview], paddings: list[int]) -> None:
-    """Write heads, values and padding, one image after the other, as many in a call as the system takes."""
+def _write_members(file: FileIO, heads: np.ndarray, stored: list[bytes | memoryview], paddings: list[int]) -> None:
+    """Write heads, values and padding, one image after the other. A call takes as many pieces as the system allows."""
     zeros = memoryview(bytes(BLOCK))
     triples = zip(map(memoryview, heads), stored, [zeros[:padding] for padding in paddings], strict=True)
     pieces = [piece for triple in triples for piece in triple if piece]
@@ -264,8 +244,8 @@ def _write_members(file: RawIOBase, heads: np.ndarray, stored: list[bytes | memo
             base.write_all(file, memoryview(b"".join(some))[written:])
 
 
-def _read_rest(file: RawIOBase, pieces: list[memoryview], read: int, place: int) -> None:
-    """Fill `pieces`, whose bytes are in the file from `place` on, where their first `read` are there already."""
+def _read_rest(file: FileIO, pieces: list[memoryview], read: int, place: int) -> None:
+    """Fill `pieces` from the file, from `place` on; their first `read` bytes are filled already."""
     for piece in pieces:
         base.read_into(file, piece[read:], place + min(read, len(piece)))
         place += len(piece)

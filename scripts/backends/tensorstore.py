@@ -1,41 +1,8 @@
 """Backend tensorstore: the same Zarr (version 3) store as backend zarr, written and read by Google's TensorStore.
 
-    images/c/<shard>/0/0/0    a shard: its chunks one after the other, then their places and a checksum of these
-    labels/c/<chunk>          int64, little-endian
-    zarr.json                 of the group, and one of each array in its folder
-
-Settings and where they come from, measured on 10,000 CIFAR-10 images of 32x32 unless said otherwise:
-
-- Shards of 4 MiB with chunks of 64 KiB, as backend zarr has them, with the same settings of compressors, so that the
-  two compare libraries. Without compression the bytes are the same, and here with blosc too; of zstd and gzip each has
-  another build, and with gzip the store is 1.02 times as large.
-- With chunks of one image a batch takes half of the time, and a third of it from a cold cache, but writing and reading
-  everything take 6 times as long.
-- Without shards (`chunks_per_shard: 1`), a random read takes eight tenths of the time, as no list of places is read
-  before; writing takes more than 10 times as long, and each chunk is a file.
-- A shard is one write, and its chunks are written from the caller's memory (can_reference_source_data_indefinitely):
-  seven tenths of the time of the copy that is made otherwise. Transactions save nothing.
-- Files are written in place, without a lock or a new name for each (file_io_locking non_atomic), as nobody reads a
-  store before all of it is written. With the library's own default writing takes as long, within the noise.
-- Everything and batches are read straight into the caller's arrays: for everything eight tenths of the time of an array
-  of the library's own and a copy. For one image that takes longer than the copy, by a few percent.
-- Everything is read a shard at a time: in one call it takes as long, but two threads keep 46 MB instead of 4 MB.
-- A batch is one selection: a quarter of the time of a call per image, or less, and six tenths of that of reads that run
-  at a time or that share a `tensorstore.Batch`. Sorted and without repeats it takes as long.
-- A batch from shards without compression is announced to the kernel before it is read: from a cold cache that takes six
-  tenths of the time, from a warm one 1.1 times as long. 32 threads that wait for files would do the same. Without
-  shards, when each chunk has a file to be opened, it would take 1.4 times as long from a warm cache.
-- Threads that copy and threads that wait for files are each as many as a library may have threads.
-- Files are read, not mapped (file_io_mode): with maps everything takes nine tenths of the time from the page cache, but
-  a batch from a cold one 1.6 times as long.
-- Nothing is kept from one call to the next (cache_pool of no bytes, the library's default): a cache would hold chunks
-  of pixels as well as places in shards. With one of 1 MiB a random image takes 0.9 of the time.
-- Black images are stored like others (store_data_equal_to_fill_value), so that sizes compare.
-- Labels are in chunks of 1 MiB, as in backend zarr.
-- Between calls a reader keeps: all labels, from the first batch or the second single image on.
-- The library's own fsync of every file is off (file_io_sync), so durable means one syncfs(2) after all writes.
-- A process that was forked from one that has used the library can't use it: it would abort the process, so that is
-  refused first.
+images/c/<shard>/0/0/0    a shard: its chunks one after the other, then their places and a checksum of these
+labels/c/<chunk>          int64, little-endian
+zarr.json                 of the group, and one of each array in its folder
 """
 
 import json
@@ -72,7 +39,8 @@ class Backend(base.Backend):
 
     def open(self, path: Path, options: dict[str, Any]) -> "Reader":
         """Open both arrays; what the options did is written in them."""
-        os.stat(path / METADATA)  # the library's own error for a missing store is not an OSError
+        # The library's own error for a missing store is not an OSError.
+        os.stat(path / METADATA)
         return Reader(path, options)
 
     def _write(
@@ -126,14 +94,14 @@ class Reader(zarr3.Reader):
         del self._images, self._stored_labels, self._labels, self._context
 
     def _fill(self, stored: "tensorstore.TensorStore", array: np.ndarray) -> None:
-        """Read straight into an array, as a write into an array store that is its memory."""
+        """Read straight into an array: by a write into a store of the library's whose memory is this array."""
         import tensorstore
 
         tensorstore.array(array, context=self._context, copy=False, write=True).write(stored).result()
 
 
 def _context() -> "tensorstore.Context":
-    """What the library may use: so many threads, and no memory for what was read before."""
+    """Return what the library may use: so many threads, and no memory for what was read before."""
     base.refuse_after_fork("TensorStore")
     import tensorstore
 
@@ -166,7 +134,7 @@ def _create(
     codecs: list[dict[str, Any]],
     context: "tensorstore.Context",
 ) -> "tensorstore.TensorStore":
-    """A new array in the folder `path`, of the source's shape, with so many rows to a file."""
+    """Return a new array in the folder `path`, of the source's shape, with so many rows to a file."""
     metadata = {
         "shape": list(source.shape),
         "data_type": data_type,
@@ -179,5 +147,5 @@ def _create(
 
 
 def _put(stored: "tensorstore.TensorStore", start: int, block: np.ndarray) -> None:
-    """Write whole files; the block, which nobody changes before it is written, isn't copied first."""
+    """Write whole files. The block isn't copied first, since it stays as it is until it is written."""
     stored[start : start + len(block)].write(block, can_reference_source_data_indefinitely=True).result()

@@ -1,35 +1,8 @@
 """Backend tiledb: one dense TileDB array with one dimension, the number of the image, and one cell per image.
 
-    image       attribute, uint8, all pixels of the image in one cell
-    label       attribute, int64, in the same cell
-    metadata    of the array: "count" and "image_shape"
-
-Settings and where they come from, measured on 10,000 CIFAR-10 images of 32x32 unless said otherwise:
-
-- One cell per image: with a dimension each for rows, columns and channels, reading everything takes 20 times as long
-  and a batch twice, and labels need an array and a query of their own. The price: no part of an image can be read.
-- Cells of many uint8, not the bytes type that NumPy has: of bytes TileDB keeps the least and the greatest value of each
-  tile, which makes writing 4 times as long and the store 8 % larger.
-- One fragment, written in global order, as TileDB's documentation advises, with the last tile filled up with zeros. A
-  fragment per block takes 1.8 times as long to write and 1.3 times for a batch; consolidating those, 25 times to write.
-- Tiles of 64 KiB, the least that TileDB's documentation advises. With one image to a tile, a batch takes eight tenths
-  of the time and a single image nine tenths, but writing takes 7 times as long and reading everything 5 times.
-- TileDB gives back memory after each query unless told otherwise (sm.mem.malloc_trim): that took 1.6 times the
-  processor time for one image and 2.5 times for everything.
-- At most 16 MiB of tiles in memory at a time (sm.mem.tile_upper_memory_limit): with TileDB's 1 GiB, reading 40,000
-  images took 2.3 times as long, for want of recycled memory.
-- TileDB also reads up to 500 KB between tiles that are asked for, made for object stores (vfs.min_batch_gap and
-  vfs.min_batch_size): without, a batch takes two thirds of the time.
-- Both pools of threads have as many as a library may use.
-- A batch is one query with one range per image, in the order asked for: sorting it first gains nothing. Its tiles
-  aren't announced to the kernel: what that gained from a cold cache was within the noise.
-- Of the Python library's private names three are left. Its public query returns new arrays; that of libtiledb reads
-  and writes the caller's, but to start it, `_submit`, is private, as are the pixels of a cell (`_ncell`): NumPy's type
-  for them would have as many fields. And one image asks for its range by libtiledb's own subarray and `_add_dim_range`:
-  by the public one, which opens the array once more in Python, it takes 1.05 times as long.
-- Between calls a reader keeps: the schema and where the tiles are, and no tiles.
-- TileDB syncs each file with data as it closes it and can't be told not to, so a write that isn't durable does that as
-  well. Durable adds the directories and the empty file that marks a fragment as complete, by an fsync(2) of everything.
+image       attribute, uint8, all pixels of the image in one cell
+label       attribute, int64, in the same cell
+metadata    of the array: "count" and "image_shape"
 """
 
 import errno
@@ -40,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scripts import codecs
 from scripts.backends import base
 
 if TYPE_CHECKING:
@@ -47,9 +21,7 @@ if TYPE_CHECKING:
     from tiledb import libtiledb
 
 TILES_PER_BLOCK = 64
-"""Makes tiles of 64 KiB."""
-ZSTD_LEVEL = 3
-"""As codec zstd has it."""
+"""A tile has a 64th of a block by default: 64 KiB."""
 TILES_IN_MEMORY_BYTES = 16 << 20
 DIMENSION, IMAGE, LABEL = "number", "image", "label"
 FILTERS = {"none": "", "lz4": "LZ4Filter", "zstd": "ZstdFilter", "gzip": "GzipFilter"}
@@ -61,7 +33,9 @@ class Backend(base.Backend):
     packages = {"tiledb": "tiledb==0.36.1"}
     options = {
         "images_per_tile": base.Option(0, "how many images a tile holds; 0: as many as fit into 64 KiB, at least one"),
-        "compression": base.Option("none", "the filter of each tile of images; zstd at level 3", tuple(FILTERS)),
+        "compression": base.Option(
+            "none", f"the filter of each tile of images; zstd at level {codecs.ZSTD_LEVEL}", tuple(FILTERS)
+        ),
     }
     fork_safe = False
     several_readers = True
@@ -70,7 +44,8 @@ class Backend(base.Backend):
 
     def open(self, path: Path, options: dict[str, Any]) -> "Reader":
         """Open the array; what the options did is written in it."""
-        os.stat(path / "__schema")  # TileDB's own error for a missing store is not an OSError
+        # TileDB's own error for a missing store is not an OSError.
+        os.stat(path / "__schema")
         return Reader(path)
 
     def _write(
@@ -154,7 +129,7 @@ class Reader(base.Reader):
 
 
 def _context() -> "tiledb.Ctx":
-    """A context of its own, with its threads and settings."""
+    """Return a context of its own, with its threads and settings."""
     import tiledb
 
     threads = str(base.threads())
@@ -173,17 +148,18 @@ def _context() -> "tiledb.Ctx":
 def _schema(
     context: "tiledb.Ctx", padded: int, per_tile: int, image_bytes: int, options: dict[str, Any]
 ) -> "tiledb.ArraySchema":
-    """One dimension of `padded` images in tiles of `per_tile`, and the two attributes."""
+    """Return the schema: one dimension of `padded` images in tiles of `per_tile`, and the two attributes."""
     import tiledb
 
     def filters(name: str) -> tiledb.FilterList:
-        level = {"level": ZSTD_LEVEL} if name == FILTERS["zstd"] else {}
+        level = {"level": codecs.ZSTD_LEVEL} if name == FILTERS["zstd"] else {}
         return tiledb.FilterList([getattr(tiledb, name)(ctx=context, **level)] if name else [], ctx=context)
 
     none = filters("")
     dimension = tiledb.Dim(DIMENSION, (0, padded - 1), per_tile, dtype=np.uint64, filters=none, ctx=context)
     image = tiledb.Attr(IMAGE, np.uint8, filters=filters(FILTERS[options["compression"]]), ctx=context)
-    image._ncell = image_bytes  # NumPy's type for this would have as many fields as the image has bytes
+    # NumPy's type for these cells would have as many fields as the image has bytes.
+    image._ncell = image_bytes
     label = tiledb.Attr(LABEL, np.int64, filters=none, ctx=context)
     return tiledb.ArraySchema(tiledb.Domain(dimension, ctx=context), [image, label], ctx=context)
 
@@ -196,5 +172,5 @@ def _submit(query: "libtiledb.Query", images: np.ndarray, labels: np.ndarray) ->
 
 
 def _pad(block: np.ndarray, rows: int) -> np.ndarray:
-    """The block, filled up with zeros to that many rows: global order takes whole tiles only."""
+    """Return the block, filled up with zeros to so many rows: global order takes whole tiles only."""
     return np.concatenate((block, np.zeros((rows - len(block), *block.shape[1:]), block.dtype)))

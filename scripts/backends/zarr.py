@@ -1,33 +1,12 @@
 """Backend zarr: a Zarr (version 3) group in a folder, with an array of images and an array of labels.
 
-    images/c/<shard>/0/0/0    a shard: its chunks one after the other, then their places and a checksum of these
-    labels/c/<chunk>          int64, little-endian
-    zarr.json                 of the group, and one of each array in its folder
-
-Settings and where they come from, measured on 10,000 CIFAR-10 images of 32x32 unless said otherwise:
-
-- Shards of 4 MiB with chunks of 64 KiB. What a call of Zarr does beside reading takes nearly all of the time of one
-  image: with chunks of one image that takes 0.97 of the time, but writing takes 10 times as long and reading everything
-  12 times. Chunks of 192 KiB write in seven tenths of the time, but from a cold cache a batch takes 1.3 times as long.
-- Without shards (`chunks_per_shard: 1`), a random read takes half of the time, as no list of places is read before;
-  writing takes three to five times as long, and each chunk is a file.
-- Chunks of a shard are worked on in one go, not as a task of the event loop for each (codec_pipeline.batch_size): with
-  chunks of 16 images, that writes and reads everything in little more than a third of the time.
-- Everything is read about 4 MiB at a time: Zarr keeps all that one call decodes until it returns.
-- A batch is one selection of sorted ids without repeats, put in order afterwards: eight tenths of the time of a
-  selection as it comes, and less than half of that of one call per image.
-- A batch from shards without compression is announced to the kernel before it is read: of 60,000 images from a cold
-  cache that took 0.5 to 1.0 of the time in three runs on a busy machine, from a warm one 0.9 to 1.4.
-- Zarr's tasks and its pool of threads are as many as a library may have threads. Its event loop is one thread more, for
-  which the caller waits.
-- Black images are stored like others (write_empty_chunks), so that sizes compare.
-- Labels are in chunks of 1 MiB, the least that Zarr's documentation advises.
-- Between calls a reader keeps: all labels, from the first batch or the second single image on.
-- Compressors have Zarr's own settings, but for zstd, of which level 3 is named; Zarr's level 0 stands for the same.
-- Zarr never syncs, so durable means one syncfs(2) after all writes.
+images/c/<shard>/0/0/0    a shard: its chunks one after the other, then their places and a checksum of these
+labels/c/<chunk>          int64, little-endian
+zarr.json                 of the group, and one of each array in its folder
 """
 
 from collections.abc import Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,11 +68,7 @@ class Backend(base.Backend):
             compressors=None,
             **same,
         )
-        zarr3.write(
-            *(images, labels, layout),
-            lambda start, block: stored_images.set_basic_selection(slice(start, start + len(block)), block),
-            lambda start, block: stored_labels.set_basic_selection(slice(start, start + len(block)), block),
-        )
+        zarr3.write(images, labels, layout, partial(_put, stored_images), partial(_put, stored_labels))
         if durable:
             base.sync_file_system(path)
 
@@ -123,8 +98,9 @@ class Reader(zarr3.Reader):
         del self._images, self._stored_labels, self._labels
 
 
+@cache
 def _zarr() -> "ModuleType":
-    """The library, held to the threads that it may use."""
+    """Return the library, which is told once for the whole process how many threads it may use."""
     import zarr
 
     threads = base.threads()
@@ -134,8 +110,12 @@ def _zarr() -> "ModuleType":
     return zarr
 
 
+def _put(stored: "zarr.Array", start: int, block: np.ndarray) -> None:
+    stored.set_basic_selection(slice(start, start + len(block)), block)
+
+
 def _buffer(array: np.ndarray) -> "zarr.core.buffer.NDBuffer":
-    """An array as Zarr's own kind of array, without a copy."""
+    """Return an array as Zarr's own kind of array, without a copy."""
     from zarr.buffer.cpu import NDBuffer
 
     return NDBuffer.from_numpy_array(array)

@@ -12,11 +12,13 @@ import numpy as np
 from scripts.common.errors import UserError, did_you_mean
 
 OPTION = "codec"
-"""The name of the option that says which, of every backend that keeps one value per image."""
+"""The option in which every backend that keeps one value per image names its codec."""
+ZSTD_LEVEL = 3
+"""The level of Zstandard wherever it compresses, in codec zstd and in backends; the library's own default."""
 
 
 class Codec(Protocol):
-    """What a codec's module defines. Its library is imported only inside its functions."""
+    """What the module of a codec defines. It imports its library only inside its functions."""
 
     packages: dict[str, str]
     """The libraries that it needs: import name to requirement, as in {"PIL": "pillow==13.0.0"}.
@@ -32,7 +34,7 @@ class Codec(Protocol):
     def decode(self, value: bytes | memoryview, out: np.ndarray) -> None:
         """Fill `out`, a C-contiguous (height, width, 3) uint8 array, from the bytes of one image.
 
-        Keeps no reference to `value`. Raises ValueError where the bytes aren't an image of that shape.
+        Keeps no reference to `value`. Raises ValueError where the bytes aren't an image of this shape.
         """
 
 

@@ -10,10 +10,10 @@ from functools import cache
 
 import numpy as np
 
+from scripts import codecs
+
 packages = {"zstandard": "zstandard==0.25.0"}
 is_identity = False
-
-LEVEL = 3
 
 
 def encode(image: np.ndarray) -> bytes:
@@ -42,7 +42,9 @@ class _Coders(threading.local):
     def __init__(self) -> None:
         import zstandard
 
-        self.compressor = zstandard.ZstdCompressor(level=LEVEL, write_content_size=True, write_checksum=False)
+        self.compressor = zstandard.ZstdCompressor(
+            level=codecs.ZSTD_LEVEL, write_content_size=True, write_checksum=False
+        )
         self.decompressor = zstandard.ZstdDecompressor()
 
 

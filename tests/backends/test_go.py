@@ -4,6 +4,7 @@ import ast
 import errno
 import multiprocessing
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -15,9 +16,8 @@ import numpy as np
 import pytest
 
 from scripts import backends, codecs
-from scripts.backends import base
 from scripts.backends.go import compiler, library, store
-from scripts.backends.shared import values
+from scripts.backends.shared import arrays
 from scripts.common.errors import UserError
 from tests.support.backend_variants import Variant, assert_same, installed, make
 from tests.support.checkout import CHECKOUT
@@ -89,10 +89,10 @@ def test_versions_are_those_that_the_sources_ask_for() -> None:
     ("go", "has_compiler", "reason"),
     [
         (None, True, "no `go` on the PATH"),
-        ("echo go1.19.8; echo gcc", True, "older than"),
+        ("echo 'go.mod requires go >= 1.25.0 (running go 1.24.1)' >&2; exit 1", True, "requires go >= 1.25.0"),
         ("echo broken >&2; exit 1", True, "broken"),
-        ("echo go1.99; echo gcc -m64", False, "C compiler"),
-        ("echo go1.99; echo gcc -m64", True, None),
+        ("echo gcc -m64", False, "C compiler"),
+        ("echo gcc -m64", True, None),
     ],
 )
 def test_what_is_missing_is_said_with_the_remedy(
@@ -113,6 +113,16 @@ def test_what_is_missing_is_said_with_the_remedy(
         assert "\n" not in found
         with pytest.raises(UserError, match="can't be built"):
             compiler.build(store.NATIVE, tmp_path / "library.so")
+
+
+@pytest.mark.usefixtures("buildable", "forgotten")
+def test_sources_for_a_later_version_of_the_tool_are_not_tried(copied: Path) -> None:
+    file = copied / "go.mod"
+    file.write_text(re.sub(r"^go .*$", "go 1.999.0", file.read_text(), flags=re.MULTILINE))
+    found = compiler.missing(store.NATIVE)
+    assert found is not None
+    assert "go 1.999.0" in found or "go >= 1.999.0" in found
+    assert "install Go" in found
 
 
 @pytest.mark.usefixtures("buildable")
@@ -158,9 +168,8 @@ def test_beside_the_library_is_written_what_has_built_it() -> None:
 
 @pytest.mark.usefixtures("buildable")
 def test_errors_of_the_system_keep_their_number(tmp_path: Path) -> None:
-    call = store._library()
     with pytest.raises(OSError, match="directory") as raised:
-        store._handle(call["store_open"], "bolt", tmp_path / "nothing", {})
+        store.Reader("bolt", tmp_path / "nothing", backends.resolve("bolt", {}))
     assert raised.value.errno == errno.ENOENT
 
 
@@ -168,13 +177,13 @@ def test_errors_of_the_system_keep_their_number(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["unheard-of", "nothing"])
 def test_a_store_that_is_not_in_the_library(kind: str, tmp_path: Path) -> None:
     with pytest.raises(store.GoError, match=f"there is no store {kind}"):
-        store._handle(store._library()["store_open"], kind, tmp_path, {})
+        store.Reader(kind, tmp_path, {"codec": "raw"})
 
 
 @pytest.mark.usefixtures("buildable")
 def test_a_panic_is_an_error() -> None:
     with pytest.raises(store.GoError, match="panic"):
-        store._library()["store_close"](12345)
+        store.library_calls()["store_close"](12345)
 
 
 def test_errors_of_the_libraries_are_texts(variant: Variant, tmp_path: Path) -> None:
@@ -199,34 +208,37 @@ def test_a_file_that_is_cut_while_it_is_mapped_is_an_error(variant: Variant, tmp
 def test_a_number_without_a_value_is_an_error(variant: Variant, codec: str, tmp_path: Path) -> None:
     images, labels = make(10)
     options = backends.resolve(variant.name, {"codec": codec})
-    call = store._library()
-    handle = store._handle(call["store_create"], variant.name, tmp_path, options)
-    for start, stop in ((0, 4), (6, 10)):
-        packed, lengths = store._packed(images[start:stop], labels[start:stop], codecs.load(codec))
-        call["store_put"](handle, start, stop - start, packed.ctypes.data, lengths.ctypes.data)
-    metadata = values.metadata(images.shape)
-    call["store_put"](handle, store.METADATA, 1, metadata, np.array([len(metadata)]).ctypes.data)
-    call["store_finish"](handle, True)
+    with store.Writer(variant.name, tmp_path, options) as writer:
+        for start, stop in ((0, 4), (6, 10)):
+            writer.put(start, images[start:stop], labels[start:stop], codecs.load(codec))
+        writer.put_metadata((20, *images.shape[1:]))
     with variant.backend.open(tmp_path, options) as reader:
         assert_same(reader.load([9, 3]), images[[9, 3]], labels[[9, 3]])
-        for ids, missing in (([4], 4), ([9, 5, 3], 5)):
+        for ids, missing in (([4], 4), ([9, 5, 3], 5), ([10], 10), ([9, 19], 19)):
             with pytest.raises(store.GoError, match=f"no value of number {missing}"):
                 reader.load(ids)
         with pytest.raises(store.GoError, match="no value of number 4"):
             reader.load_all()
-        reader._count = 20
-        for ids, missing in (([10], 10), ([9, 19], 19)):
-            with pytest.raises(store.GoError, match=f"no value of number {missing}"):
-                reader.load(ids)
-        with pytest.raises(store.GoError, match="no value of number 10"):
-            reader._fill(None, 8, *reader._new_arrays(5))
+
+
+@pytest.mark.parametrize("codec", ["raw", "pickle"])
+def test_a_number_after_the_last_value_is_an_error(variant: Variant, codec: str, tmp_path: Path) -> None:
+    images, labels = make(10)
+    options = backends.resolve(variant.name, {"codec": codec})
+    with store.Writer(variant.name, tmp_path, options) as writer:
+        writer.put(0, images, labels, codecs.load(codec))
+        writer.put_metadata((20, *images.shape[1:]))
+    with variant.backend.open(tmp_path, options) as reader:
+        for load in (lambda: reader.load([10]), lambda: reader.load([9, 10]), reader.load_all):
+            with pytest.raises(store.GoError, match="no value of number 10"):
+                load()
 
 
 @pytest.mark.parametrize("images_per_call", [1, 7, 1024])
 def test_values_larger_than_the_buffer(
     variant: Variant, images_per_call: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(base, "BLOCK_BYTES", 5000)
+    monkeypatch.setattr(arrays, "BLOCK_BYTES", 5000)
     monkeypatch.setattr(store, "IMAGES_PER_CALL", images_per_call)
     options = backends.resolve(variant.name, {"codec": "pickle"})
     images, labels = make(30, 60, 50)
@@ -303,7 +315,7 @@ def test_caches_that_cannot_be_written_are_put_where_the_library_is_built(builda
     home.mkdir(mode=0o555)
     program = (
         "from pathlib import Path; from scripts.backends.go import compiler;"
-        "print(compiler._caches_within(Path('/b'), 'go'))"
+        "print(compiler.caches_within(Path('/b'), 'go'))"
     )
     command = [*as_who_obeys_permissions(), sys.executable, "-c", program]
     for places, moved in (

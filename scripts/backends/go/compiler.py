@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-import re
 import shlex
 import shutil
 import subprocess
@@ -17,13 +16,13 @@ from scripts.common.errors import UserError
 from scripts.system.disk.durability import sync_directory, sync_file
 
 ENVIRONMENT = {"GOTOOLCHAIN": "local", "GOWORK": "off", "GOFLAGS": "", "CGO_ENABLED": "1"}
-"""The tool is the one that is installed, not one that it would download, and nothing of the user's own says how."""
+"""Variables for the tool: the installed one builds, not one that it would download, and no setting of the user's."""
 CACHES = ("GOCACHE", "GOMODCACHE")
 """Where the tool keeps what it has built and downloaded: by default in the home directory."""
 REMOVABLE = {"GOFLAGS": "-modcacherw"}
 """Leaves directories of downloaded modules writable, so that they can be removed."""
-LAST_LINES = 5
-"""How many of a compiler's lines are shown when it fails."""
+LINES_SHOWN = 5
+"""How many of a compiler's last lines an error shows."""
 
 
 @cache
@@ -31,12 +30,11 @@ def missing(needed: Native) -> str | None:
     """Return in one line why the library can't be built here, with the remedy; None where it can."""
     if shutil.which(needed.tool) is None:
         return f"there is no `{needed.tool}` on the PATH; {needed.remedy}"
-    run = _run([needed.tool, "env", "GOVERSION", "CC"], Path("/"))
-    version, _, compiler = run.stdout.strip().partition("\n")
-    if run.returncode or not _numbers(version):
-        return f"`{needed.tool}` doesn't tell its version: {_last_lines(run.stdout + run.stderr)}; {needed.remedy}"
-    if _numbers(version) < _numbers(_least(needed)):
-        return f"{shutil.which(needed.tool)} is {version}, older than {_least(needed)}; {needed.remedy}"
+    # The tool itself compares its version with the one that the sources ask for.
+    run = _run([needed.tool, "list", "-m"], library.directory(needed))
+    if run.returncode:
+        return f"`{needed.tool}` can't build these sources: {_said(run)}; {needed.remedy}"
+    compiler = _run([needed.tool, "env", "CC"], Path("/")).stdout
     program = (shlex.split(compiler) or ["cc"])[0]
     if shutil.which(program) is None:
         return f"there is no C compiler `{program}` on the PATH; install it, or name another one in the variable CC"
@@ -65,13 +63,13 @@ def build(needed: Native, output: Path) -> None:
     with atomic.neighbour(output) as directory:
         directory.mkdir()
         made = directory.resolve() / output.name
-        caches = _caches_within(directory.resolve(), needed.tool)
+        caches = caches_within(directory.resolve(), needed.tool)
         run = _run([part.format(output=made) for part in needed.command], library.directory(needed), caches)
         if run.returncode:
             raise UserError(
                 f"building the library {needed.directory} failed; see that modules can be downloaded (or set GOPROXY) "
                 f"and that {needed.tool} and the C compiler work, or list `backends` without those that need it; the "
-                f"last it said: {_last_lines(run.stdout + run.stderr)}"
+                f"last it said: {_said(run)}"
             )
         version = _run([needed.tool, "env", "GOVERSION"], Path("/")).stdout.strip()
         library.tell(made, {needed.tool: version})
@@ -81,10 +79,10 @@ def build(needed: Native, output: Path) -> None:
         sync_directory(output.parent)
 
 
-def _caches_within(directory: Path, tool: str) -> dict[str, str]:
-    """The variables that put the tool's caches into `directory`, for those whose usual place can't be written to."""
+def caches_within(directory: Path, tool: str) -> dict[str, str]:
+    """Return variables that put the tool's caches into `directory` where their usual place can't be written to."""
     told = _run([tool, "env", *CACHES], Path("/")).stdout.split("\n")
-    moved = {}
+    moved: dict[str, str] = {}
     for name, place in zip(CACHES, told, strict=False):
         if not os.path.isabs(place) or not atomic.writable(atomic.nearest_directory(place)):
             moved |= {name: str(directory / name), **REMOVABLE}
@@ -99,16 +97,6 @@ def _run(
     return subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, check=False)
 
 
-def _least(needed: Native) -> str:
-    """The oldest version of the tool that the sources allow."""
-    found = re.search(r"^go (\S+)", (library.directory(needed) / library.MODULE_FILE).read_text(), re.MULTILINE)
-    assert found is not None
-    return found[1]
-
-
-def _numbers(version: str) -> list[int]:
-    return [int(number) for number in re.findall(r"\d+", version)[:3]]
-
-
-def _last_lines(text: str) -> str:
-    return " | ".join(text.strip().splitlines()[-LAST_LINES:]) or "nothing"
+def _said(run: subprocess.CompletedProcess[str]) -> str:
+    """Return what the tool said last, in one line."""
+    return " | ".join((run.stdout + run.stderr).strip().splitlines()[-LINES_SHOWN:]) or "nothing"

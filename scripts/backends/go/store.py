@@ -1,42 +1,49 @@
-"""Stores of Go libraries, through one C library built from the Go files beside this one: many images to a call.
+"""Stores of Go libraries, through one C library that is built from the Go files beside this one: many images to a call.
 
 A process that was forked from one that has loaded the library can't use it: Go's runtime needs its threads, and a fork
-copies one (https://github.com/golang/go/issues/15538). There, every use is a UserError.
+copies one thread (https://github.com/golang/go/issues/15538). There, every use is a UserError.
 """
 
 import ctypes
 import json
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from scripts import codecs
 from scripts.backends import base
 from scripts.backends.go import compiler
-from scripts.backends.shared import values
+from scripts.backends.shared import arrays, values
 
 NATIVE = base.Native(
     directory="go",
     suffixes=(".go", ".mod", ".sum"),
     tool="go",
     command=(
-        *("go", "build", "-buildmode=c-shared", "-trimpath", "-buildvcs=false", "-ldflags=-s -w"),
-        *("-o", "{output}", "."),
+        "go",
+        "build",
+        "-buildmode=c-shared",
+        "-trimpath",
+        "-buildvcs=false",
+        "-ldflags=-s -w",
+        "-o",
+        "{output}",
+        ".",
     ),
     remedy="install Go 1.25 or newer (https://go.dev/dl)",
 )
 LIBRARY = "a Go library"
 IMAGES_PER_CALL = 1024
 METADATA = 2**64 - 1
-"""The number of the value that says what the store holds, after all images."""
+"""The number of the value after all images; this value says what the store holds."""
 FIRST_BUFFER_BYTES = 4096
-"""What a reader starts with: enough for that value, and for an image of 32x32 by most codecs."""
+"""The bytes of a reader's first buffer: enough for that value, and for an image of 32x32 by most codecs."""
 HANDLE, NUMBER, COUNT, POINTER = ctypes.c_size_t, ctypes.c_uint64, ctypes.c_int64, ctypes.c_void_p
 TEXT, OUTPUT = ctypes.c_char_p, ctypes.POINTER(ctypes.c_size_t)
 CALLS = {
@@ -48,19 +55,23 @@ CALLS = {
     "store_values": (HANDLE, POINTER, NUMBER, COUNT, POINTER, COUNT, POINTER, POINTER),
     "store_close": (HANDLE,),
 }
-"""The library's functions and the types of what they take; all return None or a text that is to be freed."""
+"""The library's functions and the types of their arguments. All return None or a text that must be freed."""
+
+
+Calls = dict[str, Callable[..., None]]
+"""The library's functions by name; each raises the text that it returns, as OSError or GoError."""
 
 
 class GoError(Exception):
-    """What a Go library says went wrong, where it isn't an error of the system."""
+    """An error of a Go library that isn't an error of the system."""
 
 
 class Backend(base.Backend):
-    """A backend whose store is of a kind that the library knows."""
+    """A backend whose stores the library knows by the name `kind`."""
 
     kind: ClassVar[str]
     file: ClassVar[str]
-    """A file that every such store has."""
+    """A file that every store of this backend has."""
     thread_variables = ("GOMAXPROCS",)
     fork_safe = False
     several_readers = True
@@ -68,7 +79,8 @@ class Backend(base.Backend):
 
     def open(self, path: Path, options: dict[str, Any]) -> "Reader":
         """Open the database read-only, with a lock that readers share."""
-        os.stat(path / self.file)  # the libraries' own errors for a missing store differ
+        # The libraries' own errors for a missing store differ.
+        os.stat(path / self.file)
         return Reader(self.kind, path, options)
 
     def _write(
@@ -83,29 +95,49 @@ def write(
     kind: str, path: Path, images: base.Source, labels: base.Source, codec: codecs.Codec, options: dict[str, Any]
 ) -> None:
     """Write images and labels, and their count and shape, into the existing directory `path`."""
-    call = _library()
-    handle = _handle(call["store_create"], kind, path, options)
-    try:
+    with Writer(kind, path, options) as writer:
         rows = min(IMAGES_PER_CALL, base.rows_per_block(images.shape))
         for start, image_block, label_block in base.blocks(images, labels, rows):
-            packed, lengths = _packed(image_block, label_block, codec)
-            call["store_put"](handle, start, len(lengths), packed.ctypes.data, lengths.ctypes.data)
-        metadata = values.metadata(images.shape)
-        packed, lengths = np.frombuffer(metadata, np.uint8), np.array([len(metadata)])
-        call["store_put"](handle, METADATA, 1, packed.ctypes.data, lengths.ctypes.data)
-    except BaseException:
-        with suppress(OSError, GoError):
-            call["store_finish"](handle, False)
-        raise
-    call["store_finish"](handle, True)
+            writer.put(start, image_block, label_block, codec)
+        writer.put_metadata(images.shape)
+
+
+class Writer:
+    """A new store of the library's, complete where its `with` block ends without an error."""
+
+    def __init__(self, kind: str, path: Path, options: dict[str, Any]) -> None:
+        self._call = library_calls()
+        self._handle = _handle(self._call["store_create"], kind, path, options)
+
+    def put(self, first: int, images: np.ndarray, labels: np.ndarray, codec: codecs.Codec) -> None:
+        """Store images and labels under the numbers from `first` on, in one call."""
+        self._put(first, *_packed(images, labels, codec))
+
+    def put_metadata(self, shape: Sequence[int]) -> None:
+        """Store what the store holds: images of `shape`, (n, height, width, 3)."""
+        metadata = values.metadata(shape)
+        self._put(METADATA, np.frombuffer(metadata, np.uint8), np.array([len(metadata)]))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if kind is None:
+            self._call["store_finish"](self._handle, True)
+        else:
+            with suppress(OSError, GoError):
+                self._call["store_finish"](self._handle, False)
+
+    def _put(self, first: int, packed: np.ndarray, lengths: np.ndarray) -> None:
+        self._call["store_put"](self._handle, first, len(lengths), packed.ctypes.data, lengths.ctypes.data)
 
 
 class Reader(base.Reader):
-    """A reader of a store of any kind."""
+    """Holds a handle of the open database; with a codec other than raw also a buffer of values."""
 
     def __init__(self, kind: str, path: Path, options: dict[str, Any]) -> None:
         self._codec = codecs.load(options["codec"])
-        self._call = _library()
+        self._call = library_calls()
         self._handle = _handle(self._call["store_open"], kind, path, options)
         self._buffer = np.empty(FIRST_BUFFER_BYTES, np.uint8)
         with base.closing_on_error(self._close):
@@ -126,7 +158,7 @@ class Reader(base.Reader):
         self._call["store_close"](self._handle)
 
     def _fill(self, ids: np.ndarray | None, first: int, images: np.ndarray, labels: np.ndarray) -> None:
-        """Fill the arrays from the images of `ids`, or of as many numbers from `first` on."""
+        """Fill the arrays with the images of `ids`, or with the next ones from number `first` on."""
         count = len(labels)
         if self._codec.is_identity:
             numbers = None if ids is None else ids.ctypes.data
@@ -137,18 +169,16 @@ class Reader(base.Reader):
             values.split(self._values_of(ids, first, count), images, labels, self._codec)
 
     def _values_of(self, ids: np.ndarray | None, first: int, count: int) -> Iterator[memoryview]:
-        """The values of `ids`, or of `count` numbers from `first` on; each is valid until the next is asked for."""
+        """Yield the values of `ids`, or of `count` numbers from `first` on; each is valid until the next one."""
         lengths, done = np.empty(count, np.int64), ctypes.c_int64()
         read = 0
         while read < count:
             numbers = None if ids is None else ids[read:].ctypes.data
             room, places = len(self._buffer), lengths[read:].ctypes.data
-            self._call["store_values"](
-                *(self._handle, numbers, first + read, count - read),
-                *(self._buffer.ctypes.data, room, places, ctypes.addressof(done)),
-            )
+            buffer, end = self._buffer.ctypes.data, ctypes.addressof(done)
+            self._call["store_values"](self._handle, numbers, first + read, count - read, buffer, room, places, end)
             view, start, stop = memoryview(self._buffer), 0, read + done.value
-            if stop < count and room < (wanted := max(base.BLOCK_BYTES, int(lengths[stop]))):
+            if stop < count and room < (wanted := max(arrays.BLOCK_BYTES, int(lengths[stop]))):
                 self._buffer = np.empty(wanted, np.uint8)
             for length in lengths[read:stop].tolist():
                 yield view[start : start + length]
@@ -157,8 +187,8 @@ class Reader(base.Reader):
 
 
 @cache
-def _library() -> dict[str, Callable[..., None]]:
-    """The library's functions by name, which raise what they return as a text."""
+def library_calls() -> Calls:
+    """Load the library, which is built first where it isn't there, and return its functions."""
     base.refuse_after_fork(LIBRARY)
     library = ctypes.CDLL(str(compiler.built(NATIVE).resolve()))
     free = library.store_free
@@ -188,12 +218,12 @@ def _handle(create_or_open: Callable[..., None], kind: str, path: Path, options:
 
 
 def _address(array: np.ndarray) -> int:
-    """Where a writeable array is; takes half as long as `array.ctypes.data`, which shows where one image is read."""
+    """Return the address of a writeable array. `array.ctypes.data` is 2x slower, which shows in reads of one image."""
     return ctypes.addressof(ctypes.c_char.from_buffer(array))
 
 
 def _packed(images: np.ndarray, labels: np.ndarray, codec: codecs.Codec) -> tuple[np.ndarray, np.ndarray]:
-    """The bytes of all values of a block, one after the other, and the length of each."""
+    """Return the bytes of all values of a block, one after the other, and the length of each."""
     if codec.is_identity:
         count, size = len(images), images[0].nbytes
         packed = np.empty((count, base.LABEL_BYTES + size), np.uint8)

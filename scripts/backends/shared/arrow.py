@@ -1,17 +1,17 @@
-"""Images and labels as two columns of Apache Arrow's, for every backend whose library takes and gives such.
+"""Images and labels as two columns of Apache Arrow's, for every backend whose library takes and gives such columns.
 
-The column of images holds their bytes by the codec; neither column has nulls. No `pyarrow.array` for what NumPy holds:
-it imports pandas, where that is installed.
+The column of images holds the images' bytes by the codec; neither column has nulls.
 """
 
 import math
 from collections.abc import Sequence
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from scripts import codecs
-from scripts.backends.shared import values
+from scripts.backends.shared import values, whole_process
 from scripts.common.errors import UserError
 
 if TYPE_CHECKING:
@@ -21,9 +21,7 @@ PYARROW = "pyarrow==26.0.1"
 """The requirement of every backend that uses Arrow."""
 IMAGE, LABEL = "image", "label"
 METADATA = b"images"
-"""The key of a schema's metadata that has what `values.metadata` makes."""
-ZSTD_LEVEL = 3
-"""As codec zstd has it."""
+"""The key in a schema's metadata that holds what `values.metadata` makes."""
 
 
 def schema(
@@ -53,6 +51,7 @@ def batch(
     import pyarrow as pa
 
     kind = schema.field(IMAGE).type
+    content: np.ndarray | bytes
     if codec.is_identity:
         content, ends = images, np.arange(0, images.nbytes + 1, images[0].nbytes, np.int64)
     else:
@@ -68,25 +67,61 @@ def batch(
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
-def views(batch: "pyarrow.RecordBatch", image_bytes: int) -> tuple[memoryview, memoryview, Sequence[int]]:
-    """Return the labels of a batch, the bytes of all its images, and where in them each begins and the last ends.
+class Views:
+    """Views of the columns of a record batch; the batch owns their memory.
 
-    `image_bytes` is the size of an image where that is fixed.
+    `labels` are int64, `content` holds the bytes of all images, and `ends` says where in it each image begins and the
+    last one ends.
     """
+
+    def __init__(self, batch: "pyarrow.RecordBatch", image_bytes: int) -> None:
+        """`image_bytes` is the size of an image where the batch's type fixes it."""
+        import pyarrow as pa
+
+        images, labels = batch.columns
+        _, *offsets, content = images.buffers()
+        rows = slice(images.offset, images.offset + len(images) + 1)
+        ends: Sequence[int]
+        if offsets:
+            ends = memoryview(offsets[0]).cast("q" if pa.types.is_large_binary(images.type) else "i")
+        else:
+            ends = range(0, rows.stop * image_bytes, image_bytes)
+        self.labels = memoryview(labels.buffers()[1]).cast("q")[labels.offset : labels.offset + len(labels)]
+        self.content = memoryview(content).cast("B")
+        self.ends = ends[rows]
+
+    def value(self, row: int) -> memoryview:
+        """Return the bytes of one image."""
+        return self.content[self.ends[row] : self.ends[row + 1]]
+
+    def fill(self, images: np.ndarray, labels: np.ndarray, codec: codecs.Codec) -> None:
+        """Fill the arrays with all images and labels of the batch, in its order."""
+        labels[:] = self.labels
+        if codec.is_identity:
+            memoryview(images).cast("B")[:] = self.content[self.ends[0] : self.ends[-1]]
+        else:
+            values.decode(map(self.value, range(len(self.labels))), images, codec)
+
+    def take(self, places: np.ndarray, images: np.ndarray, labels: np.ndarray, codec: codecs.Codec) -> None:
+        """Fill the arrays with the images and labels at `places` in the batch, in the order of `places`."""
+        np.take(np.asarray(self.labels), places, out=labels, mode="clip")
+        if codec.is_identity:
+            pixels = np.asarray(self.content)[self.ends[0] : self.ends[-1]].reshape(len(self.labels), -1)
+            np.take(pixels, places, axis=0, out=images.reshape(len(places), -1), mode="clip")
+        else:
+            values.decode(map(self.value, places.tolist()), images, codec)
+
+
+@cache
+def limit_input_threads() -> None:
+    """Hold Arrow's pool of threads for input to the threads that a library may use; once for the whole process."""
     import pyarrow as pa
 
-    images, labels = batch.columns
-    _, *offsets, content = images.buffers()
-    rows = slice(images.offset, images.offset + len(images) + 1)
-    if offsets:
-        ends = memoryview(offsets[0]).cast("q" if pa.types.is_large_binary(images.type) else "i")
-    else:
-        ends = range(0, rows.stop * image_bytes, image_bytes)
-    found = memoryview(labels.buffers()[1]).cast("q")[labels.offset : labels.offset + len(labels)]
-    return found, memoryview(content).cast("B"), ends[rows]
+    pa.set_io_thread_count(whole_process.threads())
 
 
 def _array(kind: "pyarrow.DataType", length: int, *parts: np.ndarray | bytes) -> "pyarrow.Array":
+    """Return an Arrow array over existing memory. `pyarrow.array` would import pandas, where that is installed."""
     import pyarrow as pa
 
     return pa.Array.from_buffers(kind, length, [None, *map(pa.py_buffer, parts)])

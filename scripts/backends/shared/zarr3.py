@@ -14,22 +14,25 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from scripts import codecs
 from scripts.backends import base
+from scripts.backends.shared.labels import Labels
 
 CHUNKS_PER_SHARD = 64
-"""Of a shard as large as a block, which makes chunks of 64 KiB."""
+"""A shard is as large as a block by default, so its chunks have 64 KiB."""
 LABELS_PER_CHUNK = 1 << 17
-"""1 MiB, as Zarr's documentation advises as the least."""
+"""A chunk of labels has 1 MiB, the least that Zarr's documentation advises."""
 PLACE_BYTES, CHECKSUM_BYTES = 16, 4
-"""At the end of a shard: of each chunk its place and its length, and of all that a CRC-32C (Zarr's sharding codec)."""
+"""A shard ends with place and length of each chunk, in so many bytes, and with a CRC-32C of them (Zarr's sharding
+codec)."""
 IMAGES, LABELS = "images", "labels"
 COMPRESSORS: dict[str, dict[str, Any]] = {
     "none": {},
-    "zstd": {"level": 3, "checksum": False},
+    "zstd": {"level": codecs.ZSTD_LEVEL, "checksum": False},
     "blosc": {"cname": "zstd", "clevel": 5, "shuffle": "bitshuffle", "typesize": 1, "blocksize": 0},
     "gzip": {"level": 5},
 }
-"""With the settings that zarr-python has by default; of zstd they are level 0, which is this one."""
+"""Compressors with the settings that zarr-python has by default. Its default level of zstd is 0, which stands for 3."""
 OPTIONS = {
     "images_per_chunk": base.Option(0, "how many images a chunk holds; 0: as many as fit into 64 KiB, at least one"),
     "chunks_per_shard": base.Option(
@@ -37,18 +40,18 @@ OPTIONS = {
     ),
     "compression": base.Option(
         "none",
-        "how each chunk of images is compressed; zstd at level 3, blosc by zstd at its level 5 of 9",
+        f"how each chunk of images is compressed; zstd at level {codecs.ZSTD_LEVEL}, blosc by zstd at its level 5 of 9",
         tuple(COMPRESSORS),
     ),
 }
 
 
 class Layout(NamedTuple):
-    """How many of what go together."""
+    """How many images and labels share a chunk, a file and a call."""
 
     images_per_chunk: int
     images_per_shard: int
-    """As many as in a chunk where there are no shards."""
+    """Where there are no shards, as many as in a chunk."""
     images_per_write: int
     labels_per_chunk: int
 
@@ -80,7 +83,7 @@ def write(
     put_images: Callable[[int, np.ndarray], None],
     put_labels: Callable[[int, np.ndarray], None],
 ) -> None:
-    """Hand over all images and labels, whole files at a time, each with the number of its first."""
+    """Hand over all images and labels, whole files at a time, with the number of the first in each."""
     (count,) = labels.shape
     pending: list[np.ndarray] = []
     for start, image_block, label_block in base.blocks(images, labels, layout.images_per_write):
@@ -94,7 +97,7 @@ def write(
 
 
 class Reader(base.Reader):
-    """Keeps all labels in memory from the first batch or the second single image on."""
+    """Reads images a chunk at a time."""
 
     def __init__(
         self, path: Path, shape: Sequence[int], per_chunk: int, per_shard: int, options: dict[str, Any]
@@ -105,8 +108,7 @@ class Reader(base.Reader):
         self._per_chunk, self._chunks_per_shard = per_chunk, per_shard // per_chunk
         self._knows_places = options["compression"] == "none" and self._chunks_per_shard > 1
         self._shards = path / IMAGES / "c"
-        self._labels: np.ndarray | None = None
-        self._has_read = False
+        self._labels = Labels(count, lambda first, labels: self._fill_labels(slice(first, first + len(labels)), labels))
 
     @abstractmethod
     def _fill_images(self, rows: slice, images: np.ndarray) -> None:
@@ -130,21 +132,14 @@ class Reader(base.Reader):
         if len(ids) == 1:
             one = slice(int(ids[0]), int(ids[0]) + 1)
             self._fill_images(one, images)
-            if not self._has_read:
-                self._has_read = True
-                self._fill_labels(one, labels)
-                return
         else:
             if self._knows_places:
                 self._announce(ids)
             self._fill_batch(ids, images)
-        if self._labels is None:
-            self._labels = np.empty(len(self), np.int64)
-            self._fill_labels(slice(0, len(self)), self._labels)
-        np.take(self._labels, ids, out=labels, mode="clip")
+        self._labels.fill(ids, labels)
 
     def _announce(self, ids: np.ndarray) -> None:
-        """Let the kernel fetch what a batch needs: of its shards the places of chunks, at the end, and its chunks."""
+        """Let the kernel fetch what a batch needs: its chunks, and the places of chunks at the end of their shards."""
         size, all_places = self._per_chunk * math.prod(self.image_shape), self._chunks_per_shard * PLACE_BYTES
         chunks = np.unique(ids // self._per_chunk).tolist()
         for shard, found in itertools.groupby(chunks, lambda chunk: chunk // self._chunks_per_shard):
@@ -155,5 +150,5 @@ class Reader(base.Reader):
 
 
 def _multiple(limit: int, of: int) -> int:
-    """The largest multiple that isn't above the limit; at least one time."""
+    """Return the largest multiple of a number that isn't above the limit, or the number itself where none is."""
     return max(1, limit // of) * of
