@@ -27,4 +27,4 @@ class Labels:
                 return
             self._all = np.empty(self._count, np.int64)
             self._read(0, self._all)
-        np.take(self._all, ids, out=labels, mode="clip")
+        labels[:] = self._all[ids]
