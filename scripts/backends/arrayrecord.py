@@ -1,7 +1,9 @@
 """Backend arrayrecord: one ArrayRecord file, the format of Google's Grain, with one record per image.
 
-images.array_record    records in order: the label (int64 of the machine), then the image's bytes by the codec;
-                       after the last image one record more: {"count", "image_shape"} as JSON
+Layout of a store:
+
+    images.array_record    records in order: the label (int64 of the machine), then the image's bytes by the codec;
+                           after the last image one record more: {"count", "image_shape"} as JSON
 """
 
 import contextlib

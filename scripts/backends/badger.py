@@ -1,9 +1,11 @@
 """Backend badger: one Badger database, a log-structured merge tree of keys with their values in a log, in Go.
 
-000001.vlog ...       the value log: the label (int64 of the machine), then the image's bytes by the codec
-000001.sst ...        tables: number of the image, 8 bytes, big-endian: place of its value in the log;
-                      eight bytes 0xff: place of {"count", "image_shape"} as JSON
-MANIFEST, KEYREGISTRY, DISCARD    Badger's own: what tables there are, keys (none), what of the log is outdated
+Layout of a store:
+
+    000001.vlog ...       the value log: the label (int64 of the machine), then the image's bytes by the codec
+    000001.sst ...        tables: number of the image, 8 bytes, big-endian: place of its value in the log;
+                          eight bytes 0xff: place of {"count", "image_shape"} as JSON
+    MANIFEST, KEYREGISTRY, DISCARD    Badger's own: what tables there are, keys (none), what of the log is outdated
 """
 
 from dataclasses import replace

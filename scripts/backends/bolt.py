@@ -1,8 +1,10 @@
 """Backend bolt: one bbolt database (etcd's BoltDB), a B+ tree in one file that is mapped to read, in Go.
 
-images.bolt           one bucket, `images`
-    number of the image, 8 bytes, big-endian: the label (int64 of the machine), then the image's bytes by the codec
-    eight bytes 0xff: {"count", "image_shape"} as JSON
+Layout of a store:
+
+    images.bolt           one bucket, `images`
+        number of the image, 8 bytes, big-endian: the label (int64 of the machine), then the image's bytes by the codec
+        eight bytes 0xff: {"count", "image_shape"} as JSON
 """
 
 from dataclasses import replace

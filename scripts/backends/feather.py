@@ -1,9 +1,11 @@
 """Backend feather: one file in Arrow's IPC format (Feather, version 2), read by a map of it into memory.
 
-images.arrow    record batches of two columns without nulls:
-    image       fixed-size binary, the pixels; with a codec other than raw, binary, the image's bytes by the codec
-    label       int64
-metadata of the schema: `images`, {"count", "image_shape"} as JSON, and `images_per_batch`
+Layout of a store:
+
+    images.arrow    record batches of two columns without nulls:
+        image       fixed-size binary, the pixels; with a codec other than raw, binary, the image's bytes by the codec
+        label       int64
+    metadata of the schema: `images`, {"count", "image_shape"} as JSON, and `images_per_batch`
 """
 
 import math

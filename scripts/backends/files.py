@@ -1,7 +1,9 @@
 """Backend files: one file per image by any codec, and one file of labels.
 
-00000000.raw, 00000001.raw, ...    the images, numbered in order; the ending is the codec's name
-labels.bin                         height, width and channels of every image, then the labels, int64, little-endian
+Layout of a store:
+
+    00000000.raw, 00000001.raw, ...    the images, numbered in order; the ending is the codec's name
+    labels.bin                         height, width and channels of every image, then the labels, int64, little-endian
 """
 
 from collections.abc import Callable

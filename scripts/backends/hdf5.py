@@ -1,7 +1,9 @@
 """Backend hdf5: one HDF5 file with an array of images and an array of labels.
 
-images    uint8, (n, height, width, 3)
-labels    int64, little-endian, (n,)
+Layout of a store:
+
+    images    uint8, (n, height, width, 3)
+    labels    int64, little-endian, (n,)
 """
 
 import os

@@ -1,10 +1,12 @@
 """Backend lance: a dataset of Lance, a columnar format for random access, with one row per image.
 
-images.lance/data/*.lance       the only data file; columns `image`, large_binary: the image's bytes by the codec,
-                                and `label`, int64
-images.lance/_versions/         the manifest of the only version, with the schema; in its metadata `images`,
-                                {"count", "image_shape"} as JSON
-images.lance/_transactions/     what made that version
+Layout of a store:
+
+    images.lance/data/*.lance       the only data file; columns `image`, large_binary: the image's bytes by the codec,
+                                    and `label`, int64
+    images.lance/_versions/         the manifest of the only version, with the schema; in its metadata `images`,
+                                    {"count", "image_shape"} as JSON
+    images.lance/_transactions/     what made that version
 """
 
 import os

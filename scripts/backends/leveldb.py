@@ -1,8 +1,10 @@
 r"""Backend leveldb: one LevelDB database, through plyvel, with one value per image.
 
-key     number of the image, 8 bytes, big-endian, so that LevelDB's order of bytes is the order of numbers
-value   the label (int64 of the machine), then the image's bytes by the codec
-the key \xffmetadata, after all numbers: {"count", "image_shape"} as JSON
+Layout of a store:
+
+    key     number of the image, 8 bytes, big-endian, so that LevelDB's order of bytes is the order of numbers
+    value   the label (int64 of the machine), then the image's bytes by the codec
+    the key \xffmetadata, after all numbers: {"count", "image_shape"} as JSON
 """
 
 import itertools

@@ -1,8 +1,10 @@
 r"""Backend lmdb: one LMDB environment, with one value per image, or several images to a value.
 
-key     number of the value, 8 bytes, big-endian, so that LMDB's order of bytes is the order of numbers
-value   the label (int64 of the machine), then the image's bytes by the codec; of several images, all labels first
-the key \xffmetadata, after all numbers: {"count", "image_shape"} as JSON
+Layout of a store:
+
+    key     number of the value, 8 bytes, big-endian, so that LMDB's order of bytes is the order of numbers
+    value   the label (int64 of the machine), then the image's bytes by the codec; of several images, all labels first
+    the key \xffmetadata, after all numbers: {"count", "image_shape"} as JSON
 """
 
 import itertools

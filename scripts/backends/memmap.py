@@ -1,7 +1,9 @@
 """Backend memmap: the raw pixels in one file of NumPy's own format, mapped into memory to read.
 
-images.npy    uint8, (n, height, width, 3)
-labels.npy    int64, (n,)
+Layout of a store:
+
+    images.npy    uint8, (n, height, width, 3)
+    labels.npy    int64, (n,)
 """
 
 import mmap

@@ -1,9 +1,11 @@
 """Backend parquet: one Parquet file, written and read by pyarrow, of which one image needs a whole row group.
 
-images.parquet    row groups of two required columns, plainly encoded:
-    image         fixed-length bytes, the pixels; with a codec other than raw, bytes, the image's by the codec
-    label         int64
-metadata of the file: `images`, {"count", "image_shape"} as JSON
+Layout of a store:
+
+    images.parquet    row groups of two required columns, plainly encoded:
+        image         fixed-length bytes, the pixels; with a codec other than raw, bytes, the image's by the codec
+        label         int64
+    metadata of the file: `images`, {"count", "image_shape"} as JSON
 """
 
 from pathlib import Path

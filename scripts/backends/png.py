@@ -1,7 +1,9 @@
 """Backend png: one PNG file per image, as in the article, and one file of labels.
 
-00000000.png, 00000001.png, ...    the images, numbered in order
-labels.bin                         height, width and channels of every image, then the labels, int64, little-endian
+Layout of a store:
+
+    00000000.png, 00000001.png, ...    the images, numbered in order
+    labels.bin                         height, width and channels of every image, then the labels, int64, little-endian
 """
 
 from functools import partial

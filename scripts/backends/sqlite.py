@@ -1,8 +1,10 @@
 """Backend sqlite: one SQLite database with a row per image.
 
-images.sqlite
-    table images   number INTEGER PRIMARY KEY, label INTEGER, image BLOB: the image's bytes by the codec
-    table shape    one row: images, height, width
+Layout of a store:
+
+    images.sqlite
+        table images   number INTEGER PRIMARY KEY, label INTEGER, image BLOB: the image's bytes by the codec
+        table shape    one row: images, height, width
 """
 
 import os

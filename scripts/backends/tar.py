@@ -1,9 +1,11 @@
 """Backend tar: tar archives in WebDataset's way, and an index of where the images are in them.
 
-shard-000000.tar, ...    of every image, numbered in order, two members, one after the other:
-    00000000.cls         the label, as decimal text
-    00000000.CODEC       the image's bytes by the codec; the extension is the codec's name
-index.bin                int64 of the machine: height and width, then of every image its place in its shard and size
+Layout of a store:
+
+    shard-000000.tar, ...    of every image, numbered in order, two members, one after the other:
+        00000000.cls         the label, as decimal text
+        00000000.CODEC       the image's bytes by the codec; the extension is the codec's name
+    index.bin                int64 of the machine: height and width, then of every image its place in its shard and size
 """
 
 import itertools

@@ -1,8 +1,10 @@
 """Backend tensorstore: the same Zarr (version 3) store as backend zarr, written and read by Google's TensorStore.
 
-images/c/<shard>/0/0/0    a shard: its chunks one after the other, then their places and a checksum of these
-labels/c/<chunk>          int64, little-endian
-zarr.json                 of the group, and one of each array in its folder
+Layout of a store:
+
+    images/c/<shard>/0/0/0    a shard: its chunks one after the other, then their places and a checksum of these
+    labels/c/<chunk>          int64, little-endian
+    zarr.json                 of the group, and one of each array in its folder
 """
 
 import json

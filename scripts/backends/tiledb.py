@@ -1,8 +1,10 @@
 """Backend tiledb: one dense TileDB array with one dimension, the number of the image, and one cell per image.
 
-image       attribute, uint8, all pixels of the image in one cell
-label       attribute, int64, in the same cell
-metadata    of the array: "count" and "image_shape"
+Layout of a store:
+
+    image       attribute, uint8, all pixels of the image in one cell
+    label       attribute, int64, in the same cell
+    metadata    of the array: "count" and "image_shape"
 """
 
 import errno

@@ -1,8 +1,10 @@
 """Backend zarr: a Zarr (version 3) group in a folder, with an array of images and an array of labels.
 
-images/c/<shard>/0/0/0    a shard: its chunks one after the other, then their places and a checksum of these
-labels/c/<chunk>          int64, little-endian
-zarr.json                 of the group, and one of each array in its folder
+Layout of a store:
+
+    images/c/<shard>/0/0/0    a shard: its chunks one after the other, then their places and a checksum of these
+    labels/c/<chunk>          int64, little-endian
+    zarr.json                 of the group, and one of each array in its folder
 """
 
 from collections.abc import Sequence

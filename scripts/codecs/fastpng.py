@@ -1,8 +1,4 @@
-"""Codec fastpng: lossless PNG as codec png, by imagecodecs (libpng and zlib-ng) and straight into the caller's array.
-
-Measured on 1,500 CIFAR-10 images of 32x32, beside Pillow: decoding takes 0.47 of the time, encoding at level 1 takes
-0.46 for 1.3 % more bytes. Level 6 takes 1.14 times as long as level 1 for 0.8 % fewer bytes.
-"""
+"""Codec fastpng: lossless PNG as codec png, by imagecodecs (libpng and zlib-ng), straight into the caller's array."""
 
 import numpy as np
 

@@ -1,7 +1,6 @@
-"""Codec pickle: a pickled (shape, pixels), the like of the article's object per image, for comparisons with it.
+"""Codec pickle: a pickled (shape, pixels), like the article's object per image, for comparisons with it.
 
-The article pickles an object of its own class. A plain tuple costs less and can be read by an unpickler that can
-import nothing, so that a store from elsewhere can't run code.
+The article pickles an object of its own class.
 """
 
 import io
@@ -32,7 +31,7 @@ def decode(value: bytes | memoryview, out: np.ndarray) -> None:
 
 
 class _PlainUnpickler(pickle.Unpickler):
-    """Builds numbers, text, bytes and containers of them: whatever must be looked up by a name is refused."""
+    """Builds numbers, text, bytes and containers of them. It refuses all that must be looked up by a name."""
 
     def find_class(self, module: str, name: str) -> None:
         raise pickle.UnpicklingError(f"it names {module}.{name}")

@@ -1,7 +1,4 @@
-"""Codec png: lossless PNG by Pillow, in the way that costs Pillow least.
-
-Encoding goes to memory, and decoding opens the PNG class itself: `Image.open` would first register and try formats.
-"""
+"""Codec png: lossless PNG by Pillow, in the way that costs Pillow least."""
 
 import io
 import struct
@@ -16,10 +13,10 @@ packages = {"PIL": "pillow==13.0.0"}
 is_identity = False
 
 PILLOW_COMPRESS_LEVEL = 6
-"""The zlib level of Pillow's `save`, hence of the article: its default, -1, is zlib's default, which is 6."""
+"""The zlib level of Pillow's `save`, hence of the article."""
 
 _DAMAGE = (SyntaxError, OSError, ValueError, EOFError, IndexError, TypeError, struct.error)
-"""What Pillow's classes of formats raise for bytes that aren't a whole picture; `Image.open` expects the same."""
+"""The errors that Pillow's classes of formats raise for bytes that aren't a whole picture."""
 
 
 def encode(image: np.ndarray, compress_level: int = PILLOW_COMPRESS_LEVEL) -> memoryview:
@@ -35,7 +32,7 @@ def decode(value: bytes | memoryview, out: np.ndarray) -> None:
 
 
 def encode_by_pillow(image: np.ndarray, kind: str, **settings: Any) -> memoryview:
-    """Return `image` as the bytes of a file of that format of Pillow's, with its settings."""
+    """Return `image` as the bytes of a file of one of Pillow's formats, with the format's settings."""
     from PIL import Image
 
     height, width, _ = image.shape
@@ -45,8 +42,11 @@ def encode_by_pillow(image: np.ndarray, kind: str, **settings: Any) -> memoryvie
 
 
 def decode_by_pillow(value: bytes | memoryview, out: np.ndarray, kind: "type[ImageFile]") -> None:
-    """Decode into `out` by Pillow's class for a format. Raises ValueError where `value` isn't a whole RGB picture of
-    that format and size; of another size nothing is decoded, as the header alone says how much memory that takes."""
+    """Decode into `out` by Pillow's class for a format.
+
+    Raises ValueError where `value` isn't a whole RGB picture of that format and size. A picture of another size isn't
+    decoded, since its header alone says how much memory that takes.
+    """
     height, width, _ = out.shape
     try:
         picture = kind(io.BytesIO(value))

@@ -1,9 +1,4 @@
-"""Codec zstd: the pixels compressed by Zstandard, which knows nothing of images, at its default level.
-
-Level 3 is the library's own default. Measured on 1,500 CIFAR-10 images of 32x32: level 1 takes 0.86 of the time to
-compress and level 9 4.6 times as long, for sizes within 0.3 % of each other; all decompress alike. No checksum is
-added: PNG's and WebP's are not of the pixels either, and whoever reads a store compares what comes back.
-"""
+"""Codec zstd: the pixels compressed by Zstandard, which knows nothing of images, at its default level."""
 
 import threading
 from functools import cache
@@ -26,7 +21,7 @@ def decode(value: bytes | memoryview, out: np.ndarray) -> None:
     import zstandard
 
     try:
-        # Asked first, as the frame alone says how much memory it takes.
+        # The size is asked first, since the frame alone says how much memory it takes.
         size = zstandard.frame_content_size(value)
         if size != out.nbytes:
             raise ValueError(f"a frame of {size} bytes, not of {out.nbytes}")
@@ -37,7 +32,7 @@ def decode(value: bytes | memoryview, out: np.ndarray) -> None:
 
 
 class _Coders(threading.local):
-    """A compressor and a decompressor for each thread: two threads that share one get each other's bytes."""
+    """A compressor and a decompressor for each thread. Two threads that share one get each other's bytes."""
 
     def __init__(self) -> None:
         import zstandard

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
+from scripts.backends.shared import descriptions
 from scripts.common import digests
 from scripts.measure.operations import catalogue
 from scripts.plan.plan import Plan, StoreNames
@@ -60,7 +61,7 @@ class Code:
     def page(self) -> str:
         """The digest of the page's code, of the backends' code, and of the words in both that the page shows."""
         backends = {file for choice in self._plan.choices.values() for file in choice.files()}
-        code = digests.code_digest([digests.step_file("page"), *backends])
+        code = digests.code_digest([digests.step_file("page"), *backends, *descriptions.notes_files(backends)])
         shown = [*backends, *map(_figure_file, self._plan.figures)]
         return digests.digest([code, digests.docstrings(shown), _catalogue()])
 

@@ -1,6 +1,7 @@
-"""Step `describe`: every backend and codec, as docs/backends.md says it, from their code; no rule of the workflow."""
+"""Step `describe`: every store and codec, as docs/stores.md shows them, from their code and notes; no rule runs it."""
 
 import argparse
+import csv
 import re
 import sys
 from collections.abc import Iterable
@@ -9,17 +10,30 @@ from pathlib import Path
 from scripts import backends, codecs
 from scripts.backends.go import library
 from scripts.backends.shared import descriptions
-from scripts.backends.shared.descriptions import Backend, Codec, Described
+from scripts.backends.shared.descriptions import PROPERTIES, UNKNOWN, Backend, Codec, Described, Notes, Property
 from scripts.report import wording
 
-PINS = Path(__file__).parent.parent.parent / "requirements" / "all.txt"
+CHECKOUT = Path(__file__).parent.parent.parent
+PINS = CHECKOUT / "requirements" / "all.txt"
 PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^ ;\\\n]+)", re.MULTILINE)
-HEADER = (
-    "# The backends",
-    "What each backend stores, with which library, and where its settings come from. Made from the docstrings in "
-    "`scripts/backends` and `scripts/codecs` and from the pins in `requirements/all.txt`.",
-)
-DOCUMENT = "docs/backends.md"
+COUNTED = CHECKOUT / "docs" / "example" / "disk_usage.csv"
+"""The table of a finished run, in which the files of each store were counted."""
+COUNTED_IMAGES = 100_000
+FILES = f"Files per {COUNTED_IMAGES:,} images"
+HEADER = f"""# The stores
+
+What each store is, when to take it, and what it can do. `python scripts describe` makes this page from the code and the
+notes in `scripts/backends` and `scripts/codecs`, and from the pins in `requirements/all.txt`.
+
+- *Mixed sizes*: the format holds images of different sizes. This project measures images of one size.
+- *Append*: images can be added to a store that is there.
+- *Several readers*, *several writers*: several processes can do so at the same time.
+- *Other languages*: programs in other languages than Python can read it.
+- *{FILES}*: counted in [a finished run](example/README.md), of images of 32x32.
+- `{UNKNOWN}`: neither the documentation of the library nor our code says so.
+
+The facts below each store have their sources. An effect compares what was tried with what was chosen."""
+DOCUMENT = "docs/stores.md"
 NO_PACKAGE = "none but Python's and NumPy"
 
 
@@ -30,51 +44,109 @@ def main(arguments: list[str]) -> None:
 
 
 def markdown() -> str:
-    """The text, with the versions that are pinned: the same everywhere."""
+    """Return the text, with the versions that are pinned: the same everywhere."""
     every = descriptions.backends_of(backends.names())
     kept = descriptions.codecs_of(codecs.names())
-    parts = [*HEADER, *_tables(every, kept)]
+    files = _files_of_stores()
+    parts = [HEADER, _properties_of_all(every, files)]
     for backend in every:
         parts += [f"## {backend.name}", *_of_backend(backend)]
-    parts += ["## Codecs", "How one image becomes bytes, in backends with the option `codec`."]
+    parts += [
+        "## Codecs",
+        "How one image becomes bytes, in backends with the option `codec`.",
+        _all_codecs(every, kept),
+    ]
     for codec in kept:
-        parts += [f"### {codec.name}", codec.described.sentence, f"Library: {_libraries(codec.packages)}."]
-        parts += _body(codec.described)
+        parts += [f"### {codec.name}", codec.described.sentence, *codec.described.more]
+        parts.append(f"Library: {_libraries(codec.packages)}.")
+        parts += _folded(_settings(codec.notes))
     return "\n\n".join(parts) + "\n"
 
 
-def _tables(every: list[Backend], kept: list[Codec]) -> list[str]:
-    """One line for each backend and codec."""
-    rows = ["| backend | library | what it is |", "|---|---|---|"]
-    rows += [f"| [{one.name}](#{one.name}) | {_libraries_of(one)} | {_cell(one.described.sentence)} |" for one in every]
-    coded = ["| codec | library | what it is |", "|---|---|---|"]
-    coded += [
-        f"| [{one.name}](#{_anchor(one.name, every)}) | {_libraries(one.packages)} | {_cell(one.described.sentence)} |"
-        for one in kept
-    ]
-    return ["\n".join(rows), "\n".join(coded)]
+def _properties_of_all(every: list[Backend], files: dict[str, str]) -> str:
+    """Return the table of all stores' properties."""
+    names = list(PROPERTIES)
+    before, after = names[:-2], names[-2:]
+    rows = []
+    for backend in every:
+        known = _properties(backend)
+        cells = [known[name].answer for name in before]
+        cells.append(files.get(backend.name, UNKNOWN))
+        cells += [known[name].answer for name in after]
+        rows.append([f"[{backend.name}](#{backend.name})", *cells])
+    return _table(["Store", *(PROPERTIES[name] for name in before), FILES, *(PROPERTIES[name] for name in after)], rows)
+
+
+def _properties(backend: Backend) -> dict[str, Property]:
+    """Return all properties of a store's format; the code tells whether several processes may read."""
+    known = {name: backend.notes.properties.get(name, Property()) for name in PROPERTIES}
+    noted = known["several_readers"]
+    known["several_readers"] = Property("yes" if backend.several_readers else "no", noted.note, noted.source)
+    return known
 
 
 def _of_backend(backend: Backend) -> list[str]:
-    parts = [backend.described.sentence, f"Library: {_libraries_of(backend)}."]
+    """Return the card of a store: what it is, when to take it and when not, its properties, and the rest folded."""
+    parts = [backend.described.sentence, *backend.described.more]
+    advice = {"When to take it": backend.notes.take, "When not": backend.notes.leave}
+    parts += [f"**{when}:** {what}" for when, what in advice.items() if what]
+    facts = [_fact(PROPERTIES[name], one) for name, one in _properties(backend).items() if one.note or one.source]
+    if facts:
+        parts.append("\n".join(facts))
+    parts.append(f"Library: {_libraries_of(backend)}.")
     if backend.native:
         parts.append(f"Built with `{backend.native.tool}` from `scripts/backends/{backend.native.directory}`.")
-    parts += _body(backend.described)
-    if backend.options:
-        rows = ["| option | default | meaning |", "|---|---|---|"]
-        rows += [
-            f"| `{name}` | `{wording.setting(one.default)}` | {_cell(one.meaning)} |"
-            for name, one in backend.options.items()
-        ]
-        parts.append("\n".join(rows))
-    return parts
+    return [*parts, *_folded([*_layout(backend.described), *_options(backend), *_settings(backend.notes)])]
 
 
-def _body(text: Described) -> list[str]:
-    layout = [f"```text\n{text.layout}\n```"] if text.layout else []
-    settings = ["\n".join(f"- {setting}" for setting in text.settings)] if text.settings else []
-    above = [text.measured_on] if text.measured_on else []
-    return [*layout, *text.more, *above, *settings]
+def _fact(name: str, one: Property) -> str:
+    source = f" ([source]({one.source}))" if one.source else ""
+    return " ".join([f"- {name}: {one.answer}.", one.note]).strip() + source
+
+
+def _folded(parts: list[str]) -> list[str]:
+    """Return parts that are shown when the reader opens them."""
+    return ["<details><summary>Layout, options and settings</summary>", *parts, "</details>"] if parts else []
+
+
+def _layout(text: Described) -> list[str]:
+    return [f"```text\n{text.layout}\n```"] if text.layout else []
+
+
+def _options(backend: Backend) -> list[str]:
+    rows = [[f"`{name}`", f"`{wording.setting(one.default)}`", one.meaning] for name, one in backend.options.items()]
+    return [_table(["Option", "Default", "Meaning"], rows)] if rows else []
+
+
+def _settings(notes: Notes) -> list[str]:
+    """Return the table of what was chosen and the table of what was tried."""
+    chosen = [[setting.what, setting.chosen] for setting in notes.settings]
+    tried = [[setting.what, trial.tried, trial.effect, trial.measured_on] for setting, trial in notes.trials]
+    return [
+        *([_table(["Setting", "Chosen"], chosen)] if chosen else []),
+        *([_table(["Setting", "Tried", "Effect", "Measured on"], tried)] if tried else []),
+    ]
+
+
+def _all_codecs(every: list[Backend], kept: list[Codec]) -> str:
+    rows = [
+        [f"[{one.name}](#{_anchor(one.name, every)})", _libraries(one.packages), one.described.sentence] for one in kept
+    ]
+    return _table(["Codec", "Library", "What it is"], rows)
+
+
+def _anchor(name: str, every: list[Backend]) -> str:
+    """Return the anchor of a codec's heading, which comes after those of the backends."""
+    return f"{name}-1" if name in {backend.name for backend in every} else name
+
+
+def _files_of_stores() -> dict[str, str]:
+    """Return how many files the store of each backend had in the finished run, at the number of images."""
+    if not COUNTED.is_file():
+        return {}
+    with open(COUNTED, newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["cutoff_images"] == str(COUNTED_IMAGES)]
+    return {row["backend"]: f"{int(row['files']):,}" for row in rows}
 
 
 def _libraries_of(backend: Backend) -> str:
@@ -83,7 +155,7 @@ def _libraries_of(backend: Backend) -> str:
 
 
 def _libraries(packages: Iterable[str], more: Iterable[str] = ()) -> str:
-    """Distributions with their pinned versions, of which there may be one for each version of Python."""
+    """Return distributions with their pinned versions, of which there may be one for each version of Python."""
     pins: dict[str, list[str]] = {}
     for name, version in PIN.findall(PINS.read_text()):
         pins.setdefault(_normal(name), []).append(version)
@@ -92,14 +164,11 @@ def _libraries(packages: Iterable[str], more: Iterable[str] = ()) -> str:
 
 
 def _normal(name: str) -> str:
-    """The name of a distribution as an index compares it (PEP 503)."""
+    """Return the name of a distribution as an index compares it (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _anchor(name: str, every: list[Backend]) -> str:
-    """The anchor of a codec's heading, which comes after those of the backends."""
-    return f"{name}-1" if name in {backend.name for backend in every} else name
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
+def _table(heads: list[str], rows: list[list[str]]) -> str:
+    """Return a table in Markdown."""
+    lines = [heads, ["---"] * len(heads), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -11,7 +11,7 @@ import pytest
 from scripts import backends
 from scripts.common.errors import UserError
 from scripts.system.disk import disk_usage
-from tests.support.backend_variants import Variant, make
+from tests.support.backend_variants import RUNNABLE, Variant, make
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 

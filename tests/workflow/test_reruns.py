@@ -270,3 +270,10 @@ def test_words(finished: Workflow) -> None:
     backend = finished.directory / "scripts/backends/lmdb.py"
     backend.write_text(backend.read_text().replace("Backend lmdb: ", "Backend lmdb: mended; ", 1))
     assert finished.planned() == PAGE
+
+
+def test_the_notes_on_a_backend(finished: Workflow) -> None:
+    finished.edit("scripts/backends/notes/sqlite.yaml", "# Of a store that isn't in this run.\n")
+    assert finished.planned() == set()
+    finished.edit("scripts/backends/notes/lmdb.yaml", "# A remark.\n")
+    assert finished.planned() == PAGE
