@@ -1,4 +1,4 @@
-"""Step `pins`: make the pins of pip and conda and docs/backends.md from what backends and codecs declare.
+"""Step `pins`: make the pins of pip and conda and docs/stores.md from what backends and codecs declare.
 
 Run it after you have added a backend or codec, or changed a version. Needs uv and the network, but not with --check.
 No rule of the workflow.

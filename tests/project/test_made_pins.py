@@ -54,18 +54,18 @@ def test_a_new_backend_is_one_file_and_its_package_gets_into_every_file(checkout
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
         "error in pins: behind what backends and codecs declare: pyproject.toml, envs/all.yaml, requirements/all.txt, "
-        "requirements/test.txt, docs/backends.md; run: python scripts pins"
+        "requirements/test.txt, docs/stores.md; run: python scripts pins"
     ]
     programs = checkout / "bin"
     programs.mkdir()
     (programs / "uv").write_text(UV)
     (programs / "uv").chmod(0o755)
     done = run(checkout, path=f"{programs}:/usr/bin:/bin")
-    assert done.stdout.split("\n") == ["made pyproject.toml", "made envs/all.yaml", "made docs/backends.md", ""]
+    assert done.stdout.split("\n") == ["made pyproject.toml", "made envs/all.yaml", "made docs/stores.md", ""]
     requirement = "shelf-store==1.2; sys_platform == 'linux'"
     assert f'    "rocksdict==0.3.29",\n    "{requirement}",\n' in (checkout / "pyproject.toml").read_text()
     assert f"      - {requirement}\n" in (checkout / "envs/all.yaml").read_text()
-    assert "[shelf](#shelf)" in (checkout / "docs/backends.md").read_text()
+    assert "[shelf](#shelf)" in (checkout / "docs/stores.md").read_text()
     calls = (checkout / "calls").read_text().splitlines()
     assert [call.split()[-1] for call in calls] == list(pins.REQUIREMENTS)
     assert all("--generate-hashes" in call for call in calls)

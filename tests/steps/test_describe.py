@@ -9,8 +9,8 @@ import yaml
 
 from scripts import backends, codecs
 from scripts.backends.shared import descriptions
-from scripts.common import requirements
 from scripts.backends.shared.descriptions import Notes, Property
+from scripts.common import requirements
 from scripts.steps import describe
 from tests.support.checkout import CHECKOUT
 from tests.support.page import shown
