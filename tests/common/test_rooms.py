@@ -59,7 +59,7 @@ def test_no_folder_holds_more_than_a_dozen_files_of_a_kind() -> None:
 
 def test_every_file_that_is_no_code_is_declared_by_a_module() -> None:
     declared = {data for file in SCRIPTS.rglob("*.py") for data in digests.code_files([file])}
-    # The page's digest has the notes of the stores that the page shows (`scripts.plan.code`), and no other digest has any.
+    # The page's digest has the notes of the stores that it shows (`scripts.plan.code`); no other digest has any.
     data = [
         path for path in SCRIPTS.rglob("*") if path.suffix in (".css", ".j2", ".yaml") and path.parent.name != "notes"
     ]
