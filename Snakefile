@@ -6,7 +6,6 @@ from scripts.common import supported
 
 supported.check()
 
-from scripts.plan import jobs, plan
 from scripts.plan.code import Code
 from scripts.plan.environments import Environments
 from scripts.plan.jobs import Jobs
@@ -51,7 +50,7 @@ wildcard_constraints:
     figure="[a-z0-9_]+",
 
 
-# Where Snakemake was started, also with a cluster; all but these are jobs of it, in groups. On one machine it's idle.
+# These run where Snakemake was started, also with a cluster. All other rules are jobs of the cluster, in groups.
 localrules:
     all,
     download,
@@ -62,7 +61,7 @@ localrules:
     page,
 
 
-# Counted in each job of a cluster by itself: what is in one group runs one after the other.
+# Counted within each job of a cluster, so that the builds or timings of one group run one after the other.
 resource_scopes:
     at_a_time="local",
 
@@ -116,7 +115,7 @@ rule unpack:
         f"{DATASET}/archive.json",
     output:
         provenance=f"{DATASET}/provenance.json",
-        arrays=multiext(f"{DATASET}/", *plan.ARRAYS),
+        arrays=multiext(f"{DATASET}/", "images.npy", "labels.npy", "test_images.npy", "test_labels.npy"),
     log:
         "results/logs/unpack.log",
     conda:
@@ -132,7 +131,8 @@ rule unpack:
 rule compile:
     """A library that a backend needs, built from sources in this repository, whose digest is in its name.
 
-    An input of stores with conda only, or one that is lost would have them made again: a step that finds none builds it.
+    With conda it's an input of stores, whose steps lack the tools. Otherwise a step that finds no library builds it, and
+    a lost library doesn't have its stores made again.
     """
     output:
         "results/libraries/{library}.so",
@@ -164,7 +164,7 @@ rule build:
     resources:
         mem_mb=JOBS.megabytes,
         runtime=JOBS.minutes_to_build,
-        cpus_per_task=jobs.CORES,
+        cpus_per_task=JOBS.cores,
         at_a_time=1,
         file_system=JOBS.file_system,
     params:
@@ -194,12 +194,12 @@ rule time_operation:
     priority: JOBS.priority_to_time
     conda:
         ENVIRONMENTS.store
-    threads: jobs.WHOLE_MACHINE
+    threads: JOBS.whole_machine
     resources:
         mem_mb=JOBS.megabytes,
         runtime=JOBS.minutes_to_time,
-        cpus_per_task=jobs.CORES,
-        slurm_extra=jobs.ALONE,
+        cpus_per_task=JOBS.cores,
+        slurm_extra=JOBS.alone,
         at_a_time=1,
         file_system=JOBS.file_system,
     params:
@@ -215,8 +215,8 @@ rule time_operation:
         code=CODE.time_operation,
     shell:
         "{params.step} time_operation --machine {wildcards.machine} --name {wildcards.backend} --module {params.module}"
-        " --options {params.options:q} --image-size {wildcards.image_size} --cutoff {wildcards.cutoff} --operation {wildcards.operation}"
-        " --image-set {params.image_set:q} --store {params.store:q}"
+        " --options {params.options:q} --image-size {wildcards.image_size} --cutoff {wildcards.cutoff}"
+        " --operation {wildcards.operation} --image-set {params.image_set:q} --store {params.store:q}"
         " --settings {params.settings:q} {params.places} --limit {params.limit} --record {output:q} 2> {log:q}"
 
 

@@ -94,8 +94,8 @@ def _lacking(choice: Choice) -> list[str]:
 
 def pins(distribution: str) -> list[tuple[str, str]]:
     """Return the versions of a distribution that are pinned, each with its marker, or ""."""
-    found = PIN.findall(_text(digests.CHECKOUT / ALL_PINS))
-    return [(version, marker) for name, version, marker in found if name == distribution]
+    pinned = PIN.findall(_text(digests.CHECKOUT / ALL_PINS))
+    return [(version, marker) for name, version, marker in pinned if name == distribution]
 
 
 def _interpreter() -> str:

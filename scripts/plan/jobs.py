@@ -13,12 +13,6 @@ from scripts.plan import forecast
 from scripts.plan.checks import room
 from scripts.plan.plan import CellNames, Plan, StoreNames
 
-WHOLE_MACHINE = 10_000
-"""Threads that a timing asks for: Snakemake scales the number down to all there are, so that nothing runs beside it."""
-CORES = 2
-"""Cores for a build or a timing on a cluster: one for its work, one for the Snakemake that runs it on the node."""
-ALONE = "--exclusive"
-"""Slurm's option for a node to itself: sbatch(1)."""
 MEGABYTES_BEFORE_THE_FIRST_IMAGE = 1000
 COPIES_IN_MEMORY = 8
 """Copies of the images in memory: arrays, store and plain file, twice over, as some clusters count the page cache."""
@@ -31,7 +25,14 @@ SECONDS_FOR_THE_RECORD = 30
 
 
 class Jobs:
-    """What a job asks for, as functions of its wildcards."""
+    """What a job asks for, as functions of its wildcards or the same for all jobs."""
+
+    whole_machine = 10_000
+    """Threads of a timing: Snakemake scales the number down to all there are, so that nothing runs beside it."""
+    cores = 2
+    """Cores of a build or timing on a cluster: one for its work, one for the Snakemake that runs it on the node."""
+    alone = "--exclusive"
+    """Slurm's option for a node to itself: sbatch(1)."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan

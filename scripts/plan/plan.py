@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -29,7 +30,6 @@ from scripts.stores import manifest, store
 from scripts.system import machine
 from scripts.system.disk import file_system
 
-ARRAYS = ("images.npy", "labels.npy", "test_images.npy", "test_labels.npy")
 TABLES = ("timings", "summary", "latencies", "disk_usage")
 
 QUICK_LARGEST_CUTOFF = 100
@@ -219,9 +219,17 @@ class Plan:
             for operation in self.operations
         ]
 
+    def manifest(self, store: Store) -> Path:
+        """Return the manifest of a store."""
+        return store.directory(self.stores) / manifest.MANIFEST
+
     def manifests(self) -> list[str]:
         """Return the manifests of all stores."""
-        return [f"{store.directory(self.stores)}/{manifest.MANIFEST}" for store in self.all_stores()]
+        return [str(self.manifest(store)) for store in self.all_stores()]
+
+    def stores_of(self, manifests: Collection[str]) -> list[Store]:
+        """Return the stores whose manifests are among these normal paths."""
+        return [store for store in self.all_stores() if os.path.normpath(self.manifest(store)) in manifests]
 
     def record(self, cell: Cell) -> Path:
         """Return the record of a cell."""
@@ -230,6 +238,10 @@ class Plan:
     def records(self) -> list[str]:
         """Return the records of all cells."""
         return [str(self.record(cell)) for cell in self.cells()]
+
+    def cells_of(self, records: Collection[str]) -> list[Cell]:
+        """Return the cells whose records are among these normal paths."""
+        return [cell for cell in self.cells() if os.path.normpath(self.record(cell)) in records]
 
     def other_records(self) -> list[str]:
         """Return the records that runs of other machines in this directory have of these backends and operations."""

@@ -9,7 +9,6 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from scripts.backends.go import compiler
-from scripts.common.cells import Store
 from scripts.common.errors import UserError
 from scripts.common.progress import duration
 from scripts.dataset.sources.cifar10 import IMAGE_SHAPE
@@ -89,8 +88,7 @@ def _said(plan: Plan, to_make: Collection[str], *, is_on_one_machine: bool) -> I
 
 def _gaps_ahead(plan: Plan, to_make: Collection[str]) -> str | None:
     """A line when what is to be read cold will be gaps, as the stores are on a file system that can't be emptied."""
-    operations = [catalogue.entry(Path(path).stem) for path in room.made(plan.records(), to_make)]
-    cold = [operation for operation in operations if operation.state == catalogue.COLD]
+    cold = [cell for cell in plan.cells_of(to_make) if catalogue.entry(cell.operation).state == catalogue.COLD]
     why = file_system.never_cold(Path(plan.stores)) if cold and not plan.config["scratch_dir"] else None
     if not why:
         return None
@@ -100,36 +98,31 @@ def _gaps_ahead(plan: Plan, to_make: Collection[str]) -> str | None:
 
 def _too_large(plan: Plan, to_make: Collection[str]) -> Iterator[str]:
     """Lines on the cells that don't fit into the memory that is left now; each looks again when it's its turn."""
-    for cutoff in sorted(set(_cutoffs(plan.records(), to_make))):
+    for cutoff in sorted({cell.cutoff for cell in plan.cells_of(to_make)}):
         if shortage := memory.shortage(cutoff, IMAGE_SHAPE):
             yield f"to time {cutoff:,} images {shortage}: those cells will be gaps"
 
 
 def _opening(plan: Plan, to_make: Collection[str]) -> str:
     """What this run will do, in a line."""
-    stores, timings = _cutoffs(plan.manifests(), to_make), _cutoffs(plan.records(), to_make)
+    stores, cells = plan.stores_of(to_make), plan.cells_of(to_make)
     size = (
-        f"{len(plan.records())} cells on {plan.machine}: {len(plan.choices)} backends x {len(plan.cutoffs)} cutoffs "
+        f"{len(plan.cells())} cells on {plan.machine}: {len(plan.choices)} backends x {len(plan.cutoffs)} cutoffs "
         f"x {len(plan.operations)} operations"
     )
-    if not timings and not stores:
+    if not cells and not stores:
         return f"{size}; nothing to build and nothing to time"
     seconds = (
-        sum(map(forecast.seconds_to_build, stores))
-        + sum(forecast.seconds_to_time(cutoff, plan.budget_seconds) for cutoff in timings)
+        sum(forecast.seconds_to_build(store.cutoff) for store in stores)
+        + sum(forecast.seconds_to_time(cell.cutoff, plan.budget_seconds) for cell in cells)
         + SECONDS_BESIDE
     )
     download = " and the time of the download" if f"{plan.dataset}/archive.json" in to_make else ""
     return (
-        f"{size}; {len(stores)} stores to build and {len(timings)} cells to time: about {duration(seconds)} "
+        f"{size}; {len(stores)} stores to build and {len(cells)} cells to time: about {duration(seconds)} "
         f"on an idle machine with two cores{download}, up to {room.size(room.total(plan, to_make).bytes)} on the disk"
     )
 
 
 def _normal(paths: Iterable[str]) -> set[str]:
     return {os.path.normpath(path) for path in paths}
-
-
-def _cutoffs(files: Iterable[str], to_make: Collection[str]) -> list[int]:
-    """The cutoffs of those manifests or records that are to be made."""
-    return [Store.in_directory(Path(path).parent).cutoff for path in room.made(files, to_make)]

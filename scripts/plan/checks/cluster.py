@@ -11,7 +11,7 @@ from typing import Any
 from scripts.common.errors import UserError
 from scripts.plan.checks import slurm
 from scripts.plan.checks.slurm import Nodes
-from scripts.plan.jobs import ALONE
+from scripts.plan.jobs import Jobs
 
 RESOURCES = ("file_system", "at_a_time")
 """Resources of which the profile gives 1: `file_system` to the run as a whole, of which each job takes 1 that uses the
@@ -77,10 +77,10 @@ def check(
 
 def _check_alone_on_one_kind(asked: Mapping[str, Any], nodes: list[Nodes]) -> None:
     extra = asked.get("slurm_extra", "").split()
-    if ALONE not in extra:
+    if Jobs.alone not in extra:
         raise UserError(
-            f"slurm_extra of time_operation lacks {ALONE}, so timings wouldn't have a node to themselves; add it to "
-            "what you set there"
+            f"slurm_extra of time_operation lacks {Jobs.alone}, so timings wouldn't have a node to themselves; add it "
+            "to what you set there"
         )
     kinds = slurm.kinds(_of_partition(asked, nodes))
     chosen = asked.get("constraint") or any(option.startswith(CHOOSING) for option in extra)
@@ -90,7 +90,7 @@ def _check_alone_on_one_kind(asked: Mapping[str, Any], nodes: list[Nodes]) -> No
         raise UserError(
             f"partition {kinds[0][0].partition} has nodes of several kinds ({all_kinds}), and timings must go to one; "
             "in profiles/slurm/config.yaml set constraint or slurm_partition, or slurm_extra of time_operation to "
-            f"'{ALONE} --exclude={others}'"
+            f"'{Jobs.alone} --exclude={others}'"
         )
 
 

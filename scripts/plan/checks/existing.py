@@ -17,7 +17,7 @@ from scripts.measure.settings import AGAIN
 from scripts.plan.plan import Plan
 from scripts.plan.snakemake_internals import Job, SnakemakeRun
 from scripts.report.records import outdated
-from scripts.stores import manifest, store
+from scripts.stores import store
 
 BUILD, TIMING = "build", "time_operation"
 """The rules that make stores and records."""
@@ -32,7 +32,7 @@ def check(plan: Plan, used: Collection[str]) -> None:
     provenance = Path(plan.dataset, PROVENANCE)
     if os.path.normpath(provenance) in used and provenance.exists():
         read_provenance(provenance)
-    stores = [each for each in _stores_there(plan) if f"{each.directory(plan.stores)}/{manifest.MANIFEST}" in used]
+    stores = [each for each in plan.stores_of(used) if plan.manifest(each).exists()]
     digest = _image_set_digest(plan) if stores else ""
     for each in stores:
         key = store.key(digest, each.cutoff, plan.choices[each.backend])
@@ -41,8 +41,8 @@ def check(plan: Plan, used: Collection[str]) -> None:
 
 def check_what_may_only_be_read(plan: Plan) -> None:
     """Raise UserError for stores that the run would have to replace and may only read; Snakemake would show a list."""
-    places = [each.directory(plan.stores) for each in _stores_there(plan)]
-    fixed = {f"{place}/{manifest.MANIFEST}" for place in places if not writable(place.parent)}
+    manifests = [plan.manifest(each) for each in plan.all_stores()]
+    fixed = {os.path.normpath(path) for path in manifests if path.exists() and not writable(path.parent.parent)}
     if fixed and not Path(plan.dataset, PROVENANCE).exists():
         raise UserError(
             f"{plan.stores} may only be read, and {plan.dataset} has no image set that its stores can be of; set "
@@ -142,11 +142,6 @@ def _settings_of_run(settings: dict[str, Any]) -> dict[str, Any]:
 
 def _image_set_digest(plan: Plan) -> str:
     return str(read_provenance(Path(plan.dataset, PROVENANCE))["digest"])
-
-
-def _stores_there(plan: Plan) -> list[Store]:
-    """The stores of the plan that are there."""
-    return [each for each in plan.all_stores() if (each.directory(plan.stores) / manifest.MANIFEST).exists()]
 
 
 def _remove_tables(plan: Plan) -> None:

@@ -28,7 +28,7 @@ def check_snakemakes() -> None:
 def check(plan: Plan, to_make: Collection[str]) -> None:
     """Raise UserError where the run that makes the normal paths `to_make` can't write to their directories."""
     elsewhere = {"results": "run in a copy"}
-    manifests = {os.path.normpath(path) for path in plan.manifests()} & set(to_make)
+    manifests = {os.path.normpath(plan.manifest(store)) for store in plan.stores_of(to_make)}
     if f"{plan.dataset}/provenance.json" in to_make:
         elsewhere[plan.dataset] = "set download_dir to another one"
     for path in manifests:
@@ -45,8 +45,7 @@ def check(plan: Plan, to_make: Collection[str]) -> None:
         if not os.access(log, os.W_OK):
             raise UserError(f"no permission to write to {log}; make it writable, delete it, or run in a copy")
     devices = {nearest_directory(path).stat().st_dev for path in (plan.writes, plan.stores)}
-    records = {os.path.normpath(path) for path in plan.records()} & set(to_make)
-    if len(devices) > 1 and records and not plan.config["scratch_dir"]:
+    if len(devices) > 1 and plan.cells_of(to_make) and not plan.config["scratch_dir"]:
         raise UserError(
             f"{plan.stores} may only be read, and {plan.writes} is on another file system, so there is no place on "
             "theirs for what timings write; set scratch_dir, or set store_dir to a directory of your own"

@@ -8,14 +8,14 @@ works on, and what earlier timings have left (`scripts.system.disk.scratch`), wh
 import math
 import os
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from scripts.backends import base
 from scripts.common.atomic import nearest_directory
-from scripts.common.cells import Store
+from scripts.common.cells import Cell, Store
 from scripts.common.errors import UserError
 from scripts.dataset.sources.cifar10 import IMAGE_SHAPE
 from scripts.measure.operations import catalogue
@@ -77,8 +77,8 @@ def check(plan: Plan, to_make: Collection[str]) -> None:
     by_device = defaultdict(list)
     for need in needs(plan, to_make):
         by_device[os.stat(nearest_directory(need.place)).st_dev].append(need)
-    for parts in by_device.values():
-        _check_file_system(plan, parts)
+    for needed in by_device.values():
+        _check_file_system(plan, needed)
 
 
 def needs(plan: Plan, to_make: Collection[str]) -> Iterator[Need]:
@@ -86,13 +86,12 @@ def needs(plan: Plan, to_make: Collection[str]) -> Iterator[Need]:
     yield Need("its image set", plan.dataset, _image_set(plan, to_make), "download_dir")
     place = nearest_directory(plan.stores)
     block = block_bytes(file_system.type_of(place), os.statvfs(place).f_frsize)
-    stores = [_store(plan, *_name_and_cutoff(Path(path).parent), block) for path in made(plan.manifests(), to_make)]
-    yield Need("its stores", plan.stores, sum(stores, Room()), "store_dir")
-    records = made(plan.records(), to_make)
-    if records and not plan.config["scratch_dir"]:
-        yield Need("what its timings write", plan.writes, _timings(plan, records, block), "store_dir")
-    others = Room(CELL_BYTES, CELL_FILES).times(len(stores) + len(records))
-    libraries = Room(LIBRARY_BYTES, 1).times(len(made(plan.libraries(), to_make)))
+    stores, cells = plan.stores_of(to_make), plan.cells_of(to_make)
+    yield Need("its stores", plan.stores, sum((_store(plan, each, block) for each in stores), Room()), "store_dir")
+    if cells and not plan.config["scratch_dir"]:
+        yield Need("what its timings write", plan.writes, _timings(plan, cells, block), "store_dir")
+    others = Room(CELL_BYTES, CELL_FILES).times(len(stores) + len(cells))
+    libraries = Room(LIBRARY_BYTES, 1).times(len(set(plan.libraries()).intersection(to_make)))
     if to_make:
         yield Need("its records and page", "results", others + libraries + Room(PAGE_BYTES, PAGE_FILES), None)
 
@@ -114,11 +113,6 @@ def of_store(backend: base.Backend, options: dict[str, Any], cutoff: int, block:
     )
 
 
-def made(paths: Iterable[str], to_make: Collection[str]) -> list[str]:
-    """Return those paths that are to be made, given the normal paths of all that is."""
-    return [path for path in paths if os.path.normpath(path) in to_make]
-
-
 def in_files(plan: Plan, name: str) -> bool:
     """Say whether a backend or variant of the plan keeps each image in a file of its own."""
     return _footprint(plan, name).files_per_image >= 1
@@ -138,17 +132,17 @@ def size(number: float, *others: float) -> str:
     return f"{number:,.0f} bytes"
 
 
-def _check_file_system(plan: Plan, found: list[Need]) -> None:
+def _check_file_system(plan: Plan, needed: list[Need]) -> None:
     """Raise UserError where the one file system of these parts hasn't the room for them."""
-    room = sum((need.room for need in found), Room())
-    place = nearest_directory(max(found, key=lambda need: need.room.bytes).place)
+    room = sum((need.room for need in needed), Room())
+    place = nearest_directory(max(needed, key=lambda need: need.room.bytes).place)
     there = os.statvfs(place)
     free = there.f_bavail * there.f_frsize
-    keys = list(dict.fromkeys(need.key for need in found if need.key and need.room.bytes))
+    keys = list(dict.fromkeys(need.key for need in needed if need.key and need.room.bytes))
     elsewhere = f"set {' and '.join(keys)} to" if keys else "run in a copy on"
     # A file system that has no limit, or doesn't tell it, says that it has 0 blocks in all.
     if there.f_blocks > 0 and free < room.bytes:
-        parts = ", ".join(f"{need.what} {size(need.room.bytes)}" for need in found if need.room.bytes)
+        parts = ", ".join(f"{need.what} {size(need.room.bytes)}" for need in needed if need.room.bytes)
         raise UserError(
             f"the run needs up to {size(room.bytes, free)} ({parts}) and {place} has {size(free, room.bytes)} free; "
             f"free some space, leave out the largest cutoffs, or {elsewhere} a larger disk"
@@ -175,45 +169,37 @@ def _image_set(plan: Plan, to_make: Collection[str]) -> Room:
     return Room(SET_IMAGES * IMAGE_BYTES + (0 if has_archive else ARCHIVE_BYTES), 8)
 
 
-def _timings(plan: Plan, records: list[str], block: int) -> Room:
+def _timings(plan: Plan, cells: list[Cell], block: int) -> Room:
     """What the largest timing works on, and what all of them leave until the run ends."""
-    works_on, left = [Room()], Room(JOB_BLOCKS * block, JOB_FILES).times(len(records))
-    for path in records:
-        name, cutoff = _name_and_cutoff(Path(path).parent)
-        plain = Room(cutoff * IMAGE_BYTES, 1)
-        own = _store(plan, name, cutoff, block)
-        if not catalogue.entry(Path(path).stem).writes:
-            on_a_copy = not plan.choices[name].backend.opens_without_writing
+    works_on, left = [Room()], Room(JOB_BLOCKS * block, JOB_FILES).times(len(cells))
+    for cell in cells:
+        plain = Room(cell.cutoff * IMAGE_BYTES, 1)
+        own = _store(plan, cell.store, block)
+        if not catalogue.entry(cell.operation).writes:
+            on_a_copy = not plan.choices[cell.backend].backend.opens_without_writing
             works_on.append(plain + own if on_a_copy else plain)
             continue
-        kept = _kept(plan, name, cutoff, block)
-        runs = forecast.runs_of_a_write(
-            cutoff, in_files(plan, name), plan.budget_seconds, plan.config["minimum_samples"]
-        )
+        kept = _kept(plan, cell.store, block)
+        least = plan.config["minimum_samples"]
+        runs = forecast.runs_of_a_write(cell.cutoff, in_files(plan, cell.backend), plan.budget_seconds, least)
         left += kept.times(runs) + Room(0, runs)
         works_on.append(plain + Room(own.bytes - kept.bytes))
     return left + max(works_on, key=lambda room: room.bytes)
 
 
-def _kept(plan: Plan, name: str, cutoff: int, block: int) -> Room:
+def _kept(plan: Plan, store: Store, block: int) -> Room:
     """What stays of a store that a timing wrote, once its large files are empty."""
-    room, footprint = _store(plan, name, cutoff, block), _footprint(plan, name)
+    room, footprint = _store(plan, store, block), _footprint(plan, store.backend)
     if footprint.files_per_image >= 1 and footprint.files_per_image * scratch.LARGE_FILE_BYTES > IMAGE_BYTES:
         return room
     return Room(min(room.bytes, footprint.files * block), room.files)
 
 
-def _store(plan: Plan, name: str, cutoff: int, block: int) -> Room:
-    choice = plan.choices[name]
-    return of_store(choice.backend, choice.options, cutoff, block)
+def _store(plan: Plan, store: Store, block: int) -> Room:
+    choice = plan.choices[store.backend]
+    return of_store(choice.backend, choice.options, store.cutoff, block)
 
 
 def _footprint(plan: Plan, name: str) -> base.Footprint:
     choice = plan.choices[name]
     return choice.backend.footprint(choice.options, IMAGE_SHAPE)
-
-
-def _name_and_cutoff(directory: Path) -> tuple[str, int]:
-    """Backend and cutoff of a store's directory, or of that of a cell's record."""
-    store = Store.in_directory(directory)
-    return store.backend, store.cutoff

@@ -215,9 +215,9 @@ def _check_names(config: Config) -> None:
         if codec not in codecs.names():
             raise UserError(f"config key codecs: {shown(codec)} is unknown; {did_you_mean(codec, codecs.names())}")
     for key, name in [*(("variants", name) for name in config["variants"]), ("machine", config["machine"] or "")]:
-        if found := ENDLESS.search(name):
+        if endless := ENDLESS.search(name):
             raise UserError(
-                f"config key {key}: {shown(name)} repeats {found[1]} to its end, which Snakemake takes for "
+                f"config key {key}: {shown(name)} repeats {endless[1]} to its end, which Snakemake takes for "
                 "an endless loop; give a shorter name"
             )
     for name, variant in config["variants"].items():

@@ -22,10 +22,9 @@ def expanded(path: str | None) -> str | None:
     """Return a path with variables and `~` expanded; a path that is there as it's written stays, and so does None."""
     if not path:
         return None
-    found = path if _is_there(path) else os.path.expanduser(os.path.expandvars(path))
-    found = os.path.normpath(found)
+    complete = os.path.normpath(path if _is_there(path) else os.path.expanduser(os.path.expandvars(path)))
     # A step would take a relative path that starts with a hyphen for one of its options.
-    return os.path.abspath(found) if found.startswith("-") else found
+    return os.path.abspath(complete) if complete.startswith("-") else complete
 
 
 def check_archive(images: str) -> None:
@@ -48,18 +47,18 @@ def check_directory(key: str, path: str, *, variables_are_the_nodes: bool = Fals
     _refuse_control_characters(key, path)
     if not _is_there(path):
         _refuse_faults(key, path, variables_are_the_nodes=variables_are_the_nodes)
-    found = expanded(path) or path
-    if found_in := sorted(set(OTHER_MEANING[key]) & set(found)):
+    directory = expanded(path) or path
+    if letters := sorted(set(OTHER_MEANING[key]) & set(directory)):
         raise UserError(
-            f"config key {key}: {shown(found)} has {' '.join(found_in)} in it, which Snakemake or a library would take "
-            "for something else; give a directory without, for example a link to this one"
+            f"config key {key}: {shown(directory)} has {' '.join(letters)} in it, which Snakemake or a library would "
+            "take for something else; give a directory without, for example a link to this one"
         )
     if variables_are_the_nodes:
         return
     try:
-        nearest = nearest_directory(found)
+        nearest = nearest_directory(directory)
     except OSError as error:
-        raise UserError(f"config key {key}: {shown(found)}: {error.strerror}; give another directory") from None
+        raise UserError(f"config key {key}: {shown(directory)}: {error.strerror}; give another directory") from None
     if not nearest.is_dir():
         raise UserError(f"config key {key}: {shown(nearest)} is a file, not a directory; give a directory")
 
@@ -85,7 +84,7 @@ def _faults(path: str, *, variables_are_the_nodes: bool) -> Iterator[str]:
     if ADDRESS.match(path):
         yield "is an address, not a path on this machine; download what it names, and give the path of that"
     if not variables_are_the_nodes:
-        for variable in ("".join(found) for found in VARIABLE.findall(path)):
+        for variable in map("".join, VARIABLE.findall(path)):
             if variable not in os.environ:
                 yield f"names the variable {variable}, which isn't set; set {variable}, or write the path itself"
     if path.startswith("~") and os.path.expanduser(path) == path:
