@@ -3,13 +3,12 @@
 It's built in a process of its own. Where that crashes, is killed or hangs, the manifest says so, and the run goes on.
 """
 
-import argparse
-import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from scripts.common.atomic import neighbour
+from scripts.common.command_line import command
 from scripts.common.errors import Failed
 from scripts.common.progress import report
 from scripts.system import process
@@ -17,26 +16,27 @@ from scripts.system import process
 TRY_AGAIN = "to try again, run snakemake with --forcerun and that store's manifest.json"
 
 
-def main(arguments: list[str]) -> None:
-    """Read the arguments and build."""
-    parser = argparse.ArgumentParser(prog="python scripts build", description=__doc__)
-    parser.add_argument("--name", required=True, help="name of the backend or variant in the config")
-    parser.add_argument("--module", required=True, help="the backend's file in scripts/backends, without .py")
-    parser.add_argument("--options", type=json.loads, required=True, help="its complete options, as JSON")
-    parser.add_argument("--cutoff", type=int, required=True, help="number of images")
-    parser.add_argument("--image-set", type=Path, required=True, help="directory of the image set")
-    parser.add_argument("--store", type=Path, required=True, help="directory that the store gets")
-    parser.add_argument("--limit", type=float, help="seconds that it may take; no limit where it isn't given")
-    given = parser.parse_args(arguments)
-    job = (given.name, given.module, given.options, given.cutoff, given.image_set, given.store)
+@command
+def main(
+    *,
+    name: Annotated[str, "name of the backend or variant in the config"],
+    module: Annotated[str, "the backend's file in scripts/backends, without .py"],
+    options: Annotated[dict[str, Any], "its complete options, as JSON"],
+    cutoff: Annotated[int, "number of images"],
+    image_set: Annotated[Path, "directory of the image set"],
+    store: Annotated[Path, "directory that the store gets"],
+    limit: Annotated[float | None, "seconds that it may take; no limit where it isn't given"] = None,
+) -> None:
+    """Build the store."""
+    job = (name, module, options, cutoff, image_set, store)
     try:
-        process.call(_build, *job, threads=None, limit_seconds=given.limit)
+        process.call(_build, *job, threads=None, limit_seconds=limit)
     except Failed as failure:
         print(*getattr(failure, "__notes__", ()), sep="\n", file=sys.stderr)
-        report(f"build {given.name} {given.cutoff}: failed: {failure}")
+        report(f"build {name} {cutoff}: failed: {failure}")
         _build(*job, f"{failure}; {TRY_AGAIN}")
     except BaseException:
-        with neighbour(given.store):  # removes what the process has left that was killed
+        with neighbour(store):  # removes what the process has left that was killed
             raise
 
 

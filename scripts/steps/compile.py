@@ -1,18 +1,17 @@
 """Step `compile`: the library that a backend needs, built from its sources."""
 
-import argparse
+from typing import Annotated
 
 from scripts import backends
 from scripts.backends.go import compiler
+from scripts.common.command_line import command
 from scripts.common.errors import UserError
 
 
-def main(arguments: list[str]) -> None:
-    """Read the arguments and build."""
-    parser = argparse.ArgumentParser(prog="python scripts compile", description=__doc__)
-    parser.add_argument("--backend", required=True, help="the backend's file in scripts/backends, without .py")
-    name = parser.parse_args(arguments).backend
-    needed = backends.load(name).native
+@command
+def main(*, backend: Annotated[str, "the backend's file in scripts/backends, without .py"]) -> None:
+    """Build the library."""
+    needed = backends.load(backend).native
     if needed is None:
-        raise UserError(f"backend {name} needs no library built")
+        raise UserError(f"backend {backend} needs no library built")
     compiler.built(needed)

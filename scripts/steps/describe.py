@@ -1,6 +1,5 @@
 """Step `describe`: every store and codec, as docs/stores.md shows them, from their code and notes; no rule runs it."""
 
-import argparse
 import csv
 import re
 import sys
@@ -11,6 +10,7 @@ from scripts import backends, codecs
 from scripts.backends.go import library
 from scripts.backends.shared import descriptions
 from scripts.backends.shared.descriptions import PROPERTIES, UNKNOWN, Backend, Codec, Described, Notes, Property
+from scripts.common.command_line import command
 from scripts.report import wording
 
 CHECKOUT = Path(__file__).parent.parent.parent
@@ -37,9 +37,9 @@ DOCUMENT = "docs/stores.md"
 NO_PACKAGE = "none but Python's and NumPy"
 
 
-def main(arguments: list[str]) -> None:
-    """Read the arguments and print the text."""
-    argparse.ArgumentParser(prog="python scripts describe", description=__doc__).parse_args(arguments)
+@command
+def main() -> None:
+    """Print the text."""
     sys.stdout.write(markdown())
 
 

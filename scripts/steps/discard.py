@@ -1,17 +1,19 @@
 """Step `discard`: remove what timing jobs of this host wrote, and what killed jobs left, once their run has ended."""
 
-import argparse
 from pathlib import Path
+from typing import Annotated
 
 from scripts.common.atomic import remove_abandoned
+from scripts.common.command_line import command
 from scripts.system.disk import scratch
 
 
-def main(arguments: list[str]) -> None:
-    """Read the arguments and remove."""
-    parser = argparse.ArgumentParser(prog="python scripts discard", description=__doc__)
-    parser.add_argument("--stores", type=Path, required=True, help="directory of the stores")
-    parser.add_argument("--among", nargs="*", default=[], help="directories, as patterns, in which files appear")
-    given = parser.parse_args(arguments)
-    remove_abandoned(given.among)
-    scratch.remove_all(given.stores)
+@command
+def main(
+    *,
+    stores: Annotated[Path, "directory of the stores"],
+    among: Annotated[list[str], "directories, as patterns, in which files appear"] = [],  # noqa: B006
+) -> None:
+    """Remove what was left."""
+    remove_abandoned(among)
+    scratch.remove_all(stores)

@@ -1,30 +1,33 @@
 """Step `download`: finds, downloads or generates the archive that `images:` names, and records which one it is."""
 
-import argparse
 from pathlib import Path
+from typing import Annotated
 
+from scripts.common.command_line import Argument, command
 from scripts.dataset.obtain import CIFAR10, obtain
 
 
-def main(arguments: list[str]) -> None:
-    """Read the step's arguments and obtain the archive."""
-    parser = argparse.ArgumentParser(prog="python scripts download", description=__doc__)
-    parser.add_argument("--images", required=True, help="cifar10, synthetic, or the path of an archive")
-    parser.add_argument("--addresses", nargs="+", default=[CIFAR10.address], help="where to download from, in order")
-    parser.add_argument("--directory", type=Path, required=True, help="where downloaded archives are kept")
-    parser.add_argument(
-        "--offline-fallback",
-        type=str.lower,
-        choices=["true", "false"],
-        default="true",
-        help="whether synthetic images may stand in where no address can be reached",
-    )
-    parser.add_argument("--output", type=Path, required=True, help="the record to write, archive.json")
-    options = parser.parse_args(arguments)
+@command
+def main(
+    *,
+    images: Annotated[str, "cifar10, synthetic, or the path of an archive"],
+    addresses: Annotated[list[str], "where to download from, in order"] = [CIFAR10.address],  # noqa: B006
+    directory: Annotated[Path, "where downloaded archives are kept"],
+    offline_fallback: Annotated[
+        str,
+        Argument(
+            "whether synthetic images may stand in where no address can be reached",
+            choices=["true", "false"],
+            read=str.lower,
+        ),
+    ] = "true",
+    output: Annotated[Path, "the record to write, archive.json"],
+) -> None:
+    """Obtain the archive."""
     obtain(
-        options.images,
-        options.output,
-        directory=options.directory,
-        addresses=options.addresses,
-        offline_fallback=options.offline_fallback == "true",
+        images,
+        output,
+        directory=directory,
+        addresses=addresses,
+        offline_fallback=offline_fallback == "true",
     )

@@ -1,36 +1,30 @@
 """Step page: everything that was found, on one self-contained page."""
 
-import argparse
-import json
 from pathlib import Path
+from typing import Annotated, Any
 
+from scripts.common.command_line import command
 from scripts.report.page.page import write_page
 
 
-def main(arguments: list[str]) -> None:
-    """Read the command line and write the page."""
-    parser = argparse.ArgumentParser(prog="python scripts page", description=__doc__)
-    parser.add_argument("--tables", type=Path, required=True, help="directory of the tables")
-    parser.add_argument("--provenance", type=Path, required=True, help="provenance.json of the image set")
-    parser.add_argument(
-        "--records", type=Path, required=True, help="directory of the machine's records, beside others'"
-    )
-    parser.add_argument("--figures", type=Path, nargs="+", required=True, help="SVG files, in the order to show them")
-    parser.add_argument("--settings", type=json.loads, required=True, help="what the config changes, as JSON")
-    parser.add_argument(
-        "--missing",
-        type=json.loads,
-        default={},
-        help="backends that can't run here, as JSON: name to reason and remedy",
-    )
-    parser.add_argument("--output", type=Path, required=True, help="the page to write")
-    given = parser.parse_args(arguments)
+@command
+def main(
+    *,
+    tables: Annotated[Path, "directory of the tables"],
+    provenance: Annotated[Path, "provenance.json of the image set"],
+    records: Annotated[Path, "directory of the machine's records, beside others'"],
+    figures: Annotated[list[Path], "SVG files, in the order to show them"],
+    settings: Annotated[dict[str, Any], "what the config changes, as JSON"],
+    missing: Annotated[dict[str, str], "backends that can't run here, as JSON: name to reason and remedy"] = {},  # noqa: B006
+    output: Annotated[Path, "the page to write"],
+) -> None:
+    """Write the page."""
     write_page(
-        given.tables,
-        given.provenance,
-        given.records,
-        given.figures,
-        given.settings,
-        given.output,
-        given.missing,
+        tables,
+        provenance,
+        records,
+        figures,
+        settings,
+        output,
+        missing,
     )

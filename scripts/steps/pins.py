@@ -4,21 +4,20 @@ Run it after you have added a backend or codec, or changed a version. Needs uv a
 No rule of the workflow.
 """
 
-import argparse
+from typing import Annotated
 
 from scripts.common import digests
+from scripts.common.command_line import command
 from scripts.common.errors import UserError
 from scripts.project import pins
 from scripts.steps import describe
 
 
-def main(arguments: list[str]) -> None:
-    """Read the arguments and write what is behind, or name it."""
-    parser = argparse.ArgumentParser(prog="python scripts pins", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="change nothing; say which files are behind")
-    given = parser.parse_args(arguments)
+@command
+def main(*, check: Annotated[bool, "change nothing; say which files are behind"] = False) -> None:
+    """Write what is behind, or name it."""
     documentation = digests.CHECKOUT / describe.DOCUMENT
-    if given.check:
+    if check:
         behind = pins.behind()
         if documentation.read_text() != describe.markdown():
             behind.append(describe.DOCUMENT)

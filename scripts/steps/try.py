@@ -4,38 +4,33 @@ It prints the median, its 95 % interval and the ratio to the plain file. For who
 operation; no rule of the workflow.
 """
 
-import argparse
-import json
 import math
 from pathlib import Path
+from typing import Annotated, Any
 
+from scripts.common.command_line import Argument, command
 from scripts.common.errors import UserError
 from scripts.project import trial
 
 
-def main(arguments: list[str]) -> None:
-    """Read the arguments, try, and print."""
-    parser = argparse.ArgumentParser(prog="python scripts try", description=__doc__)
-    parser.add_argument("backend", metavar="BACKEND", help="a backend's file in scripts/backends, without .py")
-    parser.add_argument("operation", metavar="OPERATION", help="an operation, such as read-warm")
-    parser.add_argument("--cutoff", type=int, default=1000, help="number of images; 1000 where not given")
-    parser.add_argument(
-        "--options", type=json.loads, default={}, help='options of the backend, as JSON: {"codec": "png"}'
-    )
-    parser.add_argument(
-        "--images", default=trial.SYNTHETIC, help="an archive, or the directory of an image set; else synthetic ones"
-    )
-    parser.add_argument("--seconds", type=float, default=2.0, help="seconds of sampling; 2 where not given")
-    parser.add_argument(
-        "--directory", type=Path, default=Path("results"), help="where the store is built for the time of the trial"
-    )
-    given = parser.parse_args(arguments)
-    if not (math.isfinite(given.seconds) and given.seconds > 0):
-        raise UserError(f"--seconds {given.seconds:g} is no time; give how long to sample, such as 2")
-    if given.cutoff < 1:
-        raise UserError(f"--cutoff {given.cutoff} is no number of images; give 1 or more")
-    if not isinstance(given.options, dict):
+@command
+def main(
+    backend: Annotated[str, Argument("a backend's file in scripts/backends, without .py", metavar="BACKEND")],
+    operation: Annotated[str, Argument("an operation, such as read-warm", metavar="OPERATION")],
+    *,
+    cutoff: Annotated[int, "number of images; 1000 where not given"] = 1000,
+    options: Annotated[dict[str, Any], 'options of the backend, as JSON: {"codec": "png"}'] = {},  # noqa: B006
+    images: Annotated[str, "an archive, or the directory of an image set; else synthetic ones"] = trial.SYNTHETIC,
+    seconds: Annotated[float, "seconds of sampling; 2 where not given"] = 2.0,
+    directory: Annotated[Path, "where the store is built for the time of the trial"] = Path("results"),
+) -> None:
+    """Try the operation and print its time."""
+    if not (math.isfinite(seconds) and seconds > 0):
+        raise UserError(f"--seconds {seconds:g} is no time; give how long to sample, such as 2")
+    if cutoff < 1:
+        raise UserError(f"--cutoff {cutoff} is no number of images; give 1 or more")
+    if not isinstance(options, dict):
         raise UserError('--options is no JSON object; give names and values, such as {"codec": "png"}')
-    tried = trial.Trial(given.backend, given.options, given.operation, given.cutoff, given.seconds)
-    for line in trial.run(tried, given.images, given.directory):
+    tried = trial.Trial(backend, options, operation, cutoff, seconds)
+    for line in trial.run(tried, images, directory):
         print(line)

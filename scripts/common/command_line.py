@@ -1,0 +1,85 @@
+"""Command lines, made from the signature of a function.
+
+    @command
+    def main(name: Annotated[str, "which figure"], *, svg: Annotated[Path, "file to write"]) -> None:
+
+makes `python scripts STEP NAME --svg SVG`. STEP is the name of the module, whose docstring explains the command. A
+parameter that may be given by its place is an argument. Every other parameter is an option, which is required where the
+parameter has no default. The type of a parameter says how its text is read: a list takes several texts, a `dict` takes
+JSON, and a `bool` is an option without a value.
+"""
+
+import argparse
+import functools
+import inspect
+import json
+import sys
+import types
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+
+
+@dataclass(frozen=True)
+class Argument:
+    """What the help says of a parameter, and what its type doesn't say."""
+
+    help: str
+    metavar: str | None = None
+    choices: Sequence[str] | None = None
+    read: Callable[[str], Any] | None = None
+    """Makes the value from the text, in place of the type. Raises ValueError where the text won't do."""
+
+
+def command(function: Callable[..., None]) -> Callable[[list[str]], None]:
+    """Return `function` as a command: it takes the texts of a command line, and ends the process with exit code 2 and a
+    usage where they don't fit."""
+
+    @functools.wraps(function)
+    def main(arguments: list[str]) -> None:
+        function(**vars(_parser(function).parse_args(arguments)))
+
+    return main
+
+
+def _parser(function: Callable[..., None]) -> argparse.ArgumentParser:
+    module = sys.modules[function.__module__]
+    step = module.__name__.rpartition(".")[2]
+    parser = argparse.ArgumentParser(prog=f"python scripts {step}", description=module.__doc__)
+    hints = get_type_hints(function, include_extras=True)
+    for name, parameter in inspect.signature(function).parameters.items():
+        _add(parser, parameter, hints[name])
+    return parser
+
+
+def _add(parser: argparse.ArgumentParser, parameter: inspect.Parameter, hint: Any) -> None:
+    """Add one parameter to a parser."""
+    kind, noted = get_args(hint) if get_origin(hint) is Annotated else (hint, "")
+    argument = noted if isinstance(noted, Argument) else Argument(noted)
+    is_option = parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    is_required = parameter.default is inspect.Parameter.empty
+    settings: dict[str, Any] = {"help": argument.help}
+    if is_option:
+        settings["required"] = is_required
+    if not is_required:
+        settings["default"] = parameter.default
+    if kind is bool:
+        settings["action"] = "store_true"
+    else:
+        settings |= {"metavar": argument.metavar, "choices": argument.choices}
+        settings |= _reading(kind, argument, may_be_empty=not is_required and not parameter.default)
+    flag = parameter.name.replace("_", "-")
+    parser.add_argument(f"--{flag}" if is_option else parameter.name, **settings)
+
+
+def _reading(kind: Any, argument: Argument, *, may_be_empty: bool) -> dict[str, Any]:
+    """How `argparse` reads a parameter of a type."""
+    if get_origin(kind) in (Union, types.UnionType):
+        kind = next(one for one in get_args(kind) if one is not types.NoneType)
+    settings: dict[str, Any] = {}
+    if get_origin(kind) is list:
+        settings["nargs"] = "*" if may_be_empty else "+"
+        (kind,) = get_args(kind)
+    is_json = kind is dict or get_origin(kind) is dict
+    settings["type"] = argument.read or (json.loads if is_json else kind)
+    return settings
