@@ -135,6 +135,7 @@ def test_sources_that_do_not_compile_leave_nothing(copied: Path, tmp_path: Path)
     assert os.listdir(tmp_path / "libraries") == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("buildable")
 def test_the_step_builds_what_can_be_loaded(tmp_path: Path) -> None:
     step = [sys.executable, str(CHECKOUT / "scripts"), "compile", "--backend", KINDS[0]]
@@ -151,6 +152,7 @@ def test_the_step_builds_what_can_be_loaded(tmp_path: Path) -> None:
     assert library.is_whole(place)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("buildable")
 def test_a_library_is_the_same_wherever_it_is_built(copied: Path, tmp_path: Path) -> None:
     subprocess.run(["git", "init", "--quiet", tmp_path / "copy"], check=True)

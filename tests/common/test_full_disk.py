@@ -130,6 +130,7 @@ def fill(place: Path, *, inodes: bool) -> None:
             file.write(bytes(4096))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("inodes", [False, True])
 def test_a_checkout_on_a_full_disk_is_told_so_in_one_line(
     inodes: bool, tmp_path: Path, request: pytest.FixtureRequest
@@ -144,6 +145,7 @@ def test_a_checkout_on_a_full_disk_is_told_so_in_one_line(
     assert done.stdout.splitlines()[-1].startswith(f"error: {lacking}: {workflow.directory}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("inodes", "moment"), [(False, "rule build"), (True, "rule time_operation")])
 def test_a_checkouts_disk_that_fills_up_is_the_last_line(
     inodes: bool, moment: str, tmp_path: Path, request: pytest.FixtureRequest

@@ -43,6 +43,7 @@ def test_a_name_comes_back_from_the_tables(tmp_path: Path) -> None:
             assert {row.image_set for row in rows} == {label}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("label", [ODD, LONG], ids=["odd", "long"])
 def test_a_name_stands_in_every_figure_and_on_the_page_as_it_is(tmp_path: Path, label: str) -> None:
     run = run_of(tmp_path, label)
@@ -58,6 +59,7 @@ def test_a_name_stands_in_every_figure_and_on_the_page_as_it_is(tmp_path: Path, 
     assert html.escape(label, quote=False) in page or html.escape(label) in page
 
 
+@pytest.mark.slow
 def test_a_run_in_a_folder_of_an_odd_name_with_odd_names_in_its_config(disk: Path) -> None:
     workflow = copy_checkout(disk / "a b'c{d}")
     name = '-set_$a^^_$b {x}"q"%&<i>ü🐟.tar.gz'
@@ -78,6 +80,7 @@ def test_a_run_in_a_folder_of_an_odd_name_with_odd_names_in_its_config(disk: Pat
     assert workflow.planned() == set()
 
 
+@pytest.mark.slow
 def test_a_failed_run_in_such_a_folder_ends_without_a_traceback(disk: Path) -> None:
     workflow = copy_checkout(disk / "a b'c{d}")
     (workflow.directory / "archive.tar.gz").write_bytes(b"no archive")

@@ -163,7 +163,9 @@ def test_the_honest_backend_passes(stores: Path, plant: Any) -> None:
         assert take(stores, operation)["status"] == "measured"
 
 
-@pytest.mark.parametrize("operation", [*READS, "workers-warm", "first-image-cold"])
+@pytest.mark.parametrize(
+    "operation", [*READS, "workers-warm", pytest.param("first-image-cold", marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("cheat", [GivesViewsOfAMap, GivesTheWrongOrder, SkipsLabels])
 def test_a_reader_that_skips_work_is_refused(stores: Path, plant: Any, cheat: type, operation: str) -> None:
     plant(cheat)

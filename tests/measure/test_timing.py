@@ -38,7 +38,7 @@ from scripts.report.records import order
 from scripts.stores import store
 from scripts.system import aligned, clock, costs, machine, page_cache, process
 from scripts.system.disk import disk_usage, file_system, scratch
-from tests.support.backend_variants import RUNNABLE
+from tests.support.backend_variants import EACH_RUNNABLE, RUNNABLE
 from tests.support.checkout import CHECKOUT
 from tests.support.image_sets import write_image_set
 
@@ -90,7 +90,7 @@ def job(stores: Path, name: str, operation: str, settings: Settings = FAST) -> s
 
 
 @pytest.mark.parametrize("operation", catalogue.entries())
-@pytest.mark.parametrize("name", RUNNABLE)
+@pytest.mark.parametrize("name", EACH_RUNNABLE)
 def test_every_cell_is_measured_in_its_state_in_turn_with_the_baseline(stores: Path, name: str, operation: str) -> None:
     if operation.startswith(STARTS_MANY_PROCESSES) and name not in ("lmdb", "png"):
         return
@@ -128,7 +128,7 @@ def test_every_cell_is_measured_in_its_state_in_turn_with_the_baseline(stores: P
 
 
 @pytest.mark.parametrize("operation", ["read-cold", "batch-cold"])
-@pytest.mark.parametrize("name", RUNNABLE)
+@pytest.mark.parametrize("name", EACH_RUNNABLE)
 def test_a_cold_read_comes_from_the_device(stores: Path, name: str, operation: str) -> None:
     usage = disk_usage.measure(stores / "stores" / name / str(COUNT) / store.DATA)
     size = min(usage.apparent_bytes, usage.allocated_bytes)  # without the holes in files

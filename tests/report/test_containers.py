@@ -16,8 +16,9 @@ from scripts.report.draw import captions, heat
 from scripts.report.rows import TimingRow
 from scripts.report.tables import Tables
 from tests.support.figures import fields, figure_of
+from tests.support.many_stores import CODECS, CONTAINERS, KINDS, UNMADE, many_seconds, named
 from tests.support.page import shown
-from tests.support.report_run import CODECS, CONTAINERS, KINDS, UNMADE, Run, many_seconds, named
+from tests.support.report_run import Run
 
 FOUR = ("lmdb", "lmdb-png", "sqlite", "sqlite-png")
 READ = {"cutoffs": (10,), "operations": ("read-warm",)}

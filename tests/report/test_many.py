@@ -19,8 +19,9 @@ from scripts.report.figures import ranking
 from scripts.report.rows import SummaryRow, TimingRow
 from scripts.report.tables import Tables
 from tests.support.figures import fields, figure_of, notes_of, rows_of, titles_of
+from tests.support.many_stores import CODECS, COMBINED, KINDS, MANY, PEAKS
 from tests.support.page import Strict, browse, shown
-from tests.support.report_run import CODECS, COMBINED, KINDS, MANY, MORE_OPERATIONS, OPERATIONS, PEAKS, Run
+from tests.support.report_run import MORE_OPERATIONS, OPERATIONS, Run
 
 CUTOFFS = (1, 100, 10_000)
 COUNTS = {1: MANY[:1], 4: ("lmdb", "lmdb-png", "sqlite", "sqlite-png"), 22: MANY}

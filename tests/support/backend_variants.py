@@ -18,6 +18,8 @@ from scripts.stores.store import Choice
 
 RUNNABLE = [name for name in backends.names() if not available.why_not(Choice(name, backends.resolve(name, {})))]
 """Names of the backends that can run here."""
+EACH_RUNNABLE = [pytest.param(name, marks=[] if name in ("lmdb", "png") else [pytest.mark.slow]) for name in RUNNABLE]
+"""The same as parameters of tests that take long; all but two are slow."""
 NATIVE = [name for name in backends.names() if backends.load(name).native]
 """Names of the backends that need a library built, wherever they can run."""
 COUNT = 40

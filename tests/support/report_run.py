@@ -1,6 +1,5 @@
 """Records and manifests of a plausible run, made by formula: the input of the report's tests. No time is measured."""
 
-import hashlib
 import json
 import math
 import random
@@ -10,21 +9,20 @@ from datetime import UTC, datetime, timedelta
 from itertools import cycle
 from pathlib import Path
 
-from scripts import backends
 from scripts.common import sealed
 from scripts.common.cells import Cell
 from scripts.dataset.image_set import PROVENANCE, PROVENANCE_VERSION, SYNTHETIC_LABEL
 from scripts.report.draw import captions
 from scripts.steps import figure, page, summarise
 from scripts.stores.manifest import MANIFEST, MANIFEST_VERSION
+from tests.support.many_stores import KINDS, MANY, MANY_SIZES, PEAKS, many_seconds
+from tests.support.plausible_times import BATCH_SIZE, SIZES, images_of, seconds
 
 OPERATIONS = (
     *("write", "write-durable", "read-warm", "read-cold"),
     *("random-warm", "random-cold", "batch-warm", "batch-cold"),
 )
 MORE_OPERATIONS = ("workers-warm", "workers-cold", "first-image-warm", "first-image-cold")
-RANDOM_IMAGES = 2_000
-BATCH_SIZE = 128
 QUANTILES = (0, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1)
 IMAGE_SIZE = "32x32"
 CUTOFFS = (1, 10, 100, 1_000, 10_000, 100_000)
@@ -35,40 +33,6 @@ SYNTHETIC = {
     "synthetic": True,
     "note": "to get the real images, download the archive on a machine with a network and set download_dir",
 }
-COSTS = {
-    "png": {
-        **{"write": (400, 217), "write-durable": (900, 232), "read-warm": (90, 82), "read-cold": (300, 230)},
-        **{"random-warm": (3, 85), "random-cold": (9, 264), "batch-warm": (4, 83), "batch-cold": (8, 250)},
-    },
-    "lmdb": {
-        **{"write": (1900, 6.4), "write-durable": (2500, 6.9), "read-warm": (60, 1.7), "read-cold": (250, 7)},
-        **{"random-warm": (3, 4.7), "random-cold": (20, 109), "batch-warm": (2, 3.1), "batch-cold": (20, 104)},
-    },
-    "hdf5": {
-        **{"write": (600, 0.91), "write-durable": (1200, 1.76), "read-warm": (520, 0.35), "read-cold": (900, 1.6)},
-        **{"random-warm": (9, 9), "random-cold": (30, 112), "batch-warm": (9, 8), "batch-cold": (30, 102)},
-    },
-    "baseline": {
-        **{"write": (40, 0.83), "write-durable": (500, 1.68), "read-warm": (12, 0.25), "read-cold": (120, 1.6)},
-        **{"random-warm": (1, 1.9), "random-cold": (9, 90), "batch-warm": (1, 1.4), "batch-cold": (9, 89)},
-    },
-}
-"""Microseconds for the store and for each image."""
-SIZES = {"png": (4200, 2264, 4097), "lmdb": (20480, 4120, 4120), "hdf5": (2048, 3080, 3081)}
-"""Bytes of an empty store, then apparent and allocated bytes for each image."""
-CONTAINERS = {"lmdb": (60, 1.7), "sqlite": (150, 5.1), "rocksdb": (2500, 3.9), "leveldb": (900, 4.4), "tar": (400, 9.0)}
-"""Made-up containers of any codec: microseconds to open one, and to find an image in it."""
-CODECS = {"raw": (0.3, 0.3, 3072), "png": (210, 58, 2264), "webp": (900, 72, 1800), "zstd": (24, 6.5, 2700)}
-"""Made-up codecs: microseconds to encode and to decode an image, and its bytes then."""
-UNMADE = ("leveldb-webp", "tar-zstd")
-OTHERS = {
-    "png": ("png", {"compress_level": 6}, (90, 82)),
-    "hdf5": ("hdf5", {"compression": "none"}, (520, 0.35)),
-    "memmap": ("memmap", {}, (35, 0.29)),
-    "hdf5-chunks-of-64-gz": ("hdf5", {"images_per_chunk": 64, "compression": "gzip"}, (600, 21)),
-}
-"""Made-up stores without a choice of codec: module, options, and microseconds to open one and to read an image."""
-
 STORE = {"key": "0123456789abcdef", "digest": "cd34" * 16}
 """What the manifest and the records of every store say of it."""
 
@@ -90,70 +54,6 @@ Seconds = Callable[[str, int, str], float]
 Factors = tuple[float, float] | tuple[float, float, float]
 """How many times as long everything that is timed takes on a node, how many times as long a fixed computation, and how
 many times as long, if that isn't 1, writing to the disk."""
-
-
-def seconds(backend: str, cutoff: int, operation: str) -> float:
-    """A plausible time (s); backends and operations that aren't known cost some mixture of those that are."""
-    seed = int.from_bytes(hashlib.sha256(f"{backend}{operation}".encode()).digest()[:2]) / 65536
-    fixed, each = COSTS.get(backend, {}).get(operation, (200 + 900 * seed, 0.4 * 60**seed))
-    images = images_of(cutoff, operation)
-    return (fixed + each * images) / 1e6
-
-
-def named(container: str, codec: str) -> str:
-    """The name of a variant: the container's alone with the first codec."""
-    return container if codec == next(iter(CODECS)) else f"{container}-{codec}"
-
-
-COMBINED = {
-    name: (container, codec)
-    for container in CONTAINERS
-    for codec in CODECS
-    if (name := named(container, codec)) not in UNMADE
-}
-MANY = (*COMBINED, *OTHERS)
-"""22 names, of which the longest has twenty letters: containers with several codecs, and others."""
-DEFAULTS = {
-    container: {name: option.default for name, option in backends.load(container).options.items()}
-    for container in CONTAINERS
-}
-KINDS = {name: (module, options) for name, (module, options, _) in OTHERS.items()} | {
-    name: (container, {**DEFAULTS[container], "codec": codec}) for name, (container, codec) in COMBINED.items()
-}
-"""Module and options of each of them."""
-MANY_SIZES = SIZES | {
-    name: (4096 * place, CODECS[codec][2] + 60 + 4 * place, 1.1 * CODECS[codec][2] + 90 + 30 * place)
-    for place, (name, (_, codec)) in enumerate(COMBINED.items(), start=1)
-}
-PEAKS = {name: 1 + place * 5 % 7 for place, name in enumerate(MANY)}
-"""How many times as much memory each takes as the first."""
-WRITES = {"write": 1.5, "write-durable": 1.8}
-READS = {"read": 1.0, "random": 2.4, "batch": 1.7, "workers": 1.8, "first": 3.0}
-"""How many times as long an operation takes the container as reading everything in order does."""
-COLD = 11.0
-"""Microseconds more for an image that isn't in the page cache."""
-
-
-def many_seconds(name: str, cutoff: int, operation: str) -> float:
-    """A plausible time (s) of one of `MANY`: the container's, and the codec's, which is the same in each."""
-    if name == "baseline":
-        return seconds(name, cutoff, operation)
-    if name in COMBINED:
-        container, codec = COMBINED[name]
-        (fixed, each), (encode, decode, _) = CONTAINERS[container], CODECS[codec]
-    else:
-        (fixed, each), encode, decode = OTHERS[name][2], 0, 0
-    images = images_of(cutoff, operation)
-    if operation in WRITES:
-        return WRITES[operation] * (3 * fixed + 2 * each * images) / 1e6 + encode * images / 1e6
-    cold = COLD if operation.endswith("cold") else 0
-    return READS[operation.split("-")[0]] * (fixed + each * images) / 1e6 + (decode + cold) * images / 1e6
-
-
-def images_of(cutoff: int, operation: str) -> int:
-    """How many images a sample writes or reads."""
-    drawn = {"random": RANDOM_IMAGES, "batch": RANDOM_IMAGES, "workers": 10 * RANDOM_IMAGES, "first": 1}
-    return min(cutoff, drawn.get(operation.split("-")[0], cutoff))
 
 
 @dataclass

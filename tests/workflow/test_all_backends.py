@@ -60,10 +60,12 @@ def without_go(workflow: Workflow, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_every_backend_in_one_run(workflow: Workflow) -> None:
-    """All that can run here, with every figure, and what can't run named; a store that opening changes is copied."""
+    """All that can run here, and what can't run named; a store that opening changes is copied.
+
+    `test_timing.py` has every operation with every backend, `test_many.py` every figure of many stores.
+    """
     add_absent(workflow)
-    workflow.add_all_figures()
-    operations = ["write-durable", "read-cold", "batch-warm"]
+    operations = ["write-durable", "read-cold"]
     workflow.configure(backends="all", cutoffs=[30], operations=operations, budget_seconds=0.02)
     output = workflow.finish("--until", "build")
     assert "left out: absent: the Python package no-such-library is not installed" in output
@@ -174,7 +176,7 @@ def test_a_library_is_built_only_where_it_is_asked_for(workflow: Workflow, with_
 def test_an_edit_of_a_librarys_sources_redoes_the_stores_of_both(with_native: Workflow) -> None:
     source = next(library.directory(backends.load(NATIVE[0]).native).glob("*.go"))
     with_native.edit(str(source.relative_to(CHECKOUT)), "\n// edited\n")
-    planned = with_native.planned(SUMMARY)
+    planned = with_native.planned()
     assert len([job for job in planned if job[0] == "compile"]) == 1
     assert {job[1] for job in planned if job[0] in ("build", "time_operation")} == set(NATIVE)
 
@@ -187,7 +189,7 @@ def test_an_edit_of_what_all_backends_share_redoes_those_too_that_need_a_library
 
 def test_a_library_that_is_lost_is_built_again_and_no_store(with_native: Workflow) -> None:
     built_library(with_native).unlink()
-    assert {job[0] for job in with_native.planned(SUMMARY)} == {"compile"}
+    assert {job[0] for job in with_native.planned()} - {"figure", "page"} == {"compile"}
     with_native.configure(backends=["hdf5", *NATIVE], cutoffs=[1], operations=["read-warm", "write"])
     with_native.finish(SUMMARY)
     assert built_library(with_native).is_file()

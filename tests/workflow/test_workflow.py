@@ -17,7 +17,7 @@ from scripts.measure.operations import catalogue
 from scripts.report.records.reading import read
 from scripts.system import lock
 from tests.support.checkout import SNAKEMAKE
-from tests.support.workflow import Workflow
+from tests.support.workflow import LONGEST_RUN_SECONDS, Workflow
 
 
 def records(workflow: Workflow) -> list[dict]:
@@ -43,7 +43,7 @@ def most_threads(process: subprocess.Popen[str]) -> int:
     """The most threads that a process had at a time, until its end."""
     threads = [0]
     with ThreadPoolExecutor(max_workers=1) as pool:
-        output = pool.submit(process.communicate, timeout=300)
+        output = pool.submit(process.communicate, timeout=LONGEST_RUN_SECONDS)
         while not output.done():
             with suppress(FileNotFoundError):
                 threads.append(len(list(Path(f"/proc/{process.pid}/task").iterdir())))
@@ -146,7 +146,7 @@ def test_timings_are_alone_whatever_is_passed_and_beside_a_second_checkout(workf
     processes = [
         each.start("results/summary.csv", *options, variables=lock_of_the_host) for each, options in runs.items()
     ]
-    outputs = [process.communicate(timeout=300)[0] for process in processes]
+    outputs = [process.communicate(timeout=LONGEST_RUN_SECONDS)[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], outputs
     spans = sorted((record["started"], record["ended"]) for each in runs for record in records(each))
     assert len(spans) == 8
