@@ -263,8 +263,8 @@ def test_who_lacks_an_operation_comes_after_those_that_lack_none(tmp_path):
 
 def test_rows_that_lack_nothing_have_no_note(runs):
     assert not [text for text in figure_of(runs[4], "ranking").texts if "*" in text.get_text()]
-    assert heat.lacking_note(heat.ranked({"a": {"x": 2.0}, "b": {"x": 1.0}, "c": {}})) == ""
-    assert list(heat.ranked({"a": {"x": 2.0}, "b": {"x": 1.0}, "c": {}})) == ["b", "a"]
+    assert ranking.lacking_note(ranking.ranked({"a": {"x": 2.0}, "b": {"x": 1.0}, "c": {}})) == ""
+    assert list(ranking.ranked({"a": {"x": 2.0}, "b": {"x": 1.0}, "c": {}})) == ["b", "a"]
 
 
 @pytest.mark.parametrize("name", ["ranking", "latency", "workers"])

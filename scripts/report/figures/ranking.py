@@ -9,17 +9,43 @@ others have, and comes after all rows that lack none. Rows near each other may t
 same bytes; for disk it is the raw pixels.
 """
 
+import statistics
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
 from matplotlib.figure import Figure
 
 from scripts.report import wording
+from scripts.report.compare.answers import NEGLIGIBLE, WINNING
 from scripts.report.draw import heat, links, notes, style
 from scripts.report.draw.curves import BASELINE
-from scripts.report.rows import MeasuredRow
+from scripts.report.estimates import INTERVAL, NOTICEABLE_SECONDS, RANGE, UNDECIDED
+from scripts.report.rows import MeasuredRow, SummaryRow
 from scripts.report.tables import Tables
 
 POSITION = 1
 BEST = "the best, an image"
 OVERALL, DISK = "Overall", "Disk,\nallocated"
+LACKING = "*"
+"""The mark of a row whose mean is one of fewer columns than the others' means."""
+MOST_UNDECIDED = 6
+"""A figure says the intervals of at most this many undecided fields, the nearest ones; the page has all."""
+LEGEND = (
+    f"Green: the best, and what is surely within {wording.threshold(INTERVAL)} of it (with ranges, "
+    f"{wording.threshold(RANGE)}). Hatched, with a question mark: undecided, this run can't tell. The darker, the "
+    f"farther from the best, up to {heat.DARKEST:.0f} times. No colour: nobody wins, as every store needs less than "
+    f"{wording.tick(NOTICEABLE_SECONDS)} for all images."
+)
+
+
+@dataclass(frozen=True)
+class Overall:
+    """How far a row is from the best of all columns: the geometric mean of its factors, and the columns in which others
+    have a factor and it has none."""
+
+    mean: float
+    lacks: tuple[str, ...]
 
 
 def draw(tables: Tables) -> Figure:
@@ -29,7 +55,7 @@ def draw(tables: Tables) -> Figure:
         return notes.empty(tables, notes.NOTHING, tables.operations)
     cutoff = max(measured)
     operations = [name for name in tables.operations if tables.by_time(name, cutoff)]
-    order = heat.by_factors(tables, cutoff, operations)
+    order = by_factors(tables, cutoff, operations)
     table = [
         (OVERALL, [heat.Field(""), *map(_overall, order.values()), heat.Field("")]),
         *((heat.head(name), _operation(tables, list(order), cutoff, name)) for name in operations),
@@ -38,9 +64,9 @@ def draw(tables: Tables) -> Figure:
         table.append((DISK, disk))
     below = [
         *notes.source(tables),
-        f"Of {wording.images(cutoff)}. {heat.LEGEND}",
-        heat.undecided_note([row for row in tables.main if row.cutoff_images == cutoff]),
-        heat.lacking_note(order),
+        f"Of {wording.images(cutoff)}. {LEGEND}",
+        undecided_note([row for row in tables.main if row.cutoff_images == cutoff]),
+        lacking_note(order),
         notes.disturbed(tables, tables.operations, cutoff, sign=notes.DAGGER),
         *notes.gaps(tables, tables.operations, cutoff),
     ]
@@ -51,8 +77,8 @@ def draw(tables: Tables) -> Figure:
     return figure
 
 
-def _overall(found: heat.Overall) -> heat.Field:
-    mark = f" {heat.LACKING}" if found.lacks else ""
+def _overall(found: Overall) -> heat.Field:
+    mark = f" {LACKING}" if found.lacks else ""
     return heat.Field(_factor(found.mean) + mark, found.mean, bold=True)
 
 
@@ -67,9 +93,17 @@ def _operation(tables: Tables, names: list[str], cutoff: int, operation: str) ->
 
 
 def _field(row: MeasuredRow | None) -> heat.Field:
+    """How far a cell is from the best of its operation; no shade where nobody wins."""
     if row is None or row.ratio_to_best is None:
         return heat.GAP
-    return heat.of_cell(row, _factor(row.ratio_to_best) + notes.dagger(row))
+    undecided = row.outcome == UNDECIDED
+    return heat.Field(
+        _factor(row.ratio_to_best) + notes.dagger(row) + (" ?" if undecided else ""),
+        None if row.outcome == NEGLIGIBLE else row.ratio_to_best,
+        row.outcome in WINNING,
+        links.cell(row),
+        undecided=undecided,
+    )
 
 
 def _leader(tables: Tables, cutoff: int, operation: str) -> MeasuredRow | None:
@@ -99,3 +133,62 @@ def _disk(tables: Tables, names: list[str], cutoff: int) -> list[heat.Field]:
 def _factor(times: float) -> str:
     """A factor with two digits: what rounds to 1 is `1.0`."""
     return wording.significant(float(f"{times:.2g}"), 2)
+
+
+def ranked(factors: Mapping[str, Mapping[str, float]]) -> dict[str, Overall]:
+    """Each row with any factor, in order, given its factors by column.
+
+    Rows that lack no column come first, by their means, the least first. The others follow in the same way: their means
+    are of other columns and compare with nothing.
+    """
+    columns = list(dict.fromkeys(column for known in factors.values() for column in known))
+    found = {
+        name: Overall(statistics.geometric_mean(known.values()), tuple(one for one in columns if one not in known))
+        for name, known in factors.items()
+        if known
+    }
+    return dict(sorted(found.items(), key=lambda item: (bool(item[1].lacks), item[1].mean)))
+
+
+def by_factors(tables: Tables, cutoff: int, operations: Sequence[str]) -> dict[str, Overall]:
+    """The stores in order, by how many times as long as the best they take in each of these operations.
+
+    Operations in which nobody wins count only where nobody wins in any.
+    """
+    rows = [
+        row for name in tables.backends for operation in operations if (row := tables.cell(name, cutoff, operation))
+    ]
+    nobody_wins = all(row.outcome == NEGLIGIBLE for row in rows if row.ratio_to_best)
+    factors: dict[str, dict[str, float]] = {}
+    for row in rows:
+        if row.ratio_to_best:
+            known = factors.setdefault(row.backend, {})
+            if nobody_wins or row.outcome != NEGLIGIBLE:
+                known[row.operation] = row.ratio_to_best
+    return ranked(factors)
+
+
+def undecided_note(rows: Sequence[SummaryRow]) -> str:
+    """The intervals of those of these cells that are undecided; empty where none is."""
+    found = [
+        (row.ratio_to_best, row, wording.times_between(row.ratio_to_best_low, row.ratio_to_best_high))
+        for row in rows
+        if row.outcome == UNDECIDED and row.ratio_to_best and row.ratio_to_best_low and row.ratio_to_best_high
+    ]
+    if not found:
+        return ""
+    nearest = sorted(found, key=lambda one: one[0])[:MOST_UNDECIDED]
+    said = [f"{row.backend}, {wording.operation(row.operation).lower()}, {between}" for _, row, between in nearest]
+    more = f"; and {len(found) - len(nearest)} more" if len(found) > len(nearest) else ""
+    return f"Undecided, with the interval of the factor: {'; '.join(said)}{more}. The page says what would decide it."
+
+
+def lacking_note(overall: Mapping[str, Overall]) -> str:
+    """What rows lack, rows that lack the same together; empty where no row lacks anything."""
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for name, found in overall.items():
+        if found.lacks:
+            alike.setdefault(found.lacks, []).append(name)
+    said = [f"{wording.join(names)} without {wording.join(lacks)}" for lacks, names in alike.items()]
+    note = f"{LACKING} Below all others, as the mean is one of fewer operations: {'; '.join(said)}."
+    return textwrap.shorten(note, notes.GAP_LETTERS, placeholder=" ...") if said else ""
