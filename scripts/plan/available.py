@@ -1,6 +1,6 @@
 """Whether a backend can run here: its Python packages, and the tools that build what it needs built.
 
-Only the start of a run asks: what is said of it is in no digest.
+Only the start of a run asks. The answer is in no digest.
 """
 
 import importlib.util
@@ -19,19 +19,19 @@ from scripts.common import digests, supported
 from scripts.stores.store import Choice
 
 RUN_PINS, ALL_PINS = "requirements/run.txt", "requirements/all.txt"
-"""What a plain run needs, and what all backends and codecs do."""
+"""The pins of what a plain run needs, and of what all backends and codecs need."""
 
 PIN = re.compile(r"^([a-z0-9-]+)==([^ ;]+)(?: ; ([^\\\n]+))? \\$", re.MULTILINE)
 CONDA_PYTHON = "3.11"
 """The version of Python in the conda environments."""
 COMPLETE_PLATFORM = "Linux x86_64 with Python 3.11 or 3.12"
-"""Where every pin has a wheel."""
+"""The platform on which every pin has a wheel."""
 SYSTEMS = {"Darwin": "macOS"}
-"""What systems are called that Python calls otherwise."""
+"""The names of systems for which Python has another name."""
 
 
 def why_not(choice: Choice) -> str | None:
-    """Return why it can't run here, and the remedy, or None where it can."""
+    """Return why a backend can't run here, and the remedy, or None when it can."""
     needed = choice.backend.native
     if needed and not library.is_whole(library.path(needed)) and (reason := compiler.missing(needed)):
         return reason
@@ -42,15 +42,15 @@ def why_not(choice: Choice) -> str | None:
 
 
 def why_not_with_conda(choice: Choice) -> str | None:
-    """Return why it can't run in a conda environment, and the remedy, or None where it can."""
+    """Return why a backend can't run in a conda environment, and the remedy, or None when it can."""
     return lacks_wheel(choice, choice.packages().values(), CONDA_PYTHON)
 
 
 def lacks_wheel(choice: Choice, distributions: Iterable[str], python: str | None = None) -> str | None:
-    """Return which of its distributions the pins leave out on this platform, and the remedy, or None.
+    """Return which of a backend's distributions the pins leave out on this platform, and the remedy, or None.
 
-    `python` is the version of the Python that they are for, this one's by default; where it's another, as with conda,
-    nothing can be built.
+    `python` is the version of Python that the pins are for, by default this one. For another, as with conda, the remedy
+    isn't to build the package.
     """
     version = python or platform.python_version()
     short = ".".join(version.split(".")[:2])
@@ -72,7 +72,7 @@ def lacks_wheel(choice: Choice, distributions: Iterable[str], python: str | None
 
 
 def lacks_package(choice: Choice) -> str | None:
-    """Return which Python package is missing here and the command that installs it, or None where none does."""
+    """Return which Python package of a backend is missing, and the command that installs it, or None when none is."""
     lacking = _lacking(choice)
     if not lacking or lacks_wheel(choice, lacking):
         return None
@@ -83,12 +83,12 @@ def lacks_package(choice: Choice) -> str | None:
 
 
 def needs_only_core(choice: Choice) -> bool:
-    """Say whether the packages of a plain run are all that it needs."""
+    """Say whether a backend needs only the packages of a plain run."""
     return not choice.backend.native and all(_pins_with(name) == RUN_PINS for name in choice.packages().values())
 
 
 def _lacking(choice: Choice) -> list[str]:
-    """Its distributions that aren't installed."""
+    """The distributions of a backend that aren't installed."""
     return [name for module, name in choice.packages().items() if importlib.util.find_spec(module) is None]
 
 

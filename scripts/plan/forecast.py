@@ -1,6 +1,7 @@
-"""What building a store and timing a cell take: for the forecast at a run's start, and for what jobs ask of a cluster.
+"""How long building a store and timing a cell take: for the forecast at a run's start, and for time limits.
 
-Averages over the cells of a default run on two cores, images of 32x32; nothing that is measured depends on them.
+The constants are averages over the cells of a default run on two cores, with images of 32x32. No measurement depends on
+them.
 """
 
 import math
@@ -8,19 +9,21 @@ import math
 from scripts.measure.settings import Settings
 
 SECONDS_PER_JOB = 0.4
+"""The seconds of a timing beside its samples."""
 SECONDS_PER_IMAGE_BUILT = 0.00013
 SECONDS_PER_IMAGE_SAMPLED = 0.00011
 BUDGET_SHARE = 1.1
-SECONDS_PER_IMAGE_WRITTEN, SECONDS_PER_FILE_WRITTEN = 0.00001, 0.0001
-"""On an idle machine with a fast disk: as many samples of a write as there can be."""
-SECONDS_PER_WRITE = 0.002
+"""The seconds of a cell's sampling, as a multiple of its budget."""
+SECONDS_PER_WRITE, SECONDS_PER_IMAGE_WRITTEN, SECONDS_PER_FILE_WRITTEN = 0.002, 0.00001, 0.0001
+"""The seconds of a write on an idle machine with a fast disk, where a write has the most samples."""
 PATIENCE = 30
-"""How many times as long as that a cell may take before it counts as hung: the slowest of the example takes 8 times."""
+"""The time after which a cell counts as hung, as a multiple of the forecast. The example's slowest cell takes 8."""
 SECONDS_PER_FILE = 0.005
-"""Of a network's file system that is slow to make them: a file for each image is what a cell takes longest with."""
+"""The seconds in which a slow file system of a network makes a file. Cells with a file for each image take longest."""
 SECONDS_PER_SYNCED_FILE = 0.02
-"""Of a server with hard disks that syncs each file when it is closed, as NFS asks of it."""
+"""The seconds in which a server with hard disks syncs a file when it's closed, as NFS asks of the server."""
 LEAST_LIMIT_SECONDS = 600.0
+"""The shortest time limit of a build or timing."""
 
 
 def seconds_to_build(cutoff: int) -> float:
@@ -34,7 +37,7 @@ def seconds_to_time(cutoff: int, budget_seconds: float) -> float:
 
 
 def runs_of_a_write(cutoff: int, in_files: bool, budget_seconds: float, minimum_samples: int) -> int:
-    """Return how often timing a write of so many images writes a store at most, the first and untimed runs included.
+    """Return how many stores the timing of a write makes at most, the first and untimed runs included.
 
     `in_files` says whether the store has a file for each image. The budget and the fewest samples are the config's.
     """
@@ -48,7 +51,7 @@ def runs_of_a_write(cutoff: int, in_files: bool, budget_seconds: float, minimum_
 
 
 def limit_seconds(cutoff: int, budget_seconds: float, *, in_files: bool) -> float:
-    """Return how long (s) a build or timing may take at most; what takes longer counts as hung.
+    """Return how long (s) a build or timing may take before it counts as hung.
 
     `in_files` says whether the store has a file for each image, which the slowest file systems make one by one.
     """

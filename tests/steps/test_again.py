@@ -26,7 +26,7 @@ def again(workflow: Workflow, *arguments: str) -> subprocess.CompletedProcess[st
 def records(workflow: Workflow) -> dict[str, dict[str, Any]]:
     """The records of a run, by cell."""
     paths = workflow.directory.glob("results/records/*/*/*/*/*.json")
-    return {"/".join(path.with_suffix("").parts[-3:]): json.loads(path.read_text()) for path in paths}
+    return {"/".join(path.with_suffix("").parts[-4:]): json.loads(path.read_text()) for path in paths}
 
 
 def refused(workflow: Workflow, *arguments: str) -> str:
@@ -89,7 +89,7 @@ def test_a_measurement_that_fails_leaves_what_was_there(finished: Workflow) -> N
     [
         (("lmdb/32x32/30/raed-warm", "--seconds", "1"), "did you mean lmdb/32x32/30/read-warm?"),
         (("lmdb/32x32/300/read-warm", "--seconds", "1"), "isn't in results; did you mean lmdb/32x32/30/read-warm?"),
-        (("lmdb", "--seconds", "1"), "a cell is BACKEND/CUTOFF/OPERATION"),
+        (("lmdb", "--seconds", "1"), "a cell is BACKEND/SIZE/CUTOFF/OPERATION"),
         ((CELL, "--seconds", "-1"), "--seconds -1 won't do"),
         ((CELL, "--seconds", "nan"), "--seconds nan won't do"),
         ((CELL, "--seconds", "1", "--results", "results/quick"), "results/quick holds no finished run"),

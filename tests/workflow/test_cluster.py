@@ -101,7 +101,7 @@ def test_the_commands_of_the_readme_are_few_jobs_that_are_alone_and_end_in_a_pag
     assert {path: path.read_bytes() for path in local} == local
     page = (workflow.directory / "results/report.html").read_text()
     assert 'id="machines"' in page
-    assert next(iter(local)).parts[-4] in page
+    assert next(iter(local)).parts[-5] in page
     assert "cluster-ext4" in page
 
 

@@ -14,7 +14,7 @@ LOGS = "results/logs"
 
 
 def check_snakemakes() -> None:
-    """Raise UserError where Snakemake can't write what it remembers: it asks nobody before, and ends in a traceback."""
+    """Raise UserError when Snakemake can't write what it remembers. Snakemake itself ends in a traceback then."""
     for place in (nearest_directory(str(DIRECTORY)), *DIRECTORY.glob("*/")):
         if not writable(place):
             raise UserError(
@@ -26,7 +26,7 @@ def check_snakemakes() -> None:
 
 
 def check(plan: Plan, to_make: Collection[str]) -> None:
-    """Raise UserError where the run that makes the normal paths `to_make` can't write to their directories."""
+    """Raise UserError when a run can't write to the directories of what it makes, given by normal paths."""
     elsewhere = {"results": "run in a copy"}
     manifests = {os.path.normpath(plan.manifest(store)) for store in plan.stores_of(to_make)}
     if f"{plan.dataset}/provenance.json" in to_make:

@@ -24,26 +24,26 @@ from scripts.plan.plan import Plan
 from scripts.system.disk import file_system, scratch
 
 IMAGE_BYTES = math.prod(IMAGE_SHAPE) + base.LABEL_BYTES
-"""Of an image's pixels and its label."""
+"""The bytes of an image's pixels and its label."""
 SMALL_STORE_BYTES = 64 << 10
-"""What a store of one image takes at most: what its library writes beside the images."""
+"""The most bytes that a library writes beside the images."""
 LARGEST_BLOCK_BYTES = 128 << 10
-"""A disk's, as exFAT has it. File systems in user space may name megabytes."""
+"""The largest block of a disk, as exFAT has it. File systems in user space may name megabytes."""
 SERVER_BLOCK_BYTES = 8 << 10
-"""What a small file takes on a server at most. File systems of a network name as their block what they send at a time,
-up to a megabyte."""
+"""The most bytes that a small file takes on a server. File systems of a network name as their block what they send at a
+time, up to a megabyte."""
 SET_IMAGES, ARCHIVE_BYTES = 60_000, 185_000_000
-"""Of CIFAR-10 and of the synthetic images in its place."""
+"""The size of CIFAR-10, and of the synthetic images in its place."""
 UNPACKED_RATIO = 1.2
-"""Bytes of an image set to those of its archive: pixels are hardly compressed in that."""
+"""The ratio of the bytes of an image set to the bytes of its archive, which hardly compresses pixels."""
 CELL_BYTES, CELL_FILES = 200_000, 12
-"""A record, a log, Snakemake's marker and the cell's rows in the tables."""
+"""The size of a cell's record, log and rows in the tables, and of Snakemake's marker."""
 PAGE_BYTES, PAGE_FILES = 6_000_000, 400
-"""Figures, page, logs, the compiled modules of `scripts` and what Snakemake writes for a run of any size."""
+"""The size of figures, page, logs and compiled modules, and of what Snakemake writes for a run of any size."""
 LIBRARY_BYTES = 15_000_000
-"""A library that is built for a backend."""
+"""The bytes of a library that is built for a backend."""
 JOB_FILES, JOB_BLOCKS = 4 * 21 + 2, 6
-"""What each timing leaves of the places that it has tried (`scripts.system.disk.scratch`)."""
+"""The files and blocks that each timing leaves of the places that it has tried (`scripts.system.disk.scratch`)."""
 UNITS = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
 
 
@@ -73,7 +73,7 @@ class Need:
 
 
 def check(plan: Plan, to_make: Collection[str]) -> None:
-    """Raise UserError where a file system hasn't the room that the run needs for the normal paths `to_make`."""
+    """Raise UserError when a file system lacks the room for what a run makes, given by normal paths."""
     by_device = defaultdict(list)
     for need in needs(plan, to_make):
         by_device[os.stat(nearest_directory(need.place)).st_dev].append(need)
@@ -82,7 +82,7 @@ def check(plan: Plan, to_make: Collection[str]) -> None:
 
 
 def needs(plan: Plan, to_make: Collection[str]) -> Iterator[Need]:
-    """Yield what the parts of the run need that makes the normal paths `to_make`."""
+    """Yield what each part of a run needs, for what the run makes, given by normal paths."""
     yield Need("its image set", plan.dataset, _image_set(plan, to_make), "download_dir")
     place = nearest_directory(plan.stores)
     block = block_bytes(file_system.type_of(place), os.statvfs(place).f_frsize)
@@ -133,7 +133,7 @@ def size(number: float, *others: float) -> str:
 
 
 def _check_file_system(plan: Plan, needed: list[Need]) -> None:
-    """Raise UserError where the one file system of these parts hasn't the room for them."""
+    """Raise UserError when the one file system of these parts lacks the room for them."""
     room = sum((need.room for need in needed), Room())
     place = nearest_directory(max(needed, key=lambda need: need.room.bytes).place)
     there = os.statvfs(place)

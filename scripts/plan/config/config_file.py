@@ -1,4 +1,4 @@
-"""The file config.yaml as it stands on the disk, looked at before Snakemake reads it, whose own errors are long."""
+"""The file config.yaml, checked before Snakemake reads it: Snakemake's own errors are long."""
 
 import json
 from collections.abc import Hashable
@@ -11,7 +11,7 @@ from scripts.common.errors import UserError, shown
 
 
 def check(path: Path) -> None:
-    """Raise UserError where a config file that is there isn't a mapping of keys, each named once, in YAML or JSON."""
+    """Raise UserError when a config file isn't a mapping of keys in YAML or JSON, or names a key twice."""
     try:
         text = path.read_text(encoding="utf-8-sig")
         content = yaml.load(text.replace("\t", " ") if _is_json(text) else text, _Loader)
@@ -35,7 +35,7 @@ def check(path: Path) -> None:
 
 
 def _is_json(text: str) -> bool:
-    """Whether Snakemake reads it as JSON, which may be indented by tabs, and has none elsewhere."""
+    """Whether Snakemake reads the text as JSON, which may be indented by tabs."""
     try:
         json.loads(text)
     except ValueError:
@@ -44,7 +44,7 @@ def _is_json(text: str) -> bool:
 
 
 class _Loader(yaml.SafeLoader):
-    """A loader that refuses a key that is there twice, of which the usual one takes the last."""
+    """A loader that refuses a repeated key, of which the usual loader takes the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen = set()

@@ -1,4 +1,4 @@
-"""Paths that the config names: what stands in them is expanded, and one that can't be meant is refused in one line."""
+"""Paths in the config: variables in them are expanded, and a path that can't be meant is refused in one line."""
 
 import os
 import re
@@ -14,12 +14,11 @@ VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 CONTROL = ("Cc", "Cs", "Zl", "Zp")
 """Unicode's categories of control characters, of bytes that are no UTF-8, and of line and paragraph breaks."""
 OTHER_MEANING = {"download_dir": "{}<>", "store_dir": "{}<>\\", "scratch_dir": "\\"}
-"""What a directory's path mustn't have in it: in the patterns of Snakemake's rules brackets are filled in, and one
-library takes a backslash for a slash."""
+"""The letters that a path may not have: Snakemake fills in brackets, and one library takes a backslash for a slash."""
 
 
 def expanded(path: str | None) -> str | None:
-    """Return a path with variables and `~` expanded; a path that is there as it's written stays, and so does None."""
+    """Return a path with variables and `~` expanded. A path that is there as it's written stays, and so does None."""
     if not path:
         return None
     complete = os.path.normpath(path if _is_there(path) else os.path.expanduser(os.path.expandvars(path)))
