@@ -221,12 +221,14 @@ rule time_operation:
 
 
 rule summarise:
-    """The tables: a row per sample, per cell, per quantile of latency, per store; and their digests."""
+    """The tables: a row per sample, cell, quantile of latency, store and record; the run's conditions; and digests."""
     input:
         records=SESSION.records_for_tables,
         manifests=PLAN.manifests(),
     output:
         index=PLAN.index,
+        conditions=f"{RESULTS}/conditions.json",
+        selection=f"{RESULTS}/selection.csv",
         timings=f"{RESULTS}/timings.csv",
         latencies=f"{RESULTS}/latencies.csv",
         summary=report(
@@ -290,7 +292,6 @@ rule page:
     """The page that says which store to use for what, in one file."""
     input:
         provenance=f"{DATASET}/provenance.json",
-        records=PLAN.records(),
         others=PLAN.other_records(),
         index=PLAN.index,
         tables=ancient(PLAN.tables),

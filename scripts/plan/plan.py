@@ -30,7 +30,8 @@ from scripts.stores import manifest, store
 from scripts.system import machine
 from scripts.system.disk import file_system
 
-TABLES = ("timings", "summary", "latencies", "disk_usage")
+TABLES = ("timings.csv", "summary.csv", "latencies.csv", "disk_usage.csv", "selection.csv", "conditions.json")
+"""The files that `summarise` writes beside their digests: the tables, and the conditions of the run."""
 
 QUICK_LARGEST_CUTOFF = 100
 QUICK_BUDGET_FACTOR = 0.05
@@ -254,8 +255,8 @@ class Plan:
 
     @property
     def tables(self) -> list[str]:
-        """The tables."""
-        return [f"{self.results}/{table}.csv" for table in TABLES]
+        """The tables, and the conditions of the run."""
+        return [f"{self.results}/{table}" for table in TABLES]
 
     @property
     def index(self) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from scripts.common.cells import Cell
+from scripts.common.cells import Cell, Store
 from scripts.report.estimates import Bounded, Ratio
 
 CellName = tuple[str, int, str]
@@ -257,6 +257,11 @@ class DiskUsageRow(Row):
     file_system: str | None
 
     @property
+    def full_store(self) -> Store:
+        """The store with its image size."""
+        return Store(self.backend, self.image_size, self.cutoff_images)
+
+    @property
     def store(self) -> tuple[str, int]:
         """The store's backend and cutoff."""
         return self.backend, self.cutoff_images
@@ -283,5 +288,45 @@ class BuiltRow(DiskUsageRow):
         return {"apparent_bytes": self.apparent_bytes, "allocated_bytes": self.allocated_bytes}[measure]
 
 
-KINDS: tuple[type[Row], ...] = (TimingRow, SummaryRow, LatencyRow, DiskUsageRow)
+@dataclass(frozen=True)
+class SelectionRow(Row):
+    """One record: whether it counts, what decides that, and what disturbed it; see `records.selection`."""
+
+    TABLE = "selection"
+
+    record: str
+    machine: str
+    node: str
+    pool: str
+    backend: str
+    image_size: str
+    cutoff_images: int
+    operation: str
+    started: str
+    budget_seconds: float
+    file_system: str
+    mount_point: str
+    image_set_digest: str
+    measuring_digest: str
+    threads: int
+    backend_digest: str
+    eviction: str | None
+    random_images: int | None
+    batch_size: int | None
+    comparison_group: int
+    differs_in: str | None
+    disturbances: str | None
+
+    @property
+    def full_cell(self) -> Cell:
+        """The cell with its machine and image size."""
+        return Cell(self.machine, self.backend, self.image_size, self.cutoff_images, self.operation)
+
+    @property
+    def cell(self) -> CellName:
+        """The cell's backend, cutoff and operation."""
+        return self.backend, self.cutoff_images, self.operation
+
+
+KINDS: tuple[type[Row], ...] = (TimingRow, SummaryRow, LatencyRow, DiskUsageRow, SelectionRow)
 """One kind of row for each table."""

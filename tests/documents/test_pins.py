@@ -21,7 +21,7 @@ from scripts.plan.plan import Plan
 from scripts.stores import store
 from tests.support.checkout import CHECKOUT
 
-CONDA_NAMES = {"python-lmdb": "lmdb", "matplotlib-base": "matplotlib"}
+CONDA_NAMES = {"python-lmdb": "lmdb", "matplotlib-base": "matplotlib", "python-fastjsonschema": "fastjsonschema"}
 NOT_OF_PIP = ("python", "go-cgo")
 ENVIRONMENTS = sorted((CHECKOUT / "envs").glob("*.yaml"))
 

@@ -57,4 +57,4 @@ def test_cold_reads_of_a_store_with_holes_are_measured_on_a_nodes_scratch(workfl
     workflow.configure(backends=["badger"], cutoffs=[1, 30], operations=["read-cold"], scratch_dir=f"{disk}/scratch")
     workflow.finish("results/summary.csv")
     records = [read(path) for path in (workflow.directory / "results/records").rglob("*.json")]
-    assert [record["status"] for record in records] == ["measured"] * 2
+    assert [record.status for record in records] == ["measured"] * 2

@@ -4,18 +4,20 @@ import json
 
 import pytest
 
+from scripts.common.cells import Store
 from scripts.report import wording
 from scripts.report.records import disturbances
+from scripts.report.records.reading import read
 from tests.support.page import shown
 from tests.support.report_run import EXT4, NFS, Run
 
 SMALL = {"cutoffs": (1, 10, 100), "operations": ("write", "read-warm")}
-FILES = {("png", 10): 11, ("hdf5", 10): 2}
+FILES = {Store("png", "32x32", 10): 11, Store("hdf5", "32x32", 10): 2}
 
 
 def judged(run: Run) -> dict[str, str]:
     """What is said of each disturbed record, by its place."""
-    records = {path: json.loads(path.read_text()) for path in sorted(run.records.rglob("*.json"))}
+    records = {path: read(path) for path in sorted(run.records.rglob("*.json"))}
     found = disturbances.judge(records, FILES)
     return {str(path.relative_to(run.records)): "; ".join(said) for path, said in found.items()}
 

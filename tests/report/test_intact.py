@@ -41,7 +41,38 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return run.write().summarise().draw("latency")
 
 
-@pytest.mark.parametrize("table", ["summary", "timings", "latencies", "disk_usage"])
+@pytest.mark.parametrize("damage", [emptied, cut, with_another_number])
+def test_damaged_conditions_are_not_read(made: Run, damage: Callable[[str], str]) -> None:
+    path = made.directory / "conditions.json"
+    whole = path.read_text()
+    path.write_text(damage(whole))
+    try:
+        assert intact.damaged(made.directory) == [path]
+        with pytest.raises(
+            UserError, match=r"conditions\.json isn't as the workflow wrote it.*; run the workflow again"
+        ):
+            made.page("latency")
+    finally:
+        path.write_text(whole)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"conditions_version": 1}', '{"conditions_version": 0}'])
+def test_conditions_of_another_version_are_refused(made: Run, content: str) -> None:
+    path, index = made.directory / "conditions.json", made.directory / intact.INDEX
+    whole, digests = path.read_text(), index.read_text()
+    index.unlink()
+    path.write_text(content)
+    try:
+        with pytest.raises(
+            UserError, match=r"conditions\.json isn't what this version writes .*; run the workflow again"
+        ):
+            made.page("latency")
+    finally:
+        path.write_text(whole)
+        index.write_text(digests)
+
+
+@pytest.mark.parametrize("table", ["summary", "timings", "latencies", "disk_usage", "selection"])
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
 def test_a_damaged_table_is_read_by_nobody(made: Run, table: str, damage: Callable[[str], str]) -> None:
     path = made.directory / f"{table}.csv"
@@ -52,7 +83,7 @@ def test_a_damaged_table_is_read_by_nobody(made: Run, table: str, damage: Callab
         assert intact.damaged(made.directory) == [path]
         with pytest.raises(UserError, match=rf"{table}\.csv isn't as the workflow wrote it.*; run the workflow again"):
             made.page("latency")
-        if table != "timings":
+        if table not in ("timings", "selection"):
             with pytest.raises(UserError, match=rf"{table}\.csv isn't as the workflow wrote it"):
                 made.draw("latency")
         if table in ("summary", "timings"):

@@ -9,7 +9,7 @@ import pytest
 
 from scripts.common.cells import Cell
 from scripts.report.page import machines
-from scripts.report.records.comparability import Records
+from scripts.report.records.record import Records
 from tests.support.page import Strict, shown
 from tests.support.report_run import NFS, REAL, Run
 

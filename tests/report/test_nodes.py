@@ -8,8 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from scripts.common.cells import Cell
 from scripts.report.estimates import DIFFERENT, INTERVAL, RANGE, Ratio
 from scripts.report.records import nodes
+from scripts.report.records.reading import read
+from scripts.report.records.record import BASELINE, FileSystem, Record, Records
 from scripts.report.tables import Tables
 from tests.support.noisy_jobs import MOOD, measured_drift, noise
 from tests.support.page import shown
@@ -23,6 +26,23 @@ STRETCH = 8
 DISKS_DIFFER = 0.4
 """Standard deviation of the logarithm of the time to write to the disk, from job to job."""
 HARDWARE = {"cpu": "EPYC", "cpu_limit": None, "node_cores": 64, "memory_bytes": 256 * 2**30, "kernel": "Linux 6.1.0"}
+
+
+def file_system_of(content: dict) -> FileSystem:
+    """A file system as a record has it."""
+    return FileSystem(**{**content, "limits": tuple(content["limits"])})
+
+
+def read_all(run: Run) -> Records:
+    """All records of a run, sorted by their paths."""
+    return {path: read(path) for path in sorted(run.records.rglob("*.json"))}
+
+
+def with_probes(record: Record, moment: str, **factors: float) -> Record:
+    """The record with probes that took so many times as long at a moment, `before` or `after`."""
+    probes = getattr(record.noise, moment)
+    slower = replace(probes, **{name: factor * getattr(probes, name) for name, factor in factors.items()})
+    return replace(record, noise=replace(record.noise, **{moment: slower}))
 
 
 def groups_by_node(run: Run) -> dict[str, set[int]]:
@@ -88,11 +108,11 @@ def test_a_node_that_differs_is_kept_apart_and_the_page_says_by_how_much(tmp_pat
 def test_what_disturbs_a_probe_once_does_not_make_a_node_differ(tmp_path):
     """Of the two probes around each job of n2, one took half as long again."""
     run = Run(tmp_path, **SMALL, nodes={"n1": (1.0, 1.0), "n2": (1.0, 1.0)}).write()
-    records = {path: json.loads(path.read_text()) for path in sorted(run.records.rglob("*.json"))}
-    for number, record in enumerate(records.values()):
-        if record["machine"]["node"] == "n2":
-            for probe in ("cpu_seconds", "disk_seconds"):
-                record["noise"]["before" if number % 2 else "after"][probe] *= 1.5
+    records = read_all(run)
+    for number, (path, record) in enumerate(records.items()):
+        if record.host.node == "n2":
+            moment = "before" if number % 2 else "after"
+            records[path] = with_probes(record, moment, cpu_seconds=1.5, disk_seconds=1.5)
     assert nodes.compare(records)[1].verdict == nodes.ALIKE
 
 
@@ -199,11 +219,10 @@ def test_without_cells_in_common_the_probes_alone_decide(tmp_path, disk, group, 
 def test_disks_of_other_file_systems_are_not_compared(tmp_path):
     """Part of what n2 took is on a file system that is ten times as slow: that says nothing of its disk."""
     run = Run(tmp_path, **SMALL, nodes={"n1": (1.0, 1.0), "n2": (1.0, 1.0)}).write()
-    records = {path: json.loads(path.read_text()) for path in sorted(run.records.rglob("*.json"))}
-    for record in [record for record in records.values() if record["machine"]["node"] == "n2"][:9]:
-        record["file_system"] = NFS
-        for moment in ("before", "after"):
-            record["noise"][moment]["disk_seconds"] *= 10
+    records = read_all(run)
+    for path in [path for path, record in records.items() if record.host.node == "n2"][:9]:
+        slow = with_probes(with_probes(records[path], "before", disk_seconds=10), "after", disk_seconds=10)
+        records[path] = replace(slow, file_system=file_system_of(NFS))
     (_, node) = nodes.compare(records)
     assert (node.disk.value, node.verdict) == (1, nodes.ALIKE)
 
@@ -226,17 +245,26 @@ def test_disks_differ_from_a_factor_of_two_on_and_in_ranges_of_three(ratio, verd
 def test_plain_files_of_other_code_or_file_systems_are_not_compared(tmp_path):
     """All that n2 took is slow, but on another file system, or by other code: that says nothing of the node."""
     run = Run(tmp_path, **SMALL, nodes={"n1": (1.0, 1.0), "n2": (2.0, 1.0)}).write()
-    records = {path: json.loads(path.read_text()) for path in sorted(run.records.rglob("*.json"))}
+    records = read_all(run)
     assert [node.verdict for node in nodes.compare(records)[1:]] == [nodes.DIFFERS]
-    for changes in ({"file_system": NFS}, {"measuring_digest": "other"}):
+    for changes in ({"file_system": file_system_of(NFS)}, {"measuring_digest": "other"}):
         changed = {
-            path: {**record, **changes} if record["machine"]["node"] == "n2" else record
-            for path, record in records.items()
+            path: replace(record, **changes) if record.host.node == "n2" else record for path, record in records.items()
         }
         assert nodes.compare(changed)[1].baseline is None
 
 
-def simulated(chance: np.random.Generator, plain: float = 1.0, computation: float = 1.0) -> dict[Path, dict]:
+@pytest.fixture(scope="module")
+def template(tmp_path_factory) -> Record:
+    """A record of a node, without samples of the backend."""
+    run = Run(tmp_path_factory.mktemp("template"), ("png",), (1,), ("write",), file_system=NFS, samples=1).write()
+    record = read(run.record_path("png", 1, "write"))
+    return replace(record, host=replace(record.host, **HARDWARE), samples=tuple(record.samples_of(BASELINE)))
+
+
+def simulated(
+    template: Record, chance: np.random.Generator, plain: float = 1.0, computation: float = 1.0
+) -> dict[Path, Record]:
     """192 records of two nodes as noisy as measured; on n2 the plain file and a computation take so much longer, and
     writing to the disk takes the same."""
     found, stretches = {}, {}
@@ -247,70 +275,64 @@ def simulated(chance: np.random.Generator, plain: float = 1.0, computation: floa
         mood = stretches.setdefault((node, number // STRETCH), np.exp(STRETCHES_DIFFER * chance.standard_normal()))
         seconds = slower[0] * measured_drift(chance)[1] * float(np.median(moods))
         before, after = (slower[1] * mood * noise(chance, PROBES_DIFFER, 2)).tolist()
-        sample = {"subject": "baseline", "state_verified": True, "processes": 1, "start_method": None}
-        found[Path(f"{number}.json")] = {
-            "cell": {
-                "machine": "m",
-                "backend": backend,
-                "image_size": "32x32",
-                "cutoff": cutoff,
-                "operation": operation,
-            },
-            "backend": {"digest": backend, "options": {}, "versions": {}},
-            **{"image_set": {"digest": "images"}, "measuring_digest": "code", "process": {"threads": 1}},
-            **{"settings": {}, "eviction": None, "machine": {**HARDWARE, "node": node}, "file_system": NFS},
-            "noise": {
-                "before": {"cpu_seconds": before, "disk_seconds": 2e-3},
-                "after": {"cpu_seconds": after, "disk_seconds": 2e-3},
-            },
-            "samples": [{**sample, "seconds": seconds}],
-        }
+        probes = template.noise.before
+        found[Path(f"{number}.json")] = replace(
+            template,
+            cell=Cell("m", backend, "32x32", cutoff, operation),
+            host=replace(template.host, node=node),
+            noise=replace(
+                template.noise,
+                before=replace(probes, cpu_seconds=before),
+                after=replace(probes, cpu_seconds=after),
+            ),
+            samples=(replace(template.samples[0], seconds=seconds),),
+        )
     return found
 
 
-def rate(**planted: float) -> dict[str, int]:
+def rate(template: Record, **planted: float) -> dict[str, int]:
     """Of 100 pairs of nodes, how many are told apart by the plain file, by the computation, and by either."""
     chance = np.random.default_rng(4)
     counts = {"baseline": 0, "computation": 0, "either": 0}
     for _ in range(100):
-        (_, node) = nodes.compare(simulated(chance, **planted))
+        (_, node) = nodes.compare(simulated(template, chance, **planted))
         counts["baseline"] += node.baseline.outcome == DIFFERENT
         counts["computation"] += node.computation.outcome == DIFFERENT
         counts["either"] += node.verdict == nodes.DIFFERS
     return counts
 
 
-def test_equal_nodes_are_hardly_ever_told_apart():
-    assert rate()["either"] <= 3
+def test_equal_nodes_are_hardly_ever_told_apart(template):
+    assert rate(template)["either"] <= 3
 
 
-def test_a_node_that_takes_20_per_cent_longer_is_found():
-    assert rate(plain=1.2)["baseline"] >= 90
-    assert rate(computation=1.2)["computation"] >= 98
+def test_a_node_that_takes_20_per_cent_longer_is_found(template):
+    assert rate(template, plain=1.2)["baseline"] >= 90
+    assert rate(template, computation=1.2)["computation"] >= 98
 
 
-def disks_told_apart(slower: float) -> int:
+def disks_told_apart(template: Record, slower: float) -> int:
     """Of 100 pairs of nodes that took 48 records each, none of a number of images that the other has, how many are told
     apart by the disk; on one, writing to it takes so much longer."""
     chance = np.random.default_rng(5)
     found = 0
     for _ in range(100):
-        records = {path: record for path, record in simulated(chance).items() if record["cell"]["backend"] in "ab"}
-        for record in records.values():
-            own = record["cell"]["cutoff"] in CUTOFFS[3:]
-            record["machine"] = {**HARDWARE, "node": "n2" if own else "n1"}
+        records = {path: own for path, own in simulated(template, chance).items() if own.cell.backend in "ab"}
+        for path, record in records.items():
+            own = record.cell.cutoff in CUTOFFS[3:]
             mood = np.exp(DISKS_DIFFER * chance.standard_normal())
-            for probes, taken in zip(record["noise"].values(), noise(chance, PROBES_DIFFER, 2), strict=True):
-                probes["disk_seconds"] *= float((slower if own else 1.0) * mood * taken)
+            for moment, taken in zip(("before", "after"), noise(chance, PROBES_DIFFER, 2), strict=True):
+                record = with_probes(record, moment, disk_seconds=float((slower if own else 1.0) * mood * taken))
+            records[path] = replace(record, host=replace(record.host, node="n2" if own else "n1"))
         first, node = nodes.compare(records)
         assert (first.records, node.records, node.baseline) == (48, 48, None)
         found += replace(node, computation=None).verdict == nodes.DIFFERS
     return found
 
 
-def test_equal_disks_are_hardly_ever_told_apart():
-    assert disks_told_apart(1.0) <= 3
+def test_equal_disks_are_hardly_ever_told_apart(template):
+    assert disks_told_apart(template, 1.0) <= 3
 
 
-def test_a_disk_that_takes_three_times_as_long_is_found():
-    assert disks_told_apart(3.0) >= 85
+def test_a_disk_that_takes_three_times_as_long_is_found(template):
+    assert disks_told_apart(template, 3.0) >= 85

@@ -1,7 +1,8 @@
-"""The summarise step: records and manifests in, three checked tables out."""
+"""The summarise step: records and manifests in, checked tables and the run's conditions out."""
 
 import csv
 import json
+import shutil
 from dataclasses import asdict, fields, replace
 from datetime import datetime, timedelta
 from typing import get_type_hints
@@ -11,7 +12,7 @@ import pytest
 from scripts.common.cells import Cell
 from scripts.common.errors import UserError
 from scripts.report import tables
-from scripts.report.rows import KINDS, BuiltRow, MeasuredRow, TimingRow
+from scripts.report.rows import KINDS, BuiltRow, MeasuredRow, SelectionRow, TimingRow
 from scripts.report.tables import Tables
 from tests.support.report_run import NFS, REAL, Run
 
@@ -68,7 +69,7 @@ def test_disk_usage_is_the_manifests(run):
 
 def test_columns_are_the_documented_ones(run):
     run.summarise()
-    for name in ("timings", "summary", "disk_usage"):
+    for name in (kind.TABLE for kind in KINDS):
         with (run.directory / f"{name}.csv").open() as file:
             assert next(csv.reader(file)) == list(tables.columns(name))
         assert all(rule["description"].endswith(".") for rule in tables.columns(name).values())
@@ -271,8 +272,42 @@ def test_the_larger_group_is_the_main_one_and_of_equals_the_later(run):
     assert {row.operation for row in rows if row.comparison_group == 2} == {"read-warm"}
 
 
+def test_the_selection_says_of_each_record_whether_it_counts_and_what_sets_it_apart(run):
+    """One record by other code, one on another node of other hardware, one with another version of a library."""
+    run.change(("png", 1, "write"), measuring_digest="older")
+    hosts = {"node": "n2", "kernel": "Linux 6.8.0"}
+    where = ("lmdb", 1, "write")
+    run.change(where, machine={**json.loads(run.record_path(*where).read_text())["machine"], **hosts})
+    where = ("hdf5", 10, "write")
+    code = json.loads(run.record_path(*where).read_text())["backend"]
+    run.change(where, backend={**code, "versions": {"h5py": "4.0.0"}})
+    rows = tables.load(SelectionRow, run.summarise().directory)
+    assert [(run.directory / row.record).is_file() for row in rows] == [True] * 12
+    apart = {row.cell: row.differs_in for row in rows if row.comparison_group != 1}
+    assert apart == {
+        ("png", 1, "write"): "measuring code",
+        ("lmdb", 1, "write"): "node (n2)",
+        ("hdf5", 10, "write"): "backend code, options or library versions",
+    }
+    assert all(row.differs_in is None for row in rows if row.comparison_group == 1)
+    groups = {row.record: row.comparison_group for row in rows}
+    assert groups == {row.record: row.comparison_group for row in load(run).summary}
+
+
+def test_the_page_reads_no_record_of_its_own_machine(run):
+    nodes = {"n1": (1.0, 1.0), "n2": (1.3, 1.0)}
+    run = Run(run.directory, **{**SMALL, "cutoffs": (1, 10, 100)}, nodes=nodes).write()
+    run.change_clock(("lmdb", 10, "write"), jump_seconds=-6.0, asleep_seconds=7.5)
+    run.change(("hdf5", 10, "write"), measuring_digest="older")
+    text = run.summarise().draw("single_image").page("single_image")
+    for said in ("was set back by 6.00 s", "n2 is kept apart", "records stand apart", "the machine slept for 7.5 s"):
+        assert said in text
+    shutil.rmtree(run.records)
+    assert run.page("single_image") == text
+
+
 def test_the_same_records_give_the_same_bytes(run):
-    names = ("timings.csv", "summary.csv", "disk_usage.csv")
+    names = (*(f"{kind.TABLE}.csv" for kind in KINDS), "conditions.json", "tables.json")
     first = {name: (run.summarise().directory / name).read_bytes() for name in names}
     assert first == {name: (run.summarise().directory / name).read_bytes() for name in names}
 

@@ -76,9 +76,9 @@ def test_every_backend_in_one_run(workflow: Workflow) -> None:
     workflow.finish()
     assert {path: path.stat().st_mtime_ns for path in before} == before
     copied = {
-        record["cell"]["backend"]
+        record.cell.backend
         for path in (workflow.directory / "results/records").rglob("*.json")
-        if (record := read(path))["store"]["copied"]
+        if (record := read(path)).store.copied
     }
     assert copied == set(changed)
     expected = set(RUNNABLE)

@@ -10,6 +10,7 @@ from scripts.plan.config import configuration
 from scripts.plan.plan import Plan
 from scripts.plan.session import closing
 from scripts.report.records.reading import read
+from scripts.report.records.record import Record
 from tests.support.workflow import Workflow
 
 SUMMARY = "results/summary.csv"
@@ -33,7 +34,7 @@ def follow_the_advice(workflow: Workflow, *arguments: str) -> list[str]:
     raise AssertionError(f"no end after {deleted}")
 
 
-def records(workflow: Workflow) -> list[dict]:
+def records(workflow: Workflow) -> list[Record]:
     return [read(path) for path in (workflow.directory / "results/records").rglob("*.json")]
 
 
@@ -54,7 +55,7 @@ def test_a_damaged_image_set_is_named_and_no_store_is_blamed(finished: Workflow)
     assert deleted == ["results/dataset/provenance.json"]
     assert (results / "dataset/images.npy").read_bytes() == whole
     assert {path: path.read_bytes() for path in before} == before
-    assert [record["status"] for record in records(finished)] == ["measured"]
+    assert [record.status for record in records(finished)] == ["measured"]
 
 
 def test_damaged_stores_manifests_and_records_are_named_and_made_again(finished: Workflow) -> None:
@@ -71,7 +72,7 @@ def test_damaged_stores_manifests_and_records_are_named_and_made_again(finished:
         str(record.relative_to(finished.directory)),
     ]
     assert follow_the_advice(finished) == expected
-    assert [record["status"] for record in records(finished)] == ["measured"] * 8
+    assert [record.status for record in records(finished)] == ["measured"] * 8
     assert finished.planned(SUMMARY) == set()
 
 

@@ -15,12 +15,13 @@ import pytest
 from scripts.dataset.image_set import SYNTHETIC_LABEL
 from scripts.measure.operations import catalogue
 from scripts.report.records.reading import read
+from scripts.report.records.record import Record
 from scripts.system import lock
 from tests.support.checkout import SNAKEMAKE
 from tests.support.workflow import LONGEST_RUN_SECONDS, Workflow
 
 
-def records(workflow: Workflow) -> list[dict]:
+def records(workflow: Workflow) -> list[Record]:
     return [read(path) for path in sorted((workflow.directory / "results/records").rglob("*.json"))]
 
 
@@ -107,9 +108,9 @@ def test_an_operation_is_one_file(workflow: Workflow) -> None:
     workflow.finish()
     (row,) = (row for row in rows(workflow, "summary") if row["operation"] == "revision-cold")
     assert (row["status"], row["images"], row["eviction"]) == ("measured", "30", "posix_fadvise")
-    (record,) = (record for record in records(workflow) if record["cell"]["operation"] == "revision-cold")
-    assert {sample["state"] for sample in record["samples"]} == {"cold"}
-    assert "batch_size" in record["settings"]
+    (record,) = (record for record in records(workflow) if record.cell.operation == "revision-cold")
+    assert {sample.state for sample in record.samples} == {"cold"}
+    assert "batch_size" in record.settings
     page = (workflow.directory / "results/report.html").read_text()
     assert "<dt>Revision, cold</dt><dd>Reading all that was learnt before.</dd>" in page
     assert workflow.planned() == set()
@@ -123,15 +124,15 @@ def test_an_operation_is_one_file(workflow: Workflow) -> None:
 
 
 def test_no_two_timing_jobs_overlap(finished_once: Workflow) -> None:
-    spans = sorted((record["started"], record["ended"]) for record in records(finished_once))
+    spans = sorted((record.started, record.ended) for record in records(finished_once))
     assert len(spans) == 8
     assert all(end <= start for (_, end), (start, _) in itertools.pairwise(spans))
 
 
 def test_cells_that_are_compared_are_timed_one_right_after_the_other(finished_once: Workflow) -> None:
     """So that the machine has changed as little as can be between them; small cutoffs come first."""
-    cells = [record["cell"] for record in sorted(records(finished_once), key=lambda record: record["started"])]
-    groups = [group for group, _ in itertools.groupby((cell["cutoff"], cell["operation"]) for cell in cells)]
+    cells = [record.cell for record in sorted(records(finished_once), key=lambda record: record.started)]
+    groups = [group for group, _ in itertools.groupby((cell.cutoff, cell.operation) for cell in cells)]
     assert len(groups) == len(set(groups)) == 4
     assert [cutoff for cutoff, _ in groups] == sorted(cutoff for cutoff, _ in groups)
 
@@ -148,14 +149,14 @@ def test_timings_are_alone_whatever_is_passed_and_beside_a_second_checkout(workf
     ]
     outputs = [process.communicate(timeout=LONGEST_RUN_SECONDS)[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], outputs
-    spans = sorted((record["started"], record["ended"]) for each in runs for record in records(each))
+    spans = sorted((record.started, record.ended) for each in runs for record in records(each))
     assert len(spans) == 8
     assert all(end <= start for (_, end), (start, _) in itertools.pairwise(spans))
 
 
 def test_records_that_overlap_are_refused(finished: Workflow) -> None:
     one, other = sorted((finished.directory / "results/records").rglob("*.json"))[:2]
-    changed = read(one) | {"clock": read(other)["clock"]}
+    changed = json.loads(one.read_text()) | {"clock": json.loads(other.read_text())["clock"]}
     one.write_text(json.dumps(changed))
     done = finished.run("--forcerun", "summarise")
     assert done.returncode != 0
@@ -188,7 +189,7 @@ def test_the_run_works_where_nothing_can_be_reached(workflow: Workflow) -> None:
     assert "synthetic images, not CIFAR-10" in page
     for figure in (workflow.directory / "results/figures").glob("*.svg"):
         assert "synthetic images, not CIFAR-10" in figure.read_text(), figure.name
-    assert all(record["image_set"]["synthetic"] for record in records(workflow))
+    assert all(record.image_set.synthetic for record in records(workflow))
 
 
 def test_without_a_fallback_the_remedies_are_named(workflow: Workflow) -> None:

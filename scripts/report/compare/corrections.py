@@ -22,7 +22,7 @@ What was measured stays beside the corrected time, in the tables and in the reco
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from scripts.measure.stopping import block_medians, median, median_interval
 from scripts.report import estimates
@@ -31,6 +31,26 @@ from scripts.report.estimates import DIFFERENT, RANGE, TIED, Estimate, Ratio
 SUBJECTS = ("backend", "baseline")
 SURE = (1.0, 1.0)
 Name = TypeVar("Name", bound=Hashable)
+
+
+class Sampled(Protocol):
+    """A sample, as a record or a row of the table of timings has it."""
+
+    @property
+    def subject(self) -> str:
+        """One of SUBJECTS."""
+
+    @property
+    def block(self) -> int:
+        """The number of its block of time."""
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+
+    @property
+    def state_verified(self) -> bool:
+        """Whether it counts."""
 
 
 @dataclass(frozen=True)
@@ -43,17 +63,16 @@ class Job:
     ratios: list[float]
 
     @classmethod
-    def of(cls, samples: Sequence[Mapping[str, Any]]) -> "Job":
-        """From the samples of one job and one way of sharing the work, in the order they were taken: rows of the table
-        of timings, or what they are made of.
+    def of(cls, samples: Sequence[Sampled]) -> "Job":
+        """From the samples of one job and one way of sharing the work, in the order they were taken.
 
         Baseline and backend take turns, so the n-th of the one and the n-th of the other are of one round.
         """
-        backend, baseline = ([sample for sample in samples if sample["subject"] == name] for name in SUBJECTS)
+        backend, baseline = ([sample for sample in samples if sample.subject == name] for name in SUBJECTS)
         rounds = zip(backend, baseline, strict=True)
-        ratios = [(own, own["seconds"] / plain["seconds"]) for own, plain in rounds if _count(own, plain)]
+        ratios = [(own, own.seconds / plain.seconds) for own, plain in rounds if _count(own, plain)]
         return cls(
-            *(_medians([(own, own["seconds"]) for own in taken if _count(own)]) for taken in (backend, baseline)),
+            *(_medians([(own, own.seconds) for own in taken if _count(own)]) for taken in (backend, baseline)),
             _medians(ratios),
         )
 
@@ -161,10 +180,10 @@ def _width(timed: Timed) -> float:
     return math.log(high / low)
 
 
-def _count(*samples: Mapping[str, Any]) -> bool:
-    return all(sample["state_verified"] for sample in samples)
+def _count(*samples: Sampled) -> bool:
+    return all(sample.state_verified for sample in samples)
 
 
-def _medians(values: list[tuple[Mapping[str, Any], float]]) -> list[float]:
+def _medians(values: list[tuple[Sampled, float]]) -> list[float]:
     """The medians of values in the blocks of the samples that they belong to."""
-    return block_medians([value for _, value in values], [sample["block"] for sample, _ in values])
+    return block_medians([value for _, value in values], [sample.block for sample, _ in values])

@@ -3,17 +3,17 @@
 Whatever is wrong with them leaves them out, and says so; it never stops the page of this machine.
 """
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from scripts.common.cells import Cell, place_of_record
 from scripts.common.errors import UserError
 from scripts.measure.operations import catalogue
-from scripts.report import summarise
-from scripts.report.records import comparability, nodes, order
-from scripts.report.records.comparability import SHARED, Records
-from scripts.report.records.reading import read as read_record
-from scripts.report.rows import MeasuredRow
+from scripts.report import from_records
+from scripts.report.records import comparability, disturbances, order, reading, selection
+from scripts.report.records.comparability import SHARED
+from scripts.report.records.record import Records
+from scripts.report.rows import MeasuredRow, SelectionRow
 from scripts.report.tables import MAIN_GROUP, Tables
 
 UNREADABLE = "unreadable or of another version"
@@ -87,16 +87,16 @@ def record_files(records: Path, tables: Tables) -> list[Path]:
     )
 
 
-def beside(tables: Tables, main: Records, others: list[Path]) -> SideBySide | None:
-    """Put the machine of the tables and the main group of records beside those of the other record files, each
-    `<machine>/<backend>/<size>/<cutoff>/<operation>.json`; None without any."""
+def beside(tables: Tables, main: list[SelectionRow], others: list[Path]) -> SideBySide | None:
+    """Put the machine of the tables and of the main group of records beside the machines of the other record files,
+    each `<machine>/<backend>/<size>/<cutoff>/<operation>.json`; None without any."""
     by_machine: dict[str, list[Path]] = {}
     for path in others:
         by_machine.setdefault(Cell.of_record(path).machine, []).append(path)
     if not by_machine:
         return None
-    name = next(record["cell"]["machine"] for record in main.values())
-    this = Machine(name, tables, _nodes(main), _file_systems(main))
+    file_systems = tuple(dict.fromkeys(row.file_system for row in main))
+    this = Machine(main[0].machine, tables, len({row.node for row in main}), file_systems)
     found = [_other(machine, paths, tables, main) for machine, paths in by_machine.items()]
     shown = [this, *(other for other in found if any(_shared(this, other, each) for each in tables.operations))]
     kinds: dict[str, list[Block]] = {}
@@ -107,16 +107,20 @@ def beside(tables: Tables, main: Records, others: list[Path]) -> SideBySide | No
     return SideBySide(found, shown, kinds)
 
 
-def _other(name: str, paths: list[Path], of_this: Tables, main: Records) -> Machine:
+def _other(name: str, paths: list[Path], of_this: Tables, main: list[SelectionRow]) -> Machine:
     kept, left_out = _readable(paths)
-    images = {record["image_set"]["digest"] for record in main.values()}
-    _leave_out(kept, left_out, OTHER_IMAGES, [path for path in kept if kept[path]["image_set"]["digest"] not in images])
+    images = {row.image_set_digest for row in main}
+    _leave_out(kept, left_out, OTHER_IMAGES, [path for path in kept if kept[path].image_set.digest not in images])
     overlapping = order.overlapping(kept)
     _leave_out(kept, left_out, OVERLAPPING, [path for paths in overlapping.values() for path in paths])
-    groups = comparability.comparison_groups(kept, nodes.pools(nodes.compare(kept)))
+    files = {row.full_store: row.files for row in of_this.disk_usage}
+    groups = selection.select(kept, files).groups
     _leave_out(kept, left_out, APART, [path for path, group in groups.items() if group != MAIN_GROUP])
-    tables = Tables(summarise.summary_rows(kept, dict.fromkeys(kept, MAIN_GROUP), of_this.disk_usage), [], [])
-    differing = {what for record in kept.values() for what in comparability.differences(record, main.values(), {})}
+    disturbed = disturbances.judge(kept, files)
+    tables = Tables(from_records.summary(kept, dict.fromkeys(kept, MAIN_GROUP), disturbed), [], [])
+    known = {selection.identity(row) for row in main}
+    identities = {comparability.identity(record, pools={}) for record in kept.values()}
+    differing = {what for own in identities for what in comparability.differences(own, known)}
     otherwise = tuple(words for what, words in SHARED.items() if what in differing and what not in OF_COURSE)
     return Machine(name, tables, _nodes(kept), _file_systems(kept), otherwise, left_out)
 
@@ -127,11 +131,11 @@ def _readable(paths: list[Path]) -> tuple[Records, dict[str, list[Path]]]:
     left_out: dict[str, list[Path]] = {}
     for path in paths:
         try:
-            record = read_record(path)
+            record = reading.read(path)
         except (UserError, OSError):
             left_out.setdefault(UNREADABLE, []).append(path)
             continue
-        if record["cell"] == asdict(Cell.of_record(path)):
+        if record.cell == Cell.of_record(path):
             kept[path] = record
         else:
             left_out.setdefault(MISPLACED, []).append(path)
@@ -166,8 +170,8 @@ def _shared(this: Machine, other: Machine, operation: str) -> list[int]:
 
 
 def _nodes(records: Records) -> int:
-    return len({record["machine"]["node"] for record in records.values()})
+    return len({record.host.node for record in records.values()})
 
 
 def _file_systems(records: Records) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(record["file_system"]["type"] for record in records.values()))
+    return tuple(dict.fromkeys(record.file_system.type for record in records.values()))

@@ -1,4 +1,8 @@
-"""The page: gathers what its template shows, from the tables, the records, the provenance and the figures."""
+"""The page: gathers what its template shows, from the tables, the conditions, the provenance and the figures.
+
+No record of the page's own machine is read: what the page says of records is in the table `selection` and in the
+conditions, which `summarise` wrote. Records of other machines in the same results are read here.
+"""
 
 import json
 import re
@@ -12,20 +16,19 @@ from markupsafe import Markup, escape
 
 from scripts.backends.shared import descriptions
 from scripts.common.atomic import replacing
-from scripts.common.cells import Cell, place_of_record
 from scripts.common.errors import UserError
 from scripts.dataset.image_set import read_provenance
 from scripts.measure.operations import catalogue
-from scripts.report import printed, summarise, tables, wording
+from scripts.report import printed, tables, wording
 from scripts.report.compare import answers, claims, container_costs, containers, purposes, trends
 from scripts.report.compare.results import Results
 from scripts.report.compare.trends import BreakEven, Crossover
 from scripts.report.draw import captions, links
 from scripts.report.estimates import UNDECIDED
 from scripts.report.page import facts, inline, machines
-from scripts.report.records import comparability, nodes
-from scripts.report.records.comparability import Pools, Records
-from scripts.report.rows import GAP, MEASURED, BuiltRow, SummaryRow, TimingRow
+from scripts.report.records import conditions, order
+from scripts.report.records.conditions import Conditions
+from scripts.report.rows import GAP, MEASURED, BuiltRow, SelectionRow, SummaryRow, TimingRow
 from scripts.report.tables import MAIN_GROUP, Tables
 
 TEMPLATES = Path(__file__).parent
@@ -62,20 +65,20 @@ def write_page(
 ) -> None:
     """Write the page; the same inputs give the same bytes. Raises UserError for inputs that don't fit together.
 
-    `directory` is that of the tables; `records` is that of the machine's records, and other machines' are beside it,
-    which never stop the page; `settings` are those keys of the config, with their values, that don't have their
-    defaults; `missing` are backends that were asked for but can't run here, with reason and remedy.
+    `directory` is that of the tables and the conditions. `records` is that of the machine's records, of which only the
+    name is used: records of other machines are beside it, and never stop the page. `settings` are those keys of the
+    config, with their values, that don't have their defaults. `missing` are backends that were asked for but can't run
+    here, with reason and remedy.
     """
     read = Tables.load(directory)
     results = Results(read, tables.load(TimingRow, directory))
     images = read_provenance(provenance)
-    cells = list(dict.fromkeys(row.full_cell for row in read.summary))
     named = {row.machine for row in read.summary}
     if named != {records.name}:
         raise UserError(
             f"the summary in {directory} is of machine {wording.join(sorted(named))}, but the records are in {records}"
         )
-    kept = summarise.load_records(records.parent, cells)
+    selected = tables.load(SelectionRow, directory)
     others = machines.record_files(records, read)
     drawn = [inline.read(path, _places(read)) for path in figures]
     environment = Environment(
@@ -88,7 +91,7 @@ def write_page(
     )
     environment.globals |= {"say": wording, "links": links, "printed": printed, "WINNING": answers.WINNING}
     environment.filters["code"] = _code
-    shown = context(results, kept, others, images, drawn, settings, missing or {})
+    shown = context(results, selected, conditions.read(directory), others, images, drawn, settings, missing or {})
     text = environment.get_template("page.html.j2").render(shown)
     with replacing(output) as file:
         file.write(text.encode())
@@ -96,7 +99,8 @@ def write_page(
 
 def context(
     results: Results,
-    records: Records,
+    selected: list[SelectionRow],
+    found: Conditions,
     others: list[Path],
     provenance: dict,
     figures: list[inline.Inlined],
@@ -106,13 +110,10 @@ def context(
     """Everything that the template names."""
     read = results.tables
     many = len(read.backends) > MOST_LISTED
-    group_of = {row.record: row.comparison_group for row in read.summary}
-    groups = {path: group_of[summarise.record_path(record)] for path, record in records.items()}
-    main = {path: record for path, record in records.items() if groups[path] == MAIN_GROUP}
+    main = [row for row in selected if row.comparison_group == MAIN_GROUP]
     questions = answers.questions(results)
     asked = purposes.lines(questions)
     disturbed = [row for row in _own(read) if row.disturbances]
-    compared = nodes.compare(records)
     drawn = [figure.name for figure in figures]
     uncombined = containers.missing(containers.combinations_of(read)) if COMBINED in drawn else ""
     return {
@@ -134,7 +135,7 @@ def context(
         },
         "rows_of_disk": _in_sight(_by_disk(read)) if many else (read.backends, []),
         "missing": missing,
-        "described": _described(main),
+        "described": _described(found),
         "codecs": descriptions.codecs_of(kind.codec for kind in read.kinds.values() if kind.codec),
         "COMBINED": COMBINED,
         "costs": container_costs.costs(results),
@@ -143,33 +144,38 @@ def context(
         "figures": [(figure, Markup(figure.svg)) for figure in figures if not figure.empty],
         "claims": claims.judge(results),
         "gaps": _gaps(read),
-        "apart": _apart(records, main, groups, nodes.pools(compared)),
-        "nodes": compared,
-        "differing": [node for node in compared if node.apart],
+        "apart": [row for row in selected if row.comparison_group != MAIN_GROUP],
+        "nodes": found.nodes,
+        "differing": [node for node in found.nodes if node.apart],
         "others": machines.beside(read, main, others),
-        "limits": list(dict.fromkeys(text for record in records.values() for text in record["file_system"]["limits"])),
-        "cells": len(records),
+        "limits": found.limits,
+        "cells": len(selected),
         "disturbed": disturbed,
-        "many_disturbed": len(disturbed) > MANY_DISTURBED * len(records),
+        "many_disturbed": len(disturbed) > MANY_DISTURBED * len(selected),
         "doubts": _doubts(results),
-        "load": max((record["noise"]["before"]["load_average"] for record in main.values()), default=None),
-        "facts": facts.of_machine(main),
-        "backends": facts.of_backends(main),
-        "threads": facts.distinct(record["process"]["threads"] for record in main.values()),
+        "load": found.load,
+        "facts": facts.of_machine(found, len(main)),
+        "backends": found.backends,
+        "threads": facts.distinct(row.threads for row in main),
         "evictions": {row.eviction for row in read.main} - {None},
         "unmeasured": _unmeasured(read, main),
         "quick": settings.get("quick", False),
-        "settings": facts.settings(record["settings"] for record in main.values()),
-        "digests": facts.digests(main),
-        "span": facts.span(records),
-        "clock_notes": facts.clock_notes(records),
+        "settings": facts.settings(found.settings),
+        "digests": {
+            "Image set": facts.distinct(row.image_set_digest for row in main),
+            "Measuring code": facts.distinct(row.measuring_digest for row in main),
+        },
+        "span": (order.moment(found.started), order.moment(found.ended)),
+        "clock_notes": facts.clock_notes(found.jumps),
         "provenance": provenance,
-        "note": next((record["image_set"]["note"] for record in main.values() if record["image_set"]["note"]), None),
+        "note": found.note,
         "command": _command(settings, provenance),
     }
 
 
-def _undecided(questions: list[answers.Question], records: Records, results: str | None) -> list[dict[str, Any]]:
+def _undecided(
+    questions: list[answers.Question], main: list[SelectionRow], results: str | None
+) -> list[dict[str, Any]]:
     """For each operation and cutoff, the largest first, of whom this run can't tell whether they are as fast as the
     best, and the command that measures just those cells for longer: four times the time makes an interval half as wide.
 
@@ -179,7 +185,7 @@ def _undecided(questions: list[answers.Question], records: Records, results: str
         {
             "operation": question.name,
             "answer": answer,
-            "command": _again([answer.leader, *answer.undecided], answer.cutoff, question.name, records, results),
+            "command": _again([answer.leader, *answer.undecided], answer.cutoff, question.name, main, results),
         }
         for question in questions
         for answer in question.answers
@@ -188,32 +194,17 @@ def _undecided(questions: list[answers.Question], records: Records, results: str
     return sorted(found, key=lambda each: -each["answer"].cutoff)
 
 
-def _again(backends: list[str], cutoff: int, operation: str, records: Records, results: str | None) -> str:
+def _again(backends: list[str], cutoff: int, operation: str, main: list[SelectionRow], results: str | None) -> str:
     """The command that measures these cells again, each for four times as long as the one that was given most."""
-    cells = {path: Cell(**record["cell"]) for path, record in records.items()}
-    asked = {
-        path: cell
-        for path, cell in cells.items()
-        if cell.backend in backends and (cell.cutoff, cell.operation) == (cutoff, operation)
-    }
-    names = sorted((cell.name for cell in asked.values()), key=lambda name: backends.index(name.split("/")[0]))
+    own = [row for row in main if row.backend in backends and (row.cutoff_images, row.operation) == (cutoff, operation)]
+    names = [row.full_cell.name for row in sorted(own, key=lambda row: backends.index(row.backend))]
     place = ["--results", results] if results else []
-    return shlex.join(
-        [
-            "python",
-            "scripts",
-            "again",
-            *names,
-            "--seconds",
-            f"{4 * _budget({path: records[path] for path in asked}):g}",
-            *place,
-        ]
-    )
+    return shlex.join(["python", "scripts", "again", *names, "--seconds", f"{4 * _budget(own):g}", *place])
 
 
-def _budget(records: Records) -> float:
+def _budget(rows: list[SelectionRow]) -> float:
     """The most seconds that a cell of these records was given."""
-    return max((record["settings"]["budget_seconds"] for record in records.values()), default=0)
+    return max((row.budget_seconds for row in rows), default=0)
 
 
 def _lead(question: answers.Question) -> tuple[str, str]:
@@ -290,13 +281,13 @@ def _in_sight(ranked: list[str]) -> tuple[list[str], list[str]]:
     return ranked[:TOP], ranked[TOP:]
 
 
-def _described(records: Records) -> list[dict[str, Any]]:
+def _described(measured: Conditions) -> list[dict[str, Any]]:
     """Each backend of the run as its code describes it, with the variants of it and the versions of their libraries."""
-    used = facts.of_backends(records)
+    used = measured.backends
     found = []
-    for backend in descriptions.backends_of(about["module"] for about in used.values()):
-        own = {name: about for name, about in used.items() if about["module"] == backend.name}
-        versions = {library: version for about in own.values() for library, version in about["versions"].items()}
+    for backend in descriptions.backends_of(about.module for about in used.values()):
+        own = {name: about for name, about in used.items() if about.module == backend.name}
+        versions = {library: version for about in own.values() for library, version in about.versions.items()}
         found.append({"backend": backend, "names": list(own), "versions": versions})
     return found
 
@@ -314,14 +305,14 @@ def _break_evens(results: Results, most_targets: int | None) -> dict[int, dict[t
     return dict(sorted(found.items(), reverse=True))
 
 
-def _unmeasured(read: Tables, records: Records) -> list[dict[str, Any]]:
+def _unmeasured(read: Tables, main: list[SelectionRow]) -> list[dict[str, Any]]:
     """Operations that this run left out, those that differ only in the state of the page cache together."""
     missing: dict[tuple[str, bool], list[str]] = {}
     for entry in catalogue.entries().values():
         if entry.name not in read.operations:
             missing.setdefault((entry.kind, entry.durable), []).append(entry.name)
-    stores = len({Cell(**record["cell"]).store for record in records.values()})
-    budget = _budget(records)
+    stores = len({row.full_cell.store for row in main})
+    budget = _budget(main)
     return [
         {
             "operations": names,
@@ -346,26 +337,6 @@ def _gaps(read: Tables) -> list[dict[str, Any]]:
     return [
         {"backend": backend, "operation": operation, "reason": reason, "cutoffs": cutoffs}
         for (backend, operation, reason), cutoffs in found.items()
-    ]
-
-
-def _apart(records: Records, main: Records, groups: dict[Path, int], pools: Pools) -> list[dict[str, Any]]:
-    """Records outside the main group, and what sets them apart."""
-
-    def why(record: dict) -> str:
-        differing = comparability.differences(record, main.values(), pools)
-        node = f"node ({record['machine']['node']})"
-        return wording.join(node if name == "node" else comparability.SHARED[name] for name in differing)
-
-    return [
-        {
-            "path": str(Path("records", place_of_record(path))),
-            "group": groups[path],
-            "started": record["started"],
-            "why": why(record),
-        }
-        for path, record in records.items()
-        if groups[path] != MAIN_GROUP
     ]
 
 

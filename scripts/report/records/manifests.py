@@ -1,14 +1,15 @@
-"""The manifests of a run's stores, and whether they and the records are of each other."""
+"""The manifests of a run's stores, and whether manifests and records fit together."""
 
 from pathlib import Path
 from typing import Any
 
-from scripts.common.cells import Cell, Store, image_size
+from scripts.common.cells import Store, image_size
 from scripts.common.errors import UserError
-from scripts.report.records.comparability import Records
+from scripts.report.records.record import Records
 from scripts.stores import manifest
 
 Manifests = dict[Store, dict[str, Any]]
+"""The content of each manifest, by its store."""
 
 
 def load(directory: Path, stores: list[Store], records: Records) -> Manifests:
@@ -21,8 +22,8 @@ def load(directory: Path, stores: list[Store], records: Records) -> Manifests:
     found = {}
     for store in stores:
         place = store.directory(directory)
-        cells = {path: record for path, record in records.items() if store_of(record) == store}
-        measured = {path: record for path, record in cells.items() if record["status"] == "measured"}
+        cells = {path: record for path, record in records.items() if record.cell.store == store}
+        measured = {path: record for path, record in cells.items() if record.measured}
         path = place / manifest.MANIFEST
         if path.exists():
             content = manifest.read(place)
@@ -35,11 +36,6 @@ def load(directory: Path, stores: list[Store], records: Records) -> Manifests:
     return found
 
 
-def store_of(record: dict[str, Any]) -> Store:
-    """Return the store that a record is of."""
-    return Cell(**record["cell"]).store
-
-
 def _refuse_others(place: Path, store: Store, content: dict[str, Any], measured: Records) -> None:
     name, size, cutoff = content["backend"], image_size(content["image_set"]["image_shape"]), content["cutoff"]
     if Store(name, size, cutoff) != store:
@@ -47,7 +43,7 @@ def _refuse_others(place: Path, store: Store, content: dict[str, Any], measured:
             f"the store {place} is that of {name} with {cutoff} images of {size} pixels; {manifest.remedy(place)}"
         )
     for path, record in measured.items():
-        if any(record["store"][name] != content[name] for name in ("key", "digest")):
+        if (record.store.key, record.store.digest) != (content["key"], content["digest"]):
             raise UserError(f"the record {path} is of another store than {place}; delete {path} and run again")
 
 

@@ -1,29 +1,36 @@
 """The nodes of one machine: compared with each other before their records are pooled, from the records alone.
 
-Nodes of one kind should not differ. Each is compared with the one that has most records, by three things that no
-backend has a part in: the plain file, and of the probes the fixed computation and the writing to the disk. Probes of
-memory and of creating files change too much on one and the same node to tell two apart. A node that surely differs is a
-pool of its own, and so is one of other hardware, whatever was measured.
+Nodes of one kind should not differ. Each is compared with the node that has most records, by three things that no
+backend has a part in:
+
+- the time of the plain file;
+- the probe of a fixed computation;
+- the probe of writing to the disk.
+
+Probes of memory and of creating files change too much on one and the same node to tell two apart. A node that surely
+differs is a pool of its own, and so is a node of other hardware, whatever was measured.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
-from scripts.measure.stopping import median
 from scripts.report import estimates, wording
 from scripts.report.estimates import DIFFERENT, INTERVAL, RANGE, Ratio
 from scripts.report.records import comparability
-from scripts.report.records.comparability import Pools, Records
+from scripts.report.records.comparability import Pools
+from scripts.report.records.record import BASELINE, Record, Records, Sample
 
 FEWEST = 3
-"""With fewer pairs of plain files, or probes of fewer jobs, nothing is concluded."""
+"""The fewest pairs of plain files, or jobs with a probe, from which anything is concluded."""
 DISK_WITHIN = {INTERVAL: 2.0, RANGE: 3.0}
-"""The practical thresholds for writing to the disk, by kind. They are wider than those of `statistics.WITHIN`
-because writes are moody: many jobs in a row may meet a busy disk or network, which an interval that takes jobs for
-independent doesn't show. With its 192 records dealt to two made-up nodes by cutoff, one disk differed from itself by an
-interval up to 1.8 to 3.2 (measured on a shared virtual machine)."""
+"""The practical thresholds for writing to the disk, as ratios, by kind.
+
+They are wider than those of `estimates.WITHIN`: many jobs in a row may meet a busy disk or network, which an interval
+that takes jobs for independent doesn't show. With 192 records dealt to two made-up nodes by cutoff, one disk differed
+from itself by an interval up to 1.8 to 3.2 (measured on a shared virtual machine)."""
 ALIKE, ALIKE_BY_PROBES = "no sure difference", "no sure difference, by the probes alone"
 DIFFERS, TOO_FEW = "differs, kept apart", "too few to tell"
 OTHER_MACHINE = "another machine, kept apart"
@@ -34,15 +41,16 @@ HARDWARE: dict[str, Callable[[Any], str]] = {
     "memory": "{} GiB of memory".format,
     "kernel": "kernel {}".format,
 }
-"""What nodes of one machine share, in words."""
+"""What nodes of one machine share: how each value is said in words."""
 
 
 @dataclass(frozen=True)
 class Node:
-    """A node, how many records it took, and how many times as long the plain file, the fixed computation and writing to
-    the disk take on it as on the first node; None for the first, and where there is too little to tell.
+    """A node, and how many records were taken on it.
 
-    `hardware` says in words what other hardware than the first node's its records name: `64 cores, not 2`.
+    `baseline`, `computation` and `disk` say how many times as long the plain file, the fixed computation and writing to
+    the disk take on it as on the first node. They are None for the first node, and where there is too little to tell.
+    `hardware` says in words what sets its hardware apart from the first node's: `64 cores, not 2`.
     """
 
     name: str
@@ -59,8 +67,13 @@ class Node:
 
     @property
     def verdict(self) -> str:
-        """Whether it surely differs from the first node in any comparison, by the rule for stores; in writing to the
-        disk by its own thresholds. With other hardware it's another machine, whatever they say."""
+        """What the node is to the first one.
+
+        - OTHER_MACHINE: it has other hardware, whatever the comparisons say.
+        - DIFFERS: it surely differs in a comparison, by the rule for stores or, in writing to the disk, by DISK_WITHIN.
+        - ALIKE or ALIKE_BY_PROBES: it surely differs in none.
+        - TOO_FEW: there is no comparison.
+        """
         if self.hardware:
             return OTHER_MACHINE
         differs = [ratio.outcome == DIFFERENT for ratio in (self.baseline, self.computation) if ratio]
@@ -75,16 +88,12 @@ class Node:
 
 
 def compare(records: Records) -> list[Node]:
-    """The nodes that took records of one machine, the one with most first and of equals by name."""
-    by_node = defaultdict(list)
+    """Return all nodes, the one with most records first, each compared with it."""
+    by_node: dict[str, list[Record]] = defaultdict(list)
     for record in records.values():
-        by_node[record["machine"]["node"]].append(record)
+        by_node[record.host.node].append(record)
     names = sorted(by_node, key=lambda name: (-len(by_node[name]), name))
-    first = by_node[names[0]] if names else []
-    return [
-        Node(name, len(own), *(_compared(own, first) if own is not first else ()))
-        for name, own in ((name, by_node[name]) for name in names)
-    ]
+    return [_compared(name, by_node[name], by_node[names[0]]) for name in names]
 
 
 def pools(nodes: list[Node]) -> Pools:
@@ -92,13 +101,22 @@ def pools(nodes: list[Node]) -> Pools:
     return {node.name: node.name if node.apart else nodes[0].name for node in nodes}
 
 
-def _compared(own: list[dict], first: list[dict]) -> tuple[Any, ...]:
-    disks = (_on_file_system(_main_file_system(first), records) for records in (own, first))
-    ratios = _baseline(own, first), _probe("cpu_seconds", own, first), _probe("disk_seconds", *disks)
-    return *ratios, _other_hardware(own, first)
+def _compared(name: str, own: list[Record], first: list[Record]) -> Node:
+    """A node by its own records, compared with the records of the first node."""
+    if own is first:
+        return Node(name, len(own))
+    main = _main_file_system(first)
+    return Node(
+        name,
+        len(own),
+        baseline=_baseline(own, first),
+        computation=_probe("cpu_seconds", own, first),
+        disk=_probe("disk_seconds", _on_file_system(main, own), _on_file_system(main, first)),
+        hardware=_other_hardware(own, first),
+    )
 
 
-def _other_hardware(own: list[dict], first: list[dict]) -> tuple[str, ...]:
+def _other_hardware(own: list[Record], first: list[Record]) -> tuple[str, ...]:
     """What no record of the first node names alike; a node may change, as by an update of its kernel."""
     found = []
     for name, words in HARDWARE.items():
@@ -108,19 +126,19 @@ def _other_hardware(own: list[dict], first: list[dict]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _hardware(record: dict) -> dict[str, Any]:
+def _hardware(record: Record) -> dict[str, Any]:
     """Memory in whole GiB, and the kernel with its major and minor version, as in names of machines."""
-    machine = record["machine"]
+    host = record.host
     return {
-        "cpu": machine["cpu"],
-        "cores": machine["node_cores"],
-        "limit": "all cores" if machine["cpu_limit"] is None else f"{machine['cpu_limit']:.3g} CPUs",
-        "memory": round(machine["memory_bytes"] / 2**30),
-        "kernel": ".".join(machine["kernel"].split(".")[:2]),
+        "cpu": host.cpu,
+        "cores": host.node_cores,
+        "limit": "all cores" if host.cpu_limit is None else f"{host.cpu_limit:.3g} CPUs",
+        "memory": round(host.memory_bytes / 2**30),
+        "kernel": ".".join(host.kernel.split(".")[:2]),
     }
 
 
-def _baseline(own: list[dict], first: list[dict]) -> Ratio | None:
+def _baseline(own: list[Record], first: list[Record]) -> Ratio | None:
     """The median, with its interval, over what both have timed a plain file for; medians of a node's jobs each."""
     mine, theirs = _plain_files(own), _plain_files(first)
     ratios = [mine[what] / theirs[what] for what in mine.keys() & theirs.keys()]
@@ -130,42 +148,41 @@ def _baseline(own: list[dict], first: list[dict]) -> Ratio | None:
     return Ratio(found.median, found.low, found.high, found.kind)
 
 
-def _probe(name: str, own: list[dict], first: list[dict]) -> Ratio | None:
-    """By the shorter of the two before and after each job: what disturbs a probe only makes it longer."""
+def _probe(name: str, own: list[Record], first: list[Record]) -> Ratio | None:
+    """The ratio of a probe, by the shorter of the two before and after each job: a disturbance only makes it longer."""
     if min(len(own), len(first)) < FEWEST:
         return None
-    moments = ("before", "after")
-    taken = ([min(record["noise"][moment][name] for moment in moments) for record in side] for side in (own, first))
-    return estimates.ratio(*taken)
+    mine, theirs = (
+        [min(getattr(record.noise.before, name), getattr(record.noise.after, name)) for record in side]
+        for side in (own, first)
+    )
+    return estimates.ratio(mine, theirs)
 
 
-def _main_file_system(records: list[dict]) -> str:
-    """The one that most of them were timed on: elsewhere, writing to the disk is writing to another."""
+def _main_file_system(records: list[Record]) -> str:
+    """The file system that most of them were timed on: writing to the disk elsewhere is writing to another disk."""
     return Counter(map(_file_system, records)).most_common(1)[0][0]
 
 
-def _on_file_system(name: str, records: list[dict]) -> list[dict]:
+def _on_file_system(name: str, records: list[Record]) -> list[Record]:
     return [record for record in records if _file_system(record) == name]
 
 
-def _file_system(record: dict) -> str:
-    return comparability.identity(record, pools={})["file_system"]
+def _file_system(record: Record) -> str:
+    return comparability.identity(record, pools={}).file_system
 
 
-def _plain_files(records: list[dict]) -> dict[tuple[Any, ...], float]:
-    """Seconds of the plain file, by what sets its time: cutoff, operation, and all that records must share."""
+def _plain_files(records: list[Record]) -> dict[tuple[Any, ...], float]:
+    """Seconds of the plain file, by what sets its time: cutoff, operation, and all that records of one operation must
+    share, whatever their backend."""
     found = defaultdict(list)
     for record in records:
-        taken = [sample["seconds"] for sample in record["samples"] if _alone(sample)]
+        taken = [sample.seconds for sample in record.samples_of(BASELINE) if _alone(sample)]
         if taken:
-            shared = comparability.identity(record, pools={})
-            del shared["backend"]
-            what = (record["cell"]["cutoff"], record["cell"]["operation"], *shared.values())
-            found[what].append(median(taken))
+            found[record.cell.cutoff, *comparability.identity(record, pools={}).way].append(median(taken))
     return {what: median(jobs) for what, jobs in found.items()}
 
 
-def _alone(sample: dict) -> bool:
-    """Whether it's a plain file that one process read or wrote, not forked, which some backends don't allow."""
-    one = sample["processes"] == 1 and sample["start_method"] != "fork"
-    return sample["subject"] == "baseline" and sample["state_verified"] and one
+def _alone(sample: Sample) -> bool:
+    """Whether one process read or wrote the plain file, which wasn't forked: some backends don't allow forking."""
+    return sample.state_verified and sample.processes == 1 and sample.start_method != "fork"

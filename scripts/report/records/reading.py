@@ -1,28 +1,36 @@
-"""Reading records back, checked against their schema."""
+"""Reading records back: checked against their schema, then built as `record.Record`."""
 
 import json
 import math
 from collections import Counter
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
+import fastjsonschema
 import yaml
-from jsonschema import Draft202012Validator
 
 from scripts.common.errors import UserError
+from scripts.report.records import record
+from scripts.report.records.record import BACKEND, BASELINE, Record
 
 LONGEST_NUMBER = 20
-"""Digits, with a sign: those of 64 bits."""
+"""The most digits of an integer, its sign included: those of 64 bits."""
+LONGEST_FAULT = 200
+"""The most letters that a message quotes of what is wrong with a record."""
 DATA_FILES = ("../../schemas/record.schema.yaml",)
 
 
-def read(path: Path) -> dict[str, Any]:
-    """Return a record. Raises UserError where it's missing, isn't whole, or isn't what the schema says."""
+def read(path: Path) -> Record:
+    """Return the record in a file.
+
+    Raises UserError where the file is missing or unreadable, isn't whole, or isn't what the schema says.
+    """
     remedy = f"delete {path} and run again"
     try:
-        record = json.loads(path.read_bytes(), parse_constant=_refuse, parse_float=_finite, parse_int=_exact)
+        content = json.loads(path.read_bytes(), parse_constant=_refuse, parse_float=_finite, parse_int=_exact)
     except FileNotFoundError:
         raise UserError(f"the record {path} is missing; run `snakemake --cores 4` to measure it") from None
     except PermissionError:
@@ -31,17 +39,13 @@ def read(path: Path) -> dict[str, Any]:
         raise UserError(f"the record {path} can't be read ({error.strerror}); {remedy}") from None
     except (ValueError, RecursionError) as error:
         raise UserError(f"the record {path} isn't JSON ({error}); {remedy}") from None
-    if not _validator().is_valid(_with_samples_once(record)):
-        fault = next(_validator().iter_errors(record))
-        place = "/".join(map(str, fault.absolute_path)) or "as a whole"
-        raise UserError(f"the record {path} isn't what this version writes ({place}: {fault.message:.200}); {remedy}")
-    if fault := _beyond_schema(record):
+    if fault := _beside_schema(content) or _beyond_schema(content):
         raise UserError(f"the record {path} isn't what this version writes ({fault}); {remedy}")
-    return record
+    return record.built(content)
 
 
 def _refuse(constant: str) -> NoReturn:
-    """NaN and Infinity, which Python reads though they are no JSON, and no number to compute with."""
+    """Refuse NaN and Infinity: Python reads them, though JSON has no such numbers and nothing can compute with them."""
     raise ValueError(f"{constant} is no number")
 
 
@@ -55,42 +59,38 @@ def _exact(text: str) -> int:
     return int(text) if len(text) <= LONGEST_NUMBER else _refuse(f"{text[:LONGEST_NUMBER]}...")
 
 
-def _beyond_schema(record: dict[str, Any]) -> str | None:
+def _beside_schema(content: Any) -> str | None:
+    """Where the schema doesn't allow something, and why."""
+    try:
+        _validate()(content)
+    except fastjsonschema.JsonSchemaValueException as fault:
+        _, *place = fault.path
+        reason = str(fault.message).removeprefix(fault.name).strip()
+        return f"{'/'.join(map(str, place)) or 'as a whole'}: {reason:.{LONGEST_FAULT}}"
+    return None
+
+
+def _beyond_schema(content: dict[str, Any]) -> str | None:
     """What is wrong with a record that a schema can't tell."""
     for name in ("started", "ended"):
         try:
-            in_utc = datetime.fromisoformat(record[name]).utcoffset() == timedelta(0)
+            in_utc = datetime.fromisoformat(content[name]).utcoffset() == timedelta(0)
         except ValueError:
             in_utc = False
         if not in_utc:
-            return f"{name}: {record[name]!r} is no moment in UTC"
-    if record["clock"]["ended_seconds"] < record["clock"]["started_seconds"]:
+            return f"{name}: {content[name]!r} is no moment in UTC"
+    if content["clock"]["ended_seconds"] < content["clock"]["started_seconds"]:
         return "clock: it ended before it started"
-    if record["latencies"] and len(set(map(len, record["latencies"].values()))) > 1:
+    if content["latencies"] and len(set(map(len, content["latencies"].values()))) > 1:
         return "latencies: not as many of each"
-    taken = Counter((sample["subject"], sample["processes"], sample["start_method"]) for sample in record["samples"])
-    if any(count != taken["baseline", *way] or count != taken["backend", *way] for (_, *way), count in taken.items()):
+    taken = Counter((sample["subject"], sample["processes"], sample["start_method"]) for sample in content["samples"])
+    if any(taken[BASELINE, *way] != taken[BACKEND, *way] for _, *way in taken):
         return "samples: not as many of the baseline as of the backend"
     return None
 
 
-def _with_samples_once(record: Any) -> Any:
-    """The record with one sample of each kind: the same fields with the same words, types, signs and sides of 1, where
-    the schema's limits are. To check the hundreds that are alike would take longer than all the rest of a report."""
-    if not isinstance(record, dict) or not isinstance(record.get("samples"), list):
-        return record
-    kinds = {_kind(sample): sample for sample in record["samples"]}
-    return {**record, "samples": list(kinds.values())}
-
-
-def _kind(value: Any) -> Any:
-    if isinstance(value, dict):
-        return tuple((name, _kind(inner)) for name, inner in value.items())
-    if isinstance(value, int | float):
-        return type(value), value < 0, value > 0, value > 1
-    return value if isinstance(value, str) else type(value)
-
-
 @cache
-def _validator() -> Draft202012Validator:
-    return Draft202012Validator(yaml.safe_load(Path(__file__).parent.joinpath(*DATA_FILES).read_text()))
+def _validate() -> Callable[[Any], Any]:
+    """The schema as a function, which raises JsonSchemaValueException for the first fault."""
+    schema = yaml.safe_load(Path(__file__).parent.joinpath(*DATA_FILES).read_text())
+    return fastjsonschema.compile(schema, use_default=False)

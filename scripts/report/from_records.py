@@ -1,0 +1,314 @@
+"""From records and manifests to the rows of the tables. Rows are built from estimates alone: no answer is asked for."""
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from scripts import backends, codecs
+from scripts.backends import base
+from scripts.common.cells import Store, image_size
+from scripts.measure.operations.base import QUANTILES
+from scripts.report import estimates, tables, wording
+from scripts.report.compare import corrections
+from scripts.report.compare.corrections import SUBJECTS, Job, Timed
+from scripts.report.estimates import DIFFERENT, TIED
+from scripts.report.records import selection
+from scripts.report.records.manifests import Manifests
+from scripts.report.records.record import BACKEND, Record, Records, Sample
+from scripts.report.rows import GAP, MEASURED, DiskUsageRow, LatencyRow, SummaryRow, TimingRow, Way
+
+Groups = Mapping[Path, int]
+"""The comparison group of each record."""
+Values = dict[str, Any]
+"""Some fields of a row, by column."""
+
+
+def timings(records: Records, groups: Groups) -> list[TimingRow]:
+    """A row per sample."""
+    return [row for path, record in records.items() for row in _samples_of(record, groups[path])]
+
+
+def summary(records: Records, groups: Groups, disturbed: Mapping[Path, list[str]]) -> list[SummaryRow]:
+    """A row per record and way of sharing the work; a record without a verified sample is a gap that says so.
+
+    `disturbed` says what disturbed a record. How far a cell is from the best one is left empty.
+    """
+    times = _times_of(records, groups)
+    rows = []
+    for path, record in records.items():
+        scaled = _efficiencies(times[path])
+        for way in record.ways:
+            timed = times[path].get(way)
+            values = _summary_of(record, way, timed) | scaled.get(way, {})
+            reasons = disturbed.get(path, [])
+            values["disturbances"] = "; ".join([*reasons, *_effect(timed)]) if reasons else None
+            rows.append(SummaryRow.of(values | {"comparison_group": groups[path]}))
+    return rows
+
+
+def latencies(records: Records, groups: Groups) -> list[LatencyRow]:
+    """A row per quantile of the records that have quantiles."""
+    return [
+        LatencyRow(
+            backend=record.cell.backend,
+            image_size=record.cell.image_size,
+            cutoff_images=record.cell.cutoff,
+            operation=record.cell.operation,
+            subject=subject,
+            probability=probability,
+            seconds=seconds,
+            record=selection.place(record.cell),
+            comparison_group=groups[path],
+        )
+        for path, record in records.items()
+        if record.latencies
+        for subject in SUBJECTS
+        for probability, seconds in record.latencies.of(subject)
+    ]
+
+
+def disk_usage(found: Manifests, stores: list[Store], records: Records) -> list[DiskUsageRow]:
+    """A row per store, from its manifest. The row of a store without a manifest, which couldn't be built, has no sizes;
+    what it holds is said by its records."""
+    rows = []
+    for store in stores:
+        if store in found:
+            rows.append(DiskUsageRow.of(_disk_usage_of(found[store])))
+            continue
+        record = next(record for record in records.values() if record.cell.store == store)
+        empty: Values = dict.fromkeys(tables.columns(DiskUsageRow.TABLE))
+        known: Values = {"backend": store.backend, "image_size": store.image_size, "cutoff_images": store.cutoff}
+        rows.append(
+            DiskUsageRow.of(empty | known | _images_of(record) | _kind(record.backend.module, record.backend.options))
+        )
+    return rows
+
+
+def _samples_of(record: Record, group: int) -> list[TimingRow]:
+    outliers = _outliers(record)
+    return [
+        TimingRow(
+            machine=record.cell.machine,
+            node=record.host.node,
+            backend=record.cell.backend,
+            image_size=record.cell.image_size,
+            cutoff_images=record.cell.cutoff,
+            operation=record.cell.operation,
+            subject=sample.subject,
+            sample=sample.order,
+            started_seconds=sample.started_seconds,
+            block=sample.block,
+            processes=sample.processes,
+            start_method=sample.start_method,
+            images=sample.images,
+            seconds=sample.seconds,
+            open_seconds=sample.open_seconds,
+            **{f"latency_{name}_seconds": (sample.latency_seconds or {}).get(name) for name in QUANTILES},
+            user_seconds=sample.user_seconds,
+            system_seconds=sample.system_seconds,
+            peak_memory_bytes=sample.peak_memory_bytes,
+            peak_mapped_bytes=sample.peak_mapped_bytes,
+            state=sample.state,
+            state_verified=sample.state_verified,
+            resident_fraction=sample.resident_fraction,
+            unsynced_fraction=sample.unsynced_fraction,
+            outlier=place in outliers,
+            device_read_bytes=sample.device_read_bytes,
+            device_written_bytes=sample.device_written_bytes,
+            image_set=record.image_set.label,
+            synthetic=record.image_set.synthetic,
+            started=record.started,
+            comparison_group=group,
+        )
+        for place, sample in enumerate(record.samples)
+    ]
+
+
+def _outliers(record: Record) -> set[int]:
+    """The places of the samples that are outliers among the verified ones of their subject and way."""
+    alike = defaultdict(list)
+    for place, sample in enumerate(record.samples):
+        if sample.state_verified:
+            alike[sample.subject, sample.way].append(place)
+    return {
+        place
+        for places in alike.values()
+        for place, flagged in zip(places, estimates.outliers([record.samples[i].seconds for i in places]), strict=True)
+        if flagged
+    }
+
+
+def _times_of(records: Records, groups: Groups) -> dict[Path, dict[Way, Timed]]:
+    """The time of each record, in each way of sharing the work, corrected by the other records of its group."""
+    alike: dict[tuple[int, int, str, Way], dict[Path, Job]] = defaultdict(dict)
+    for path, record in records.items():
+        for way in record.ways:
+            samples = [sample for sample in record.samples if sample.way == way]
+            alike[groups[path], record.cell.cutoff, record.cell.operation, way][path] = Job.of(samples)
+    found: dict[Path, dict[Way, Timed]] = {path: {} for path in records}
+    for (*_, way), jobs in alike.items():
+        for path, timed in corrections.correct(jobs).items():
+            found[path][way] = timed
+    return found
+
+
+def _efficiencies(times: Mapping[Way, Timed]) -> dict[Way, Values]:
+    """The rate of each number of processes over the rate of one, started in the same way, divided by the number."""
+    found = {}
+    for (processes, start_method), together in times.items():
+        alone = times.get((1, start_method))
+        if start_method and alone:
+            scaled = corrections.ratio(alone, together)
+            found[processes, start_method] = {
+                "efficiency": scaled.value / processes,
+                "efficiency_low": scaled.low / processes,
+                "efficiency_high": scaled.high / processes,
+            }
+    return found
+
+
+def _summary_of(record: Record, way: Way, timed: Timed | None) -> Values:
+    """The fields of a row, in one way of sharing the work, without what depends on other records."""
+    own = [sample for sample in record.samples_of(BACKEND) if sample.way == way]
+    taken = [sample for sample in own if sample.state_verified] if record.measured else []
+    reason = record.gap_reason
+    if record.measured and not taken:
+        reason = f"the state of none of its {len(own)} samples could be verified"
+    processes, start_method = way
+    values: Values = dict.fromkeys(tables.columns(SummaryRow.TABLE))
+    values |= {
+        "machine": record.cell.machine,
+        "backend": record.cell.backend,
+        "image_size": record.cell.image_size,
+        "cutoff_images": record.cell.cutoff,
+        "operation": record.cell.operation,
+        "status": MEASURED if taken else GAP,
+        "gap_reason": reason,
+        "distinct_images": record.image_set.distinct_images,
+        "repeated_images": record.image_set.repeated_images,
+        "processes": processes,
+        "start_method": start_method,
+        "threads": record.threads,
+        "batch_size": record.batch_size,
+        "samples": len(taken),
+        "blocks": len(timed.measured) if taken and timed else 0,
+        "outliers": sum(estimates.outliers([sample.seconds for sample in taken])),
+        "eviction": record.eviction,
+        "record": selection.place(record.cell),
+        "measuring_digest": record.measuring_digest,
+    }
+    values |= _images_of(record) | _kind(record.backend.module, record.backend.options)
+    if taken and timed:
+        values |= _rates(timed, taken[0].images, record.image_set.image_bytes) | _costs(record, taken)
+        values |= _latency(record)
+    return values
+
+
+def _rates(timed: Timed, images: int, image_bytes: int) -> Values:
+    """The time, and what follows from it for the `images` of a sample, of `image_bytes` of pixels each."""
+    values = corrections.columns(timed)
+    seconds = values["median_seconds"]
+    rate = images / seconds
+    return {
+        **values,
+        "images": images,
+        "seconds_per_image": seconds / images,
+        "images_per_second": rate,
+        "megabytes_per_second": rate * image_bytes / 1e6,
+    }
+
+
+def _costs(record: Record, samples: Sequence[Sample]) -> Values:
+    """Opening, CPU time, memory, and bytes of the device, these also by the bytes of pixels and labels asked for."""
+    needed = samples[0].images * (record.image_set.image_bytes + base.LABEL_BYTES)
+    writes = samples[0].state == "fresh"
+    read = _median(samples, lambda sample: sample.device_read_bytes)
+    written = _median(samples, lambda sample: sample.device_written_bytes)
+    return {
+        "open_seconds": _median(samples, lambda sample: sample.open_seconds),
+        "user_seconds": _median(samples, lambda sample: sample.user_seconds),
+        "system_seconds": _median(samples, lambda sample: sample.system_seconds),
+        "peak_memory_bytes": max(_known(samples, lambda sample: sample.peak_memory_bytes), default=None),
+        "peak_mapped_bytes": max(_known(samples, lambda sample: sample.peak_mapped_bytes), default=None),
+        "device_read_bytes": read,
+        "device_read_ratio": read / needed if read is not None and not writes else None,
+        "device_written_bytes": written,
+        "device_written_ratio": written / needed if written is not None and writes else None,
+    }
+
+
+def _latency(record: Record) -> Values:
+    """The quantiles of one call over all samples, as far as the record has them."""
+    found = dict(record.latencies.of(BACKEND)) if record.latencies else {}
+    return {f"latency_{name}_seconds": found.get(probability) for name, probability in QUANTILES.items()}
+
+
+def _effect(timed: Timed | None) -> list[str]:
+    """What a disturbance did to a time, as far as the plain file shows it, in words."""
+    if not timed or not timed.pace:
+        return []
+    pace = timed.pace
+    between = f"{pace.kind} {wording.times_between(pace.low, pace.high)}"
+    said = f"in this job the plain file took {wording.times(pace.value)} as long as usual ({between})"
+    if pace.outcome == TIED:
+        return [f"effect: none that shows, as {said}"]
+    if pace.outcome == DIFFERENT:
+        return [f"effect: {said}, so the time is corrected"]
+    done = "the time is corrected round by round" if timed.corrected else "the time stays as it was measured"
+    return [f"effect: {said}, which leaves it open; {done}"]
+
+
+def _median(samples: Sequence[Sample], value: Callable[[Sample], float | None]) -> float | None:
+    """The median of what is known of a value of each sample."""
+    known = _known(samples, value)
+    return float(median(known)) if known else None
+
+
+def _known(samples: Sequence[Sample], value: Callable[[Sample], float | None]) -> list[float]:
+    return [found for found in map(value, samples) if found is not None]
+
+
+def _disk_usage_of(content: Mapping[str, Any]) -> Values:
+    """The row of a store, from the content of its manifest."""
+    images, raw = content["cutoff"], content["cutoff"] * math.prod(content["image_set"]["image_shape"])
+    apparent, allocated = content["apparent_bytes"], content["allocated_bytes"]
+    return {
+        "backend": content["backend"],
+        "image_size": image_size(content["image_set"]["image_shape"]),
+        "cutoff_images": images,
+        "image_set": content["image_set"]["label"],
+        "synthetic": content["image_set"]["synthetic"],
+        "apparent_bytes": apparent,
+        "allocated_bytes": allocated,
+        "allocation": content["allocation"],
+        "files": content["files"],
+        "apparent_bytes_per_image": apparent / images,
+        "allocated_bytes_per_image": None if allocated is None else allocated / images,
+        "apparent_ratio_to_raw": apparent / raw,
+        "allocated_ratio_to_raw": None if allocated is None else allocated / raw,
+        "file_system": content["file_system"]["type"],
+        **_kind(content["module"], content["options"]),
+    }
+
+
+def _kind(module: str, options: Mapping[str, Any]) -> Values:
+    """What a backend or variant is, by its module and options."""
+    usual = _defaults(module)
+    others = {name: value for name, value in options.items() if name != codecs.OPTION}
+    differing = [f"{name}={wording.setting(value)}" for name, value in others.items() if usual.get(name, ...) != value]
+    return {"module": module, "codec": options.get(codecs.OPTION), "other_options": ", ".join(differing) or None}
+
+
+@cache
+def _defaults(module: str) -> Values:
+    """The defaults of a backend's options; none of a backend that doesn't exist any more."""
+    known = backends.load(module).options if module in backends.names() else {}
+    return {name: option.default for name, option in known.items()}
+
+
+def _images_of(record: Record) -> Values:
+    return {"image_set": record.image_set.label, "synthetic": record.image_set.synthetic}

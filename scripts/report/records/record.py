@@ -1,0 +1,271 @@
+"""A record as a type: what one timing job wrote, built once from the JSON that `reading` has checked.
+
+The fields are described in `scripts/schemas/record.schema.yaml`. Times are in seconds and sizes in bytes.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from scripts.common.cells import Cell
+from scripts.measure.stopping import block
+
+BACKEND, BASELINE = "backend", "baseline"
+"""The subjects of samples: the backend itself, and the plain file that is timed between its samples."""
+MEASURED = "measured"
+"""The status of a record that isn't a gap."""
+
+Way = tuple[int, str | None]
+"""How the work was shared: the number of processes, and their start method."""
+
+
+@dataclass(frozen=True)
+class BackendCode:
+    """The code and the libraries behind the name of a backend or variant."""
+
+    module: str
+    options: Mapping[str, Any]
+    digest: str
+    versions: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """The images of a store, and how many of them repeat others to reach the cutoff."""
+
+    name: str
+    label: str
+    synthetic: bool
+    note: str | None
+    digest: str
+    image_shape: tuple[int, int, int]
+    distinct_images: int
+    repeated_images: int
+
+    @property
+    def image_bytes(self) -> int:
+        """The bytes of the pixels of one image."""
+        return math.prod(self.image_shape)
+
+
+@dataclass(frozen=True)
+class TimedStore:
+    """The store that was read, or the one whose like was written."""
+
+    key: str
+    digest: str | None
+    copied: bool
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The span of a job by a clock that can't be set, in seconds since the node's last start."""
+
+    boot: str | None
+    started_seconds: float
+    ended_seconds: float
+    jump_seconds: float
+    asleep_seconds: float
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """Start and end (s) since the node's last start."""
+        return self.started_seconds, self.ended_seconds
+
+
+@dataclass(frozen=True)
+class Host:
+    """The machine that ran the job, and the node of it."""
+
+    cpu: str
+    cores: int
+    node_cores: int
+    cpu_limit: float | None
+    memory_bytes: int
+    memory_limit_bytes: int | None
+    kernel: str
+    operating_system: str
+    python: str
+    node: str
+
+
+@dataclass(frozen=True)
+class FileSystem:
+    """The file system that was timed on."""
+
+    type: str
+    kind: str
+    mount_point: str
+    options: str
+    limits: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Probes:
+    """What the probes found right before or right after the samples."""
+
+    load_average: float
+    megahertz: float | None
+    cpu_seconds: float
+    memory_seconds: float
+    file_seconds: float
+    disk_seconds: float
+
+
+@dataclass(frozen=True)
+class Noise:
+    """What else went on while the samples were taken."""
+
+    before: Probes
+    after: Probes
+    wall_seconds: float
+    stolen_seconds: float | None
+    other_user_seconds: float | None
+    throttle_events: int | None
+    limit_waits: int | None
+    limit_wait_seconds: float | None
+
+
+@dataclass(frozen=True)
+class Latencies:
+    """Quantiles of the time (s) of one call: the probabilities, and the quantiles of backend and baseline."""
+
+    probabilities: tuple[float, ...]
+    backend: tuple[float, ...]
+    baseline: tuple[float, ...]
+
+    def of(self, subject: str) -> list[tuple[float, float]]:
+        """The probabilities with the quantiles (s) of a subject."""
+        seconds = self.baseline if subject == BASELINE else self.backend
+        return list(zip(self.probabilities, seconds, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One sample of the backend or of the baseline; `block` is the number of its block of time, from 0."""
+
+    subject: str
+    order: int
+    started_seconds: float
+    block: int
+    processes: int
+    start_method: str | None
+    images: int
+    seconds: float
+    open_seconds: float | None
+    latency_seconds: Mapping[str, float] | None
+    user_seconds: float
+    system_seconds: float
+    peak_memory_bytes: int | None
+    peak_mapped_bytes: int | None
+    state: str
+    state_verified: bool
+    resident_fraction: float | None
+    unsynced_fraction: float | None
+    device_read_bytes: int | None
+    device_written_bytes: int | None
+
+    @property
+    def way(self) -> Way:
+        """How the work was shared."""
+        return self.processes, self.start_method
+
+
+@dataclass(frozen=True)
+class Record:
+    """What one timing job wrote. `started` and `ended` are moments by the wall clock, in UTC and ISO 8601."""
+
+    cell: Cell
+    status: str
+    gap_reason: str | None
+    backend: BackendCode
+    measuring_digest: str
+    image_set: ImageSet
+    store: TimedStore
+    settings: Mapping[str, float]
+    started: str
+    ended: str
+    clock: Clock
+    host: Host
+    file_system: FileSystem
+    threads: int
+    noise: Noise
+    eviction: str | None
+    latencies: Latencies | None
+    overwrite_seconds: float | None
+    samples: tuple[Sample, ...]
+
+    @property
+    def measured(self) -> bool:
+        """Whether the record holds samples, and isn't that of a gap."""
+        return self.status == MEASURED
+
+    @property
+    def budget_seconds(self) -> float:
+        """How long (s) the cell was to be sampled at most."""
+        return self.settings["budget_seconds"]
+
+    @property
+    def batch_size(self) -> int | None:
+        """How many images one call asked for; None where the operation doesn't read in batches."""
+        return self._count("batch_size")
+
+    @property
+    def random_images(self) -> int | None:
+        """How many images a sample drew at most; None where the operation doesn't draw."""
+        return self._count("random_images")
+
+    @cached_property
+    def ways(self) -> tuple[Way, ...]:
+        """How the work was shared, in the order of the samples; without samples, by one process alone."""
+        return tuple(dict.fromkeys(sample.way for sample in self.samples)) or ((1, None),)
+
+    def samples_of(self, subject: str) -> list[Sample]:
+        """The samples of a subject, in the order they were taken, whether they count or not."""
+        return [sample for sample in self.samples if sample.subject == subject]
+
+    def _count(self, name: str) -> int | None:
+        return int(self.settings[name]) if name in self.settings else None
+
+
+Records = dict[Path, Record]
+"""Records by the files that they were read from."""
+
+
+def built(content: Mapping[str, Any]) -> Record:
+    """Build a record from the content of its file, which must be as the schema says."""
+    noise = content["noise"]
+    file_system = content["file_system"]
+    image_set = content["image_set"]
+    return Record(
+        cell=Cell(**content["cell"]),
+        status=content["status"],
+        gap_reason=content["gap_reason"],
+        backend=BackendCode(**content["backend"]),
+        measuring_digest=content["measuring_digest"],
+        image_set=ImageSet(**{**image_set, "image_shape": tuple(image_set["image_shape"])}),
+        store=TimedStore(**content["store"]),
+        settings=content["settings"],
+        started=content["started"],
+        ended=content["ended"],
+        clock=Clock(**content["clock"]),
+        host=Host(**content["machine"]),
+        file_system=FileSystem(**{**file_system, "limits": tuple(file_system["limits"])}),
+        threads=content["process"]["threads"],
+        noise=Noise(**{**noise, "before": Probes(**noise["before"]), "after": Probes(**noise["after"])}),
+        eviction=content["eviction"],
+        latencies=_latencies(content["latencies"]),
+        overwrite_seconds=content["overwrite_seconds"],
+        samples=_samples(content["samples"], content["settings"]["budget_seconds"]),
+    )
+
+
+def _latencies(content: Mapping[str, list[float]] | None) -> Latencies | None:
+    return Latencies(**{name: tuple(values) for name, values in content.items()}) if content else None
+
+
+def _samples(content: list[Mapping[str, Any]], budget_seconds: float) -> tuple[Sample, ...]:
+    return tuple(Sample(**sample, block=block(sample["started_seconds"], budget_seconds)) for sample in content)
