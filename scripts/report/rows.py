@@ -287,6 +287,10 @@ class BuiltRow(DiskUsageRow):
         """The store's `apparent_bytes` or `allocated_bytes`; None where the file system doesn't tell them."""
         return {"apparent_bytes": self.apparent_bytes, "allocated_bytes": self.allocated_bytes}[measure]
 
+    def to_raw(self, measure: str) -> float | None:
+        """The store's `apparent_bytes` or `allocated_bytes` over the bytes of the raw pixels."""
+        return {"apparent_bytes": self.apparent_ratio_to_raw, "allocated_bytes": self.allocated_ratio_to_raw}[measure]
+
 
 @dataclass(frozen=True)
 class SelectionRow(Row):

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from scripts.measure.operations import catalogue
-from scripts.report.estimates import EXACT, INTERVAL, RANGE, TIED, UNDECIDED, WITHIN, Ratio
+from scripts.report.estimates import EXACT, INTERVAL, NOTICEABLE_SECONDS, RANGE, TIED, UNDECIDED, WITHIN, Ratio
 
 STARTS = {"fork": "forked", "spawn": "spawned"}
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
@@ -193,3 +193,9 @@ def _between(low: float, high: float, units: Sequence[tuple[float, str]]) -> str
 
 def _unit(value: float, units: Sequence[tuple[float, str]]) -> tuple[float, str]:
     return next((pair for pair in units if abs(value) >= 0.9995 * pair[0]), units[-1])
+
+
+WITHIN_INTERVALS, WITHIN_RANGES, WITHIN_SIZES = threshold(INTERVAL), threshold(RANGE), threshold(EXACT)
+"""The practical thresholds of `estimates.WITHIN`, in words: of intervals, of ranges, and of sizes."""
+NOTICEABLE = tick(NOTICEABLE_SECONDS)
+"""The time below which nobody wins, in words."""

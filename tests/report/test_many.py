@@ -3,6 +3,7 @@
 import html
 import json
 import re
+from dataclasses import replace
 from itertools import combinations
 from math import exp, hypot, log
 from statistics import geometric_mean, median
@@ -177,8 +178,8 @@ def test_rows_without_the_best_stay_as_they_are(tmp_path):
     run = Run(tmp_path, cutoffs=(10,), operations=("write",)).write().summarise()
     summary, timings = (tables.load(kind, tmp_path) for kind in (SummaryRow, TimingRow))
     columns = ("ratio_to_best", "ratio_to_best_low", "ratio_to_best_high", "outcome")
-    bare = [{**row, **dict.fromkeys(columns)} for row in summary]
-    copies = [dict(row) for row in bare]
+    bare = [replace(row, **dict.fromkeys(columns)) for row in summary]
+    copies = list(bare)
     assert summarise.with_best(bare, timings) == summary
     assert bare == copies
     assert run.backends == tuple(row.backend for row in summary)

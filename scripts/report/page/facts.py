@@ -4,17 +4,38 @@ Where records differ, all values are named.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from scripts.common.cells import Cell
 from scripts.report import wording
 from scripts.report.records import order
 from scripts.report.records.conditions import Conditions
+from scripts.report.records.nodes import Node
 from scripts.report.records.order import Jump
 from scripts.report.records.record import Host
 
 KINDS = {"local": "local", "memory": "in memory", "network": "network", "unknown": "of an unknown kind"}
 """Kinds of file systems, in words."""
+
+
+@dataclass(frozen=True)
+class MachineSection:
+    """What the section on the machine shows: facts by name, the highest load before a cell, and all nodes."""
+
+    facts: dict[str, str]
+    load: float | None
+    nodes: tuple[Node, ...]
+
+    @property
+    def apart(self) -> list[Node]:
+        """The nodes whose records are compared with no others."""
+        return [node for node in self.nodes if node.apart]
+
+
+def section(measured: Conditions, cells: int) -> MachineSection:
+    """Make the section on the machine. `cells` is the number of records that count."""
+    return MachineSection(of_machine(measured, cells), measured.load, measured.nodes)
 
 
 def of_machine(measured: Conditions, cells: int) -> dict[str, str]:
@@ -50,6 +71,11 @@ def _memory(host: Host) -> str:
     there, limit = host.memory_bytes, host.memory_limit_bytes
     limited = "" if limit is None else f", limited to {limit / 2**30:.1f} GiB"
     return f"{there / 2**30:.1f} GiB{limited}"
+
+
+def span(measured: Conditions) -> tuple[str, str]:
+    """When the first cell started and the last one ended, to the minute, UTC."""
+    return order.moment(measured.started), order.moment(measured.ended)
 
 
 def clock_notes(jumps: Iterable[Jump]) -> list[str]:

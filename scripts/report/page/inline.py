@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from markupsafe import Markup
+
 from scripts.common.errors import UserError
 from scripts.report.draw.appearance import EMPTY, TITLE_INCHES
 from scripts.report.draw.links import PAGE
@@ -31,7 +33,7 @@ class Inlined:
     name: str
     title: str
     caption: str
-    svg: str
+    svg: Markup
     empty: bool = False
 
 
@@ -59,7 +61,7 @@ def read(path: Path, places: Mapping[str, str]) -> Inlined:
     box = f"0 {cut:g} {width:g} {height - cut:g}"
     opening = f'<svg viewBox="{box}" role="img" aria-labelledby="{described}">'
     empty = any(keyword.text == EMPTY for keyword in metadata.iterfind(f".//{DUBLIN_CORE}subject//{RDF}li"))
-    return Inlined(path.stem, title, caption, opening + element[element.index(">") + 1 :].rstrip(), empty)
+    return Inlined(path.stem, title, caption, Markup(opening + element[element.index(">") + 1 :].rstrip()), empty)
 
 
 def _smaller(svg: str) -> str:

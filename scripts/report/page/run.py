@@ -1,0 +1,121 @@
+"""All that a page is made from, read once: tables, samples, selection, conditions, image set and config of one run."""
+
+import json
+import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from scripts.common.errors import UserError
+from scripts.dataset.image_set import read_provenance
+from scripts.report import tables, wording
+from scripts.report.compare import answers
+from scripts.report.compare.answers import Question
+from scripts.report.compare.results import Results
+from scripts.report.records import conditions
+from scripts.report.records.conditions import Conditions
+from scripts.report.rows import CellName, SelectionRow, SummaryRow, TimingRow
+from scripts.report.tables import MAIN_GROUP, Tables
+
+LONGER = 4
+"""A command to measure again asks for this many times the seconds, which makes an interval half as wide."""
+QUICK_RESULTS = "results/quick"
+MOST_LISTED = 7
+"""With more stores than these, tables show the first rows, and the other rows below a line that opens."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What `summarise` found of one machine, and what was asked for.
+
+    `settings` are the keys of the config, with their values, that don't have their defaults. `missing` are the backends
+    that were asked for but can't run here, with reason and remedy.
+    """
+
+    results: Results
+    selected: list[SelectionRow]
+    conditions: Conditions
+    provenance: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    missing: Mapping[str, str]
+
+    @classmethod
+    def load(
+        cls,
+        directory: Path,
+        provenance: Path,
+        records: Path,
+        settings: Mapping[str, Any],
+        missing: Mapping[str, str],
+    ) -> "Run":
+        """Read the run whose tables are in a directory. Raises UserError where they are of another machine than the
+        records, which are in a directory named for their machine."""
+        read = Tables.load(directory)
+        named = {row.machine for row in read.summary}
+        if named != {records.name}:
+            raise UserError(
+                f"the summary in {directory} is of machine {wording.join(sorted(named))}, but the records are in "
+                f"{records}"
+            )
+        return cls(
+            Results(read, tables.load(TimingRow, directory)),
+            tables.load(SelectionRow, directory),
+            conditions.read(directory),
+            read_provenance(provenance),
+            settings,
+            missing,
+        )
+
+    @property
+    def tables(self) -> Tables:
+        """The tables of the run."""
+        return self.results.tables
+
+    @cached_property
+    def main(self) -> list[SelectionRow]:
+        """The records that make the answers."""
+        return [row for row in self.selected if row.comparison_group == MAIN_GROUP]
+
+    @cached_property
+    def questions(self) -> list[Question]:
+        """Everything to be best at, with its answers."""
+        return answers.questions(self.results)
+
+    @cached_property
+    def disturbed(self) -> list[SummaryRow]:
+        """The row of each disturbed cell, its own where it has several; also of cells that stand apart."""
+        rows = {row.cell: row for row in self.tables.summary}
+        return [row for row in rows.values() if row.disturbances]
+
+    @property
+    def many(self) -> bool:
+        """Whether there are too many stores to have all of them in sight."""
+        return len(self.tables.backends) > MOST_LISTED
+
+    @property
+    def quick(self) -> bool:
+        """Whether this was a quick run."""
+        return bool(self.settings.get("quick", False))
+
+    @property
+    def budget_seconds(self) -> float:
+        """The most seconds that a cell was given."""
+        return max((row.budget_seconds for row in self.main), default=0)
+
+    @property
+    def command(self) -> str:
+        """The command that measures the same again. It names synthetic images, for machines that have the real ones."""
+        images = {"images": "synthetic"} if self.provenance["name"] == "synthetic" else {}
+        values = [f"{name}={json.dumps(value)}" for name, value in {**images, **self.settings}.items()]
+        return shlex.join(["snakemake", "--cores", "4", *(["--config", *values] if values else [])])
+
+    def again(self, cells: Iterable[CellName]) -> str:
+        """The command that measures these cells again, for `LONGER` times as long as the one that was given most."""
+        names = {
+            f"{backend}/{cutoff}/{operation}": (backend, cutoff, operation) for backend, cutoff, operation in cells
+        }
+        budget = max((row.budget_seconds for row in self.main if row.cell in names.values()), default=0)
+        place = ["--results", QUICK_RESULTS] if self.quick else []
+        return shlex.join(["python", "scripts", "again", *names, "--seconds", f"{LONGER * budget:g}", *place])
