@@ -12,9 +12,8 @@ from scripts import backends, codecs
 from scripts.backends import base
 from scripts.common.cells import Store, image_size
 from scripts.measure.operations.base import QUANTILES
-from scripts.report import estimates, tables, wording
-from scripts.report.compare import corrections
-from scripts.report.compare.corrections import SUBJECTS, Job, Timed
+from scripts.report import corrections, estimates, tables, wording
+from scripts.report.corrections import SUBJECTS, Job, Timed
 from scripts.report.estimates import DIFFERENT, TIED
 from scripts.report.records import selection
 from scripts.report.records.manifests import Manifests

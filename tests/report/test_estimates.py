@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from scripts.report import estimates
-from scripts.report.compare import corrections
-from scripts.report.compare.corrections import Job, Timed, correct
+from scripts.report import corrections, estimates
+from scripts.report.corrections import Job, Timed, correct
 from scripts.report.estimates import DIFFERENT, EXACT, INTERVAL, RANGE, TIED, UNDECIDED, Ratio
 from tests.support.noisy_jobs import MOOD, job, measured_drift, noise
 

@@ -11,8 +11,8 @@ from html import unescape
 import pytest
 from matplotlib.colors import to_hex
 
-from scripts.report import printed, wording
-from scripts.report.compare import answers, corrections
+from scripts.report import corrections, printed, wording
+from scripts.report.compare import answers
 from scripts.report.compare.results import Results
 from scripts.report.draw import heat, style
 from scripts.report.estimates import DIFFERENT, UNDECIDED

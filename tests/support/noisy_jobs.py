@@ -6,8 +6,8 @@ import numpy as np
 
 from scripts.measure.settings import Settings
 from scripts.measure.stopping import block, enough
-from scripts.report.compare.corrections import Job
 from scripts.report.compare.results import Results
+from scripts.report.corrections import Job
 from scripts.report.rows import CellName, MeasuredRow, TimingRow
 from scripts.report.tables import Tables, columns
 

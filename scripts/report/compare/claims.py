@@ -10,8 +10,8 @@ says on what.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from scripts.report import wording
-from scripts.report.compare import corrections, trends
+from scripts.report import corrections, wording
+from scripts.report.compare import trends
 from scripts.report.compare.answers import MEASURES
 from scripts.report.compare.article import KILOBYTES
 from scripts.report.compare.results import Results

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from scripts.measure.operations import catalogue
-from scripts.report.compare import corrections
-from scripts.report.compare.corrections import Job, Timed
+from scripts.report import corrections
+from scripts.report.corrections import Job, Timed
 from scripts.report.estimates import NOTICEABLE_SECONDS, Ratio, exact
 from scripts.report.rows import CellName, MeasuredRow, TimingRow, Way
 from scripts.report.tables import MAIN_GROUP, Tables

@@ -29,10 +29,9 @@ from pathlib import Path
 
 from scripts.common.errors import UserError
 from scripts.measure.stopping import CONFIDENCE
-from scripts.report import estimates, tables, wording
-from scripts.report.compare import corrections
-from scripts.report.compare.corrections import Job, Timed
+from scripts.report import corrections, estimates, tables, wording
 from scripts.report.compare.results import Results
+from scripts.report.corrections import Job, Timed
 from scripts.report.estimates import DIFFERENT, RANGE, TIED, UNDECIDED, Ratio
 from scripts.report.rows import CellName, SummaryRow, TimingRow, Way
 from scripts.report.tables import Tables
@@ -152,7 +151,7 @@ def find(before: Results, after: Results, factor: float = FACTOR) -> Differences
         tied=outcomes.count(TIED),
         undecided=outcomes.count(UNDECIDED),
         open_still=open_still,
-        to_measure=[after.tables.cell(*name).full_cell.name for name, _ in open_still],
+        to_measure=[after.row(name).full_cell.name for name, _ in open_still],
         longer_seconds=_longer_seconds(before, after, {name for name, _ in open_still}),
         only_before=len(before.jobs) - len(common),
         only_after=len(after.jobs) - len(common),

@@ -78,7 +78,7 @@ def _unmeasured(run: Run) -> list[Unmeasured]:
     for entry in catalogue.entries().values():
         if entry.name not in run.tables.operations:
             missing.setdefault((entry.kind, entry.durable), []).append(entry.name)
-    stores = len({(row.backend, row.cutoff_images) for row in run.main})
+    stores = len({row.full_cell.store for row in run.main})
     return [
         Unmeasured(
             names,

@@ -113,9 +113,9 @@ class Run:
 
     def again(self, cells: Iterable[CellName]) -> str:
         """The command that measures these cells again, for `LONGER` times as long as the one that was given most."""
-        names = {
-            f"{backend}/{cutoff}/{operation}": (backend, cutoff, operation) for backend, cutoff, operation in cells
-        }
-        budget = max((row.budget_seconds for row in self.main if row.cell in names.values()), default=0)
+        records = {row.cell: row for row in self.main}
+        own = [records[cell] for cell in cells]
+        names = [row.full_cell.name for row in own]
+        seconds = LONGER * max(row.budget_seconds for row in own)
         place = ["--results", QUICK_RESULTS] if self.quick else []
-        return shlex.join(["python", "scripts", "again", *names, "--seconds", f"{LONGER * budget:g}", *place])
+        return shlex.join(["python", "scripts", "again", *names, "--seconds", f"{seconds:g}", *place])

@@ -71,10 +71,7 @@ class Job:
         backend, baseline = ([sample for sample in samples if sample.subject == name] for name in SUBJECTS)
         rounds = zip(backend, baseline, strict=True)
         ratios = [(own, own.seconds / plain.seconds) for own, plain in rounds if _count(own, plain)]
-        return cls(
-            *(_medians([(own, own.seconds) for own in taken if _count(own)]) for taken in (backend, baseline)),
-            _medians(ratios),
-        )
+        return cls(_seconds(backend), _seconds(baseline), _medians(ratios))
 
 
 @dataclass(frozen=True)
@@ -138,9 +135,9 @@ def columns(timed: Timed) -> dict[str, Any]:
         ends = {"ratio_to_baseline": typical.median, "ratio_low": typical.low, "ratio_high": typical.high}
         found |= {"baseline_median_seconds": timed.plain}
         found |= {name: seconds / timed.plain for name, seconds in ends.items()}
-    if timed.pace:
-        found |= {"raw_baseline_median_seconds": timed.pace.value * timed.plain}
-        found |= {"pace": timed.pace.value, "pace_low": timed.pace.low, "pace_high": timed.pace.high}
+        if timed.pace:
+            found |= {"raw_baseline_median_seconds": timed.pace.value * timed.plain}
+            found |= {"pace": timed.pace.value, "pace_low": timed.pace.low, "pace_high": timed.pace.high}
     return found
 
 
@@ -182,6 +179,11 @@ def _width(timed: Timed) -> float:
 
 def _count(*samples: Sampled) -> bool:
     return all(sample.state_verified for sample in samples)
+
+
+def _seconds(samples: Sequence[Sampled]) -> list[float]:
+    """The medians of blocks (s) of the samples that count."""
+    return _medians([(sample, sample.seconds) for sample in samples if sample.state_verified])
 
 
 def _medians(values: list[tuple[Sampled, float]]) -> list[float]:
