@@ -30,10 +30,6 @@ class Row:
         """Make the row from its values by column, in any order."""
         return cls(**values)
 
-    # For modules that still read rows by subscript.
-    def __getitem__(self, column: str) -> Any:
-        return getattr(self, column)
-
 
 @dataclass(frozen=True)
 class TimingRow(Row):

@@ -2,7 +2,6 @@
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
 
 from scripts.common import digests
 from tests.support.checkout import CHECKOUT
@@ -21,29 +20,63 @@ FLOORS = (
     {"common"},
 )
 """From the top to the ground. A room imports from itself and from the floors below it."""
+REPORT = (
+    {"page", "summarise"},
+    {"figures"},
+    {"draw"},
+    {"compare"},
+    {"from_records"},
+    {"records"},
+    {"corrections", "printed"},
+    {"tables"},
+    {"intact", "rows", "wording"},
+    {"estimates"},
+)
+"""The same of the rooms and modules of the report: numbers at the ground, then which records count, what follows from
+them, how it is drawn, and the page."""
 MOST_FILES = 14
 """Python files of one kind in a folder; plug-ins, which are found by their place, may be more."""
 PLUG_INS = {"backends", "report/figures"}
 
 
-def imports() -> Iterator[tuple[Path, str]]:
-    """Yield each file with each room that it imports from."""
+def imports() -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
+    """Yield each module with each that it imports, or imports from: both as names below `scripts`."""
     for file in sorted(SCRIPTS.rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_bytes())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom):
                 names = [f"{node.module}.{alias.name}" for alias in node.names]
-            yield from ((file, name.split(".")[1]) for name in names if name.startswith("scripts."))
+            own = file.relative_to(SCRIPTS).with_suffix("").parts
+            yield from ((own, tuple(name.split(".")[1:])) for name in names if name.startswith("scripts."))
+
+
+def back_up(floors: tuple[set[str], ...], inside: tuple[str, ...] = ()) -> list[str]:
+    """The imports from above among the rooms of a folder."""
+    floor = {room: number for number, rooms in enumerate(floors) for room in rooms}
+    depth = len(inside)
+    between = [
+        (own, other)
+        for own, other in imports()
+        if own[:depth] == other[:depth] == inside and len(own) > 1 and own[depth] != other[depth]
+    ]
+    return [
+        f"{'/'.join(own)} imports {'/'.join(other)}"
+        for own, other in between
+        if floor[other[depth]] <= floor[own[depth]]
+    ]
 
 
 def test_nothing_imports_from_above() -> None:
-    floor = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-    back_up = [
-        f"{file.relative_to(SCRIPTS)} imports from {room}"
-        for file, room in imports()
-        if file.parent != SCRIPTS and (own := file.relative_to(SCRIPTS).parts[0]) != room and floor[room] <= floor[own]
-    ]
-    assert not back_up
+    assert not back_up(FLOORS)
+
+
+def test_nothing_in_the_report_imports_from_above() -> None:
+    assert not back_up(REPORT, ("report",))
+
+
+def test_every_part_of_the_report_has_a_floor() -> None:
+    parts = {path.stem for path in (SCRIPTS / "report").iterdir() if path.name != "__pycache__"}
+    assert parts == set().union(*REPORT)
 
 
 def test_every_folder_is_a_room() -> None:
