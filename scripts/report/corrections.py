@@ -5,10 +5,10 @@ file in turn with its backend, and jobs of the same cutoff and operation time th
 one whose plain file has the median time, of two the shorter. A job's *pace* is how many times as long its plain file
 took as usual.
 
-- Surely another pace than usual (`statistics.DIFFERENT`): the time is divided by the pace. The interval of the pace
+- Surely another pace than usual (`estimates.DIFFERENT`): the time is divided by the pace. The interval of the pace
   widens that of the time.
 - Undecided: the time stays as it was measured. The interval of the pace widens each ratio of it.
-- Surely as usual (`statistics.TIED`): the time stays as well. The pace itself widens each ratio of it, since two jobs
+- Surely as usual (`estimates.TIED`): the time stays as well. The pace itself widens each ratio of it, since two jobs
   that are both surely as usual may be nearly 10 % apart.
 - Where the pace isn't surely as usual, the samples can also be corrected round by round: each is divided by the plain
   file's time in its round and multiplied by the plain file's usual time. This is done where it makes the interval
@@ -55,8 +55,11 @@ class Sampled(Protocol):
 
 @dataclass(frozen=True)
 class Job:
-    """The samples (s) of one timing job that count, their state verified, as medians of blocks: those of the backend,
-    those of the baseline, and each of the backend's over the baseline's of its round, where both count."""
+    """The samples (s) of one timing job as medians of blocks. Only samples with a verified state count.
+
+    `seconds` are of the backend, `baseline` of the plain file. `ratios` are of rounds in which both samples count: the
+    backend's time over the plain file's.
+    """
 
     seconds: list[float]
     baseline: list[float]
@@ -76,7 +79,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Timed:
-    """The time of a cell: `seconds`, medians of blocks, corrected where `corrected`; `measured` are those as they were.
+    """The time of a cell: `seconds`, medians of blocks, corrected where `corrected`; `measured` are without correction.
 
     `unknown` is the factor, between its ends, by which the machine's state may have the time wrong still. `plain` is
     how long (s) the plain file usually takes, `pace` how many times as long it took here; both are None without one.
@@ -100,7 +103,7 @@ class Timed:
 
 
 def correct(jobs: Mapping[Name, Job]) -> dict[Name, Timed]:
-    """The time of each job, given those of one cutoff, operation and way of sharing the work; none of a job without
+    """The time of each job, given all jobs of one cutoff, operation and way of sharing the work; none for a job without
     samples of the backend."""
     plain = {name: median(job.baseline) for name, job in jobs.items() if job.baseline}
     if not plain:

@@ -24,10 +24,10 @@ INTERVAL = f"{CONFIDENCE:.0%} interval".replace("%", " %")
 RANGE = "range"
 EXACT = "exact"
 WITHIN = {INTERVAL: 1.05, RANGE: 1.2, EXACT: 1.01}
-"""The practical thresholds, by kind: nobody would choose a store for less. Ranges, of three samples or so, show too
-little of the noise to go by less."""
+"""The practical thresholds, as factors by kind of ratio. Less is no reason to choose a store. A range of
+about three samples shows little of the noise, so its threshold is wider."""
 NOTICEABLE_SECONDS = 0.010
-"""Where the slowest store needs less than this for all images, nobody wins: take whichever is handiest."""
+"""Where the slowest store needs less time (s) than this for all images, no store wins: take whichever is handiest."""
 DIFFERENT, TIED, UNDECIDED = "different", "tied", "undecided"
 """What two cells or stores are to each other: `Ratio.outcome`."""
 EXACT_SAMPLES = 20
@@ -44,7 +44,7 @@ NORMAL_DISTANCE = 1.048358
 
 @dataclass(frozen=True)
 class Estimate:
-    """The median of some samples (s) between `low` and `high`; `kind` says whether those are an interval or a range."""
+    """The median of some samples between `low` and `high`, an interval or a range by `kind`, in the samples' unit."""
 
     median: float
     low: float

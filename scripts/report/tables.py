@@ -197,7 +197,7 @@ class Tables:
 
     @cached_property
     def allocated_decides(self) -> bool:
-        """Whether allocated bytes may say which store is smallest: not where the file system hides those of some."""
+        """Whether allocated bytes say which store is smallest: not where the file system hides them of some store."""
         return not any(row.allocation == ALLOCATION_UNKNOWN for row in self.disk_usage)
 
     @cached_property

@@ -101,8 +101,8 @@ def factor(ratio: Ratio, amount: str = "as long") -> str:
 
 
 def compared(one: str, other: str, ratio: Ratio) -> str:
-    """How two stores compare, in words: `hdf5 takes 1.31 times as long as lmdb (95 % interval 1.2 to 1.4)`; who takes
-    longer comes first."""
+    """How two stores compare, in words: `hdf5 takes 1.31 times as long as lmdb (95 % interval 1.2 to 1.4)`; the one
+    that takes longer comes first."""
     if ratio.outcome == TIED:
         return f"{one} and {other} tie"
     if ratio.value < 1:
@@ -198,4 +198,4 @@ def _unit(value: float, units: Sequence[tuple[float, str]]) -> tuple[float, str]
 WITHIN_INTERVALS, WITHIN_RANGES, WITHIN_SIZES = threshold(INTERVAL), threshold(RANGE), threshold(EXACT)
 """The practical thresholds of `estimates.WITHIN`, in words: of intervals, of ranges, and of sizes."""
 NOTICEABLE = tick(NOTICEABLE_SECONDS)
-"""The time below which nobody wins, in words."""
+"""The time below which no store wins, in words."""

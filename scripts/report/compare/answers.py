@@ -1,4 +1,4 @@
-"""The answers: who is fastest or smallest at each cutoff, who is as good, and of whom this run can't tell."""
+"""The answers: at each cutoff the fastest or smallest store, the stores that tie with it, and the undecided ones."""
 
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -9,8 +9,7 @@ from scripts.report.estimates import DIFFERENT, SAME, TIED, UNDECIDED, Ratio, ex
 
 MEASURES = {"apparent_bytes": "Least disk, apparent", "allocated_bytes": "Least disk, allocated"}
 PERHAPS = 1.2
-"""Of a store that takes more than this many times as long as the leader, nothing is said in a sentence, undecided or
-not."""
+"""A sentence doesn't name an undecided store that takes more than this many times as long as the leader."""
 BEST, NEGLIGIBLE = "best", "negligible"
 """What a store is at an operation and cutoff, beside the outcomes of `scripts.report.estimates`."""
 WINNING = (BEST, TIED)
@@ -18,11 +17,13 @@ WINNING = (BEST, TIED)
 
 @dataclass(frozen=True)
 class Answer:
-    """The best at one cutoff: the leader, whose time or size is the least, and those that tie with it.
+    """The best at one cutoff: the leader, whose time or size is the least, and the stores that tie with it.
 
-    `ratios` says of everybody how many times as long or large it is as the leader. `value` is the leader's time or size
-    in words, `to_baseline` how many times as long it takes as the plain file. Where `noticeable` is false nobody wins:
-    `slowest` says how long the slowest store takes, and for what: `9.00 ms at most for all images`.
+    - `ratios`: how many times as long or large each store is as the leader.
+    - `value`: the leader's time or size in words.
+    - `to_baseline`: how many times as long the leader takes as the plain file.
+    - `noticeable`: false where no store wins.
+    - `slowest`: how long the slowest store takes, and for what: `9.00 ms at most for all images`.
     """
 
     cutoff: int
@@ -35,17 +36,17 @@ class Answer:
 
     @property
     def best(self) -> tuple[str, ...]:
-        """The leader and those that surely take no longer."""
+        """The leader and the stores that surely take no longer."""
         return self._with(TIED)
 
     @property
     def undecided(self) -> tuple[str, ...]:
-        """Those of whom this run can't tell whether they take longer than the leader."""
+        """The stores of which this run can't tell whether they take longer than the leader."""
         return self._with(UNDECIDED)
 
     @property
     def runner_up(self) -> str | None:
-        """Who takes least of those that surely take longer than the leader."""
+        """The store that takes least among the stores that surely take longer than the leader."""
         return min(self._with(DIFFERENT), key=lambda name: self.ratios[name].value, default=None)
 
     @property
@@ -60,11 +61,11 @@ class Answer:
 
     @property
     def perhaps(self) -> list[str]:
-        """Those that are undecided and come so near to the leader that a sentence names them."""
+        """The undecided stores that come so near to the leader that a sentence names them."""
         return [name for name in sorted(self.undecided, key=self._place) if self.ratios[name].value <= PERHAPS]
 
     def outcome(self, name: str) -> str:
-        """What somebody is: `best` for the leader, else what the ratio to it says; `negligible` where nobody wins."""
+        """What a store is: `best` for the leader, else what its ratio says; `negligible` where no store wins."""
         if not self.noticeable:
             return NEGLIGIBLE
         return BEST if name == self.leader else self.ratios[name].outcome
@@ -98,8 +99,8 @@ def questions(results: Results) -> list[Question]:
 
 
 def lead_sentence(question: Question) -> str:
-    """Who is best at which cutoffs, ties said as ties: `nobody wins at 1 image; hdf5 and lmdb tie at 10 images`."""
-    runs = [(who, list(group)) for who, group in groupby(question.answers, key=_who)]
+    """The best stores and their cutoffs in words: `nobody wins at 1 image; hdf5 and lmdb tie at 10 images`."""
+    runs = [(said, list(group)) for said, group in groupby(question.answers, key=_said)]
     parts = []
     for (noticeable, best, perhaps), answers in runs:
         first, last = answers[0].cutoff, answers[-1].cutoff
@@ -147,6 +148,6 @@ def smallest(results: Results, measure: str, cutoff: int) -> Answer | None:
     return Answer(cutoff, leader, {leader: SAME} | ratios, f"{wording.size(sizes[leader] / cutoff)} an image")
 
 
-def _who(answer: Answer) -> tuple[bool, tuple[str, ...], tuple[str, ...]]:
-    """Who is best, and of whom it can't be told."""
+def _said(answer: Answer) -> tuple[bool, tuple[str, ...], tuple[str, ...]]:
+    """What a sentence says of an answer: whether any store wins, the best ones, and the undecided ones near them."""
     return (True, tuple(sorted(answer.best)), tuple(answer.perhaps)) if answer.noticeable else (False, (), ())

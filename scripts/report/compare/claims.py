@@ -2,9 +2,12 @@
 
 Source of the claims: `article.py`. The one place, beside it, where the article's backends are named.
 
-A rule collects what speaks for the claim (True), against it (False) and what leaves it open (None): a tie, what is
-undecided, and what nobody notices. All for it confirm, all against it refute; anything else depends, and the evidence
-says on what.
+A rule collects findings. A finding speaks for the claim (True), against it (False) or leaves it open (None), as a tie,
+an undecided ratio and an unnoticeable time do.
+
+- All findings speak for the claim: it is confirmed.
+- All findings speak against it: it is refuted.
+- Else it depends, and the evidence says on what.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -23,13 +26,13 @@ PNG, LMDB, HDF5 = "png", "lmdb", "hdf5"
 ARTICLE_BACKENDS = tuple(KILOBYTES)
 WRITE, READ, RANDOM, WORKERS = "write", "read-warm", "random-warm", "workers-warm"
 SMALL = 10
-"""At most so many images are what the article's claims call few."""
+"""The article's claims call at most this many images few."""
 TENFOLD = (8.0, 12.5)
-"""What passes for ten times as long."""
+"""Ratios between these two pass for ten times as long."""
 AS_FAST = TENFOLD[0] / 10
-"""At least this part of k times the rate of one process passes for k times as fast."""
+"""At least this share of k times the rate of one process passes for k times as fast."""
 HARDLY_FASTER = 1.2
-"""Up to so many times the rate of one process, several processes wait for each other."""
+"""Up to this many times the rate of one process, several processes wait for each other."""
 SPAWN = "spawn"
 PARALLEL_FILE_SYSTEMS = {"beegfs", "ceph", "gpfs", "lustre", "pvfs2"}
 LARGE_PIXELS = 256 * 256 * 3
@@ -230,7 +233,7 @@ CLAIMS: dict[str, Callable[[Results], Verdict]] = {
 
 
 def _verdict(holds: Sequence[bool | None], evidence: str, what: str = "") -> Verdict:
-    """The verdict of what speaks for a claim, against it, or leaves it open; `what` it depends on where it's both."""
+    """The verdict that findings lead to. Where they speak for and against the claim, it depends on `what`."""
     if all(holds):
         return Verdict(CONFIRMED, evidence)
     if not any(holds) and None not in holds:
@@ -244,7 +247,7 @@ def _verdict(holds: Sequence[bool | None], evidence: str, what: str = "") -> Ver
 
 
 def _all(holds: Iterable[bool | None]) -> bool | None:
-    """Whether all of it holds: not where one thing doesn't; what is open leaves it open."""
+    """Whether all findings hold: False where one doesn't, else None where one is open."""
     found = list(holds)
     return False if False in found else None if None in found else True
 

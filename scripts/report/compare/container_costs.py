@@ -38,7 +38,7 @@ class _Cells:
         return {container: name for (container, own), name in self.variants.items() if own == codec}
 
     def unbeaten(self, names: Mapping[str, str]) -> list[str]:
-        """The keys of the fastest of some variants and of those that surely take no longer."""
+        """The keys of the fastest of some variants, and of the variants that surely take no longer."""
         if not names:
             return []
         fastest = min(names, key=lambda key: self.seconds(names[key]))
@@ -75,7 +75,7 @@ def _codecs(cells: _Cells, found: Combinations) -> list[str]:
     ratios: dict[containers.Pair, dict[str, Ratio]] = {}
     for container, best in unbeaten.items():
         if best:
-            # Of several that tie the one that is best in most containers, so that these share a sentence.
+            # Of several codecs that tie, the one that is best in most containers: these then share a sentence.
             names, fastest = cells.codecs(container), max(best, key=often.__getitem__)
             for codec in names:
                 if codec != fastest:

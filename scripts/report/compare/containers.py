@@ -9,13 +9,13 @@ from scripts.report import wording
 from scripts.report.tables import Tables
 
 FEWEST = 2
-"""Containers and codecs that there must be of each to compare them."""
+"""The fewest containers, and the fewest codecs, that can be compared."""
 WANTED = (
     catalogue.answering("read-all", catalogue.WARM),
     catalogue.answering("shuffle", catalogue.WARM),
     catalogue.answering("import", catalogue.FRESH),
 )
-"""Of each, the first operation that was measured says what containers and codecs cost."""
+"""The first operation of each group that was measured says what containers and codecs cost."""
 Pair = tuple[str, str]
 """A container and a codec."""
 
@@ -76,8 +76,8 @@ def cutoff(tables: Tables, found: Combinations) -> int | None:
 
 
 def operations(tables: Tables, found: Combinations, size: int) -> list[str]:
-    """The operations that say at a cutoff what containers and codecs cost, by `WANTED`, of those in which enough was
-    measured to compare them."""
+    """The operations that say what containers and codecs cost at a cutoff: the first of each group of `WANTED` in which
+    enough was measured."""
 
     def enough(operation: str) -> bool:
         return share_codecs(pair for pair, name in found.variants.items() if tables.cell(name, size, operation))

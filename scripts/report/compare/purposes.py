@@ -15,7 +15,7 @@ HANDIEST = "whichever is handiest"
 
 @dataclass(frozen=True)
 class Purpose:
-    """One thing to do with a store. `questions` are the names of those that answer for it, the best one first.
+    """One thing to do with a store. `questions` are the names of the questions that answer for it, the best one first.
 
     `state` is the state that it starts from, where one title has several; `phrase` is the title within a sentence.
     """
@@ -84,7 +84,7 @@ def lines(questions: Sequence[Question]) -> list[Line]:
 
 
 def in_short(asked: Sequence[Line]) -> str:
-    """Who is best for what at the largest number of images, in one sentence; empty where nothing has an answer."""
+    """The best store for each purpose at the largest number of images, in one sentence; empty without any answer."""
     cutoff = max(
         (line.question.answers[-1].cutoff for line in asked if line.question and line.question.answers), default=0
     )
@@ -104,8 +104,10 @@ def in_short(asked: Sequence[Line]) -> str:
 
 
 def _choice(answer: Answer) -> str:
-    """What to take, in words: the best, where only some are said those that come nearest to the leader, and of whom it
-    can't be told; whatever one likes where nobody wins."""
+    """What to take, in words: the best stores and the undecided ones near them, or any where no store wins.
+
+    Of many best stores, the sentence names the ones nearest to the leader.
+    """
     if not answer.noticeable:
         return HANDIEST
     ordered = answer.best if len(answer.best) <= wording.MOST_NAMES else answer.nearest

@@ -2,23 +2,22 @@
 
 Three kinds of noise stand between a number and a difference.
 
-- Within a job: cells are compared by the rule of `corrections.py`, their times corrected for the state that
-  the machine was in, as far as the plain files of both runs show it. What isn't surely different by it, tied or
-  undecided, is no difference.
-- Between jobs: whole jobs of the same code differ by more than their samples tell. By how much, the cells say
-  themselves: what changed in a library tends to change an operation alike at every number of images, so it's noise in
-  which the cells of one backend and operation differ from each other (`statistics.spread`).
-- Among many cells: of 192 without a difference, ten would lie outside their 95 % intervals. So each cell gets the
-  probability of a ratio like its own under both kinds of noise (`statistics.p_value`), and Benjamini and Hochberg's
-  procedure (`statistics.discoveries`) decides: where nothing differs, at most one comparison in twenty names any cell;
-  where cells do differ, at most one in twenty of those named is chance, on average. Bonferroni's correction would name
-  next to none, as most cells have few samples.
+- Within a job: cells are compared by the rule of `corrections.py`. It corrects times for the state of the machine, as
+  far as the plain files of both runs show that state. A cell that ties or is undecided is no difference.
+- Between jobs: whole jobs of the same code differ by more than their samples tell. The cells themselves show by how
+  much. A change in a library tends to change an operation alike at every number of images. So the cells of one backend
+  and operation differ from each other by noise (`estimates.spread`).
+- Among many cells: of 192 cells without a difference, ten would lie outside their 95 % intervals. So each cell gets the
+  probability of a ratio like its own under both kinds of noise (`estimates.p_value`), and Benjamini and Hochberg's
+  procedure (`estimates.discoveries`) decides. Where no cell differs, at most one comparison in twenty names any cell.
+  Where cells do differ, on average at most one named cell in twenty is chance. Bonferroni's correction would name next
+  to no cells, as most cells have few samples.
 
-What is left must also be a difference that counts: by at least a factor, 1.1 unless told otherwise.
+A difference must also count: it is listed from a factor on, 1.1 unless told otherwise.
 
-Many cells together show what one alone can't, so a backend that is 20 % slower throughout is found where a single cell
-must be much slower. A change that hits half of the cutoffs of every backend that was measured passes for noise: measure
-some backend beside it that didn't change.
+Many cells together show what one alone can't. A backend that is 1.2x slower throughout is found, where a single cell
+must be much slower. A change that hits half of the cutoffs of every measured backend passes for noise: measure beside
+it a backend that didn't change.
 """
 
 import math
@@ -38,10 +37,10 @@ from scripts.report.tables import Tables
 
 FACTOR = 1.1
 ASSUMED_NOISE = 0.042
-"""Between two jobs, where no two cells show it: on a shared virtual machine of two cores ratios to the plain file had a
-standard deviation of 3 % from job to job, and here are two jobs."""
+"""The standard deviation of the logarithm of a ratio of two jobs, where no two cells show it. On a shared virtual
+machine of two cores, ratios to the plain file had one of 3 % from job to job, and here are two jobs."""
 MOST_UNDECIDED = 10
-"""So many undecided cells are named."""
+"""At most this many undecided cells are named."""
 HEADINGS = ("backend", "images", "operation", "A", "B", "B over A", "95 % interval", "disturbed")
 
 
@@ -71,15 +70,18 @@ class Difference:
 class Differences:
     """What two runs differ in: the cells listed, and how many were compared or couldn't be.
 
-    `tied` counts the cells that surely don't differ by more than the threshold, `undecided` those of which the two runs
-    can't tell. `open_still` are some of the latter, those that look different by as much as counts, with their ratios;
-    `to_measure` are their names for the step `again`;
-    `longer_seconds` is four times as long as any of these was sampled, which makes an interval half as wide.
-    `only_before` and `only_after` count cells measured in one run alone, `unlike` those whose samples were taken
-    otherwise (number of images, eviction, threads, size of a batch) or have no plain file where it is needed. `noise`
-    is the factor by which jobs typically differ between the runs without a cause, assumed where `noise_known` is false:
-    with so few cells nothing shows it. `machines` are those of the two runs, one name or several in each;
-    `measured_alike` says whether the same code measured both.
+    - `tied`: the number of cells that surely don't differ by more than the threshold.
+    - `undecided`: the number of cells of which the two runs can't tell.
+    - `open_still`: undecided cells that look different by as much as counts, with their ratios. `to_measure` are their
+      names for the step `again`. `longer_seconds` is four times as long as any of them was sampled, which makes an
+      interval half as wide.
+    - `only_before`, `only_after`: the numbers of cells that were measured in one run alone.
+    - `unlike`: the number of cells whose samples were taken otherwise (number of images, eviction, threads, size of a
+      batch), or that have no plain file where one is needed.
+    - `noise`: the factor by which jobs typically differ between the runs without a cause. It is assumed where
+      `noise_known` is false, as so few cells don't show it.
+    - `machines`: the machines of the two runs, one name or several in each.
+    - `measured_alike`: whether the same code measured both.
     """
 
     listed: list[Difference]

@@ -1,6 +1,6 @@
 """Other machines: what their records in the same results say, beside this machine's and never merged with them.
 
-Whatever is wrong with them leaves them out, and says so; it never stops the page of this machine.
+Records with a fault are left out, and the page says so. They never stop the page of this machine.
 """
 
 from dataclasses import dataclass, field
@@ -52,7 +52,7 @@ class Block:
 
 @dataclass(frozen=True)
 class SideBySide:
-    """The other machines; those to be shown, which have a cell in common with this one, after it; and blocks by kind of
+    """The other machines; this machine and the others that have a cell in common with it; and blocks by kind of
     operation, such as `read`."""
 
     others: list[Machine]
@@ -61,7 +61,7 @@ class SideBySide:
 
     @property
     def notes(self) -> list[str]:
-        """Sentences: what else the others differ in, who has nothing to compare, and what was left out and why."""
+        """Sentences: what else the others differ in, which have no cell in common, and what was left out and why."""
         found = []
         for other in self.others:
             if other.otherwise:
