@@ -171,7 +171,7 @@ def _serialised(results: Results) -> Verdict:
     if not rows:
         return _missing(results, WORKERS, backends=(HDF5,))
     store = results.tables.store(HDF5, cutoff)
-    file_system = store["file_system"] if store else None
+    file_system = store.file_system if store else None
     if file_system in PARALLEL_FILE_SYSTEMS:
         return Verdict(NOT_MEASURED, f"The stores are on {file_system}, a parallel file system.")
     faster = [_beyond(found, HARDLY_FASTER) for found in rows.values()]

@@ -69,7 +69,7 @@ class FiguresSection:
 class Page:
     """The sections of the page, by the names that the templates give them.
 
-    `tables` and `many` belong to no section: the run's cells, and whether there are too many stores to have all in sight.
+    `tables` and `many` belong to no section: the run's cells, and whether there are too many stores to show them all.
     `missing` are the backends that can't run here, with reason and remedy.
     """
 
