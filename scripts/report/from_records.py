@@ -157,7 +157,7 @@ def _times_of(records: Records, groups: Groups) -> dict[Path, dict[Way, Timed]]:
 
 def _efficiencies(times: Mapping[Way, Timed]) -> dict[Way, Values]:
     """The rate of each number of processes over the rate of one, started in the same way, divided by the number."""
-    found = {}
+    found: dict[Way, Values] = {}
     for (processes, start_method), together in times.items():
         alone = times.get((1, start_method))
         if start_method and alone:

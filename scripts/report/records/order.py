@@ -53,7 +53,7 @@ def spans(records: Records) -> dict[Path, Span]:
 
 def overlapping(records: Records) -> dict[str, list[Path]]:
     """Return the records that were taken at the same moment as another of their node and boot, in order, by node."""
-    found = defaultdict(list)
+    found: dict[str, list[Path]] = defaultdict(list)
     for (node, *_), paths in _by_boot(records).items():
         beside: set[Path] = set()
         latest = None

@@ -65,7 +65,7 @@ def _beside_schema(content: Any) -> str | None:
         _validate()(content)
     except fastjsonschema.JsonSchemaValueException as fault:
         _, *place = fault.path
-        reason = str(fault.message).removeprefix(fault.name).strip()
+        reason = str(fault.message).removeprefix(str(fault.name)).strip()
         return f"{'/'.join(map(str, place)) or 'as a whole'}: {reason:.{LONGEST_FAULT}}"
     return None
 
