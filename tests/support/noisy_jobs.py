@@ -1,6 +1,7 @@
 """Timing jobs as noisy as measured ones, drawn from known times: what the report's statistics must see through."""
 
 from collections import defaultdict
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,6 +18,16 @@ BASELINE = 0.1
 MOOD, JOBS_DIFFER, RATIOS_DIFFER = 0.12, 0.13, 0.03
 """Standard deviations of logarithms, as measured on a shared virtual machine of two cores for reading 1,000 images: of
 times from one block to the next and from job to job, and of the ratios to the plain file from job to job."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A drawn sample: whose it is, its time (s), and its block."""
+
+    subject: str
+    seconds: float
+    block: int
+    state_verified: bool = True
 
 
 def noise(chance: np.random.Generator, sigma: float, size: int) -> np.ndarray:
@@ -54,7 +65,7 @@ def job(
         number = block(elapsed, SETTINGS.budget_seconds)
         own, plain = typical * moods[number] * noise(chance, sigma, 2) * (slower, BASELINE * baseline_slower)
         for subject, taken in (("baseline", plain), ("backend", own)):
-            samples.append({"subject": subject, "seconds": float(taken), "state_verified": True, "block": number})
+            samples.append(Drawn(subject, float(taken), number))
         seconds.append(float(own))
         blocks.append(number)
         # Each comes after an untimed run, and rounds are at least so long.

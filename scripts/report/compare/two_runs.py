@@ -2,8 +2,8 @@
 
 Three kinds of noise stand between a number and a difference.
 
-- Within a job: cells are compared by the rule of `corrections.py`. It corrects times for the state of the machine, as
-  far as the plain files of both runs show that state. A cell that ties or is undecided is no difference.
+- Within a job: cells are compared by the rule of `scripts.report.corrections`. It corrects times for the state of the
+  machine, as far as the plain files of both runs show that state. A cell that ties or is undecided is no difference.
 - Between jobs: whole jobs of the same code differ by more than their samples tell. The cells themselves show by how
   much. A change in a library tends to change an operation alike at every number of images. So the cells of one backend
   and operation differ from each other by noise (`estimates.spread`).

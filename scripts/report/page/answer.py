@@ -89,11 +89,30 @@ class Lead:
 
 
 @dataclass(frozen=True)
-class AnswerSection:
-    """What the section with the answer shows.
+class Growths:
+    """How times grow, by operation and backend, and the operations that have any growth."""
 
-    `growths` are by operation and backend. `break_evens` are by cutoff, the largest first, and by source and target.
+    operations: list[str]
+    cells: dict[tuple[str, str], Growth]
+
+
+@dataclass(frozen=True)
+class Conversions:
+    """When converting pays at one cutoff: a row for each source, with a field for each of the targets.
+
+    `converting` and `epoch` are the operations whose times are taken, of the first pair for all.
     """
+
+    cutoff: int
+    converting: str
+    epoch: str
+    targets: list[str]
+    rows: list[tuple[str, list[BreakEven | None]]]
+
+
+@dataclass(frozen=True)
+class AnswerSection:
+    """What the section with the answer shows. `conversions` start with the largest cutoff."""
 
     in_short: str
     purposes: list[Row]
@@ -101,15 +120,14 @@ class AnswerSection:
     leads: list[Lead]
     undecided: list[Undecided]
     budget_seconds: float
-    growths: dict[tuple[str, str], Growth]
-    break_evens: dict[int, dict[tuple[str, str], BreakEven]]
+    growths: Growths
+    conversions: list[Conversions]
     crossovers: list[Crossover]
 
 
 def section(run: Run) -> AnswerSection:
     """Make the section of a run."""
     lines = purposes.lines(run.questions)
-    growths = trends.growths(run.results)
     return AnswerSection(
         purposes.in_short(lines),
         [_purpose(run.tables, line) for line in lines],
@@ -117,8 +135,8 @@ def section(run: Run) -> AnswerSection:
         [_lead(question) for question in run.questions if question.answers],
         _undecided(run),
         run.budget_seconds,
-        {(growth.operation, growth.backend): growth for growth in growths},
-        _break_evens(run),
+        _growths(run),
+        _conversions(run),
         _crossovers(run),
     )
 
@@ -194,11 +212,24 @@ def _undecided(run: Run) -> list[Undecided]:
     return sorted(found, key=lambda undecided: -undecided.answer.cutoff)
 
 
-def _break_evens(run: Run) -> dict[int, dict[tuple[str, str], BreakEven]]:
-    found: dict[int, dict[tuple[str, str], BreakEven]] = {}
+def _growths(run: Run) -> Growths:
+    cells = {(growth.operation, growth.backend): growth for growth in trends.growths(run.results)}
+    grown = {operation for operation, _ in cells}
+    return Growths([operation for operation in run.tables.operations if operation in grown], cells)
+
+
+def _conversions(run: Run) -> list[Conversions]:
+    by_cutoff: dict[int, dict[tuple[str, str], BreakEven]] = {}
     for pair in trends.break_evens(run.results, TOP if run.many else None):
-        found.setdefault(pair.cutoff, {})[pair.source, pair.target] = pair
-    return dict(sorted(found.items(), reverse=True))
+        by_cutoff.setdefault(pair.cutoff, {})[pair.source, pair.target] = pair
+    found = []
+    for cutoff, pairs in sorted(by_cutoff.items(), reverse=True):
+        first = next(iter(pairs.values()))
+        reached = {target for _, target in pairs}
+        targets = [name for name in run.tables.backends if name in reached]
+        rows = [(source, [pairs.get((source, target)) for target in targets]) for source in run.tables.backends]
+        found.append(Conversions(cutoff, " and ".join(first.conversion), first.epoch, targets, rows))
+    return found
 
 
 def _crossovers(run: Run) -> list[Crossover]:
