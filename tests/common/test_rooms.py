@@ -36,7 +36,7 @@ REPORT = (
 them, how it is drawn, and the page."""
 MOST_FILES = 14
 """Python files of one kind in a folder; plug-ins, which are found by their place, may be more."""
-PLUG_INS = {"backends", "report/figures"}
+PLUG_INS = {"backends", "report/figures", "steps"}
 
 
 def imports() -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:

@@ -12,7 +12,7 @@ from scripts.common.progress import Progress, duration
 from scripts.system import lock
 from tests.support.checkout import CHECKOUT
 
-STEPS = ("download", "unpack", "build", "time_operation", "summarise", "figure", "page", "discard", "compare", "again")
+STEPS = sorted(path.stem for path in (CHECKOUT / "scripts/steps").glob("*.py"))
 
 
 def run(*arguments: str, cwd: Path = CHECKOUT) -> subprocess.CompletedProcess[str]:
