@@ -10,6 +10,7 @@ from pathlib import Path
 from scripts.common.atomic import neighbour
 from scripts.common.errors import UserError, shown
 from scripts.dataset.image_set import PROVENANCE
+from scripts.plan.again import RUN
 from scripts.report import intact
 
 FIGURES = "figures"
@@ -44,7 +45,9 @@ def _tables(results: Path) -> list[Path]:
         )
     if damaged := intact.damaged(results):
         raise UserError(f"{damaged[0]} isn't as the workflow wrote it; run the workflow again")
-    return sorted(path for kind in ("csv", "json") for path in results.glob(f"[!.]*.{kind}"))
+    found = [path for kind in ("csv", "json") for path in results.glob(f"[!.]*.{kind}")]
+    # It holds the config with its paths, and only `again` reads it.
+    return sorted(path for path in found if path.name != RUN)
 
 
 def _provenance(results: Path) -> Path:

@@ -28,6 +28,7 @@ def test_an_example_gives_the_same_figure_page_and_comparison(finished: Run, tmp
     example = tmp_path / "example"
     (example / "figures").mkdir(parents=True)
     (example / "README.md").write_text("About the run.\n")
+    (finished.directory / "run.json").write_text('{"config": {"images": "/home/me/images.tar.gz"}}')
     (example / "figures/gone.svg").write_text("of an earlier run")
     done = run("example", finished.directory, "--output", example)
     assert done.returncode == 0, done.stderr
@@ -35,6 +36,7 @@ def test_an_example_gives_the_same_figure_page_and_comparison(finished: Run, tmp
     assert (example / "README.md").read_text() == "About the run.\n"
     assert [path.name for path in (example / "figures").iterdir()] == [f"{FIGURE}.svg"]
     assert not (example / "report.html").exists()
+    assert not (example / "run.json").exists()
     drawn = tmp_path / "drawn.svg"
     tables = ("--tables", example)
     assert run("figure", FIGURE, *tables, "--svg", drawn, "--png", tmp_path / "drawn.png").returncode == 0
