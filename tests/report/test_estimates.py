@@ -100,6 +100,7 @@ DRIFTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mood", [0.0, MOOD])
 @pytest.mark.parametrize("drift", DRIFTS)
 def test_pairs_without_a_difference_are_not_called_different(drift, mood):

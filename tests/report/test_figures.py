@@ -17,6 +17,8 @@ from scripts.report.tables import Tables
 from tests.support.figures import fields, figure_of, notes_of, rows_of, titles_of
 from tests.support.report_run import MORE_OPERATIONS, OPERATIONS, SYNTHETIC, Run
 
+pytestmark = pytest.mark.slow
+
 NAMES = captions.names()
 MANY = ("png", "lmdb", "hdf5", *(f"backend-{letter}" for letter in "abcdefghijkl"))
 READS = ("read-warm", "read-cold")

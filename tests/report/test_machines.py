@@ -13,6 +13,8 @@ from scripts.report.records.record import Records
 from tests.support.page import Strict, shown
 from tests.support.report_run import NFS, REAL, Run
 
+pytestmark = pytest.mark.slow
+
 SMALL = {"cutoffs": (1, 10, 100), "operations": ("write", "read-warm", "read-cold")}
 CLUSTER = "epyc-64cores-nfs4"
 

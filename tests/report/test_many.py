@@ -24,6 +24,8 @@ from tests.support.many_stores import CODECS, COMBINED, KINDS, MANY, PEAKS
 from tests.support.page import Strict, browse, shown
 from tests.support.report_run import MORE_OPERATIONS, OPERATIONS, Run
 
+pytestmark = pytest.mark.slow
+
 CUTOFFS = (1, 100, 10_000)
 COUNTS = {1: MANY[:1], 4: ("lmdb", "lmdb-png", "sqlite", "sqlite-png"), 22: MANY}
 SUBJECTS = ("backend", "baseline")

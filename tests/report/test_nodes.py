@@ -18,6 +18,8 @@ from tests.support.noisy_jobs import MOOD, measured_drift, noise
 from tests.support.page import shown
 from tests.support.report_run import CUTOFFS, NFS, OPERATIONS, Run
 
+pytestmark = pytest.mark.slow
+
 SMALL = {"cutoffs": (1, 10, 100), "operations": ("write", "read-warm", "read-cold")}
 PROBES_DIFFER, STRETCHES_DIFFER = 0.04, 0.04
 """Standard deviations of the logarithm of the time of a fixed computation, from job to job and from one stretch of jobs

@@ -250,6 +250,7 @@ def test_the_page_says_what_was_timed_on_and_what_that_cannot_show(run, tmp_path
     assert "png/32x32/1/write.json file system 2025" in text
 
 
+@pytest.mark.slow
 def test_synthetic_images_are_announced(run, tmp_path):
     assert "synthetic" not in shown(run.text)
     other = Run(tmp_path, cutoffs=(1, 10), image_set=SYNTHETIC).write().summarise().draw()
@@ -285,6 +286,7 @@ def test_a_figure_without_metadata_is_refused(run, tmp_path):
         other.page("single_image")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [1280, 375])
 def test_the_page_fits_the_window(run, tmp_path, width):
     """The page, framed at that width, is no wider than its frame; figures scroll in a box, headings of tables don't."""
@@ -308,6 +310,7 @@ def test_the_page_fits_the_window(run, tmp_path, width):
     assert widest <= inner
 
 
+@pytest.mark.slow
 def test_a_click_on_a_mark_opens_the_row_of_its_cell(run, tmp_path):
     script = (
         "<script>addEventListener('load', () => { const mark = document.querySelector('svg a');"

@@ -40,6 +40,7 @@ def simulated(seed: int, slower: Callable[[CellName], float] = lambda cell: 1.0)
     return results(jobs)
 
 
+@pytest.mark.slow
 def test_two_runs_of_the_same_code_differ_in_nothing():
     """Of 28 comparisons at most one names a slower cell, though 95 % intervals alone would name some in all of them."""
     runs = [simulated(seed) for seed in range(8)]

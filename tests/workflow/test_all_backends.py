@@ -16,6 +16,7 @@ from tests.support.backend_variants import NATIVE, RUNNABLE
 from tests.support.checkout import CHECKOUT
 from tests.support.workflow import Workflow, copy_checkout
 
+pytestmark = pytest.mark.slow
 SUMMARY = "results/summary.csv"
 ABSENT = '''"""Backend absent: one whose library nobody has."""
 
