@@ -51,6 +51,10 @@ class BaselineReader:
         return self
 
     def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
         self._file.close()
 
     def read_all(self, images: np.ndarray, labels: np.ndarray) -> None:

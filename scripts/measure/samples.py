@@ -1,7 +1,7 @@
 """The samples of one cell, taken in turn with the baseline: what the process does that a timing job starts."""
 
 import gc
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,28 +11,16 @@ from scripts.common.progress import Progress, report
 from scripts.dataset.image_set import ImageSet
 from scripts.measure import stopping
 from scripts.measure.baseline import Baseline
+from scripts.measure.job import Job
 from scripts.measure.operations import catalogue
 from scripts.measure.operations.base import Inputs, Operation, Sample, Subject, Unmeasurable
 from scripts.measure.settings import Settings
 from scripts.stores import store
+from scripts.stores.manifest import DATA
 
 DATA_FILES = ("operations/*.py",)
 MANY_IMAGES = 10_000
-"""From here on what comes before the first sample can take a while, so a line says that it has begun."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """What is sampled, where its images and its store are, and where it may write."""
-
-    backend: str
-    module: str
-    options: dict[str, Any]
-    cutoff: int
-    operation: str
-    image_set: Path
-    store: Path
-    settings: Settings
+"""With so many images, what comes before the first sample takes a while, so a line says that it has begun."""
 
 
 def take(job: Job, place: Path) -> dict[str, Any]:
@@ -43,21 +31,20 @@ def take(job: Job, place: Path) -> dict[str, Any]:
     """
     choice = store.Choice(job.module, job.options)
     image_set = ImageSet.load(job.image_set)
-    manifest = store.check(job.store, store.key(image_set.provenance["digest"], job.cutoff, choice))
+    content = store.check(job.store, store.key(image_set.provenance["digest"], job.cutoff, choice))
     images, labels = image_set.first(job.cutoff)
     operation: Operation = catalogue.load(job.operation)(
-        Inputs(images, labels, job.store / store.DATA, manifest["digest"], place, job.settings),
+        Inputs(images, labels, job.store / DATA, content["digest"], place, job.settings),
         Subject("backend", backends.load(job.module), job.options),
         Subject("baseline", Baseline(), {"image_shape": list(images.shape[1:])}),
     )
-    label = f"{job.operation} {job.backend} {job.cutoff}"
     gap_reason = overwrite_seconds = None
     try:
-        sample(operation, label)
+        sample(operation, job.label)
         overwrite_seconds = operation.overwrite_seconds()
     except Unmeasurable as reason:
         gap_reason = str(reason)
-        report(f"{label}: not measured: {gap_reason}")
+        report(f"{job.label}: not measured: {gap_reason}")
     finally:
         operation.finish()
     return {

@@ -3,8 +3,14 @@
 from dataclasses import dataclass, replace
 
 SAMPLING = (
-    *("budget_seconds", "minimum_samples", "maximum_samples", "interval_width"),
-    *("long_sample_seconds", "long_samples", "repeated_seconds", "threads"),
+    "budget_seconds",
+    "minimum_samples",
+    "maximum_samples",
+    "interval_width",
+    "long_sample_seconds",
+    "long_samples",
+    "repeated_seconds",
+    "threads",
 )
 """The settings that every record says; of the others, those that its operation depends on."""
 AGAIN = "run_budget_seconds"
@@ -21,7 +27,7 @@ class Settings:
     """
 
     budget_seconds: float = 2.0
-    minimum_samples: int = 6
+    minimum_samples: int = 9
     maximum_samples: int = 200
     interval_width: float = 0.05
     long_sample_seconds: float = 2.0
@@ -43,5 +49,9 @@ class Settings:
         """Return the settings for measuring a cell again with another budget. Samples are long ones only where that
         budget isn't enough for the fewest samples of backend and baseline."""
         least = seconds / (2 * self.minimum_samples)
-        longer = {"budget_seconds": seconds, AGAIN: self.budget_seconds}
-        return replace(self, long_sample_seconds=max(self.long_sample_seconds, least), **longer)
+        return replace(
+            self,
+            budget_seconds=seconds,
+            run_budget_seconds=self.budget_seconds,
+            long_sample_seconds=max(self.long_sample_seconds, least),
+        )

@@ -4,7 +4,7 @@ The process that starts it stays small, and waits: heavy libraries are loaded wh
 """
 
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from scripts.common import digests
 from scripts.common.cells import Cell
 from scripts.common.errors import Failed
 from scripts.measure import ground, memory
+from scripts.measure.job import Job
 from scripts.measure.operations import catalogue
 from scripts.measure.settings import AGAIN, SAMPLING, Settings
 from scripts.stores import manifest
@@ -51,10 +52,19 @@ def time_cell(
     if seconds is not None:
         settings, given = settings.for_longer(seconds), given | {AGAIN: given["budget_seconds"]}
     content = manifest.read(store_directory)
-    reason = _why_not(cell, content)
+    job = Job(
+        backend=cell.backend,
+        module=module,
+        options=options,
+        cutoff=cell.cutoff,
+        operation=cell.operation,
+        image_set=image_set_directory,
+        store=store_directory,
+        settings=settings,
+    )
+    reason = _why_not(job, content)
     reads = reason is None and not catalogue.entry(cell.operation).writes
-    backend = backends.load(module)
-    on_a_copy = reads and not backend.opens_without_writing
+    on_a_copy = reads and not backends.load(module).opens_without_writing
     with (
         manifest.damage_named(store_directory),
         ground.prepared(store_directory, writes, node_scratch, reads=reads, on_a_copy=on_a_copy) as prepared,
@@ -62,26 +72,7 @@ def time_cell(
         started = clock.now()
         with scratch.directory(prepared.writes) as place:
             watch = Watch(place.parent)
-            arguments = (
-                cell.backend,
-                module,
-                options,
-                cell.cutoff,
-                cell.operation,
-                image_set_directory,
-                prepared.store,
-            )
-            pools = {"threads": settings.threads, "thread_variables": backend.thread_variables}
-            taken = {}
-            if reason is None:
-                try:
-                    taken = process.call(_take, *arguments, settings, place, **pools, limit_seconds=limit_seconds)
-                except Failed as failure:
-                    manifest.refuse_damaged(store_directory, failure)
-                    print(*getattr(failure, "__notes__", ()), sep="\n", file=sys.stderr)
-                    reason = f"{failure}; {TRY_AGAIN}"
-            if reason is not None:
-                taken = _gap(reason, cell, module, options, image_set_directory, store_directory, settings)
+            taken = _gap(job, reason) if reason else _samples_or_gap(job, prepared.store, place, limit_seconds)
             noise = watch.finish()
         ended = clock.now()
         on = file_system.describe(prepared.writes)
@@ -109,23 +100,43 @@ def time_cell(
     }
 
 
-def _why_not(cell: Cell, content: dict[str, Any]) -> str | None:
+def _why_not(job: Job, content: dict[str, Any]) -> str | None:
     """Why a cell isn't run at all, by the manifest of its store and the memory that is left; None where it is."""
     if content["failed"]:
         return f"its store couldn't be built: {content['failed']}"
-    if shortage := memory.shortage(cell.cutoff, content["image_set"]["image_shape"]):
+    if shortage := memory.shortage(job.cutoff, content["image_set"]["image_shape"]):
         return f"it {shortage}; {TRY_AGAIN} where there is more"
     return None
 
 
-def _gap(*arguments: Any) -> dict[str, Any]:
+def _samples_or_gap(job: Job, store: Path, place: Path, limit_seconds: float | None) -> dict[str, Any]:
+    """Take the samples of a job in a process of its own, from `store`, the built store or a copy of it.
+
+    Where that process fails by itself, return a gap. Raises UserError where it fails for damage in the built store.
+    """
+    try:
+        taken: dict[str, Any] = process.call(
+            _take,
+            replace(job, store=store),
+            place,
+            threads=job.settings.threads,
+            thread_variables=backends.load(job.module).thread_variables,
+            limit_seconds=limit_seconds,
+        )
+    except Failed as failure:
+        manifest.refuse_damaged(job.store, failure)
+        print(*getattr(failure, "__notes__", ()), sep="\n", file=sys.stderr)
+        return _gap(job, f"{failure}; {TRY_AGAIN}")
+    return taken
+
+
+def _gap(job: Job, reason: str) -> dict[str, Any]:
     from scripts.measure import gap  # which loads what only the process that takes samples needs otherwise
 
-    return gap.record(*arguments)
+    return gap.record(job, reason)
 
 
-def _take(*arguments: Any) -> dict[str, Any]:
+def _take(job: Job, place: Path) -> dict[str, Any]:
     from scripts.measure import samples  # in the process that was started for it, and nowhere else
 
-    *job, place = arguments
-    return samples.take(samples.Job(*job), place)
+    return samples.take(job, place)

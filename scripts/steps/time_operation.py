@@ -32,6 +32,16 @@ def main(
 ) -> None:
     """Time the cell and write the record."""
     cell = Cell(machine, name, image_size, cutoff, operation)
-    places = (image_set, store, settings, writes, node_scratch)
-    content = timing.time_cell(cell, module, options, *places, seconds, limit)
+    content = timing.time_cell(
+        cell,
+        module,
+        options,
+        image_set_directory=image_set,
+        store_directory=store,
+        given=settings,
+        writes=writes,
+        node_scratch=node_scratch,
+        seconds=seconds,
+        limit_seconds=limit,
+    )
     write_json(record, content)

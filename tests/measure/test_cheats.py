@@ -18,7 +18,7 @@ from scripts.system.disk import scratch
 from tests.support.image_sets import write_image_set
 
 COUNT = 60
-SETTINGS = Settings(budget_seconds=0.02, maximum_samples=6, random_images=50, batch_size=16)
+SETTINGS = Settings(minimum_samples=6, budget_seconds=0.02, maximum_samples=6, random_images=50, batch_size=16)
 HONEST = "memmap"
 """The backend that the cheats wrap."""
 

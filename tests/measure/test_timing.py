@@ -42,7 +42,7 @@ from tests.support.backend_variants import EACH_RUNNABLE, RUNNABLE
 from tests.support.checkout import CHECKOUT
 from tests.support.image_sets import write_image_set
 
-FAST = Settings(budget_seconds=0.05, maximum_samples=8, random_images=50, batch_size=16)
+FAST = Settings(minimum_samples=6, budget_seconds=0.05, maximum_samples=8, random_images=50, batch_size=16)
 COUNT = 60
 STARTS_MANY_PROCESSES = "first-image"
 COUNTED_CORE_BY_CORE = 1_000_000
@@ -194,7 +194,7 @@ def test_the_process_that_is_timed_is_fresh_and_has_its_threads_pinned(
     assert os.environ["OMP_NUM_THREADS"] == "7"
     assert "BLOSC_NTHREADS" not in os.environ
     assert process.call(os.getpid, threads=1) != os.getpid()
-    record = time_cell(stores, "lmdb", "write", Settings(budget_seconds=0.05, threads=2))
+    record = time_cell(stores, "lmdb", "write", Settings(minimum_samples=6, budget_seconds=0.05, threads=2))
     assert record["process"] == {"threads": 2, "cpu_affinity": process.cpu_affinity()}
     assert record["settings"]["threads"] == 2
     assert "batch_size" in record["settings"]
@@ -453,7 +453,12 @@ def test_noise_is_recorded(stores: Path) -> None:
 
 def test_the_systems_own_drop_is_used_where_config_allows_and_root_can(stores: Path) -> None:
     can = os.geteuid() == 0 and os.access(page_cache.DROP_CACHES, os.W_OK)
-    record = take(stores, "hdf5", "batch-cold", Settings(budget_seconds=0.05, maximum_samples=6, drop_caches=True))
+    record = take(
+        stores,
+        "hdf5",
+        "batch-cold",
+        Settings(minimum_samples=6, budget_seconds=0.05, maximum_samples=6, drop_caches=True),
+    )
     assert record["eviction"] == ("drop_caches" if can else "posix_fadvise")
     assert record["status"] == "measured"
 
@@ -565,7 +570,7 @@ def test_a_store_that_was_tampered_with_is_refused(stores: Path) -> None:
 
 
 def test_long_runs_get_three_samples_and_their_first_run_counts(stores: Path) -> None:
-    long = Settings(long_sample_seconds=0)
+    long = Settings(minimum_samples=6, long_sample_seconds=0)
     for operation, runs in (("write", 3), ("read-warm", 3)):
         record = take(stores, "lmdb", operation, long)
         assert len([sample for sample in record["samples"] if sample["subject"] == "backend"]) == runs

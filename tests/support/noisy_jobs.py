@@ -12,7 +12,7 @@ from scripts.report.corrections import Job
 from scripts.report.rows import CellName, MeasuredRow, TimingRow
 from scripts.report.tables import Tables, columns
 
-SETTINGS = Settings()
+SETTINGS = Settings(minimum_samples=6)
 OUTLIERS = 0.03
 BASELINE = 0.1
 MOOD, JOBS_DIFFER, RATIOS_DIFFER = 0.12, 0.13, 0.03

@@ -31,7 +31,7 @@ IMAGE_BYTES = 120 << 20
 """The least that mkfs.btrfs takes is 114 MB; the file has holes, and takes little."""
 COUNT = 120
 SIZE = 4 << 20
-FAST = Settings(budget_seconds=0.05, maximum_samples=6, random_images=50, batch_size=16)
+FAST = Settings(minimum_samples=6, budget_seconds=0.05, maximum_samples=6, random_images=50, batch_size=16)
 BACKENDS = ("hdf5", "lmdb")
 WITHOUT_ADMINISTRATION = ["setpriv", "--bounding-set=-sys_admin"]
 """Root without the right to search a file system's trees, which other users don't have either."""

@@ -28,14 +28,19 @@ PROBABILITIES = tuple(
 class Storage(Protocol):
     """What a backend and the baseline have in common."""
 
-    fork_safe: bool
-    several_readers: bool
+    @property
+    def fork_safe(self) -> bool:
+        """Whether a process that was forked after the library was loaded may use it."""
+
+    @property
+    def several_readers(self) -> bool:
+        """Whether several processes may read one store at the same time."""
 
     def write(self, path: Path, images: Any, labels: Any, *, durable: bool, options: dict[str, Any]) -> None:
         """Write a new store at `path`."""
 
     def open(self, path: Path, options: dict[str, Any]) -> Any:
-        """Return a reader of the store at `path`, usable with `with`."""
+        """Return a reader of the store at `path`, with `read_all`, `read` and `close`, and usable with `with`."""
 
 
 @dataclass(frozen=True)
@@ -47,35 +52,37 @@ class Subject:
     options: dict[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Sample:
-    """One timed run. Seconds by `perf_counter_ns`; `open_seconds` is the time until the reader is there.
-
-    `order` is its place among the samples of its job, `started_seconds` how long after the start of sampling its round
-    began. `processes` shared the work, `start_method` says how they were started, None for the timing process itself.
-    `images` were written or read. `latency_seconds` are quantiles of the time of one call, None where one call is all
-    there is. `resident_fraction` is the part of the store in the page cache right before the run, `unsynced_fraction`
-    the part of a durable write that wasn't on the disk right after it, both None where it isn't asked for or can't be
-    known; `state_verified` says whether the state was what its name promises. The other fields are as in `Costs`.
-    """
+    """One timed run, as the record keeps it. Seconds are by `perf_counter_ns`; the last fields are as in `Costs`."""
 
     subject: str
-    order: int
-    started_seconds: float
-    processes: int
-    start_method: str | None
+    order: int = 0
+    """The place of the sample among all samples of its job; `Operation.keep` sets it."""
+    started_seconds: float = 0.0
+    """How long after the start of sampling the round of this sample began; `Operation.keep` sets it."""
+    processes: int = 1
+    """How many processes shared the work."""
+    start_method: str | None = None
+    """How those processes were started; None for the timing process itself."""
     images: int
+    """How many images were written or read."""
     seconds: float
-    open_seconds: float | None
-    latency_seconds: dict[str, float] | None
+    open_seconds: float | None = None
+    """The time until the reader was there."""
+    latency_seconds: dict[str, float] | None = None
+    """Quantiles of the time of one call; None where one call is all there is."""
+    state: str
+    state_verified: bool = True
+    """Whether the run started from the state that its operation names. Otherwise the sample doesn't count."""
+    resident_fraction: float | None = None
+    """The part of the store in the page cache right before the run; None where it isn't asked for or can't be known."""
+    unsynced_fraction: float | None = None
+    """The part of a durable write that wasn't on the disk right after the write; None as above."""
     user_seconds: float
     system_seconds: float
     peak_memory_bytes: int | None
     peak_mapped_bytes: int | None
-    state: str
-    state_verified: bool
-    resident_fraction: float | None
-    unsynced_fraction: float | None
     device_read_bytes: int | None
     device_written_bytes: int | None
 
@@ -103,10 +110,13 @@ class Inputs:
 
 @dataclass
 class Clocked:
-    """What the clock says of one run, in seconds, and the meter, once it has ended."""
+    """What one run took: its seconds by the clock, and its costs by the meter. Both are nothing until the run ends."""
 
-    seconds: float = 0.0
-    costs: Costs | None = None
+    seconds: float
+    costs: Costs
+
+
+NOTHING = Costs(0.0, 0.0, None, None, None, None)
 
 
 class Operation(ABC):
@@ -178,7 +188,7 @@ class Operation(ABC):
     @contextmanager
     def clocked(self, subject: Subject) -> Iterator[Clocked]:
         """Run the block, a subject's work, under the clock, without garbage collection (as timeit does)."""
-        clocked = Clocked()
+        clocked = Clocked(0.0, NOTHING)
         with without_garbage_collection():
             self.meter.start(subject.name)
             start = time.perf_counter_ns()
@@ -187,14 +197,9 @@ class Operation(ABC):
         clocked.costs = self.meter.stop()
 
     def sample(self, subject: Subject, clocked: Clocked, **known: Any) -> Sample:
-        """Make a sample of what is known."""
-        assert clocked.costs
-        usual: dict[str, Any] = {
-            **{"processes": 1, "start_method": None, "open_seconds": None, "latency_seconds": None},
-            **{"state_verified": True, "resident_fraction": None, "unsynced_fraction": None},
-        }
-        about = {"subject": subject.name, "state": self.state, "seconds": clocked.seconds}
-        return Sample(order=0, started_seconds=0.0, **{**usual, **about, **asdict(clocked.costs), **known})
+        """Make a sample of a run; `known` are the fields of the sample that clock and meter don't tell."""
+        measured = {"subject": subject.name, "state": self.state, "seconds": clocked.seconds, **asdict(clocked.costs)}
+        return Sample(**measured, **known)
 
 
 @contextmanager
@@ -217,4 +222,5 @@ def read_one(subject: Subject, path: Path, images: np.ndarray, labels: np.ndarra
 
 def quantiles(seconds: np.ndarray, probabilities: tuple[float, ...]) -> list[float]:
     """Return quantiles of times (s), each one of them: no value in between is made up (Hyndman and Fan's type 1)."""
-    return np.quantile(seconds, probabilities, method="inverted_cdf").tolist()
+    found: list[float] = np.quantile(seconds, probabilities, method="inverted_cdf").tolist()
+    return found

@@ -15,21 +15,25 @@ from scripts.measure.operations.base import (
     without_garbage_collection,
 )
 from scripts.measure.operations.catalogue import Declaration
-from scripts.measure.operations.read import Read
+from scripts.measure.operations.reading import Reading
 from scripts.measure.operations.shuffled import SEED
 from scripts.system import process
 from scripts.system.aligned import empty_on_page
 from scripts.system.costs import Costs, Meter
 
 
-class FirstImage(Read):
+class FirstImage(Reading):
     """Starts a process for each run; its libraries are loaded, and a store of one image read, before the clock."""
+
+    in_other_processes = True
+
+    def __init__(self, inputs: Inputs, backend: Subject, baseline: Subject, *, cold: bool) -> None:
+        super().__init__(inputs, backend, baseline, cold=cold)
+        self._runs = dict.fromkeys(self.paths, 0)
 
     def prepare(self) -> None:
         """Write the baseline's file."""
-        self.write_baseline()
-        self.needs_identical_run_first = self.repeats_short_runs = False
-        self._runs = dict.fromkeys(self.paths, 0)
+        self.stored_images, self.stored_labels = self.write_baseline()
 
     def run(self, subject: Subject) -> list[Sample]:
         """Read one image, drawn from the whole store, in a process of its own, and compare it."""
@@ -47,19 +51,16 @@ class FirstImage(Read):
             threads=self.inputs.settings.threads,
         )
         self.compare(images, labels, np.array([number]))
-        return [
-            self.sample(
-                subject,
-                Clocked(seconds, costs),
-                images=1,
-                open_seconds=open_seconds,
-                resident_fraction=resident,
-                state_verified=self.verified(subject, resident, costs.device_read_bytes, 1 / len(self.inputs.labels)),
-            )
-        ]
-
-    def check(self) -> None:
-        """Every run has been compared already."""
+        share = 1 / len(self.inputs.labels)
+        sample = self.sample(
+            subject,
+            Clocked(seconds, costs),
+            images=1,
+            open_seconds=open_seconds,
+            resident_fraction=resident,
+            state_verified=self.verified(subject, resident, costs.device_read_bytes, share),
+        )
+        return [sample]
 
 
 def first_image(
@@ -83,7 +84,7 @@ def first_image(
         reader.read(ids, images, labels)
         end = time.perf_counter_ns()
     costs = meter.stop()
-    reader.__exit__(None, None, None)
+    reader.close()
     return (end - start) / 1e9, (opened - start) / 1e9, costs, images, labels
 
 

@@ -19,32 +19,43 @@ from scripts.measure.operations.base import (
     quantiles,
 )
 from scripts.measure.operations.catalogue import Declaration
-from scripts.measure.operations.read import Read
+from scripts.measure.operations.reading import Reading
 
 SEED = 20190101
 
 
-class Random(Read):
+class Random(Reading):
     """One call for each image. Warm, the reader is open before the clock starts, as it is in training; cold, opening is
     timed too, for it brings in all of a small store and a part of a large one.
 
     Each run draws other images, the untimed ones as well: the same ones would be in the processor's caches.
     """
 
-    def prepare(self) -> None:
-        """Write the baseline's file and allocate the arrays."""
-        self.write_baseline()
-        self.allocate(min(len(self.inputs.labels), self.inputs.settings.random_images))
+    def __init__(self, inputs: Inputs, backend: Subject, baseline: Subject, *, cold: bool) -> None:
+        super().__init__(inputs, backend, baseline, cold=cold)
         self._runs: dict[str, int] = defaultdict(int)
         self._last: dict[str, np.ndarray] = {}
         self._kept: dict[str, list[np.ndarray]] = defaultdict(list)
+
+    def prepare(self) -> None:
+        """Write the baseline's file and allocate the arrays."""
+        self.stored_images, self.stored_labels = self.write_baseline()
+        self.allocate(min(len(self.inputs.labels), self.inputs.settings.random_images))
 
     @property
     def images_per_call(self) -> int:
         """How many images one call asks for."""
         return 1
 
-    def read(self, subject: Subject, bring_about: Callable[[Path], float | None]) -> list[Sample]:
+    def run(self, subject: Subject) -> list[Sample]:
+        """Read once, after evicting the store from the page cache or loading it into that."""
+        return [self._read(subject, self.cache.bring_about)]
+
+    def run_untimed(self, subject: Subject) -> None:
+        """Read once from whatever state: to look what of a store of many files is in the page cache takes long."""
+        self._read(subject, lambda path: None)
+
+    def _read(self, subject: Subject, bring_about: Callable[[Path], float | None]) -> Sample:
         """Read the drawn images once, and compare each with the one that was asked for."""
         path = self.paths[subject.name]
         self.images.fill(0xAA)
@@ -70,19 +81,16 @@ class Random(Read):
         self.compare(self.images, self.labels, ids)
         self._last[subject.name] = seconds = np.diff(moments) / 1e9
         clocked.seconds = int(moments[-1] - (start if self.cache.cold else moments[0])) / 1e9
-        return [
-            self.sample(
-                subject,
-                clocked,
-                images=len(ids),
-                open_seconds=int(moments[0] - start) / 1e9,
-                latency_seconds=dict(zip(QUANTILES, quantiles(seconds, tuple(QUANTILES.values())), strict=True)),
-                resident_fraction=resident,
-                state_verified=self.verified(
-                    subject, resident, clocked.costs.device_read_bytes, len(ids) / len(self.inputs.labels)
-                ),
-            )
-        ]
+        share = len(ids) / len(self.inputs.labels)
+        return self.sample(
+            subject,
+            clocked,
+            images=len(ids),
+            open_seconds=int(moments[0] - start) / 1e9,
+            latency_seconds=dict(zip(QUANTILES, quantiles(seconds, tuple(QUANTILES.values())), strict=True)),
+            resident_fraction=resident,
+            state_verified=self.verified(subject, resident, clocked.costs.device_read_bytes, share),
+        )
 
     def keep(self, samples: list[Sample], started: float) -> None:
         """Keep the sample of the last run, and the time of each of its calls if the sample counts."""
@@ -96,9 +104,6 @@ class Random(Read):
         self._runs[subject.name] += 1
         generator = default_rng([SEED, self._runs[subject.name]])
         return generator.choice(len(self.inputs.labels), len(self.labels), replace=False)
-
-    def check(self) -> None:
-        """Every run has been compared already."""
 
     def latencies(self) -> dict[str, list[float]] | None:
         """Return quantiles of the time (s) of one call over all samples that count; None where none does."""

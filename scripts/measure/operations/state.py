@@ -6,11 +6,11 @@ from scripts.measure.operations.base import Unmeasurable
 from scripts.system import page_cache
 from scripts.system.disk import disk_usage, file_system
 
-FEWEST_DEVICE_BYTES = 0.25
-"""Of the bytes on the disk of a store, for the images asked for: a reader that gets fewer from the device had them from
-elsewhere. Where the file system compresses, fewer bytes are expected, in the ratio that the plain file shows."""
+FEWEST_DEVICE_SHARE = 0.25
+"""A cold reader that gets less than this share of its images' bytes from the device had them from elsewhere. Where the
+file system compresses, fewer bytes are expected, in the ratio that the plain file shows."""
 SLACK_BYTES = 4 * 4096
-"""What pages at the edges of images and of the store may make up."""
+"""Pages at the edges of images and of the store make up so many bytes at most."""
 FADVISE, DROP_CACHES = "posix_fadvise", "drop_caches"
 
 
@@ -97,7 +97,7 @@ class CacheState:
             self.device_share = max(self.device_share or 0.0, min(1.0, device_read_bytes / max(1.0, bytes_on_disk)))
         if self.device_share is None or device_read_bytes is None:
             return True
-        return device_read_bytes >= max(1, bytes_on_disk * self.device_share * FEWEST_DEVICE_BYTES - SLACK_BYTES)
+        return device_read_bytes >= max(1, bytes_on_disk * self.device_share * FEWEST_DEVICE_SHARE - SLACK_BYTES)
 
     def _bytes(self, path: Path) -> int:
         """The bytes of the store's files that can come from the device: holes in files can't."""

@@ -24,7 +24,7 @@ from scripts.measure.operations.base import (
     without_garbage_collection,
 )
 from scripts.measure.operations.catalogue import Declaration
-from scripts.measure.operations.read import Read
+from scripts.measure.operations.reading import Reading
 from scripts.measure.operations.shuffled import SEED
 from scripts.system import machine, process
 from scripts.system.aligned import empty_on_page
@@ -36,7 +36,7 @@ FORK, SPAWN = "fork", "spawn"
 KILLED = "a process that read batches has ended before its time, most likely killed for want of memory"
 
 
-class Workers(Read):
+class Workers(Reading):
     """Shares batches among 1, 2, 4 ... processes up to the cores, forked where that is safe, and spawned.
 
     The processes stay from run to run. In each run every process opens a reader of its own, and when all have, they
@@ -44,18 +44,21 @@ class Workers(Read):
     dealt in turn, as PyTorch's data loader does.
     """
 
+    in_other_processes = True
+
+    def __init__(self, inputs: Inputs, backend: Subject, baseline: Subject, *, cold: bool) -> None:
+        super().__init__(inputs, backend, baseline, cold=cold)
+        self._processes = [2**power for power in range(machine.usable_cores().bit_length())]
+        self._count = min(len(inputs.labels), TIMES_AS_MANY_IMAGES * inputs.settings.random_images)
+        self._runs = dict.fromkeys(self.paths, 0)
+        self._started: dict[str, list[Connection]] = {}
+
     def prepare(self) -> None:
         """Write the baseline's file and start the processes."""
         if not self.backend.storage.several_readers:
             raise Unmeasurable("only one process at a time can read this store")
-        self.write_baseline()
-        self.needs_identical_run_first = self.repeats_short_runs = False
-        cores = machine.usable_cores()
-        self._processes = [2**power for power in range(cores.bit_length())]
+        self.stored_images, self.stored_labels = self.write_baseline()
         methods = [FORK, SPAWN] if self.backend.storage.fork_safe and hasattr(os, "fork") else [SPAWN]
-        self._count = min(len(self.inputs.labels), TIMES_AS_MANY_IMAGES * self.inputs.settings.random_images)
-        self._runs = dict.fromkeys(self.paths, 0)
-        self._started: dict[str, list[Connection]] = {}
         for method in methods:
             self._started[method] = []
             self._start(method)
@@ -71,12 +74,9 @@ class Workers(Read):
             for count in self._processes
         ]
 
-    def check(self) -> None:
-        """Every run has been compared already."""
-
     def finish(self) -> None:
         """Let the processes end."""
-        for connections in getattr(self, "_started", {}).values():
+        for connections in self._started.values():
             for connection in connections:
                 with suppress(OSError):  # one that was killed
                     connection.send(None)
@@ -84,7 +84,7 @@ class Workers(Read):
 
     def _start(self, method: str) -> None:
         """Start as many processes as any run needs, and wait until all are ready for work."""
-        context = get_context(method)
+        context = get_context("fork") if method == FORK else get_context("spawn")
         size = self.inputs.settings.batch_size
         batches = -(-self._count // size)
         for worker in range(self._processes[-1]):

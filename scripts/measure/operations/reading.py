@@ -1,0 +1,83 @@
+"""What every operation that reads has: a store in a known state, a plain file of the same bytes, a comparison."""
+
+from typing import ClassVar, NoReturn
+
+import numpy as np
+
+from scripts.common.errors import UserError
+from scripts.measure.operations.base import Inputs, Operation, Subject
+from scripts.measure.operations.state import CacheState
+from scripts.system.aligned import copy_on_page, empty_on_page
+
+IMAGES_COMPARED_AT_ONCE = 32
+
+
+class Reading(Operation):
+    """Reads the built store, and as baseline a plain file of the same bytes."""
+
+    in_other_processes: ClassVar[bool] = False
+    """Whether other processes than this one read."""
+
+    def __init__(self, inputs: Inputs, backend: Subject, baseline: Subject, *, cold: bool) -> None:
+        super().__init__(inputs, backend, baseline)
+        self.cache = CacheState(cold=cold, drop_caches=inputs.settings.drop_caches)
+        self.state = self.cache.name
+        self.eviction = self.cache.eviction
+        # A cold run waits for the disk, and finds the memory at hand that the eviction has just freed.
+        self.needs_identical_run_first = self.repeats_short_runs = not cold and not self.in_other_processes
+        self.paths = {backend.name: inputs.store, baseline.name: inputs.scratch / "baseline"}
+        self.stored_images, self.stored_labels = self.empty_arrays(0)
+        self.images, self.labels = self.empty_arrays(0)
+
+    def empty_arrays(self, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return untouched arrays for images (count, height, width, 3) uint8 and labels (count,) int64."""
+        return empty_on_page((count, *self.inputs.images.shape[1:]), np.uint8), empty_on_page((count,), np.int64)
+
+    def allocate(self, count: int) -> None:
+        """Allocate and touch the caller's arrays for `count` images; memory beyond them is what reading takes."""
+        self.images, self.labels = self.empty_arrays(count)
+        self.images.fill(0)
+        self.labels.fill(0)
+        self.meter.rest()
+
+    def write_baseline(self) -> tuple[np.ndarray, np.ndarray]:
+        """Write the baseline's file, try on both whether they can be evicted, and return images and labels in memory.
+
+        Raises Unmeasurable where reads start cold and a file can't be evicted.
+        """
+        # Comparing takes a copy: pages of the image set that get mapped between runs would count as memory of the
+        # backend.
+        images, labels = copy_on_page(self.inputs.images), copy_on_page(self.inputs.labels)
+        path = self.paths[self.baseline.name]
+        self.baseline.storage.write(path, images, labels, durable=True, options=self.baseline.options)
+        for path in self.paths.values():
+            self.cache.try_on(path)
+        return images, labels
+
+    def verified(self, subject: Subject, resident: float | None, device_read_bytes: int | None, share: float) -> bool:
+        """Say whether a run of a subject, over that share of the images, started from the state."""
+        path = self.paths[subject.name]
+        return self.cache.verified(path, resident, device_read_bytes, share, is_baseline=subject is self.baseline)
+
+    def device_share(self) -> float | None:
+        """Return which part of the plain file's bytes came from the device in cold runs, at most, None without such."""
+        return self.cache.device_share
+
+    def check(self) -> None:
+        """Check nothing more: each run compares what it read, unless a subclass compares the last run here."""
+
+    def compare(self, images: np.ndarray, labels: np.ndarray, ids: np.ndarray) -> None:
+        """Raise UserError where images or labels aren't those of `ids`, in that order."""
+        # In small steps: memory that comparing takes and keeps would count as the next run's.
+        for start in range(0, len(ids), IMAGES_COMPARED_AT_ONCE):
+            rows = slice(start, start + IMAGES_COMPARED_AT_ONCE)
+            same_images = np.array_equal(images[rows], self.stored_images[ids[rows]])
+            if not same_images or not np.array_equal(labels[rows], self.stored_labels[ids[rows]]):
+                self.refuse()
+
+    def refuse(self) -> NoReturn:
+        """Raise UserError: the backend doesn't give back what was stored; a damaged store is told apart elsewhere."""
+        raise UserError(
+            f"{self.inputs.store}: what was read isn't what was stored, and neither the store's files nor the images "
+            "have changed; mend the backend"
+        )
