@@ -1,12 +1,14 @@
 """Odd values of the config's keys: each is one line in the reader's words that names the key, or is understood."""
 
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from scripts.common.errors import UserError
+from scripts.measure.settings import Settings
 from scripts.plan.config import config_file, configuration
 from scripts.plan.read import read_plan
 from tests.support.workflow import Workflow
@@ -195,3 +197,11 @@ def test_a_config_in_json_may_be_indented_by_tabs(tmp_path: Path) -> None:
     path.write_text('{\n\t"cutoffs": [1],\n\t"cutoffs": [2]\n}\n')
     with pytest.raises(UserError, match="cutoffs is there twice"):
         config_file.check(path)
+
+
+def test_a_setting_of_a_timing_has_the_default_of_its_key() -> None:
+    defaults = configuration.defaults()
+    settings = asdict(Settings())
+    shared = defaults.keys() & settings.keys()
+    assert {"budget_seconds", "minimum_samples", "threads", "batch_size"} < shared
+    assert {name: settings[name] for name in shared} == {name: defaults[name] for name in shared}
