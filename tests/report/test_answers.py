@@ -115,7 +115,7 @@ def test_samples_are_compared_with_the_plain_file_of_their_round(tmp_path):
 def test_workers_are_compared_by_the_cells_own_way_of_sharing_the_work(tmp_path):
     found = results(Run(tmp_path, ("png", "lmdb"), (100,), ("workers-warm",)))
     own = found.tables.cell("png", 100, "workers-warm")
-    assert (own["processes"], own["start_method"]) == (2, "fork")
+    assert own.way == (2, "fork")
     taken = [
         row.seconds
         for row in found.timings

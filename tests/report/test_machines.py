@@ -43,7 +43,9 @@ def without_it(text: str) -> str:
 
 def medians(text: str, backend: str) -> list[str]:
     """What the first row of a backend says, by machine."""
-    row = re.search(rf"</span>{backend}</th>(.*?)</tr>", text[text.index('<section id="machines"') :], re.DOTALL)[1]
+    row = re.search(
+        rf"<th scope=\"row\">{backend}</th>(.*?)</tr>", text[text.index('<section id="machines"') :], re.DOTALL
+    )[1]
     return [shown(cell).strip() for cell in re.findall(r"<td.*?</td>", row, re.DOTALL)]
 
 

@@ -93,14 +93,10 @@ def test_mapped_pages_stand_below_the_memory_of_a_cell(run):
 
 def test_costs_and_latencies_stand_in_the_row_of_a_cell(run):
     row = row_of(run.text, "cell-lmdb-100-random-cold")
-    (cell,) = [
-        row
-        for row in tables.load(SummaryRow, run.directory)
-        if (row.backend, row.cutoff_images, row.operation) == ("lmdb", 100, "random-cold")
-    ]
+    (cell,) = [row for row in tables.load(SummaryRow, run.directory) if row.cell == ("lmdb", 100, "random-cold")]
     for name, words in {"p50": "p50", "p90": "p90", "p99": "p99"}.items():
-        assert f"{words} {cell[f'latency_{name}_seconds'] * 1e6:.0f} " in row
-    assert re.search(rf"user {cell['user_seconds'] * 1e3:.2f} ms system {cell['system_seconds'] * 1e3:.2f} ms", row)
+        assert f"{words} {getattr(cell, f'latency_{name}_seconds') * 1e6:.0f} " in row
+    assert re.search(rf"user {cell.user_seconds * 1e3:.2f} ms system {cell.system_seconds * 1e3:.2f} ms", row)
     assert "502 kB" in row
     assert re.search(r"4\.00 . read", row)
     assert "1 outlier" in run.text

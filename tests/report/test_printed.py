@@ -182,8 +182,9 @@ def test_what_is_undecided_says_its_interval_and_what_would_decide_it(page, tabl
     assert row.outcome == UNDECIDED
     said = wording.undecided(row.ratio_to_best, row.ratio_to_best_low, row.ratio_to_best_high)
     assert f"undecided: {said}" in page
-    leader = next(name for name in MICROSECONDS if tables.cell(name, *NOISY[1:]).outcome == answers.BEST)
-    command = f"python scripts again {leader}/100000/batch-warm {NOISY[0]}/100000/batch-warm --seconds 8"
+    cells = {name: tables.cell(name, *NOISY[1:]) for name in MICROSECONDS}
+    (leader,) = [cell for cell in cells.values() if cell.outcome == answers.BEST]
+    command = f"python scripts again {leader.full_cell.name} {row.full_cell.name} --seconds 8"
     assert f"<code>{command}</code>" in page
     assert "<code>budget_seconds</code> (2 here) or <code>minimum_samples</code>" in page
 
