@@ -125,7 +125,7 @@ def test_variants_with_other_options_are_left_out(tmp_path):
     read = Tables.load(tmp_path)
     assert read.kinds["packed"] == ("lmdb", "raw", "images_per_value=64")
     assert read.kinds["lmdb"] == ("lmdb", "raw", None)
-    assert read.disk_usage[0]["other_options"] == "images_per_value=64"
+    assert read.disk_usage[0].other_options == "images_per_value=64"
 
 
 def test_options_of_a_backend_that_is_gone_are_no_defaults(tmp_path):
