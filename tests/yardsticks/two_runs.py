@@ -39,7 +39,7 @@ def main() -> int:
     counts: Counter[str] = Counter()
     for operation, cutoff in product(tables.operations, tables.cutoffs):
         for one, other in combinations(tables.backends, 2):
-            ratios = [run.ratio(operation, cutoff, one, other) for run in runs]
+            ratios = [run.ratio_if_measured(operation, cutoff, one, other) for run in runs]
             if None in ratios:
                 continue
             said = {called(ratio) for ratio in ratios}
