@@ -150,7 +150,7 @@ def test_the_table_says_how_far_each_is_from_the_best(tmp_path, operation, noise
     for name, row in cells.items():
         assert row.raw_median_seconds == pytest.approx(median(own for own, _ in taken[name])), name
         assert row.ratio_to_best == pytest.approx(row.median_seconds / cells[leader].median_seconds), name
-        low, value, high = (row[f"ratio_to_best{end}"] for end in ("_low", "", "_high"))
+        low, value, high = row.ratio_to_best_low, row.ratio_to_best, row.ratio_to_best_high
         assert low <= value <= high
         if name != leader and {name, leader} <= set(as_measured):
             expected = widened(value, ends(taken[name], taken[leader]), 1 / row.pace, cells[leader].pace)
