@@ -77,64 +77,6 @@ def draw(tables: Tables) -> Figure:
     return figure
 
 
-def _overall(found: Overall) -> heat.Field:
-    mark = f" {LACKING}" if found.lacks else ""
-    return heat.Field(_factor(found.mean) + mark, found.mean, bold=True)
-
-
-def _operation(tables: Tables, names: list[str], cutoff: int, operation: str) -> list[heat.Field]:
-    """The column of an operation: the best one's time, the factors to it, and the baseline's."""
-    best = _leader(tables, cutoff, operation)
-    if best is None:
-        return [heat.GAP] * (len(names) + 2)
-    baseline = heat.Field(_factor(1 / best.ratio_to_baseline)) if best.ratio_to_baseline else heat.GAP
-    fields = [_field(tables.cell(name, cutoff, operation)) for name in names]
-    return [heat.Field(wording.seconds(best.seconds_per_image)), *fields, baseline]
-
-
-def _field(row: MeasuredRow | None) -> heat.Field:
-    """How far a cell is from the best of its operation; no shade where nobody wins."""
-    if row is None or row.ratio_to_best is None:
-        return heat.GAP
-    undecided = row.outcome == UNDECIDED
-    return heat.Field(
-        _factor(row.ratio_to_best) + notes.dagger(row) + (" ?" if undecided else ""),
-        None if row.outcome == NEGLIGIBLE else row.ratio_to_best,
-        row.outcome in WINNING,
-        links.cell(row),
-        undecided=undecided,
-    )
-
-
-def _leader(tables: Tables, cutoff: int, operation: str) -> MeasuredRow | None:
-    """The row of the best, which the others' factors are to."""
-    rows = (tables.cell(name, cutoff, operation) for name in tables.by_time(operation, cutoff))
-    return next((row for row in rows if row and row.ratio_to_best is not None), None)
-
-
-def _disk(tables: Tables, names: list[str], cutoff: int) -> list[heat.Field]:
-    """The column of disk usage: the least of an image, the factors to it, and the raw pixels'; none where allocated
-    bytes say nothing."""
-    stores = {name: row for name in names if (row := tables.store(name, cutoff))}
-    sizes = {name: row.allocated_bytes for name, row in stores.items() if row.allocated_bytes}
-    if not sizes or not tables.allocated_decides:
-        return []
-    least = min(sizes.values())
-    fields = [heat.GAP] * len(names)
-    for place, name in enumerate(names):
-        if name in sizes:
-            text = wording.significant(sizes[name] / least)
-            fields[place] = heat.of_size(sizes[name], least, text, links.store(stores[name]))
-    store = next(iter(stores.values()))
-    raw = store.apparent_bytes / store.apparent_ratio_to_raw
-    return [heat.Field(wording.size(least / cutoff)), *fields, heat.Field(wording.significant(raw / least))]
-
-
-def _factor(times: float) -> str:
-    """A factor with two digits: what rounds to 1 is `1.0`."""
-    return wording.significant(float(f"{times:.2g}"), 2)
-
-
 def ranked(factors: Mapping[str, Mapping[str, float]]) -> dict[str, Overall]:
     """Each row with any factor, in order, given its factors by column.
 
@@ -192,3 +134,61 @@ def lacking_note(overall: Mapping[str, Overall]) -> str:
     said = [f"{wording.join(names)} without {wording.join(lacks)}" for lacks, names in alike.items()]
     note = f"{LACKING} Below all others, as the mean is one of fewer operations: {'; '.join(said)}."
     return textwrap.shorten(note, notes.GAP_LETTERS, placeholder=" ...") if said else ""
+
+
+def _overall(found: Overall) -> heat.Field:
+    mark = f" {LACKING}" if found.lacks else ""
+    return heat.Field(_factor(found.mean) + mark, found.mean, bold=True)
+
+
+def _operation(tables: Tables, names: list[str], cutoff: int, operation: str) -> list[heat.Field]:
+    """The column of an operation: the best one's time, the factors to it, and the baseline's."""
+    best = _leader(tables, cutoff, operation)
+    if best is None:
+        return [heat.GAP] * (len(names) + 2)
+    baseline = heat.Field(_factor(1 / best.ratio_to_baseline)) if best.ratio_to_baseline else heat.GAP
+    fields = [_field(tables.cell(name, cutoff, operation)) for name in names]
+    return [heat.Field(wording.seconds(best.seconds_per_image)), *fields, baseline]
+
+
+def _field(row: MeasuredRow | None) -> heat.Field:
+    """How far a cell is from the best of its operation; no shade where nobody wins."""
+    if row is None or row.ratio_to_best is None:
+        return heat.GAP
+    undecided = row.outcome == UNDECIDED
+    return heat.Field(
+        _factor(row.ratio_to_best) + notes.dagger(row) + (" ?" if undecided else ""),
+        None if row.outcome == NEGLIGIBLE else row.ratio_to_best,
+        row.outcome in WINNING,
+        links.cell(row),
+        undecided=undecided,
+    )
+
+
+def _leader(tables: Tables, cutoff: int, operation: str) -> MeasuredRow | None:
+    """The row of the best, which the others' factors are to."""
+    rows = (tables.cell(name, cutoff, operation) for name in tables.by_time(operation, cutoff))
+    return next((row for row in rows if row and row.ratio_to_best is not None), None)
+
+
+def _disk(tables: Tables, names: list[str], cutoff: int) -> list[heat.Field]:
+    """The column of disk usage: the least of an image, the factors to it, and the raw pixels'; none where allocated
+    bytes say nothing."""
+    stores = {name: row for name in names if (row := tables.store(name, cutoff))}
+    sizes = {name: row.allocated_bytes for name, row in stores.items() if row.allocated_bytes}
+    if not sizes or not tables.allocated_decides:
+        return []
+    least = min(sizes.values())
+    fields = [heat.GAP] * len(names)
+    for place, name in enumerate(names):
+        if name in sizes:
+            text = wording.significant(sizes[name] / least)
+            fields[place] = heat.of_size(sizes[name], least, text, links.store(stores[name]))
+    store = next(iter(stores.values()))
+    raw = store.apparent_bytes / store.apparent_ratio_to_raw
+    return [heat.Field(wording.size(least / cutoff)), *fields, heat.Field(wording.significant(raw / least))]
+
+
+def _factor(times: float) -> str:
+    """A factor with two digits: what rounds to 1 is `1.0`."""
+    return wording.significant(float(f"{times:.2g}"), 2)
