@@ -16,11 +16,11 @@ from typing import Any, BinaryIO
 from scripts.common import full_disk
 
 NEIGHBOUR = re.compile(r"\..*?-([0-9a-f]{8}-.+-[0-9]+-[0-9a-f]{8})")
-"""The name of a `neighbour`, with that of `owned_name` in it."""
+"""Matches the name of a `neighbour`; the group is the name that `owned_name` made."""
 
 
 def owner() -> str:
-    """Return what names that a run makes for itself begin with: the working directory's own eight characters."""
+    """Return the start of every name that this run makes: eight characters that stand for the working directory."""
     return hashlib.sha256(os.path.realpath(".").encode()).hexdigest()[:8]
 
 
@@ -105,7 +105,7 @@ def _remove(path: Path) -> None:
 
 
 def _is_abandoned(name: str, *, one_writer: bool) -> bool:
-    """Whether nobody will come back to what has a name of `owned_name`."""
+    """Whether the process that made a name of `owned_name` is gone, so that its file has no owner."""
     if not (parts := _parts(name)):
         return False
     if is_of_this_host(name):
@@ -131,7 +131,7 @@ def _is_running(process: int) -> bool:
 
 
 def _has_ended(process: int) -> bool:
-    """Whether a process has ended, and only its parent hasn't asked for that yet: in a container it may never do."""
+    """Whether a process has ended and its parent hasn't collected the exit code; one in a container may never."""
     try:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except OSError:

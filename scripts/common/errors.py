@@ -1,4 +1,4 @@
-"""What goes wrong: a user's mistake, which stops the run, and a build or timing that fails by itself, which doesn't."""
+"""What goes wrong. A user's mistake stops the run; a build or timing that fails by itself becomes a gap."""
 
 import difflib
 import errno
@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 
 MOST_LETTERS = 120
-"""Of a value in a message."""
+"""Letters of a value that a message shows at most."""
 
 
 class UserError(Exception):
@@ -21,11 +21,11 @@ def shown(value: object) -> str:
 
 
 class Failed(Exception):
-    """One build or timing has failed for a reason of its own, which the message says: that becomes a gap."""
+    """One build or timing has failed for a reason of its own, which the message says. The cell becomes a gap."""
 
 
 NOT_PERMITTED = (errno.EACCES, errno.EPERM, errno.EROFS)
-"""Numbers of the system's errors where permission is missing, which the user can put right."""
+"""Numbers of the system's errors for a missing permission, which the user can get."""
 
 
 def did_you_mean(name: object, known: Iterable[object]) -> str:

@@ -1,4 +1,4 @@
-"""A full disk, whatever met it: told from other errors, and said in words that help.
+"""A full disk: recognised among the errors of all libraries, and reported with a remedy.
 
 A disk is full in three ways: no space is left, no inode is left for another file, or the user's quota is used up. Most
 libraries have errors of their own for it. In many the system's words are left, some say `I/O error` and no more.
@@ -14,12 +14,12 @@ from pathlib import Path
 QUOTA = getattr(errno, "EDQUOT", errno.ENOSPC)
 NUMBERS = (errno.ENOSPC, QUOTA)
 NO_INODES = "No inode left for another file"
-"""What an error of a full disk says in place of the system's words, which are those for a lack of space."""
+"""What the error says if inodes are missing. The system's own words are about missing space."""
 FEW_INODES = 64
-"""Free inodes up to which their lack is the fault: what has failed may have removed files since."""
+"""Most free inodes that count as none, since a write that failed may have removed files again."""
 LITTLE_SPACE_BYTES = 1 << 20
 PROBE_BYTES = 4 << 20
-"""Written to see whether a disk is full: as much as a backend writes at a time."""
+"""Bytes that are written to see whether a disk is full: as many as a backend writes at a time."""
 TEXTS = {
     QUOTA: re.compile(r"disk quota exceeded|\berrno = 122\b|\bos error 122\b", re.IGNORECASE),
     errno.ENOSPC: re.compile(
@@ -92,7 +92,7 @@ def lacking(place: Path) -> OSError | None:
 
 
 def line(error: OSError) -> str:
-    """Return what is said of an error that `recognised` or `met` has returned: what, where, and the remedy."""
+    """Return the message for an error that `recognised` or `met` has returned: what, where, and the remedy."""
     place = f": {error.filename}" if error.filename else ""
     return f"{error.strerror}{place}; {REMEDIES[str(error.strerror)]}"
 

@@ -1,4 +1,4 @@
-"""JSON files that hold a digest of themselves: what was damaged, cut or edited isn't taken for what was written."""
+"""JSON files that hold a digest of themselves, by which a damaged, cut or edited file is refused."""
 
 import json
 from pathlib import Path
@@ -8,11 +8,11 @@ from scripts.common import digests
 from scripts.common.atomic import write_json
 
 SEAL = "seal"
-"""The key of that digest: of everything else in the file."""
+"""The key of the digest, which covers everything else in the file."""
 
 
 class Damaged(ValueError):
-    """A file isn't as it was written; the message says what is wrong with it."""
+    """A file isn't as it was written; the message says what is wrong."""
 
 
 def write(path: Path, content: dict[str, Any]) -> None:

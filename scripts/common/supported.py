@@ -1,4 +1,4 @@
-"""Whether this system can run the workflow at all: asked before anything is imported that some systems lack.
+"""Whether this system can run the workflow at all. The check comes before any import that some systems lack.
 
 A user id may have no name, in a container started with `--user` say. Snakemake looks the name up and fails without one,
 so the number becomes the name.
@@ -10,7 +10,7 @@ import os
 import sys
 
 STANDARD_MODULES = ("_ctypes", "zlib")
-"""Modules of Python's standard library that a Python may have been built without, and that every run needs."""
+"""Modules of the standard library that every run needs. Some builds of Python lack them."""
 
 
 def check() -> None:

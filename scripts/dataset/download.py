@@ -28,18 +28,18 @@ from scripts.common.progress import Progress, report
 Result = TypeVar("Result")
 
 CHUNK_BYTES = 1 << 16
-"""Bytes taken from the network at a time; less than that is lost when a transfer breaks."""
+"""Bytes that are taken from the network at a time. A transfer that breaks loses fewer bytes."""
 
 LEAST_BYTES_PER_SECOND = 5_000
-"""A transfer that is slower is begun again."""
+"""Speed below which a transfer is started again."""
 
 PROGRESS_SHARE = 0.01
-"""The share of the file that a try must add for the faults before it to be forgotten."""
+"""Smallest share of the file that a try must add so that earlier faults no longer count."""
 
 UNKNOWN_ISSUER = (2, 18, 19, 20, 21)
 """OpenSSL's codes for certificates whose issuer it doesn't know (X509_STORE_CTX_get_error(3))."""
 OUT_OF_DATE = (9, 10)
-"""Its codes for certificates that aren't valid yet, or no more."""
+"""OpenSSL's codes for certificates that aren't valid yet or have expired."""
 
 
 @dataclass(frozen=True)
@@ -47,15 +47,15 @@ class Patience:
     """How long a server is waited for, in seconds."""
 
     connection: float = 4.0
-    """For its name to be looked up, and for it to take a connection, each."""
+    """Seconds for its name to be looked up, and as many for a connection."""
     silence: float = 60.0
-    """For its next byte, where a connection stands."""
+    """Seconds for its next byte on an open connection."""
     pauses: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0)
-    """Before each further try after faults that may pass."""
+    """Seconds before each retry after a fault that may pass."""
     unreachable: float = 3.0
-    """A server that takes no connection isn't tried again after this time."""
+    """Seconds after which a server that takes no connection isn't tried again."""
     address: float = 150.0
-    """One that has sent nothing new for this time isn't tried again."""
+    """Seconds after which a server that has sent nothing new isn't tried again."""
 
 
 @dataclass(frozen=True)

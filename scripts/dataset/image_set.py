@@ -18,7 +18,7 @@ from scripts.common.errors import UserError
 PROVENANCE_VERSION = 2
 PROVENANCE = "provenance.json"
 BLOCK_BYTES = 4 << 20
-"""Of images that one digest in the provenance is of."""
+"""Bytes of images that one digest in the provenance covers."""
 
 SYNTHETIC_LABEL = "synthetic images, not CIFAR-10 (for the real ones see README.md)"
 """What every record, table, figure and page made from generated images says of them."""

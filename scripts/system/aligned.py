@@ -1,4 +1,4 @@
-"""Arrays for timing: where they lie in memory changes what a copy costs, so all of them start on a page."""
+"""Arrays for timing. All of them start on a page, since their place in memory changes the cost of a copy."""
 
 import math
 import mmap
@@ -6,7 +6,7 @@ import mmap
 import numpy as np
 
 PIECE_BYTES = 16 << 20
-"""Copied at a time."""
+"""Bytes that are copied at a time."""
 
 
 def empty_on_page(shape: tuple[int, ...], data_type: type) -> np.ndarray:

@@ -16,7 +16,7 @@ from scripts.system.disk import file_system
 PROCESS = Path("/proc/self")
 CPU, MEMORY = "cpu", "memory"
 FILE_PAGES = ("inactive_file", "active_file")
-"""Pages of files in memory, which the kernel takes back: names in `memory.stat`."""
+"""Names in `memory.stat` of pages of files, which the kernel can take back."""
 UNLIMITED_BYTES = 1 << 62
 """Version 1 says that memory has no limit by a number of bytes near 2 ** 63."""
 

@@ -13,9 +13,9 @@ from functools import lru_cache
 from pathlib import Path
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-"""A new one at each start of Linux, the same in all containers: random(4)."""
+"""File with an identifier that is new at each start of Linux and the same in all containers: random(4)."""
 SINCE_BOOT = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
-"""Counts the time asleep as well: clock_gettime(2); that of macOS does so under the second name."""
+"""The clock that also counts time asleep: clock_gettime(2). On macOS it has the second name."""
 
 READINGS = 3
 

@@ -1,4 +1,4 @@
-"""The lock on the host that keeps a timing job alone: timings hold it alone, every other step shares it.
+"""The lock on the host that keeps a timing alone. A timing holds it alone; steps that would disturb a timing share it.
 
 It covers what Snakemake's scheduler can't see: other checkouts on the same host, and whatever options the user passes.
 """
@@ -21,14 +21,14 @@ USUAL = "/tmp/image-storage-benchmark.lock"
 
 @contextmanager
 def shared() -> Iterator[None]:
-    """Hold the host's lock together with other steps that share it; waits while a timing runs."""
+    """Hold the host's lock together with other steps that share it; wait while a timing runs."""
     with _hold(_path(), fcntl.LOCK_SH):
         yield
 
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """Hold the host's lock alone; waits until every other holder on this host has finished."""
+    """Hold the host's lock alone; wait until every other holder on this host has finished."""
     with _hold(_path(), fcntl.LOCK_EX):
         yield
 
@@ -50,7 +50,8 @@ def _gate(path: Path) -> Path:
 
 @contextmanager
 def _hold(path: Path, kind: int) -> Iterator[None]:
-    """Take the lock in turn: a gate, held while waiting, keeps newcomers from overtaking a timing that waits."""
+    """Take the lock in turn."""
+    # A process that waits for the lock holds the gate, so that no newcomer overtakes a timing that waits.
     gate = _open(_gate(path))
     lock = _open(path)
     try:

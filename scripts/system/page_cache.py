@@ -18,15 +18,16 @@ WARM_RESIDENT_FRACTION = 0.99
 
 DROP_CACHES = Path("/proc/sys/vm/drop_caches")
 PAGES_AND_ENTRIES = "3"
-"""What makes Linux drop clean pages, and directory entries and inodes as well: proc_sys_vm(5)."""
+"""Written to DROP_CACHES, it makes Linux drop clean pages, directory entries and inodes: proc_sys_vm(5)."""
 
 LOWEST_BIT = bytes(value & 1 for value in range(256))
 ANNOUNCED_FILES = 256
-"""So many files are announced to the kernel before the first of them is read: 100,000 came from a virtual disk in 4 s,
-one after the other in 20."""
+"""Files that are announced to the kernel before the first of them is read. With 256, 100,000 files came from a virtual
+disk in 4 s; one after the other took 20 s."""
 ANNOUNCED_PAGES = 32
-"""Larger files aren't announced, but read in order, as backends do: 128 KiB is the usual readahead of Linux. Announced,
-they come in single pages, which are read half as fast again for as long as they stay (30 MB in 4.8 ms, not 3.2)."""
+"""Pages of the largest file that is announced; 128 KiB is the usual readahead of Linux. A larger file is read in order,
+as backends do. If it is announced, it comes in single pages; reading it is then 1.5x slower
+(30 MB, 4.8 ms against 3.2)."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.mmap.restype = ctypes.c_void_p
@@ -37,10 +38,10 @@ if hasattr(_libc, "mincore"):
 MAP_FAILED = ctypes.c_void_p(-1).value
 CACHESTAT = 451
 CACHESTAT_COUNTS = ("cache", "dirty", "writeback", "evicted", "recently_evicted")
-"""Linux, include/uapi/linux/mman.h: pages by state."""
+"""Counts of pages by state, in the order of `struct cachestat` in Linux, include/uapi/linux/mman.h."""
 _seen_by_cachestat: set[int] = set()
-"""Devices on which cachestat(2) has found a page of some file: there, what it doesn't find isn't in the page cache. Of
-the files in overlayfs it finds none."""
+"""Devices on which cachestat(2) has found a page of some file. On these a page that it doesn't find isn't in the page
+cache. It finds no page of a file in an overlay."""
 
 
 def evict(path: Path) -> None:

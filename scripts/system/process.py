@@ -24,19 +24,19 @@ THREAD_VARIABLES = (
     *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS"),
     *("BLOSC_NTHREADS", "RAYON_NUM_THREADS"),
 )
-"""Where many libraries look for the size of their pools of threads when they are loaded: OpenMP, BLAS libraries,
-NumExpr, Blosc, Rayon. A backend names those of its own."""
+"""Environment variables with the number of threads. OpenMP, BLAS libraries, NumExpr, Blosc and Rayon read them
+when they are loaded. A backend names the variables of its own libraries."""
 KEEPS_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(64 << 20)}
 """Lets glibc keep freed memory at hand, with the largest thresholds that it comes to by itself (mallopt(3)). Left to
 itself it gives memory back or doesn't by how the heap happens to lie: with the checkout in another directory, PNG's
 compressor took a third longer, in every job. Source: Mytkowicz and others, "Producing wrong data without doing anything
 obviously wrong!" (2009)."""
 PR_SET_PDEATHSIG = 1
-"""Linux, include/uapi/linux/prctl.h."""
+"""Option of prctl(2), from Linux, include/uapi/linux/prctl.h."""
 ENDED_FROM_OUTSIDE = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-"""By a user or a cluster, which end this process too."""
+"""Signals by which a user or a cluster ends a job. They end this process too."""
 LONGEST_REASON = 300
-"""Letters of an error that a reason keeps; the traceback has all."""
+"""Letters of an error that the reason of a gap keeps at most. The traceback in the log has all of them."""
 
 
 def call(

@@ -13,7 +13,7 @@ SNAKEMAKE_MARKER = ".snakemake_timestamp"
 BYTES_PER_BLOCK = 512
 BLOCKS, EXTENTS, UNKNOWN = "blocks", "extents", "unknown"
 SMALL_FILE_BYTES = 4096
-"""No file system that is known to this workflow keeps larger files among its metadata."""
+"""Size of the largest files that a known file system keeps among its metadata."""
 
 MOST_COUNTS = 10
 

@@ -13,7 +13,7 @@ FIEMAP = 0xC020660B
 """FS_IOC_FIEMAP, include/uapi/linux/fs.h; structures and flags are in fiemap.h there."""
 FIEMAP_HEAD, FIEMAP_EXTENT = struct.Struct("=QQIIII"), struct.Struct("=QQQ16xI12x")
 FIEMAP_EXTENTS = 64
-"""So many extents are asked for in one call."""
+"""Extents that one call asks for."""
 WHOLE_FILE = 2**64 - 1
 LAST, ENCODED, INLINE = 0x1, 0x8, 0x200
 

@@ -12,21 +12,21 @@ KINDS = {
     **dict.fromkeys(("nfs", "nfs4", "cifs", "smb3", "afs", "9p", "virtiofs", "ceph", "fuse.sshfs"), NETWORK),
     **dict.fromkeys(("lustre", "gpfs", "beegfs", "pvfs2", "wekafs", "panfs", "fuse.glusterfs", "glusterfs"), NETWORK),
 }
-"""By the names that mounts have in /proc/self/mountinfo."""
+"""The kind of each type of file system. Types are named as in /proc/self/mountinfo."""
 OWN_CACHE = ("gpfs", "zfs", "pvfs2", "wekafs")
-"""These keep data in a memory of their own, beside the page cache: GPFS in its page pool, ZFS in its ARC."""
+"""File systems with a cache of their own beside the page cache, such as the page pool of GPFS and the ARC of ZFS."""
 HIDES_COMPRESSION = ("btrfs", "bcachefs", "overlay", UNKNOWN)
-"""The blocks of a compressed file may be those before compression here: in overlay as in what lies below. Those of ZFS,
-NTFS and EROFS are what lies on the disk, those of F2FS what stays reserved there."""
+"""File systems that may count the blocks of a compressed file as they were before compression. An overlay counts as the
+file system below does. ZFS, NTFS and EROFS count the blocks on the disk, and F2FS counts the reserved ones."""
 INLINES = (*HIDES_COMPRESSION, "f2fs", "ntfs3")
-"""These may keep small files among their metadata. Where ext4 does so, such a file has no block."""
+"""File systems that may keep small files among their metadata and still count blocks. On ext4 such a file has none."""
 ALLOCATES_LATE = {"zfs": Path("/sys/module/zfs/parameters/zfs_txg_timeout")}
-"""What is synced is in a log at first here, and gets its blocks with the next transaction group, after so many seconds
-as the file says."""
+"""File systems that sync into a log first. The file gets its blocks with the next transaction group; the path holds the
+seconds between two groups."""
 LATE_SECONDS = 5
-"""What ZFS has in that file unless somebody changes it."""
+"""Seconds between two transaction groups of ZFS by default."""
 COMPRESSION = "compress"
-"""How the mount options begin that say whether and how new files are compressed."""
+"""Start of the mount options that say whether and how new files are compressed."""
 
 EVICTED_HERE_ALONE = (
     "{type}: what its servers keep in their memory can't be evicted from a node, so cold means that the node holds "

@@ -25,7 +25,7 @@ from scripts.system.disk.durability import sync_file_system
 from scripts.system.page_cache import files_of
 
 PLACE = ".timing-{user}"
-"""Among the stores, which a group may share: nobody else may write where one of them writes."""
+"""Name of a user's directory among the stores. A group may share the stores, and each user writes in one of these."""
 LARGE_FILE_BYTES = 1 << 14
 PLACES_TRIED = 4
 FILES_TRIED = 20
