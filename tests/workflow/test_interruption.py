@@ -226,7 +226,7 @@ def test_what_a_killed_end_of_a_run_leaves_is_removed_by_a_run_with_nothing_to_d
     results = finished.directory / "results"
     places = [
         results / f"stores/.timing-{os.getuid()}/{left}/job/1",
-        results / f"stores/lmdb/.30-{left}",
+        results / f"stores/lmdb/32x32/.30-{left}",
         *(place / f".x.json-{left}" for place in (machine / "lmdb/32x32/30", results / "dataset", results / "figures")),
     ]
     for place in places:
