@@ -59,7 +59,7 @@ def section(run: Run, figures: list[str]) -> MethodSection:
         facts.settings(run.conditions.settings),
         _unmeasured(run),
         found,
-        captions.title(COMBINED),
+        captions.title(COMBINED) if found else "",
     )
 
 
