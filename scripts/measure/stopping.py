@@ -10,20 +10,15 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from statistics import median
 
 from scripts.measure.settings import Settings
 
 CONFIDENCE = 0.95
+# On a shared virtual machine, the ratios to the baseline in blocks of a tenth of two seconds were uncorrelated; the
+# ratios in shorter blocks weren't.
 BLOCKS = 10
-"""How many blocks there are in a cell's budget. On a shared virtual machine, the ratios to the baseline in blocks of a
-tenth of two seconds were uncorrelated, those in shorter ones weren't."""
-
-
-def median(samples: Sequence[float]) -> float:
-    """Return the median of one or more samples, in their unit."""
-    ordered = sorted(samples)
-    middle = len(ordered) // 2
-    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
+"""The budget of a cell is divided into so many blocks of equal length."""
 
 
 def median_interval(samples: Sequence[float], confidence: float = CONFIDENCE) -> tuple[float, float] | None:
@@ -53,16 +48,16 @@ def block(started: float, budget_seconds: float) -> int:
 def block_medians(values: Sequence[float], blocks: Sequence[int]) -> list[float]:
     """Return the median of the values of each block, given the block of each value, by ascending block.
 
-    A last block of less than half as many values as the one before it, cut short by the end of sampling, is counted to
-    that one.
+    The end of sampling may cut the last block short. With less than half as many values as the block before it, the
+    last block is counted to that block.
     """
     members = defaultdict(list)
     for value, number in zip(values, blocks, strict=True):
         members[number].append(value)
-    found = [members[number] for number in sorted(members)]
-    if len(found) > 1 and 2 * len(found[-1]) < len(found[-2]):
-        found[-2:] = [found[-2] + found[-1]]
-    return [median(block) for block in found]
+    ordered = [members[number] for number in sorted(members)]
+    if len(ordered) > 1 and 2 * len(ordered[-1]) < len(ordered[-2]):
+        ordered[-2:] = [ordered[-2] + ordered[-1]]
+    return [median(block) for block in ordered]
 
 
 def enough(seconds: Sequence[float], blocks: Sequence[int], elapsed: float, settings: Settings) -> bool:
@@ -98,15 +93,16 @@ def alternate(
     *,
     first: float | None = None,
 ) -> Iterator[tuple[int, int]]:
-    """Run baseline and backend in turn until the backend's samples suffice, or fail too often.
+    """Run baseline and backend in turn, and stop once the backend's samples suffice (`enough`) or fail too often.
 
-    Rounds that are over too soon wait, so that the most samples are spread over the budget. Both are called with when
-    their round began, in seconds after the start of sampling. A call of `backend` returns its seconds, or None for a
-    sample that can't be counted; twice the number of long samples in vain, one after the other, are too many. `first`
-    is the seconds of a run of the backend that came right before and counts: it's of the first round, at 0. Yields
-    after each round how many samples count, and how many there will be at most.
+    Each round calls both with the seconds between the start of sampling and the start of the round. `backend` returns
+    the seconds of its sample, or None for a sample that doesn't count; twice `long_samples` failures in a row are too
+    many. `first` is the seconds of a run of the backend that came right before and counts as one of a round at 0.
+
+    Yields after each round how many samples count, and how many there will be at most.
     """
     began = time.monotonic() - (first or 0.0)
+    # A round that is over sooner waits for the next, so that the most samples are spread over the whole budget.
     between = settings.budget_seconds / settings.maximum_samples
     seconds: list[float] = []
     blocks: list[int] = []

@@ -22,9 +22,10 @@ What was measured stays beside the corrected time, in the tables and in the reco
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from statistics import median
 from typing import Any, Protocol, TypeVar
 
-from scripts.measure.stopping import block_medians, median, median_interval
+from scripts.measure.stopping import block_medians, median_interval
 from scripts.report import estimates
 from scripts.report.estimates import DIFFERENT, RANGE, TIED, Estimate, Ratio
 

@@ -4,6 +4,7 @@ It's built in a process of its own. Where that crashes, is killed or hangs, the 
 """
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,19 +29,22 @@ def main(
     limit: Annotated[float | None, "seconds that it may take; no limit where it isn't given"] = None,
 ) -> None:
     """Build the store."""
-    job = (name, module, options, cutoff, image_set, store)
+    build = partial(
+        _build, name=name, module=module, options=options, cutoff=cutoff, image_set=image_set, directory=store
+    )
     try:
-        process.call(_build, *job, threads=None, limit_seconds=limit)
+        process.call(build, threads=None, limit_seconds=limit)
     except Failed as failure:
         print(*getattr(failure, "__notes__", ()), sep="\n", file=sys.stderr)
         report(f"build {name} {cutoff}: failed: {failure}")
-        _build(*job, f"{failure}; {TRY_AGAIN}")
+        build(failed=f"{failure}; {TRY_AGAIN}")
     except BaseException:
         with neighbour(store):  # removes what the process has left that was killed
             raise
 
 
 def _build(
+    *,
     name: str,
     module: str,
     options: dict[str, Any],
@@ -53,8 +57,8 @@ def _build(
     from scripts.dataset.image_set import ImageSet  # in the process that was started for it
     from scripts.stores import store
 
-    job = (name, store.Choice(module, options), cutoff, ImageSet.load(image_set), directory)
+    choice, images = store.Choice(module, options), ImageSet.load(image_set)
     if failed:
-        store.publish_failure(*job, failed)
+        store.publish_failure(name, choice, cutoff, images, directory, failed)
     else:
-        store.build(*job)
+        store.build(name, choice, cutoff, images, directory)

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from scripts.measure.settings import Settings
-from scripts.measure.stopping import alternate, at_most, block, block_medians, enough, median, median_interval
+from scripts.measure.stopping import alternate, at_most, block, block_medians, enough, median_interval
 
 
 def test_the_interval_of_six_samples_is_their_range_and_fewer_have_none() -> None:
@@ -29,10 +29,6 @@ def test_the_interval_covers_the_median_at_least_as_often_as_it_says() -> None:
         low, high = median_interval([source.lognormvariate(0, 1) for _ in range(11)])
         covered += low <= 1.0 <= high
     assert covered / 2000 >= 0.95
-
-
-def test_the_median_of_an_even_number_lies_between_the_middle_two() -> None:
-    assert median([4, 1, 3, 2]) == 2.5
 
 
 def in_blocks(seconds: list[float], elapsed: float, settings: Settings) -> bool:

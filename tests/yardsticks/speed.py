@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,7 +30,7 @@ from scripts import backends
 from scripts.dataset.image_set import SYNTHETIC_LABEL, ImageSet
 from scripts.dataset.sources import synthetic
 from scripts.measure.baseline import Baseline
-from scripts.measure.stopping import median, median_interval
+from scripts.measure.stopping import median_interval
 from scripts.system.aligned import copy_on_page
 from scripts.system.disk import scratch
 from scripts.system.disk.durability import sync_file_system
