@@ -1,4 +1,4 @@
-"""The commands of the README, as they stand, in order, in a copy with a small config; and the places it links to."""
+"""The commands of README and docs, as they stand, in order, in a copy with a small config; README's links and length."""
 
 import os
 import re
@@ -21,9 +21,19 @@ ASKS_FOR_OTHER_STORES = re.compile(r"snakemake .*\b(backends|codecs)=")
 """What such a run makes, `test_all_backends.py` sees; here Snakemake only plans it."""
 
 
+DOCUMENTS = [CHECKOUT / "docs" / f"{name}.md" for name in ("method", "configure", "all-stores", "codecs")]
+MOST_WORDS = 750
+"""What README has room for; all else is in docs/."""
+
+
 def commands() -> list[str]:
-    """The indented lines outside the sections that other tests run."""
-    return re.findall(r"(?m)^    (\S.*)$", re.sub(OTHER_SECTIONS, "", README))
+    """The indented lines of README, outside the sections that other tests run, and then those of the documents."""
+    texts = [re.sub(OTHER_SECTIONS, "", README), *(path.read_text() for path in DOCUMENTS)]
+    return list(dict.fromkeys(line for text in texts for line in re.findall(r"(?m)^    (\S.*)$", text)))
+
+
+def test_it_is_short() -> None:
+    assert len(README.split()) <= MOST_WORDS
 
 
 def without_installing(command: str) -> str:

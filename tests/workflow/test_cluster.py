@@ -73,9 +73,8 @@ def assert_whole(workflow: OnCluster) -> None:
     assert hidden(workflow) == []
 
 
-def test_the_commands_of_the_readme_are_few_jobs_that_are_alone_and_end_in_a_page(workflow: OnCluster) -> None:
-    section = re.search(r"(?ms)^## Run on a cluster$(.*?)^## ", (CHECKOUT / "README.md").read_text())[1]
-    commands = re.findall(r"(?m)^    (\S.*)$", section)
+def test_the_documented_commands_are_few_jobs_that_are_alone_and_end_in_a_page(workflow: OnCluster) -> None:
+    commands = re.findall(r"(?m)^    (\S.*)$", (CHECKOUT / "docs/cluster.md").read_text())
     assert len(commands) == 5
     Workflow(workflow.directory).finish("--config", "cutoffs=[1]", "--", SUMMARY)
     local = {path: path.read_bytes() for path in workflow.directory.glob("results/records/*/*/*/1/*.json")}
