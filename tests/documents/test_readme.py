@@ -1,4 +1,4 @@
-"""The commands of README and docs, as they stand, in order, in a copy with a small config; README's links and length."""
+"""The commands of README and docs, as they stand, in order, in a copy with a small config; README's links, length."""
 
 import os
 import re
