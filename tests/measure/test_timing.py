@@ -42,6 +42,7 @@ from tests.support.backend_variants import EACH_RUNNABLE, RUNNABLE
 from tests.support.checkout import CHECKOUT
 from tests.support.image_sets import write_image_set
 
+pytestmark = pytest.mark.slow
 FAST = Settings(minimum_samples=6, budget_seconds=0.05, maximum_samples=8, random_images=50, batch_size=16)
 COUNT = 60
 STARTS_MANY_PROCESSES = "first-image"

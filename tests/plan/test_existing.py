@@ -11,6 +11,9 @@ import pytest
 from tests.support.archives import write_small_archive
 from tests.support.workflow import Workflow, copy_checkout
 
+pytestmark = pytest.mark.slow
+
+
 ROOT = os.geteuid() == 0
 NOBODY = 65534
 AS_ANYBODY = ("setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner") if ROOT else ()
