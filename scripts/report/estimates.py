@@ -3,9 +3,11 @@ break-even.
 
 The rule that says when a cell has been sampled enough, and the interval of the median that it needs, are in
 `scripts.measure.stopping`: a timing job imports them, and an edit to a statistic of the report must not redo timings.
-All but `outliers` take samples for independent, so what they are given are the medians of blocks of samples that were
-taken one right after the other (`scripts.measure.stopping`). Whatever draws at random starts from the same seed in
-every call, so the same samples give the same numbers.
+
+Samples may be of any unit, such as seconds, or ratios without one; an estimate is in the unit of its samples. All
+functions but `outliers` take samples for independent. They are therefore given medians of blocks: samples that were
+taken one right after the other count as one observation (`scripts.measure.stopping`). Functions that draw at random
+start from the same seed in every call, so that the same samples give the same numbers.
 """
 
 import math
@@ -13,12 +15,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations, pairwise
+from statistics import NormalDist
 
 import numpy as np
 
 from scripts.measure.stopping import CONFIDENCE, median_interval
 
-NORMAL_QUANTILE = 1.959964
+NORMAL_QUANTILE = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
 """The 97.5 % point of the standard normal distribution."""
 INTERVAL = f"{CONFIDENCE:.0%} interval".replace("%", " %")
 RANGE = "range"
@@ -31,11 +34,13 @@ NOTICEABLE_SECONDS = 0.010
 DIFFERENT, TIED, UNDECIDED = "different", "tied", "undecided"
 """What two cells or stores are to each other: `Ratio.outcome`."""
 EXACT_SAMPLES = 20
-"""Where both sides have more samples than this, the normal approximation of Mann and Whitney's U is used."""
+"""The largest number of samples of the smaller side for which the distribution of Mann and Whitney's U is computed
+exactly. For more, the normal approximation is used."""
 SEED = 1963
 RESAMPLES = 2000
 GROWTH_SPAN = 100
-"""Growth is taken over the cutoffs from the largest down to this part of it: below, fixed costs hide it."""
+"""The largest ratio of the largest cutoff to another one that growth is taken over. At smaller cutoffs fixed costs hide
+growth."""
 GROWTH_CUTOFFS = 3
 """The fewest cutoffs that show a growth."""
 NORMAL_DISTANCE = 1.048358
@@ -127,7 +132,7 @@ class Crossing:
 
 
 def estimate(samples: Sequence[float]) -> Estimate:
-    """Median of samples (s) with its interval by order statistics, or the range where there are too few samples.
+    """Return the median of samples with its interval by order statistics, or with the range of too few samples.
 
     Raises ValueError without samples. Source of the interval: `scripts.measure.stopping.median_interval`.
     """
@@ -139,7 +144,7 @@ def estimate(samples: Sequence[float]) -> Estimate:
 
 
 def ratio(samples: Sequence[float], reference: Sequence[float]) -> Ratio:
-    """Samples over reference (both s, any order): the quotient of their medians, and a distribution-free interval.
+    """Return samples over reference, both in one unit: the quotient of their medians, and a distribution-free interval.
 
     The interval inverts the Mann-Whitney test, so that two sets of samples of one distribution are called different at
     most five times in a hundred, whatever that distribution is. It belongs to the median of all pairwise ratios; where
@@ -170,7 +175,7 @@ def uncertain(value: float, low: float, high: float, *unknown: tuple[float, floa
 
 
 def outliers(samples: Sequence[float]) -> list[bool]:
-    """Flag samples (s) outside Tukey's fences, 1.5 interquartile ranges beyond the quartiles; none among few samples.
+    """Flag samples outside Tukey's fences, 1.5 interquartile ranges beyond the quartiles; none among few samples.
 
     Source: Tukey, "Exploratory Data Analysis" (1977). A flag is for the reader: flagged samples count like the others.
     """
