@@ -17,7 +17,8 @@ def load(name: str) -> base.Backend:
     """Return the backend of that name, without importing its library. Raises UserError when there is none."""
     if name not in names():
         raise UserError(f"there is no backend {name}; {did_you_mean(name, names())}")
-    return importlib.import_module(f"{__name__}.{name}").Backend()
+    backend: base.Backend = importlib.import_module(f"{__name__}.{name}").Backend()
+    return backend
 
 
 def resolve(name: str, options: dict[str, Any]) -> dict[str, Any]:

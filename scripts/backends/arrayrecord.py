@@ -93,7 +93,7 @@ class Reader(base.Reader):
         numbers = ids.tolist()
         if len(numbers) > 1:
             if self._descriptor is not None:
-                self._announce(ids, base.LABEL_BYTES + images[0].nbytes)
+                self._announce(self._descriptor, ids, base.LABEL_BYTES + images[0].nbytes)
             if self._per_group > 1:
                 order = np.argsort(ids, kind="stable").tolist()
                 found = dict(zip(order, self._records(numbers[row] for row in order), strict=True))
@@ -120,14 +120,14 @@ class Reader(base.Reader):
             seek(number)
             yield read()
 
-    def _announce(self, ids: np.ndarray, record_bytes: int) -> None:
+    def _announce(self, descriptor: int, ids: np.ndarray, record_bytes: int) -> None:
         """Announce the groups of `ids`; all records have one size. A wrong place would cost time and nothing else."""
         sizes = self._per_group * _varint_bytes(record_bytes)
         group = CHUNK_HEADER + 1 + _varint_bytes(sizes) + sizes + self._per_group * record_bytes
         # The first group comes after the file's own header.
         first = CHUNK_HEADER + np.unique(ids // self._per_group) * group
         places = first + (first // (BLOCK - BLOCK_HEADER) + 1) * BLOCK_HEADER
-        base.announce(self._descriptor, places.tolist(), group + (group // BLOCK + 1) * BLOCK_HEADER)
+        base.announce(descriptor, places.tolist(), group + (group // BLOCK + 1) * BLOCK_HEADER)
 
 
 def _fill(writer: "ArrayRecordWriter", images: base.Source, labels: base.Source, codec: codecs.Codec) -> None:

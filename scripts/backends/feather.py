@@ -79,7 +79,9 @@ class Reader(base.Reader):
 
         self._codec = codecs.load(options["codec"])
         self._file = open(path / FILE, "rb", buffering=0)  # noqa: SIM115
-        self._map = self._source = self._batches = None
+        self._map: mmap.mmap | None = None
+        self._source: pyarrow.NativeFile | None = None
+        self._batches: Any = None
         self._address = 0
         self._advice: int | None = None
         self._known: dict[int, _Batch] = {}

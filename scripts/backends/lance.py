@@ -106,7 +106,7 @@ class Reader(base.Reader):
             str(dataset), index_cache_size_bytes=INDEX_CACHE_BYTES, metadata_cache_size_bytes=METADATA_CACHE_BYTES
         )
         (fragment,) = self._dataset.get_fragments()
-        self._session = fragment.open_session()
+        self._session: Any = fragment.open_session()
         super().__init__(*values.described(self._dataset.schema.metadata[arrow.METADATA]))
 
     def _read_all(self, images: np.ndarray, labels: np.ndarray) -> None:

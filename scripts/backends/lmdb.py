@@ -91,7 +91,7 @@ class Reader(base.Reader):
         self._is_small = os.stat(path / FILE).st_size <= SMALL_BYTES
         self._reads_ahead: bool | None = None
         self._environment: lmdb.Environment | None = None
-        self._transaction: lmdb.Transaction | None = None
+        self._transaction: Any = None
         with base.closing_on_error(self._close):
             super().__init__(*values.described(self._begin(readahead=False).get(values.METADATA)))
         self._image_bytes = math.prod(self.image_shape)
@@ -108,7 +108,7 @@ class Reader(base.Reader):
             # This ends its transaction as well.
             self._environment.close()
 
-    def _begin(self, readahead: bool) -> "lmdb.Transaction":
+    def _begin(self, readahead: bool) -> Any:
         """Return the transaction, begun in another environment if the last one wasn't opened as wanted."""
         readahead = readahead or self._is_small
         if self._reads_ahead != readahead:

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -81,10 +81,10 @@ class Reader(base.Reader):
             for pattern in READER_FILES:
                 for file in path.resolve().glob(pattern):
                     Path(view, file.name).symlink_to(file)
-            self._database = rocksdict.Rdict(
-                view, _database_options(options), access_type=rocksdict.AccessType.read_only()
-            )
-        self._scan = rocksdict.ReadOptions()
+            access = rocksdict.AccessType.read_only()
+            self._database = cast(Any, rocksdict.Rdict(view, _database_options(options), access_type=access))
+        # The annotations of rocksdict don't know all that its options and databases take.
+        self._scan = cast(Any, rocksdict.ReadOptions())
         self._scan.set_readahead_size(READAHEAD_BYTES)
         self._scan.fill_cache(False)
         with base.closing_on_error(self._database.close):

@@ -165,11 +165,11 @@ class Reader(base.Reader):
         size = images[:1].nbytes
         padding = -size % BLOCK
         between = np.empty((rows, padding + HEAD), np.uint8)
-        between_pieces = values.encode(between, self._codec)
+        between_pieces = values.slices(between)
         label_text = between[:, padding + BLOCK : padding + BLOCK + LABEL_DIGITS]
         place = 0
         for start in range(0, len(images), rows):
-            image_pieces = values.encode(images[start : start + rows], self._codec)
+            image_pieces = values.slices(images[start : start + rows])
             pieces = [piece for pair in zip(between_pieces, image_pieces, strict=False) for piece in pair]
             if not start:
                 pieces[0] = pieces[0][padding:]
@@ -233,10 +233,11 @@ def _digits(numbers: np.ndarray, radix: int, count: int) -> np.ndarray:
     return digits
 
 
-def _write_members(file: FileIO, heads: np.ndarray, stored: list[bytes | memoryview], paddings: list[int]) -> None:
+def _write_members(file: FileIO, heads: np.ndarray, stored: Sequence[bytes | memoryview], paddings: list[int]) -> None:
     """Write heads, values and padding, one image after the other. A call takes as many pieces as the system allows."""
     zeros = memoryview(bytes(BLOCK))
-    triples = zip(map(memoryview, heads), stored, [zeros[:padding] for padding in paddings], strict=True)
+    head_pieces = [memoryview(head) for head in heads]
+    triples = zip(head_pieces, stored, [zeros[:padding] for padding in paddings], strict=True)
     pieces = [piece for triple in triples for piece in triple if piece]
     most = os.sysconf("SC_IOV_MAX")
     for start in range(0, len(pieces), most):

@@ -76,7 +76,7 @@ class Reader(zarr3.Reader):
         self._context = _context()
         opening = [_open(path / name, self._context, open=True, read=True) for name in (zarr3.IMAGES, zarr3.LABELS)]
         self._images, self._stored_labels = (future.result() for future in opening)
-        layout = self._images.chunk_layout
+        layout: Any = self._images.chunk_layout
         per_chunk, per_shard = layout.read_chunk.shape[0], layout.write_chunk.shape[0]
         super().__init__(path, self._images.shape, per_chunk, per_shard, options)
 
@@ -120,7 +120,7 @@ def _context() -> "tensorstore.Context":
 
 
 def _open(
-    path: Path, context: "tensorstore.Context", spec: dict[str, Any] | None = None, **how: bool
+    path: Path, context: "tensorstore.Context", spec: dict[str, Any] | None = None, **how: Any
 ) -> "tensorstore.Future[tensorstore.TensorStore]":
     import tensorstore
 

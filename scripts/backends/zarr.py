@@ -112,7 +112,7 @@ def _zarr() -> "ModuleType":
     return zarr
 
 
-def _put(stored: "zarr.Array", start: int, block: np.ndarray) -> None:
+def _put(stored: "zarr.Array[Any]", start: int, block: np.ndarray) -> None:
     stored.set_basic_selection(slice(start, start + len(block)), block)
 
 

@@ -1,5 +1,7 @@
 """Codec fastpng: lossless PNG as codec png, by imagecodecs (libpng and zlib-ng), straight into the caller's array."""
 
+from typing import cast
+
 import numpy as np
 
 packages = {"imagecodecs": "imagecodecs==2026.3.6"}
@@ -13,7 +15,7 @@ def encode(image: np.ndarray) -> bytes:
     """Return `image` as a PNG file's bytes."""
     import imagecodecs
 
-    return imagecodecs.png_encode(image, level=LEVEL)
+    return cast(bytes, imagecodecs.png_encode(image, level=LEVEL))
 
 
 def decode(value: bytes | memoryview, out: np.ndarray) -> None:
@@ -21,6 +23,6 @@ def decode(value: bytes | memoryview, out: np.ndarray) -> None:
     import imagecodecs
 
     try:
-        imagecodecs.png_decode(value, out=out)
+        imagecodecs.png_decode(cast(bytes, value), out=out)
     except (imagecodecs.PngError, ValueError) as error:
         raise ValueError(f"not a whole RGB PNG of shape {out.shape}: {error}") from error

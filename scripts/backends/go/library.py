@@ -1,7 +1,7 @@
-"""Libraries that are built from sources in this repository: which sources, which versions, and where the built one is.
+"""Libraries that are built from sources in this repository: their sources, versions and places.
 
-A library's name has the digest of its sources and of the kind of machine, so that what is loaded is what its sources
-say. Building them is `scripts/backends/go/compiler.py`.
+A library's name has the digest of its sources and of the kind of machine, so a library that is loaded was built from
+the sources that are there. `scripts/backends/go/compiler.py` builds them.
 """
 
 import hashlib
@@ -14,14 +14,14 @@ from scripts.backends.base import Native
 from scripts.common import digests, sealed
 
 LIBRARIES = Path("results/libraries")
-"""In the directory that every step runs in."""
+"""Where built libraries are, in the directory that every step runs in."""
 MODULE_FILE = "go.mod"
 
 
 def path(native: Native) -> Path:
-    """Return where the built library is, or goes."""
+    """Return where the built library is, or will be."""
     content = {file.name: file.read_text() for file in sources(native)}
-    # Not `platform.libc_ver`, which tells what the interpreter asks for: two of them would look for two libraries.
+    # `platform.libc_ver` tells what the interpreter asks for, so two interpreters would look for two libraries.
     has_name = "CS_GNU_LIBC_VERSION" in getattr(os, "confstr_names", {})
     machine = [platform.system(), platform.machine(), os.confstr("CS_GNU_LIBC_VERSION") if has_name else None]
     return LIBRARIES / f"{native.directory}-{digests.digest([content, native.command, machine])}.so"
@@ -41,7 +41,8 @@ def versions(native: Native) -> dict[str, str]:
 
 def toolchain(native: Native) -> dict[str, str]:
     """Return what the library that is there was built with: the tool and its version."""
-    return sealed.read(told(path(native)))["toolchain"]
+    toolchain: dict[str, str] = sealed.read(told(path(native)))["toolchain"]
+    return toolchain
 
 
 def tell(library: Path, toolchain: dict[str, str]) -> None:
@@ -52,7 +53,7 @@ def tell(library: Path, toolchain: dict[str, str]) -> None:
 def is_whole(library: Path) -> bool:
     """Say whether a library is there as it was built."""
     try:
-        return sealed.read(told(library))["sha256"] == _sha256(library)
+        return bool(sealed.read(told(library))["sha256"] == _sha256(library))
     except (OSError, KeyError, sealed.Damaged):
         return False
 

@@ -194,7 +194,7 @@ def library_calls() -> Calls:
     free = library.store_free
     free.argtypes, free.restype = [POINTER], None
 
-    def checked(address: int | None, *_: Any) -> None:
+    def checked(address: int | None, *call: Any) -> None:
         if address:
             number, _, message = ctypes.string_at(address).decode(errors="replace").partition(" ")
             free(address)

@@ -53,7 +53,7 @@ def batch(
     kind = schema.field(IMAGE).type
     content: np.ndarray | bytes
     if codec.is_identity:
-        content, ends = images, np.arange(0, images.nbytes + 1, images[0].nbytes, np.int64)
+        content, ends = images, int(images[0].nbytes) * np.arange(len(images) + 1, dtype=np.int64)
     else:
         encoded = values.encode(images, codec)
         content, ends = b"".join(encoded), np.cumsum([0, *map(len, encoded)], dtype=np.int64)

@@ -1,8 +1,8 @@
-"""Images as values of bytes, one per image, for every backend that keeps such: the same bytes and the same decoder in
-each, so that what differs between two of them is the container.
+"""Images as values of bytes, one per image, for every backend that keeps such values.
 
-A value of `join` is the label (int64 of the machine), then the image's bytes by the codec; backends that have a place
-of their own for labels use `encode` and `decode`, for images alone.
+All these backends have the same bytes and the same decoder, so two of them differ in the container alone. A value of
+`join` is the label (int64 of the machine), then the image's bytes by the codec. Backends that have a place of their own
+for labels use `encode` and `decode`, for images alone.
 """
 
 import json
@@ -14,11 +14,11 @@ from scripts import codecs
 from scripts.backends.base import LABEL_BYTES
 
 METADATA = b"\xffmetadata"
-"""The key after all numbers of images, in stores of keys and values; its value is that of `metadata`."""
+"""The key after all numbers of images, in stores of keys and values; its value is what `metadata` returns."""
 
 
 def key(number: int) -> bytes:
-    """Return the key of an image: 8 bytes, big-endian, so that an order of bytes is that of numbers."""
+    """Return the key of an image: 8 bytes, big-endian, so that the order of bytes is the order of numbers."""
     return number.to_bytes(8, "big")
 
 
@@ -34,10 +34,10 @@ def described(value: bytes | memoryview) -> tuple[int, list[int]]:
     return found["count"], found["image_shape"]
 
 
-def encode(images: np.ndarray, codec: codecs.Codec) -> list[bytes | memoryview]:
+def encode(images: np.ndarray, codec: codecs.Codec) -> Sequence[bytes | memoryview]:
     """Return the bytes of each image; `images` is (n, height, width, 3) uint8, C-contiguous. With codec raw, views."""
     if codec.is_identity:
-        return _slices(images)
+        return slices(images)
     return [codec.encode(image) for image in images]
 
 
@@ -64,7 +64,7 @@ def decode(values: Iterable[bytes | memoryview], images: np.ndarray, codec: code
 
 def join(images: np.ndarray, labels: np.ndarray, codec: codecs.Codec) -> list[bytes]:
     """Return one value per image; `images` as in `encode`, `labels` (n,) int64, C-contiguous."""
-    return [b"".join(pair) for pair in zip(_slices(labels), encode(images, codec), strict=True)]
+    return [b"".join(pair) for pair in zip(slices(labels), encode(images, codec), strict=True)]
 
 
 def split(values: Iterable[bytes | memoryview], images: np.ndarray, labels: np.ndarray, codec: codecs.Codec) -> None:
@@ -89,7 +89,7 @@ def split(values: Iterable[bytes | memoryview], images: np.ndarray, labels: np.n
         raise ValueError(f"{label // LABEL_BYTES} values, not {len(labels)}")
 
 
-def _slices(array: np.ndarray) -> list[memoryview]:
-    """The bytes of each row of an array, without a copy."""
+def slices(array: np.ndarray) -> list[memoryview]:
+    """Return the bytes of each row of a C-contiguous array, without a copy."""
     whole, size = memoryview(array).cast("B"), array[:1].nbytes
     return [whole[start : start + size] for start in range(0, len(whole), size)]
