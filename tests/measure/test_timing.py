@@ -32,7 +32,7 @@ from scripts.dataset.image_set import ImageSet
 from scripts.measure import samples, stopping, timing
 from scripts.measure.operations import catalogue, write
 from scripts.measure.operations.base import PROBABILITIES
-from scripts.measure.operations.state import CacheState
+from scripts.measure.operations.state import SLACK_BYTES, CacheState
 from scripts.measure.settings import Settings
 from scripts.report.records import order
 from scripts.stores import store
@@ -118,7 +118,7 @@ def test_every_cell_is_measured_in_its_state_in_turn_with_the_baseline(stores: P
     if state == "cold":
         assert all(sample["device_read_bytes"] > 0 for sample in taken)
     if state == "warm":
-        assert {sample["device_read_bytes"] for sample in taken} == {0}
+        assert max(sample["device_read_bytes"] for sample in taken) <= SLACK_BYTES
     if state != "fresh":
         assert all(sample["open_seconds"] > 0 for sample in taken)
     drawn = {"random": 50, "batch": 50, "first": 1}.get(operation.split("-")[0], COUNT)
