@@ -92,6 +92,7 @@ def edit(file: Path) -> None:
     file.write_text(file.read_text() + "\nEDITED = True\n")
 
 
+@pytest.mark.slow
 def test_an_edit_changes_the_digests_of_what_imports_it_and_of_nothing_else(copy: Path) -> None:
     steps = [f"steps/{step}.py" for step in STEPS]
     stores = [f"backends/{name}.py" for name in backends.names()]

@@ -159,6 +159,7 @@ def build_command(name: str, cutoff: int, image_set: Path, directory: Path) -> l
 
 
 @pytest.mark.parametrize("name", RUNNABLE)
+@pytest.mark.slow
 def test_a_killed_build_leaves_nothing_in_the_final_place_and_the_next_one_cleans_up(
     name: str, image_set: ImageSet, disk: Path, tmp_path: Path
 ) -> None:
@@ -183,6 +184,7 @@ def test_builders_at_the_same_time_publish_one_store(image_set: ImageSet, disk: 
 
 
 @pytest.mark.parametrize("name", [name for name in RUNNABLE if available.needs_only_core(choose(name))])
+@pytest.mark.slow
 def test_building_100_000_images_takes_less_memory_than_they_do(
     name: str, image_set: ImageSet, disk: Path, tmp_path: Path
 ) -> None:
