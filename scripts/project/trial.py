@@ -6,7 +6,6 @@ image set on the disk, or those of an archive.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ import numpy as np
 from scripts import backends
 from scripts.common import sealed
 from scripts.common.atomic import neighbour
-from scripts.common.cells import Cell
+from scripts.common.cells import Cell, image_size
 from scripts.common.errors import UserError, shown
 from scripts.dataset import obtain
 from scripts.dataset.image_set import PROVENANCE, PROVENANCE_VERSION, ImageSet, provenance_digests
@@ -24,6 +23,7 @@ from scripts.dataset.unpack import unpack
 from scripts.measure import timing
 from scripts.measure.operations import catalogue
 from scripts.measure.stopping import block, block_medians
+from scripts.plan import available
 from scripts.report import estimates, wording
 from scripts.stores import store
 from scripts.system import lock
@@ -53,20 +53,25 @@ def run(trial: Trial, images: str, directory: Path) -> Iterator[str]:
     or operation, for images that aren't there, and for what can't be built or timed, with the reason.
     """
     choice = store.Choice(trial.backend, backends.resolve(trial.backend, trial.options))
-    settings = catalogue.entry(trial.operation).all_settings
-    if missing := _missing(choice):
-        raise UserError(f"backend {trial.backend} needs the Python package {missing}; install requirements/all.txt")
+    catalogue.entry(trial.operation)
+    if reason := available.why_not(choice):
+        raise UserError(f"backend {trial.backend} can't run here: {reason}")
     with neighbour(directory / "try") as place:
         place.mkdir()
         with lock.shared():
             image_set = _image_set(images, trial.cutoff, place)
             store.build(trial.backend, choice, trial.cutoff, image_set, place / "store")
-        height, width, _ = image_set.provenance["image_shape"]
-        cell = Cell(MACHINE, trial.backend, f"{height}x{width}", trial.cutoff, trial.operation)
-        given = {name: value for name, value in {"budget_seconds": trial.seconds}.items() if name in settings}
+        size = image_size(image_set.provenance["image_shape"])
+        cell = Cell(MACHINE, trial.backend, size, trial.cutoff, trial.operation)
         with lock.alone():
             record = timing.time_cell(
-                cell, choice.module, choice.options, image_set.directory, place / "store", given, place
+                cell,
+                choice.module,
+                choice.options,
+                image_set.directory,
+                place / "store",
+                {"budget_seconds": trial.seconds},
+                place,
             )
     if record["status"] != "measured":
         raise UserError(f"{trial.operation} of {trial.backend} can't be measured here: {record['gap_reason']}")
@@ -76,11 +81,6 @@ def run(trial: Trial, images: str, directory: Path) -> Iterator[str]:
     )
     for way, backend, plain in _times(record["samples"], trial.seconds):
         yield from _said(trial, way, backend, plain)
-
-
-def _missing(choice: store.Choice) -> str | None:
-    """The first Python package that a backend needs and that isn't installed."""
-    return next((name for module, name in choice.packages().items() if find_spec(module) is None), None)
 
 
 def _image_set(images: str, cutoff: int, place: Path) -> ImageSet:

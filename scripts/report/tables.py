@@ -72,9 +72,11 @@ def write(kind: type[AnyRow], rows: list[AnyRow], directory: Path) -> None:
 
 
 def load(kind: type[AnyRow], directory: Path) -> list[AnyRow]:
-    """Return the rows of one table in a directory, checked. Raises UserError where the file isn't such a table, or
-    isn't as it was written."""
+    """Return the rows of one table in a directory, checked. Raises UserError where the file is missing, isn't such a
+    table, or isn't as it was written."""
     table, file_name = kind.TABLE, path(directory, kind.TABLE)
+    if not file_name.is_file():
+        raise UserError(f"{file_name} is missing; give the directory of a finished run's tables")
     intact.check(file_name)
     try:
         frame = pd.read_csv(file_name, dtype=_data_types(table), keep_default_na=False, na_values=[""])

@@ -97,7 +97,9 @@ def build(name: str, choice: Choice, cutoff: int, image_set: ImageSet, directory
             count = len(reader)
             digest = content_digest(_read_back(reader, name)) if count == cutoff else None
         if digest != content_digest(base.blocks(images, labels)):
-            raise UserError(f"backend {name} gave back other images than it was given ({cutoff} images); mend it")
+            raise UserError(
+                f"backend {name} gave back other images than it was given ({cutoff} images); fix the backend"
+            )
         content = {
             **_facts(name, choice, cutoff, image_set, directory),
             "failed": None,

@@ -46,7 +46,7 @@ def test_an_example_gives_the_same_figure_page_and_comparison(finished: Run, tmp
     page = tmp_path / "report.html"
     done = run(
         *("page", *tables, "--provenance", example / "provenance.json", "--figures", example / f"figures/{FIGURE}.svg"),
-        *("--records", finished.records, "--settings", "{}", "--output", page),
+        *("--records", example / "records" / finished.machine, "--settings", "{}", "--output", page),
     )
     assert done.returncode == 0, done.stderr
     assert page.read_text().startswith("<!")

@@ -101,3 +101,10 @@ def test_progress_leaves_work_done_before_out_of_the_rate(
 @pytest.mark.parametrize(("seconds", "words"), [(0.4, "0 s"), (59.6, "1 min 00 s"), (3725, "1 h 02 min")])
 def test_durations_are_said_as_a_reader_would(seconds: float, words: str) -> None:
     assert duration(seconds) == words
+
+
+def test_a_figure_without_its_tables_is_one_line(tmp_path: Path) -> None:
+    done = run("figure", "latency", "--tables", tmp_path, "--svg", tmp_path / "x.svg", "--png", tmp_path / "x.png")
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line == f"error in figure: {tmp_path}/summary.csv is missing; give the directory of a finished run's tables"

@@ -36,7 +36,7 @@ MOST_ARCHIVE_BYTES = 1 << 36
 MOST_MEMBERS = 100_000
 """Largest number of members, so that a list of them fits into memory."""
 
-_REMEDY = "get this archive anew, or name another one with `images:` in config.yaml"
+_REMEDY = "get this archive again, or name another one with `images:` in config.yaml"
 _FOLDER = "cifar-10-batches-py"
 _TRAINING_MEMBER = re.compile(r"data_batch_([1-9][0-9]{0,8})")
 _TEST_MEMBER, _META_MEMBER = "test_batch", "batches.meta"

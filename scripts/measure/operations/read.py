@@ -8,10 +8,10 @@ from pathlib import Path
 from scripts.dataset.image_set import content_digest
 from scripts.measure.operations.base import Inputs, Operation, Sample, Subject
 from scripts.measure.operations.catalogue import Declaration
-from scripts.measure.operations.reading import Reading
+from scripts.measure.operations.reading import ReadingHere
 
 
-class Read(Reading):
+class Read(ReadingHere):
     """One call for all images; the last run's are compared, by their digest, once the samples are taken."""
 
     def prepare(self) -> None:
@@ -19,15 +19,7 @@ class Read(Reading):
         self.write_baseline()
         self.allocate(len(self.inputs.labels))
 
-    def run(self, subject: Subject) -> list[Sample]:
-        """Read once, after evicting the store from the page cache or loading it into that."""
-        return [self._read(subject, self.cache.bring_about)]
-
-    def run_untimed(self, subject: Subject) -> None:
-        """Read once from whatever state: to look what of a store of many files is in the page cache takes long."""
-        self._read(subject, lambda path: None)
-
-    def _read(self, subject: Subject, bring_about: Callable[[Path], float | None]) -> Sample:
+    def read(self, subject: Subject, bring_about: Callable[[Path], float | None]) -> Sample:
         """Bring about the state of the store, which says how much of it is resident, and read under the clock."""
         path = self.paths[subject.name]
         # Overwriting touches the memory of the arrays, and leaves nothing of another run in them.

@@ -1,11 +1,14 @@
 """What every operation that reads has: a store in a known state, a plain file of the same bytes, a comparison."""
 
+from abc import abstractmethod
+from collections.abc import Callable
+from pathlib import Path
 from typing import ClassVar, NoReturn
 
 import numpy as np
 
 from scripts.common.errors import UserError
-from scripts.measure.operations.base import Inputs, Operation, Subject
+from scripts.measure.operations.base import Inputs, Operation, Sample, Subject
 from scripts.measure.operations.state import CacheState
 from scripts.system.aligned import copy_on_page, empty_on_page
 
@@ -79,5 +82,24 @@ class Reading(Operation):
         """Raise UserError: the backend doesn't give back what was stored; a damaged store is told apart elsewhere."""
         raise UserError(
             f"{self.inputs.store}: what was read isn't what was stored, and neither the store's files nor the images "
-            "have changed; mend the backend"
+            "have changed; fix the backend"
         )
+
+
+class ReadingHere(Reading):
+    """Reads in the process that takes the samples."""
+
+    def run(self, subject: Subject) -> list[Sample]:
+        """Read once, after evicting the store from the page cache or loading it into the page cache."""
+        return [self.read(subject, self.cache.bring_about)]
+
+    def run_untimed(self, subject: Subject) -> None:
+        """Read once from whatever state: to look which of many files are in the page cache takes long."""
+        self.read(subject, lambda path: None)
+
+    @abstractmethod
+    def read(self, subject: Subject, bring_about: Callable[[Path], float | None]) -> Sample:
+        """Bring about the state of the store and read under the clock; return the sample.
+
+        `bring_about` takes the store's path and returns the share of the store that is resident, None if unknown.
+        """

@@ -19,12 +19,12 @@ from scripts.measure.operations.base import (
     quantiles,
 )
 from scripts.measure.operations.catalogue import Declaration
-from scripts.measure.operations.reading import Reading
+from scripts.measure.operations.reading import ReadingHere
 
 SEED = 20190101
 
 
-class Random(Reading):
+class Random(ReadingHere):
     """One call for each image. Warm, the reader is open before the clock starts, as it is in training; cold, opening is
     timed too, for it brings in all of a small store and a part of a large one.
 
@@ -47,15 +47,7 @@ class Random(Reading):
         """How many images one call asks for."""
         return 1
 
-    def run(self, subject: Subject) -> list[Sample]:
-        """Read once, after evicting the store from the page cache or loading it into that."""
-        return [self._read(subject, self.cache.bring_about)]
-
-    def run_untimed(self, subject: Subject) -> None:
-        """Read once from whatever state: to look what of a store of many files is in the page cache takes long."""
-        self._read(subject, lambda path: None)
-
-    def _read(self, subject: Subject, bring_about: Callable[[Path], float | None]) -> Sample:
+    def read(self, subject: Subject, bring_about: Callable[[Path], float | None]) -> Sample:
         """Read the drawn images once, and compare each with the one that was asked for."""
         path = self.paths[subject.name]
         self.images.fill(0xAA)

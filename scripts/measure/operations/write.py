@@ -50,7 +50,7 @@ class Write(Operation):
             subject.storage.write(path, self.images, self.labels, durable=self.durable, options=subject.options)
         unsynced = page_cache.unsynced_fraction(path) if self.durable else None
         if unsynced:
-            raise UserError(f"{path}: a durable write returned with {unsynced:.1%} not on the disk; mend the backend")
+            raise UserError(f"{path}: a durable write returned with {unsynced:.1%} not on the disk; fix the backend")
         page_cache.evict(path)
         self._last_written[subject.name] = path
         return [self.sample(subject, clocked, images=len(self.labels), unsynced_fraction=unsynced)]
@@ -66,7 +66,7 @@ class Write(Operation):
                 images, labels = reader.load(ids)
                 complete = np.array_equal(images, self.images[ids]) and np.array_equal(labels, self.labels[ids])
         if not complete:
-            raise UserError(f"{written}: what was written isn't what should have been; mend the backend")
+            raise UserError(f"{written}: what was written isn't what should have been; fix the backend")
 
     def overwrite_seconds(self) -> float | None:
         """Return the time (s), the least of a few, to write the last plain file again in its place, durably.

@@ -113,10 +113,6 @@ class Differences:
 def load(directory: Path) -> Results:
     """The cells of a run and their samples, from the tables in a directory. Raises UserError where they aren't there
     or aren't of this version."""
-    for kind in (SummaryRow, TimingRow):
-        path = tables.path(directory, kind.TABLE)
-        if not path.is_file():
-            raise UserError(f"{path} is missing; give the directory of a finished run's tables")
     summary, timings = tables.load(SummaryRow, directory), tables.load(TimingRow, directory)
     return Results(Tables(summary, [], []), timings)
 
