@@ -11,9 +11,6 @@ from tests.support.slurm import Cluster, Job
 from tests.support.workflow import Workflow
 
 PROFILE = ("--workflow-profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "1")
-ENDS_WITHIN = 300
-"""Seconds until a run ends by itself, however busy the host is: its executor looks at the jobs ten seconds later each
-time, and once more after it has seen that one failed."""
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,9 @@ ACCOUNT = "my_project"
 """That of the only user of a cluster with accounts."""
 SBIN = "/usr/sbin:/sbin"  # where the daemons are; the PATH of a `su` without a dash leaves it out
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "unshare", "nsenter")
+PATIENCE = 300
+"""How long (s) to wait for Slurm: it gives a step whose output nobody reads any more a minute before it ends it, and
+looks at the limit of time twice a minute; Snakemake's executor looks at its jobs ten seconds later each time."""
 PROGRAMS_OF_ACCOUNTS = ("slurmdbd", "mariadbd", "mariadb-install-db", "mariadb-admin")
 
 # The first process of a namespace of processes: when it ends, the kernel kills the others. It ends with its standard
@@ -263,7 +266,7 @@ class Cluster:
         self._start_node(name, before)
         self.wait_for(lambda: self.nodes()[name] in ("idle", "mixed", "allocated"), f"node {name} to be back")
 
-    def wait_for(self, condition: Callable[[], bool], what: str, timeout: float = 60) -> None:
+    def wait_for(self, condition: Callable[[], bool], what: str, timeout: float = PATIENCE) -> None:
         """Wait until a condition holds; a TimeoutError tells what the controller said last."""
         deadline = time.monotonic() + timeout
         while not condition():

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from tests.support.checkout import CHECKOUT
-from tests.support.on_cluster import ENDS_WITHIN, OnCluster, on
-from tests.support.slurm import Cluster, cluster_or_skip
+from tests.support.on_cluster import OnCluster, on
+from tests.support.slurm import PATIENCE, Cluster, cluster_or_skip
 from tests.support.workflow import Workflow, copy_checkout
 
 SUMMARY = "results/summary.csv"
@@ -106,10 +106,10 @@ def test_the_documented_commands_are_few_jobs_that_are_alone_and_end_in_a_page(w
 
 def test_a_job_that_is_cancelled_keeps_what_it_has_finished_and_nothing_old(outdated: OnCluster) -> None:
     process = outdated.start(SUMMARY)
-    outdated.cluster.wait_for(lambda: outdated.new(FIRST), "the first record", 120)
+    outdated.cluster.wait_for(lambda: outdated.new(FIRST), "the first record")
     job = outdated.jobs()[-1]
     outdated.cluster.cancel(job.id)
-    output, _ = process.communicate(timeout=ENDS_WITHIN)
+    output, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode != 0
     assert f"group_timings_30_time_operation/{job.id}.log" in output
     assert "CANCELLED" in output
@@ -125,10 +125,10 @@ def test_a_job_that_is_cancelled_keeps_what_it_has_finished_and_nothing_old(outd
 def test_a_job_that_is_out_of_time_says_so_and_leaves_nothing_half_made(outdated: OnCluster) -> None:
     outdated.configure(budget_seconds=40)  # as Slurm looks every 30 s
     process = outdated.start(SUMMARY)
-    outdated.cluster.wait_for(lambda: list(outdated.directory.glob(AT_WORK)), "the timing", 120)
+    outdated.cluster.wait_for(lambda: list(outdated.directory.glob(AT_WORK)), "the timing")
     job = outdated.jobs()[-1]
     outdated.cluster.expire(job.id)
-    output, _ = process.communicate(timeout=ENDS_WITHIN)
+    output, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode != 0
     assert f"group_timings_30_time_operation/{job.id}.log" in output
     assert re.search("(?i)time limit", output)
@@ -149,11 +149,11 @@ def test_a_job_that_takes_too_much_memory_says_so(outdated: OnCluster) -> None:
 
 def test_a_node_that_goes_down_is_made_up_for_by_another(outdated: OnCluster) -> None:
     process = outdated.start(SUMMARY)
-    outdated.cluster.wait_for(lambda: outdated.new(FIRST), "the first record", 120)
+    outdated.cluster.wait_for(lambda: outdated.new(FIRST), "the first record")
     node = outdated.jobs()[-1].node
     outdated.cluster.kill_node(node)
     try:
-        output, _ = process.communicate(timeout=ENDS_WITHIN)
+        output, _ = process.communicate(timeout=PATIENCE)
     finally:
         outdated.cluster.restore_node(node)
     assert process.returncode == 0, output
@@ -163,9 +163,9 @@ def test_a_node_that_goes_down_is_made_up_for_by_another(outdated: OnCluster) ->
 
 def test_after_an_interrupt_no_job_goes_on_and_what_was_finished_counts(outdated: OnCluster) -> None:
     process = outdated.start(SUMMARY)
-    outdated.cluster.wait_for(lambda: outdated.new(FIRST), "the first record", 120)
+    outdated.cluster.wait_for(lambda: outdated.new(FIRST), "the first record")
     outdated.cluster.signal(process, signal.SIGINT)
-    process.communicate(timeout=ENDS_WITHIN)
+    process.communicate(timeout=PATIENCE)
     assert process.returncode != 0
     assert outdated.cluster.job_ended(outdated.jobs()[-1].id).state == "CANCELLED"
     finished = outdated.record(FIRST).read_bytes()
