@@ -1,4 +1,4 @@
-"""The baseline: the same images and labels in one plain file, written and read in the fastest way.
+"""The baseline (*reference file*): the same images and labels in one file, written and read in the fastest way.
 
 It is timed inside every timing job, in turn with the backend, so that drift of the machine shows and so that ratios to
 it can be compared where times can't. It has the shape of a backend, as far as timing needs one.

@@ -15,7 +15,7 @@ from scripts.plan.plan import CellNames, Plan, StoreNames
 
 MEGABYTES_BEFORE_THE_FIRST_IMAGE = 1000
 COPIES_IN_MEMORY = 8
-"""Copies of the images in memory: arrays, store and plain file, twice over, as some clusters count the page cache."""
+"""Copies of the images in memory: arrays, store, reference file, twice over, as some clusters count the page cache."""
 PATIENCE = 10
 """The time limit that a job asks of a cluster, as a multiple of the forecast."""
 LEAST_LIMIT_SECONDS = 300.0

@@ -127,7 +127,7 @@ def _write_synthetic(directory: Path, count: int) -> None:
 
 
 def _times(samples: list[dict[str, Any]], budget: float) -> Iterator[tuple[str, list[float], list[float]]]:
-    """Yield each way of sharing the work with the medians of blocks (s) of the backend and of the plain file."""
+    """Yield each way of sharing the work with the medians of blocks (s) of the backend and of the reference file."""
     for processes, start_method in dict.fromkeys((sample["processes"], sample["start_method"]) for sample in samples):
         own = [
             sample for sample in samples if (sample["processes"], sample["start_method"]) == (processes, start_method)
@@ -154,6 +154,6 @@ def _said(trial: Trial, way: str, backend: list[float], plain: list[float]) -> I
     word = "slower" if ratio.value >= 1 else "faster"
     outcome = "" if ratio.outcome == estimates.DIFFERENT else f"; {ratio.outcome}"
     yield (
-        f"  {trial.backend} is {slower.value:.3g}x {word} than the plain file "
+        f"  {trial.backend} is {slower.value:.3g}x {word} than the reference file "
         f"({trial.operation}; {slower.kind} {slower.low:.3g}x to {slower.high:.3g}x{outcome})"
     )

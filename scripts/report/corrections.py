@@ -1,19 +1,19 @@
 """One time for each cell, corrected once and for all where the machine was surely in another state than usual.
 
-A machine, above all one that others share, is faster in one job than in another. Each job therefore times the plain
-file in turn with its backend, and jobs of the same cutoff and operation time the same plain file. The usual job is the
-one whose plain file has the median time, of two the shorter. A job's *pace* is how many times as long its plain file
-took as usual.
+A machine, above all one that others share, is faster in one job than in another. Each job therefore times the
+reference file in turn with its backend, and jobs of the same cutoff and operation time the same reference file. The
+usual job is the one whose reference file has the median time, of two the shorter. A job's *pace* is how many times as
+long its reference file took as usual.
 
 - Surely another pace than usual (`estimates.DIFFERENT`): the time is divided by the pace. The interval of the pace
   widens that of the time.
 - Undecided: the time stays as it was measured. The interval of the pace widens each ratio of it.
 - Surely as usual (`estimates.TIED`): the time stays as well. The pace itself widens each ratio of it, since two jobs
   that are both surely as usual may be nearly 10 % apart.
-- Where the pace isn't surely as usual, the samples can also be corrected round by round: each is divided by the plain
-  file's time in its round and multiplied by the plain file's usual time. This is done where it makes the interval
-  narrower, as it does where plain file and backend became slower and faster together. Outliers of the plain file alone
-  make the interval wider, so it isn't done then.
+- Where the pace isn't surely as usual, the samples can also be corrected round by round: each is divided by the
+  reference file's time in its round and multiplied by the reference file's usual time. This is done where it makes the
+  interval narrower, as it does where reference file and backend became slower and faster together. Outliers of the
+  reference file alone make the interval wider, so it isn't done then.
 
 Source of the last: control variates, as in Law, "Simulation Modeling and Analysis", 5th edition (2015), section 11.4.
 What was measured stays beside the corrected time, in the tables and in the record.
@@ -58,8 +58,8 @@ class Sampled(Protocol):
 class Job:
     """The samples (s) of one timing job as medians of blocks. Only samples with a verified state count.
 
-    `seconds` are of the backend, `baseline` of the plain file. `ratios` are of rounds in which both samples count: the
-    backend's time over the plain file's.
+    `seconds` are of the backend, `baseline` of the reference file. `ratios` are of rounds in which both samples count:
+    the backend's time over the reference file's.
     """
 
     seconds: list[float]
@@ -83,7 +83,8 @@ class Timed:
     """The time of a cell: `seconds`, medians of blocks, corrected where `corrected`; `measured` are without correction.
 
     `unknown` is the factor, between its ends, by which the machine's state may have the time wrong still. `plain` is
-    how long (s) the plain file usually takes, `pace` how many times as long it took here; both are None without one.
+    how long (s) the reference file usually takes, `pace` how many times as long it took here; both are None without
+    one.
     """
 
     seconds: list[float]

@@ -247,12 +247,12 @@ def _latency(record: Record) -> Values:
 
 
 def _effect(timed: Timed | None) -> list[str]:
-    """What a disturbance did to a time, as far as the plain file shows it, in words."""
+    """What a disturbance did to a time, as far as the reference file shows it, in words."""
     if not timed or not timed.pace:
         return []
     pace = timed.pace
     between = f"{pace.kind} {wording.times_between(pace.low, pace.high)}"
-    said = f"in this job the plain file took {wording.times(pace.value)} as long as usual ({between})"
+    said = f"in this job the reference file took {wording.times(pace.value)} as long as usual ({between})"
     if pace.outcome == TIED:
         return [f"effect: none that shows, as {said}"]
     if pace.outcome == DIFFERENT:

@@ -192,7 +192,7 @@ class MeasuredRow(SummaryRow):
 
     @property
     def to_baseline(self) -> Ratio | None:
-        """How many times as long it takes as the plain file; None where no sample of the plain file counts."""
+        """How many times as long it takes as the reference file; None where no sample of the reference file counts."""
         if self.ratio_to_baseline is None or self.ratio_low is None or self.ratio_high is None:
             return None
         return Ratio(self.ratio_to_baseline, self.ratio_low, self.ratio_high, self.interval_kind)

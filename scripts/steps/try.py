@@ -1,6 +1,6 @@
 """Step `try`: build one backend's store in a temporary place, time one operation and print the time, in seconds.
 
-It prints the median, its 95 % interval and the ratio to the plain file. For who develops a backend, a codec or an
+It prints the median, its 95 % interval and the ratio to the reference file. For who develops a backend, a codec or an
 operation; no rule of the workflow.
 """
 

@@ -513,7 +513,7 @@ def test_a_sample_of_writing_has_the_space_of_the_one_before(stores: Path, opera
 def test_durable_writes_are_set_against_writing_where_the_disk_was_written_to(
     stores: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of a megabyte and more, and without a change to what the plain file holds."""
+    """Of a megabyte and more, and without a change to what the reference file holds."""
     assert take(stores, "memmap", "write-durable")["overwrite_seconds"] is None
     monkeypatch.setattr(write, "OVERWRITTEN_BYTES", 1)
     assert take(stores, "memmap", "write")["overwrite_seconds"] is None

@@ -60,7 +60,7 @@ def test_a_tie_is_said_as_a_tie(tmp_path):
 
 
 def slow_machine(run: Run, cell: tuple[str, int, str], *, backend: float, baseline: float) -> Run:
-    """Make the machine slower while this cell is timed, for the backend and for its plain file."""
+    """Make the machine slower while this cell is timed, for the backend and for its reference file."""
     samples = json.loads(run.record_path(*cell).read_text())["samples"]
     for sample in samples:
         sample["seconds"] *= backend if sample["subject"] == "backend" else baseline
@@ -193,7 +193,7 @@ def test_break_even_scales_the_epoch_to_all_images(tmp_path):
 
 
 def test_converting_does_not_pay_where_only_the_machine_was_slower(tmp_path):
-    """Batches from a took twice as long, and so did its plain file."""
+    """Batches from a took twice as long, and so did its reference file."""
     operations = ("write-durable", "read-warm", "batch-warm")
     run = Run(tmp_path, ("a", "b"), (10,), operations, seconds=lambda *_: 1.0).write()
     found = load(slow_machine(run, ("a", 10, "batch-warm"), backend=2, baseline=2))

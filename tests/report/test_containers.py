@@ -276,7 +276,7 @@ def test_a_tie_of_containers_is_said(tmp_path):
 
 
 def test_the_slowest_is_so_by_ratio(tmp_path):
-    """In one job everything took four times as long, the plain file too: as measured it would be the slowest."""
+    """In one job everything took four times as long, the reference file too: as measured it would be the slowest."""
     times = {"lmdb": 1.0, "lmdb-png": 2.0, "sqlite": 3.0, "sqlite-png": 4.0, "tar": 5.0, "tar-png": 6.0}
     made = timed(tmp_path, times)
     samples = json.loads(made.record_path("sqlite", 10, "read-warm").read_text())["samples"]

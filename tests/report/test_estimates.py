@@ -178,7 +178,7 @@ def test_a_time_is_corrected_only_where_the_plain_file_surely_took_another_time(
 
 
 def test_outliers_of_the_plain_file_alone_neither_correct_a_time_nor_leave_it_open():
-    """In two of nine blocks the plain file took five times as long, the backend in none: its time is well known."""
+    """In two of nine blocks the reference file took five times as long, the backend in none: its time is well known."""
     chance = np.random.default_rng(1)
 
     def steady(typical: float, outliers: int = 0) -> Job:
@@ -215,7 +215,7 @@ def test_what_the_plain_file_leaves_open_widens_each_ratio():
 
 
 def test_a_machine_that_is_surely_as_usual_still_leaves_open_by_how_much():
-    """Each plain file is within 4 % of the usual one, so no time is corrected; two such jobs may be 8 % apart."""
+    """Each reference file is within 4 % of the usual one, so no time is corrected; two such jobs may be 8 % apart."""
     paces = {"a": 0.96, "b": 1.0, "c": 1.04}
     jobs = {name: planted(2.0 * pace, [pace * value for value in WOBBLE]) for name, pace in paces.items()}
     times = correct(jobs)

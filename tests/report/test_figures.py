@@ -249,7 +249,7 @@ def test_cold_over_warm(run):
     tables = Tables.load(run.directory)
     (grid,) = panels(run, "cold_and_warm")
     legend = [text.get_text() for text in figure_of(run, "cold_and_warm").legends[0].get_texts()]
-    assert legend == ["Read", "Random", "Batch", "Workers", "First image", "plain file"]
+    assert legend == ["Read", "Random", "Batch", "Workers", "First image", "reference file"]
     cold, warm = (tables.cell("png", 10, f"random-{state}").median_seconds for state in ("cold", "warm"))
     assert marks(grid["png"], legend.index("Random"))[1] == pytest.approx((10, cold / warm))
     cold, warm = (
@@ -320,7 +320,7 @@ def test_bars_show_gaps_below_the_stores_that_were_measured(tmp_path):
     run = Run(tmp_path, cutoffs=(1, 10), operations=("write",), gaps=gaps).write().summarise()
     figure = figure_of(run, "write_time_linear")
     (axes,) = figure.axes
-    assert rows_of(axes) == [*Tables.load(tmp_path).by_time("write", 10), "lmdb", "plain file"]
+    assert rows_of(axes) == [*Tables.load(tmp_path).by_time("write", 10), "lmdb", "reference file"]
     assert "no value  (1.50 ms)" in [text.get_text() for text in axes.texts]
     assert "No value: lmdb, write, at 10: no room." in notes_of(figure)
 

@@ -70,8 +70,8 @@ def test_machines_stand_side_by_side_at_the_largest_cutoff_that_both_have(run):
     assert "1,000 images" not in said
     assert ", 1 image" not in said
     here, there = medians(text, "png")
-    assert re.match(r"2\.\d\d ms 2\.\d\d to 2\.\d\d ms \d+(\.\d+)? . plain file$", here)
-    assert re.match(r"7\.\d\d ms .* plain file$", there)
+    assert re.match(r"2\.\d\d ms 2\.\d\d to 2\.\d\d ms \d+(\.\d+)? . reference file$", here)
+    assert re.match(r"7\.\d\d ms .* reference file$", there)
     assert here.split(" ms ")[-1] == there.split(" ms ")[-1]
     assert without_it(text) == alone
 

@@ -107,7 +107,7 @@ def test_the_table_says_what_each_backend_is(runs):
 
 
 Rounds = list[tuple[float, float]]
-"""Times of a backend and of the plain file, in turns."""
+"""Times of a backend and of the reference file, in turns."""
 
 
 def rounds(run: Run, name: str, cutoff: int, operation: str) -> Rounds:
@@ -213,7 +213,7 @@ def test_the_ranking_is_by_the_mean_of_what_the_table_says(runs, count):
     rows = [label.get_text() for label in axes.get_yticklabels()]
     lacking = [name for name in read.backends if name == GAP[0]]
     complete = sorted(set(means) - set(lacking), key=means.__getitem__)
-    assert rows == [ranking.BEST, *complete, *lacking, "plain file"]
+    assert rows == [ranking.BEST, *complete, *lacking, "reference file"]
     assert rows[1] == {1: "lmdb", 4: "lmdb", 22: "memmap"}[count]
     for name in read.backends:
         mean, *mark = shown_fields[name, "Overall"][0].split()
@@ -234,7 +234,7 @@ def test_the_ranking_is_by_the_mean_of_what_the_table_says(runs, count):
         assert shown_fields[ranking.BEST, wording.operation(operation)][0] == wording.seconds(
             best.median_seconds / best.images
         )
-        plain = float(shown_fields["plain file", wording.operation(operation)][0].replace(",", ""))
+        plain = float(shown_fields["reference file", wording.operation(operation)][0].replace(",", ""))
         assert plain == pytest.approx(1 / best.ratio_to_baseline, rel=0.051)
 
 
@@ -336,7 +336,7 @@ def test_bars_are_sorted_by_value(runs, name, cutoff, count):
     headings = {wording.operation(operation): operation for operation in read.operations}
     for axes in figure_of(runs[count], name).axes:
         operation = headings[axes.get_title(loc="left")]
-        assert rows_of(axes) == [*read.by_time(operation, cutoff), "plain file"]
+        assert rows_of(axes) == [*read.by_time(operation, cutoff), "reference file"]
 
 
 @pytest.mark.parametrize("count", COUNTS)

@@ -84,7 +84,7 @@ def test_cores_are_those_that_a_job_may_use_and_of_how_many(tmp_path, node_cores
 @pytest.mark.parametrize(
     ("factors", "said"),
     [
-        ((1.3, 1.0), "The plain file takes 1.30"),
+        ((1.3, 1.0), "The reference file takes 1.30"),
         ((1.0, 1.3), "The computation takes 1.30"),
         ((0.7, 1.0), "file takes 0.70"),
         ((1.0, 1.0, 3.2), "Writing to the disk takes 3.20 \N{MULTIPLICATION SIGN} as long"),
@@ -267,8 +267,8 @@ def template(tmp_path_factory) -> Record:
 def simulated(
     template: Record, chance: np.random.Generator, plain: float = 1.0, computation: float = 1.0
 ) -> dict[Path, Record]:
-    """192 records of two nodes as noisy as measured; on n2 the plain file and a computation take so much longer, and
-    writing to the disk takes the same."""
+    """192 records of two nodes as noisy as measured; on n2 the reference file and a computation take so much longer,
+    and writing to the disk takes the same."""
     found, stretches = {}, {}
     for number, (operation, cutoff, backend) in enumerate(product(OPERATIONS, CUTOFFS, "abcd")):
         node = f"n{chance.integers(1, 3)}"
@@ -293,7 +293,7 @@ def simulated(
 
 
 def rate(template: Record, **planted: float) -> dict[str, int]:
-    """Of 100 pairs of nodes, how many are told apart by the plain file, by the computation, and by either."""
+    """Of 100 pairs of nodes, how many are told apart by the reference file, by the computation, and by either."""
     chance = np.random.default_rng(4)
     counts = {"baseline": 0, "computation": 0, "either": 0}
     for _ in range(100):

@@ -123,7 +123,7 @@ def test_disturbed_cells_are_counted_named_and_marked(run, tmp_path):
 
 
 def test_writing_to_new_parts_of_the_disk_disturbs(tmp_path):
-    """Where more than a quarter of the plain files took over three times as long as writing one again in its place."""
+    """Where more than a quarter of the reference files took over three times as long as writing one again."""
     run = Run(tmp_path, cutoffs=(100,), operations=("write-durable", "read-warm")).write()
     for backend, slow in (("png", 2), ("hdf5", 3), ("lmdb", 10)):
         samples = json.loads(run.record_path(backend, 100, "write-durable").read_text())["samples"]
@@ -133,9 +133,10 @@ def test_writing_to_new_parts_of_the_disk_disturbs(tmp_path):
     text = shown(run.summarise().draw("single_image").page("single_image"))
     factor = wording.times(6.15)
     assert "3 of 6 cells were disturbed" in text
-    assert "png † 100 Write, durable the plain file took up to " in text
-    assert f"hdf5 † 100 Write, durable on a new part of the disk, 3 of 10 plain files took {factor} as long" in text
-    assert f"lmdb † 100 Write, durable on a new part of the disk, 10 of 10 plain files took {factor} as long" in text
+    assert "png † 100 Write, durable the reference file took up to " in text
+    for backend, slow in (("hdf5", 3), ("lmdb", 10)):
+        said = f"{slow} of 10 reference files took {factor} as long"
+        assert f"{backend} † 100 Write, durable on a new part of the disk, {said}" in text
 
 
 def test_growth_and_break_even(tmp_path):

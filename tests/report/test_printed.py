@@ -1,7 +1,7 @@
 """What is printed: each ratio is the quotient of printed times, and nobody looks like a winner who isn't surely one.
 
-Looked for over a whole page and its ranking figure, of a run in which one job met a slow machine, one a plain file with
-outliers, and one samples too noisy to decide anything.
+Looked for over a whole page and its ranking figure, of a run in which one job met a slow machine, one a reference file
+with outliers, and one samples too noisy to decide anything.
 """
 
 import json
@@ -171,7 +171,7 @@ def test_outliers_of_a_plain_file_leave_nothing_open_and_are_said(page, tables):
     row = tables.cell(*JUMPED)
     assert (row.corrected, row.outcome) == (False, DIFFERENT)
     assert 3.7 < row.ratio_to_best_low < row.ratio_to_best < row.ratio_to_best_high < 4.3
-    assert "the plain file took up to 5." in row.disturbances
+    assert "the reference file took up to 5." in row.disturbances
     assert "in 2 of 10 blocks" in row.disturbances
     assert "effect: " in row.disturbances
     assert unescape(row.disturbances) in unescape(page)

@@ -112,9 +112,9 @@ def page(tmp_path_factory) -> str:
 def test_the_matrix_names_winner_tie_and_factors(page):
     found = rows(page)
     for field in found["Import once write-durable"]:
-        assert re.match(r"lmdb (29|30|31)\d ms next hdf5: (1\.9|2\.0)\d . \(.*\) (2\.9|3\.\d)\d? . plain file$", field)
+        assert re.match(r"lmdb (29|30|31)\d ms next hdf5: (1\.9|2\.0)\d . .* (2\.9|3\.\d)\d? . reference file$", field)
     for field in found["Train shuffled from memory batch-warm"]:
-        assert re.match(r"png, lmdb tie .* next hdf5: (3\.9|4\.0|4\.1)\d . \(.*\) .* plain file$", field)
+        assert re.match(r"png, lmdb tie .* next hdf5: (3\.9|4\.0|4\.1)\d . \(.*\) .* reference file$", field)
 
 
 def test_a_tie_says_how_far_apart_its_members_are_and_which_was_disturbed(tmp_path):
@@ -127,7 +127,7 @@ def test_a_tie_says_how_far_apart_its_members_are_and_which_was_disturbed(tmp_pa
 
 
 def test_a_corrected_time_says_so_and_what_was_measured(tmp_path):
-    """The one took less time, but so did the plain file in its job, by more."""
+    """The one took less time, but so did the reference file in its job, by more."""
     run = Run(tmp_path, ("a", "b"), (10,), ("read-warm",), seconds=lambda *_: 0.1).write()
     samples = json.loads(run.record_path("b", 10, "read-warm").read_text())["samples"]
     slower = {"backend": 0.8, "baseline": 0.4}

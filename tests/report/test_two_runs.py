@@ -199,7 +199,7 @@ def test_it_says_where_other_code_measured(usual, tmp_path, capsys):
 def test_two_machines_are_compared_by_ratios_to_the_plain_file(usual, tmp_path, capsys):
     made(tmp_path / "b", 2, machine=3.0, machine_name="other")
     assert compared(usual, tmp_path / "b") == 0
-    assert "B of other: A and B are in times of the plain file of each" in capsys.readouterr().out
+    assert "B of other: A and B are in times of the reference file of each" in capsys.readouterr().out
     made(tmp_path / "c", 3, {"hdf5": 1.5}, machine=3.0, machine_name="other")
     assert compared(usual, tmp_path / "c") == 3
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith(("png", "lmdb", "hdf5"))]

@@ -35,7 +35,7 @@ def test_a_trial_says_median_interval_and_ratio(disk: Path, operation: str) -> N
     assert images == f"memmap, {operation}: 40 images of 32x32 (synthetic images)"
     assert re.fullmatch(r"  median [0-9.]+ [mµ]?s \((95 % interval|range) [0-9.]+ .*to [0-9.]+ [mµ]?s\)", time)
     assert re.fullmatch(
-        rf"  memmap is [0-9.]+x (slower|faster) than the plain file "
+        rf"  memmap is [0-9.]+x (slower|faster) than the reference file "
         rf"\({operation}; (95 % interval|range) [0-9.]+x to [0-9.]+x(; tied|; undecided)?\)",
         ratio,
     )

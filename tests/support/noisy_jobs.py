@@ -17,7 +17,7 @@ OUTLIERS = 0.03
 BASELINE = 0.1
 MOOD, JOBS_DIFFER, RATIOS_DIFFER = 0.12, 0.13, 0.03
 """Standard deviations of logarithms, as measured on a shared virtual machine of two cores for reading 1,000 images: of
-times from one block to the next and from job to job, and of the ratios to the plain file from job to job."""
+times from one block to the next and from job to job, and of the ratios to the reference file from job to job."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def noise(chance: np.random.Generator, sigma: float, size: int) -> np.ndarray:
 
 
 def measured_drift(chance: np.random.Generator) -> tuple[float, float]:
-    """How much slower backend and plain file are in one job than in the next, without a cause."""
+    """How much slower backend and reference file are in one job than in the next, without a cause."""
     machine, own = np.exp(chance.standard_normal(2) * (JOBS_DIFFER, RATIOS_DIFFER))
     return machine * own, machine
 

@@ -1,13 +1,13 @@
 """How fast the backends are: `python -m tests.yardsticks.speed` prints ratios and fails where a target is missed.
 
 10,000 images are written and read by a backend, by the article's approach to the same library (`article_code`), and as
-one plain file (the workflow's baseline). Times mean little on a shared machine, so only ratios count, each between two
-that took turns: a round runs everyone once, in random order; a ratio is the median over the rounds, with its interval.
-Before the first round everyone ran once, untimed, and what they read was compared with the images. Every write goes to
-a fresh directory, with nothing of an earlier one waiting to be written and on the part of the disk that the last one
-had, and all are deleted at the end; reads fill the same arrays every time and find their files in the page cache. Of
-images in shuffled order, one by one or in batches, 2,000 are read, others in each round; the article has a way for one
-image, which opens the store for each.
+the reference file (the workflow's baseline). Times mean little on a shared machine, so only ratios count, each between
+two that took turns: a round runs everyone once, in random order; a ratio is the median over the rounds, with its
+interval. Before the first round everyone ran once, untimed, and what they read was compared with the images. Every
+write goes to a fresh directory, with nothing of an earlier one waiting to be written and on the part of the disk that
+the last one had, and all are deleted at the end; reads fill the same arrays every time and find their files in the page
+cache. Of images in shuffled order, one by one or in batches, 2,000 are read, others in each round; the article has a
+way for one image, which opens the store for each.
 
 The images are those of the workflow's image set where it has been unpacked, else synthetic.
 """

@@ -170,11 +170,11 @@ class Operation(ABC):
         return None
 
     def device_share(self) -> float | None:
-        """Return which part of the plain file's bytes came from the device in cold runs, at most, None without such."""
+        """Return the largest part of the reference file's bytes that came from the device in cold runs, or None."""
         return None
 
     def overwrite_seconds(self) -> float | None:
-        """Return how long (s) it takes to write where the plain file was just written, for what writes durably."""
+        """Return how long (s) it takes to write where the reference file was just written, for what writes durably."""
         return None
 
     def rehearse(self, subject: Subject) -> None:

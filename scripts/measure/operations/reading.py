@@ -1,4 +1,4 @@
-"""What every operation that reads has: a store in a known state, a plain file of the same bytes, a comparison."""
+"""What every operation that reads has: a store in a known state, the reference file, a comparison."""
 
 from abc import abstractmethod
 from collections.abc import Callable
@@ -16,7 +16,7 @@ IMAGES_COMPARED_AT_ONCE = 32
 
 
 class Reading(Operation):
-    """Reads the built store, and as baseline a plain file of the same bytes."""
+    """Reads the built store, and as baseline the reference file."""
 
     in_other_processes: ClassVar[bool] = False
     """Whether other processes than this one read."""
@@ -63,7 +63,7 @@ class Reading(Operation):
         return self.cache.verified(path, resident, device_read_bytes, share, is_baseline=subject is self.baseline)
 
     def device_share(self) -> float | None:
-        """Return which part of the plain file's bytes came from the device in cold runs, at most, None without such."""
+        """Return the largest part of the reference file's bytes that came from the device in cold runs, or None."""
         return self.cache.device_share
 
     def check(self) -> None:

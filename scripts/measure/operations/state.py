@@ -8,7 +8,7 @@ from scripts.system.disk import disk_usage, file_system
 
 FEWEST_DEVICE_SHARE = 0.25
 """A cold reader that gets less than this share of its images' bytes from the device had them from elsewhere. Where the
-file system compresses, fewer bytes are expected, in the ratio that the plain file shows."""
+file system compresses, fewer bytes are expected, in the ratio that the reference file shows."""
 SLACK_BYTES = 4 * 4096
 """Pages at the edges of images and of the store make up so many bytes at most."""
 FADVISE, DROP_CACHES = "posix_fadvise", "drop_caches"
@@ -28,8 +28,8 @@ class CacheState:
         self._drops = cold and drop_caches and page_cache.drop_all()
         self.eviction = _eviction(cold=cold, drops=self._drops)
         self.device_share: float | None = None
-        """The largest part of the plain file's bytes that came from the device in a cold run, None where no read was
-        ever counted: below 1 where the file system compresses and doesn't tell the bytes on the disk."""
+        """The largest part of the reference file's bytes that came from the device in a cold run, None where no
+        read was ever counted: below 1 where the file system compresses and doesn't tell the bytes on the disk."""
         self._hidden = False
         self._usage: dict[Path, disk_usage.DiskUsage] = {}
 
@@ -81,7 +81,7 @@ class CacheState:
         """Say whether a run started from the state, given what was resident before it and read from devices in it.
 
         `share` is the part of the store's images that was read. A cold read must have come from the device, as far as
-        the reads of the baseline, a plain file, did: some file systems don't count them, and where one compresses,
+        the reads of the reference file did: some file systems don't count them, and where one compresses,
         fewer bytes come than are read. A warm read mustn't, beyond what may not be resident.
         """
         if not self.cold:

@@ -69,7 +69,7 @@ class Write(Operation):
             raise UserError(f"{written}: what was written isn't what should have been; fix the backend")
 
     def overwrite_seconds(self) -> float | None:
-        """Return the time (s), the least of a few, to write the last plain file again in its place, durably.
+        """Return the time (s), the least of a few, to write the last reference file again in its place, durably.
 
         None where writes aren't durable, and for less than a megabyte.
         """

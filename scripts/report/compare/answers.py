@@ -21,7 +21,7 @@ class Answer:
 
     - `ratios`: how many times as long or large each store is as the leader.
     - `value`: the leader's time or size in words.
-    - `to_baseline`: how many times as long the leader takes as the plain file.
+    - `to_baseline`: how many times as long the leader takes as the reference file.
     - `noticeable`: false where no store wins.
     - `slowest`: how long the slowest store takes, and for what: `9.00 ms at most for all images`.
     """

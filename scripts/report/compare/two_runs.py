@@ -3,7 +3,7 @@
 Three kinds of noise stand between a number and a difference.
 
 - Within a job: cells are compared by the rule of `scripts.report.corrections`. It corrects times for the state of the
-  machine, as far as the plain files of both runs show that state. A cell that ties or is undecided is no difference.
+  machine, as far as the reference files of both runs show it. A cell that ties or is undecided is no difference.
 - Between jobs: whole jobs of the same code differ by more than their samples tell. The cells themselves show by how
   much. A change in a library tends to change an operation alike at every number of images. So the cells of one backend
   and operation differ from each other by noise (`estimates.spread`).
@@ -38,7 +38,7 @@ from scripts.report.tables import Tables
 FACTOR = 1.1
 ASSUMED_NOISE = 0.042
 """The standard deviation of the logarithm of a ratio of two jobs, where no two cells show it. On a shared virtual
-machine of two cores, ratios to the plain file had one of 3 % from job to job, and here are two jobs."""
+machine of two cores, ratios to the reference file had one of 3 % from job to job, and here are two jobs."""
 MOST_UNDECIDED = 10
 """At most this many undecided cells are named."""
 HEADINGS = ("backend", "images", "operation", "A", "B", "B over A", "95 % interval", "disturbed")
@@ -47,7 +47,7 @@ HEADINGS = ("backend", "images", "operation", "A", "B", "B over A", "95 % interv
 @dataclass(frozen=True)
 class Difference:
     """A cell that differs: its medians in the first and second run, in seconds or, of different machines, in times of
-    the plain file, and the second over the first.
+    the reference file, and the second over the first.
 
     `disturbed` names the runs in which something disturbed its timing job: "", "A", "B" or "A and B".
     """
@@ -77,7 +77,7 @@ class Differences:
       interval half as wide.
     - `only_before`, `only_after`: the numbers of cells that were measured in one run alone.
     - `unlike`: the number of cells whose samples were taken otherwise (number of images, eviction, threads, size of a
-      batch), or that have no plain file where one is needed.
+      batch), or that have no reference file where one is needed.
     - `noise`: the factor by which jobs typically differ between the runs without a cause. It is assumed where
       `noise_known` is false, as so few cells don't show it.
     - `machines`: the machines of the two runs, one name or several in each.
@@ -121,7 +121,7 @@ def find(before: Results, after: Results, factor: float = FACTOR) -> Differences
     """The cells of the main groups that take at least `factor` times as long in the one run as in the other, by the
     rules above.
 
-    Runs of different machines are compared by how many times as long as the plain file each takes. Raises UserError
+    Runs of different machines are compared by how many times as long as the reference file each takes. Raises UserError
     where the runs are of different images or have no cell in common.
     """
     _refuse_other_images(before.tables, after.tables)
@@ -166,7 +166,7 @@ def lines(found: Differences) -> list[str]:
     said = []
     if not found.one_machine:
         first, second = found.machines
-        said.append(f"A is of machine {first}, B of {second}: A and B are in times of the plain file of each.")
+        said.append(f"A is of machine {first}, B of {second}: A and B are in times of the reference file of each.")
     if not found.measured_alike:
         said.append(
             "Other code, or other versions of its libraries, measured B than A: differences may come from that."
@@ -232,7 +232,7 @@ def _rest(found: Differences) -> str:
 
 
 def _times(names: Sequence[CellName], before: Results, after: Results) -> dict[CellName, tuple[Timed, Timed]]:
-    """The times of cells in both runs, corrected by what the plain file usually takes in the two together."""
+    """The times of cells in both runs, corrected by what the reference file usually takes in the two together."""
     alike: dict[tuple[int, str, Way], dict[tuple[CellName, int], Job]] = defaultdict(dict)
     for name in names:
         _, cutoff, operation = name
@@ -243,7 +243,7 @@ def _times(names: Sequence[CellName], before: Results, after: Results) -> dict[C
 
 
 def _in_plain_files(names: Sequence[CellName], before: Results, after: Results) -> dict[CellName, tuple[Timed, Timed]]:
-    """The times of cells in both runs, in times of the plain file of the same round."""
+    """The times of cells in both runs, in times of the reference file of the same round."""
 
     def timed(run: Results, name: CellName) -> Timed:
         return Timed(run.jobs[name].ratios, run.jobs[name].ratios)

@@ -19,7 +19,7 @@ MOST_TICKS = 6
 """A logarithmic y axis has at most this many ticks, one for each decade or fewer."""
 MARK_AREA = 13
 """The area of a mark, in square points."""
-BASELINE = "plain file"
+BASELINE = "reference file"
 
 
 @dataclass(frozen=True)

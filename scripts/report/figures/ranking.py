@@ -5,8 +5,8 @@ operation has a column; the last column says how many times as much disk a store
 is the time per image of the best store. Green: the best, and what is surely as fast. Hatched, with a question mark:
 undecided. The darker, the farther behind. Rows are in the order of the first column: the geometric mean of the factors
 of all operations, each of which counts the same; disk doesn't count. A row with an asterisk lacks an operation that
-others have, and comes after all rows that lack none. Rows near each other may tie. The last row is a plain file of the
-same bytes; for disk it is the raw pixels.
+others have, and comes after all rows that lack none. Rows near each other may tie. The last row is the reference
+file: the same bytes in one file; for disk it is the raw pixels.
 """
 
 import statistics

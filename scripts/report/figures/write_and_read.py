@@ -2,7 +2,7 @@
 
 Time per image of each operation that writes or reads all images. Each store has a panel; both axes are logarithmic.
 Where a line falls, the fixed cost of a store is shared among more images. Where it is level, time is proportional to
-their number. Grey: the same operations on a plain file.
+their number. Grey: the same operations on the reference file.
 """
 
 from matplotlib.axes import Axes

@@ -36,7 +36,7 @@ class Field:
 
     - `best`: the leader, then the stores that tie with it. `ties` are the latter alone, nearest first.
     - `value`: the leader's time or size, `row` its cell, and `place` the row among all cells that the value leads to.
-    - `to_baseline`, `to_raw`: the leader's time over the plain file's, and its size over the raw pixels.
+    - `to_baseline`, `to_raw`: the leader's time over the reference file's, and its size over the raw pixels.
     - `slowest`: how long the slowest store takes, where nobody wins; else empty.
     """
 
@@ -191,7 +191,7 @@ def _lead(question: Question) -> Lead:
     verb, amount = ("has", "as much") if question.name in MEASURES else ("takes", "as long")
     detail = f"{where} {last.leader} {verb} {last.value}"
     if last.to_baseline:
-        detail += f", {wording.times(last.to_baseline.value)} as long as one plain file"
+        detail += f", {wording.times(last.to_baseline.value)} as long as the reference file"
     if last.behind:
         detail += f"; {last.runner_up} comes next with {wording.factor(last.behind, amount)}"
     return Lead(question.title, answers.lead_sentence(question), f"{detail}.")

@@ -37,13 +37,13 @@ ticks."""
 LEAST_SECONDS = 0.05
 """The shortest sample (s) that says anything of the cores used."""
 NEW_SPACE_FACTOR = 3
-"""The largest undisturbed ratio of the plain file's time to the time of writing it again in its place. It is 1.4 to 2
-where the disk had been written to before, and 6 where it hadn't (3 to 307 MB on a virtual disk that grows as it's used,
-measured)."""
+"""The largest undisturbed ratio of the reference file's time to the time of writing it again in its place. It is 1.4
+to 2 where the disk had been written to before, and 6 where it hadn't (3 to 307 MB on a virtual disk that grows as it's
+used, measured)."""
 NEW_SPACE_SHARE = 0.25
-"""The largest undisturbed share of a cell's plain files that take longer than NEW_SPACE_FACTOR allows."""
+"""The largest undisturbed share of a cell's reference files that take longer than NEW_SPACE_FACTOR allows."""
 JUMP_FACTOR = 2
-"""The largest undisturbed ratio of a block's plain file to the median of all blocks."""
+"""The largest undisturbed ratio of a block's reference file to the median of all blocks."""
 PROBES = {"cpu_seconds": "a fixed computation", "memory_seconds": "the first touch of memory"}
 CREATION = "file_seconds"
 CREATION_SHARE = 0.05
@@ -168,7 +168,7 @@ def _new_space(record: Record) -> Iterator[str]:
     if len(slow) > NEW_SPACE_SHARE * len(seconds):
         factor = wording.times(median(slow) / again)
         yield (
-            f"on a new part of the disk, {len(slow)} of {len(seconds)} plain files took {factor} as long as on one "
+            f"on a new part of the disk, {len(slow)} of {len(seconds)} reference files took {factor} as long as on one "
             "used before (a file that once fills the free space, deleted again, mends that)"
         )
 
@@ -185,7 +185,7 @@ def _cores_used(record: Record) -> Iterator[str]:
 
 
 def _jumps(record: Record) -> Iterator[str]:
-    """Whether the plain file took much longer in some blocks than in others."""
+    """Whether the reference file took much longer in some blocks than in others."""
     plain = [sample for sample in record.samples_of(BASELINE) if sample.state_verified and sample.processes == 1]
     blocks = block_medians([sample.seconds for sample in plain], [sample.block for sample in plain])
     if not blocks:
@@ -194,4 +194,4 @@ def _jumps(record: Record) -> Iterator[str]:
     count = sum(seconds > JUMP_FACTOR * usual for seconds in blocks)
     if count:
         longest = wording.times(max(blocks) / usual)
-        yield f"the plain file took up to {longest} as long as usual in {count} of {len(blocks)} blocks"
+        yield f"the reference file took up to {longest} as long as usual in {count} of {len(blocks)} blocks"

@@ -3,7 +3,7 @@
 Nodes of one kind should not differ. Each is compared with the node that has most records, by three things that no
 backend has a part in:
 
-- the time of the plain file;
+- the time of the reference file;
 - the probe of a fixed computation;
 - the probe of writing to the disk.
 
@@ -24,7 +24,7 @@ from scripts.report.records.comparability import Pools
 from scripts.report.records.record import BASELINE, Record, Records, Sample
 
 FEWEST = 3
-"""The fewest pairs of plain files, or jobs with a probe, from which anything is concluded."""
+"""The fewest pairs of reference files, or jobs with a probe, from which anything is concluded."""
 DISK_WITHIN = {INTERVAL: 2.0, RANGE: 3.0}
 """The practical thresholds for writing to the disk, as ratios, by kind.
 
@@ -48,8 +48,9 @@ HARDWARE: dict[str, Callable[[Any], str]] = {
 class Node:
     """A node, and how many records were taken on it.
 
-    `baseline`, `computation` and `disk` say how many times as long the plain file, the fixed computation and writing to
-    the disk take on it as on the first node. They are None for the first node, and where there is too little to tell.
+    `baseline`, `computation` and `disk` say how many times as long the reference file, the fixed computation and
+    writing to the disk take on it as on the first node. They are None for the first node, and where there is too little
+    to tell.
     `hardware` says in words what sets its hardware apart from the first node's: `64 cores, not 2`.
     """
 
@@ -139,7 +140,7 @@ def _hardware(record: Record) -> dict[str, Any]:
 
 
 def _baseline(own: list[Record], first: list[Record]) -> Ratio | None:
-    """The median, with its interval, over what both have timed a plain file for; medians of a node's jobs each."""
+    """The median, with its interval, over what both have timed the reference file for; medians of each node's jobs."""
     mine, theirs = _plain_files(own), _plain_files(first)
     ratios = [mine[what] / theirs[what] for what in mine.keys() & theirs.keys()]
     if len(ratios) < FEWEST:
@@ -173,8 +174,8 @@ def _file_system(record: Record) -> str:
 
 
 def _plain_files(records: list[Record]) -> dict[tuple[Any, ...], float]:
-    """Seconds of the plain file, by what sets its time: cutoff, operation, and all that records of one operation must
-    share, whatever their backend."""
+    """Seconds of the reference file, by what sets its time: cutoff, operation, and all that records of one operation
+    must share, whatever their backend."""
     found = defaultdict(list)
     for record in records:
         taken = [sample.seconds for sample in record.samples_of(BASELINE) if _alone(sample)]
@@ -184,5 +185,5 @@ def _plain_files(records: list[Record]) -> dict[tuple[Any, ...], float]:
 
 
 def _alone(sample: Sample) -> bool:
-    """Whether one process read or wrote the plain file, which wasn't forked: some backends don't allow forking."""
+    """Whether one process read or wrote the reference file, which wasn't forked: some backends don't allow forking."""
     return sample.state_verified and sample.processes == 1 and sample.start_method != "fork"

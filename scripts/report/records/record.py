@@ -14,7 +14,7 @@ from scripts.common.cells import Cell
 from scripts.measure.stopping import block
 
 BACKEND, BASELINE = "backend", "baseline"
-"""The subjects of samples: the backend itself, and the plain file that is timed between its samples."""
+"""The subjects of samples: the backend itself, and the reference file that is timed between its samples."""
 MEASURED = "measured"
 """The status of a record that isn't a gap."""
 

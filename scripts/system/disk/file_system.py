@@ -43,7 +43,7 @@ OWN_CACHE_STAYS = (
 NEVER_ON_A_DISK = "{type}: it is memory, so nothing can be evicted from it or synced to a disk"
 COMPRESSES = (
     "{type}: it may compress what is written ({how}), so cold means that nothing was in the page cache and that "
-    "the device gave as large a part as of the plain file, not all bytes"
+    "the device gave as large a part as of the reference file, not all bytes"
 )
 SMALL_FILES_STAY = (
     "{type}: small files lie among its metadata, which posix_fadvise can't evict, so a store of such files is read "
