@@ -8,13 +8,13 @@ from typing import Any
 
 from scripts import backends
 from scripts.common.progress import Progress, report
-from scripts.dataset.image_set import ImageSet
+from scripts.dataset.image_set import PROVENANCE, ImageSet, read_provenance
 from scripts.measure import stopping
 from scripts.measure.baseline import Baseline
-from scripts.measure.job import Job
 from scripts.measure.operations import catalogue
-from scripts.measure.operations.base import Inputs, Operation, Sample, Subject, Unmeasurable
-from scripts.measure.settings import Settings
+from scripts.measure.operations.base import NO_FACTS, Inputs, Operation, Sample, Subject, Unmeasurable
+from scripts.measure.operations.state import CacheState
+from scripts.measure.settings import Job, Settings
 from scripts.stores import store
 from scripts.stores.manifest import DATA
 
@@ -31,31 +31,40 @@ def take(job: Job, place: Path) -> dict[str, Any]:
     """
     choice = store.Choice(job.module, job.options)
     image_set = ImageSet.load(job.image_set)
-    content = store.check(job.store, store.key(image_set.provenance["digest"], job.cutoff, choice))
-    images, labels = image_set.first(job.cutoff)
-    operation: Operation = catalogue.load(job.operation)(
+    content = store.check(job.store, store.key(image_set.provenance["digest"], job.cell.cutoff, choice))
+    images, labels = image_set.first(job.cell.cutoff)
+    operation: Operation = catalogue.load(job.cell.operation)(
         Inputs(images, labels, job.store / DATA, content["digest"], place, job.settings),
         Subject("backend", backends.load(job.module), job.options),
         Subject("baseline", Baseline(), {"image_shape": list(images.shape[1:])}),
     )
-    gap_reason = overwrite_seconds = None
+    gap_reason = None
     try:
         sample(operation, job.label)
-        overwrite_seconds = operation.overwrite_seconds()
     except Unmeasurable as reason:
         gap_reason = str(reason)
-        report(f"{job.label}: not measured: {gap_reason}")
     finally:
         operation.finish()
-    return {
-        "status": "gap" if gap_reason else "measured",
-        "gap_reason": gap_reason,
-        "eviction": operation.eviction,
-        "device_share": operation.device_share(),
-        "latencies": None if gap_reason else operation.latencies(),
-        "overwrite_seconds": overwrite_seconds,
-        "samples": [asdict(taken) for taken in operation.samples],
-    }
+    return _record(job, gap_reason, operation.facts(), operation.samples)
+
+
+def gap(job: Job, reason: str) -> dict[str, Any]:
+    """Return what the record of a job says that is a gap for this reason, with no sample.
+
+    Raises UserError where the store isn't the one that these images, this code and these options make.
+    """
+    digest = read_provenance(job.image_set / PROVENANCE)["digest"]
+    store.check_key(job.store, store.key(digest, job.cell.cutoff, store.Choice(job.module, job.options)))
+    cold = catalogue.entry(job.cell.operation).state == catalogue.COLD
+    eviction = CacheState(cold=cold, drop_caches=job.settings.drop_caches).eviction
+    return _record(job, reason, NO_FACTS | {"eviction": eviction}, [])
+
+
+def _record(job: Job, gap_reason: str | None, facts: dict[str, Any], samples: list[Sample]) -> dict[str, Any]:
+    if gap_reason:
+        report(f"{job.label}: not measured: {gap_reason}")
+    status = {"status": "gap" if gap_reason else "measured", "gap_reason": gap_reason}
+    return {**status, **facts, "samples": [asdict(taken) for taken in samples]}
 
 
 def sample(operation: Operation, label: str) -> None:
@@ -80,7 +89,7 @@ def sample(operation: Operation, label: str) -> None:
         # Right after an identical run, a short one finds its memory at hand: on a virtual machine, memory that hasn't
         # been touched for a while can cost several times what the work on it does.
         if operation.repeats_short_runs and last[subject.name][-1].seconds < settings.repeated_seconds:
-            operation.run_untimed(subject)
+            operation.run(subject, counts=False)
         last[subject.name] = operation.run(subject)
         operation.keep(last[subject.name], started)
         return last[subject.name][-1]
@@ -98,7 +107,7 @@ def sample(operation: Operation, label: str) -> None:
     operation.check()
     samples = [taken for taken in operation.samples if taken.subject == backend.name]
     if not any(taken.state_verified for taken in samples):
-        raise Unmeasurable(_why_unverified(operation.state, samples))
+        raise Unmeasurable(_why_unverified(operation.declared.state, samples))
 
 
 def _why_unverified(state: str, samples: list[Sample]) -> str:

@@ -1,6 +1,14 @@
-"""The settings of a timing job: what the config decides of how, and how long, a cell is timed."""
+"""A timing job: which cell is timed, and what the config decides of how, and how long.
 
+The process that waits for the job says so to the process that takes samples.
+"""
+
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from scripts.common.cells import Cell
 
 SAMPLING = (
     "budget_seconds",
@@ -55,3 +63,25 @@ class Settings:
             run_budget_seconds=self.budget_seconds,
             long_sample_seconds=max(self.long_sample_seconds, least),
         )
+
+    def recorded(self, names: Iterable[str]) -> dict[str, Any]:
+        """Return what a record says of the settings, given the names of those that its operation depends on."""
+        again = (AGAIN,) if self.run_budget_seconds is not None else ()
+        return {name: getattr(self, name) for name in dict.fromkeys((*SAMPLING, *names, *again))}
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is sampled, where its image set and its store are, and how; `module` and `options` are the backend's own."""
+
+    cell: Cell
+    module: str
+    options: dict[str, Any]
+    image_set: Path
+    store: Path
+    settings: Settings
+
+    @property
+    def label(self) -> str:
+        """What the job is called in the lines that it prints."""
+        return f"{self.cell.operation} {self.cell.backend} {self.cell.cutoff}"

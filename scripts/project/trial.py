@@ -22,6 +22,7 @@ from scripts.dataset.sources import synthetic
 from scripts.dataset.unpack import unpack
 from scripts.measure import timing
 from scripts.measure.operations import catalogue
+from scripts.measure.settings import Job, Settings
 from scripts.measure.stopping import block, block_medians
 from scripts.plan import available
 from scripts.report import estimates, wording
@@ -64,15 +65,9 @@ def run(trial: Trial, images: str, directory: Path) -> Iterator[str]:
         size = image_size(image_set.provenance["image_shape"])
         cell = Cell(MACHINE, trial.backend, size, trial.cutoff, trial.operation)
         with lock.alone():
-            record = timing.time_cell(
-                cell,
-                choice.module,
-                choice.options,
-                image_set.directory,
-                place / "store",
-                {"budget_seconds": trial.seconds},
-                place,
-            )
+            settings = Settings(budget_seconds=trial.seconds)
+            job = Job(cell, choice.module, choice.options, image_set.directory, place / "store", settings)
+            record = timing.time_cell(job, writes=place)
     if record["status"] != "measured":
         raise UserError(f"{trial.operation} of {trial.backend} can't be measured here: {record['gap_reason']}")
     yield (

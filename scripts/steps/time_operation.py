@@ -7,6 +7,7 @@ from scripts.common.atomic import write_json
 from scripts.common.cells import Cell
 from scripts.common.command_line import command
 from scripts.measure import timing
+from scripts.measure.settings import Job, Settings
 
 
 @command
@@ -31,17 +32,6 @@ def main(
     record: Annotated[Path, "the record to write"],
 ) -> None:
     """Time the cell and write the record."""
-    cell = Cell(machine, name, image_size, cutoff, operation)
-    content = timing.time_cell(
-        cell,
-        module,
-        options,
-        image_set_directory=image_set,
-        store_directory=store,
-        given=settings,
-        writes=writes,
-        node_scratch=node_scratch,
-        seconds=seconds,
-        limit_seconds=limit,
-    )
-    write_json(record, content)
+    how = Settings(**settings) if seconds is None else Settings(**settings).for_longer(seconds)
+    job = Job(Cell(machine, name, image_size, cutoff, operation), module, options, image_set, store, how)
+    write_json(record, timing.time_cell(job, writes=writes, node_scratch=node_scratch, limit_seconds=limit))

@@ -13,9 +13,11 @@ KiB off.
 
 import ctypes
 import resource
+from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
+from typing import Any
 
 from scripts.system.memory_watch import Resident, Watcher, resident
 
@@ -31,23 +33,17 @@ class Costs:
     The peak of anonymous memory is above what was at rest, that of mapped pages above those before the work.
     """
 
-    user_seconds: float
-    system_seconds: float
-    peak_memory_bytes: int | None
-    peak_mapped_bytes: int | None
-    device_read_bytes: int | None
-    device_written_bytes: int | None
+    user_seconds: float = 0.0
+    system_seconds: float = 0.0
+    peak_memory_bytes: int | None = None
+    peak_mapped_bytes: int | None = None
+    device_read_bytes: int | None = None
+    device_written_bytes: int | None = None
 
-    def __add__(self, other: "Costs") -> "Costs":
-        """The costs of two processes together."""
-        return Costs(
-            self.user_seconds + other.user_seconds,
-            self.system_seconds + other.system_seconds,
-            _sum(self.peak_memory_bytes, other.peak_memory_bytes),
-            _sum(self.peak_mapped_bytes, other.peak_mapped_bytes),
-            _sum(self.device_read_bytes, other.device_read_bytes),
-            _sum(self.device_written_bytes, other.device_written_bytes),
-        )
+
+def together(costs: Iterable[Costs]) -> Costs:
+    """Return the costs of several processes together."""
+    return Costs(*map(_sum, zip(*map(astuple, costs), strict=True)))
 
 
 class Meter:
@@ -133,5 +129,5 @@ def _status() -> bytes:
         return b""
 
 
-def _sum(one: int | None, other: int | None) -> int | None:
-    return None if one is None or other is None else one + other
+def _sum(values: tuple[Any, ...]) -> Any:
+    return None if None in values else sum(values)

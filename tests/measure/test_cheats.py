@@ -10,9 +10,10 @@ import pytest
 
 from scripts import backends
 from scripts.backends import base
+from scripts.common.cells import Cell
 from scripts.common.errors import UserError
 from scripts.measure import samples
-from scripts.measure.settings import Settings
+from scripts.measure.settings import Job, Settings
 from scripts.stores import store
 from scripts.system.disk import scratch
 from tests.support.image_sets import write_image_set
@@ -33,7 +34,7 @@ def stores(disk: Path) -> Path:
 
 def take(stores: Path, operation: str) -> dict[str, Any]:
     options, place = backends.resolve(HONEST, {}), stores / "stores" / HONEST / str(COUNT)
-    job = samples.Job(HONEST, HONEST, options, COUNT, operation, stores / "dataset", place, SETTINGS)
+    job = Job(Cell("machine", HONEST, "32x32", COUNT, operation), HONEST, options, stores / "dataset", place, SETTINGS)
     with scratch.directory(stores / "stores") as written:
         return samples.take(job, written)
 

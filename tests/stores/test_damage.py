@@ -14,7 +14,7 @@ from scripts.common.cells import Cell
 from scripts.common.errors import UserError
 from scripts.dataset.image_set import ImageSet
 from scripts.measure import samples, timing
-from scripts.measure.settings import Settings
+from scripts.measure.settings import Job, Settings
 from scripts.stores import manifest, store
 from scripts.system.disk import scratch
 from tests.support.backend_variants import RUNNABLE
@@ -24,7 +24,7 @@ from tests.support.image_sets import write_image_set
 pytestmark = pytest.mark.usefixtures("libraries")
 
 COUNT = 60
-SETTINGS = {"budget_seconds": 0.01, "minimum_samples": 6, "threads": 1}
+SETTINGS = Settings(budget_seconds=0.01, minimum_samples=6)
 
 
 @pytest.fixture(scope="module")
@@ -77,20 +77,21 @@ def zero_the_second_half(directory: Path) -> None:
         path.write_bytes(content[: len(content) // 2] + bytes(len(content) - len(content) // 2))
 
 
-def time(place: Path, directory: Path, operation: str = "read-warm") -> None:
-    """Time a cell of a store, as the step does."""
+def job(place: Path, directory: Path, operation: str = "read-warm") -> Job:
     name = directory.parent.name
     cell = Cell("a-machine", name, "32x32", COUNT, operation)
-    timing.time_cell(cell, name, backends.resolve(name, {}), place / "dataset", directory, SETTINGS)
+    return Job(cell, name, backends.resolve(name, {}), place / "dataset", directory, SETTINGS)
+
+
+def time(place: Path, directory: Path, operation: str = "read-warm") -> None:
+    """Time a cell of a store, as the step does."""
+    timing.time_cell(job(place, directory, operation))
 
 
 def read_here(place: Path, directory: Path) -> None:
     """Do the same without a process of its own."""
-    name = directory.parent.name
-    options, settings = backends.resolve(name, {}), Settings(**SETTINGS)
-    job = samples.Job(name, name, options, COUNT, "read-warm", place / "dataset", directory, settings)
     with manifest.damage_named(directory), scratch.directory(directory.parent.parent) as written:
-        samples.take(job, written)
+        samples.take(job(place, directory), written)
 
 
 @contextmanager

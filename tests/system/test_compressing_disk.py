@@ -20,7 +20,7 @@ from scripts.dataset.image_set import ImageSet
 from scripts.measure import timing
 from scripts.measure.operations.base import Unmeasurable
 from scripts.measure.operations.state import CacheState
-from scripts.measure.settings import Settings
+from scripts.measure.settings import Job, Settings
 from scripts.stores import store
 from scripts.system import page_cache
 from scripts.system.disk import disk_usage, extents
@@ -172,7 +172,7 @@ def test_one_coloured_images_are_read_cold(place: Path, name: str) -> None:
     assert manifest["allocation"] == "extents"
     assert manifest["allocated_bytes"] < manifest["apparent_bytes"] / 10
     cell = Cell("machine", name, "32x32", COUNT, "read-cold")
-    record = timing.time_cell(cell, name, choose(name).options, place / "dataset", directory, asdict(FAST))
+    record = timing.time_cell(Job(cell, name, choose(name).options, place / "dataset", directory, FAST))
     assert record["status"] == "measured", record["gap_reason"]
     assert any("compress what is written (compress=zstd:3)" in limit for limit in record["file_system"]["limits"])
     assert 0 < record["device_share"] <= 1
@@ -221,7 +221,7 @@ def test_small_files_among_the_metadata_are_a_gap_with_its_reason(place: Path) -
     page_cache.evict(data)
     assert page_cache.resident_fraction(data) == 0.0
     cell = Cell("machine", "png", "32x32", COUNT, "read-cold")
-    record = timing.time_cell(cell, "png", choose("png").options, place / "dataset", directory, asdict(FAST))
+    record = timing.time_cell(Job(cell, "png", choose("png").options, place / "dataset", directory, FAST))
     assert record["status"] == "gap"
     assert "in small files, among its metadata" in record["gap_reason"]
     assert "drop_caches: true" in record["gap_reason"]
@@ -254,7 +254,7 @@ def test_what_an_overlay_has_below_it_is_seen_through(place: Path, layered: Call
     manifest = json.loads((directory / "manifest.json").read_text())
     assert (manifest["allocation"], manifest["allocated_bytes"]) == ("unknown", None)
     cell = Cell("machine", "hdf5", "32x32", COUNT, "read-cold")
-    record = timing.time_cell(cell, "hdf5", choose("hdf5").options, over / "dataset", directory, asdict(FAST))
+    record = timing.time_cell(Job(cell, "hdf5", choose("hdf5").options, over / "dataset", directory, FAST))
     assert record["status"] == "measured", record["gap_reason"]
     assert 0 < record["device_share"] < 0.2
 

@@ -80,13 +80,12 @@ def test_every_operation_in_one_run(workflow: Workflow) -> None:
 PLANTED = '''
 """An operation that a user adds."""
 
-from scripts.measure.operations.base import Inputs, Operation, Subject
 from scripts.measure.operations.catalogue import Declaration
 from scripts.measure.operations.read import Read
 
 
 @Declaration(kind="revision", state="cold", position=13, settings=("batch_size",))
-def revision_cold(inputs: Inputs, backend: Subject, baseline: Subject) -> Operation:
+class RevisionCold(Read):
     """Revision, cold.
 
     Reading all that was learnt before.
@@ -95,7 +94,6 @@ def revision_cold(inputs: Inputs, backend: Subject, baseline: Subject) -> Operat
 
     Takes: an evening
     """
-    return Read(inputs, backend, baseline, cold=True)
 '''
 
 

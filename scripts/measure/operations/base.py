@@ -8,12 +8,13 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
+from scripts.measure.operations.catalogue import Declaration
 from scripts.measure.settings import Settings
 from scripts.system.costs import Costs, Meter
 
@@ -112,23 +113,22 @@ class Inputs:
 class Clocked:
     """What one run took: its seconds by the clock, and its costs by the meter. Both are nothing until the run ends."""
 
-    seconds: float
-    costs: Costs
+    seconds: float = 0.0
+    costs: Costs = field(default_factory=Costs)
 
 
-NOTHING = Costs(0.0, 0.0, None, None, None, None)
+NO_FACTS: dict[str, Any] = dict.fromkeys(("eviction", "device_share", "latencies", "overwrite_seconds"))
 
 
 class Operation(ABC):
     """Takes samples of subjects. A job calls rehearse, prepare, and then run and check as often as it needs."""
 
-    state: str
+    declared: ClassVar[Declaration]
+    """What the operation says of itself to the catalogue."""
     needs_identical_run_first = False
     """Whether the state is only reached by an identical untimed run."""
     repeats_short_runs = True
     """Whether a short sample follows an untimed run of the same kind."""
-    eviction: str | None = None
-    """How the page cache is emptied, for what starts cold."""
 
     def __init__(self, inputs: Inputs, backend: Subject, baseline: Subject) -> None:
         self.inputs = inputs
@@ -143,15 +143,12 @@ class Operation(ABC):
         """Make what the samples need, and touch the memory they use. Raises Unmeasurable."""
 
     @abstractmethod
-    def run(self, subject: Subject) -> list[Sample]:
+    def run(self, subject: Subject, *, counts: bool = True) -> list[Sample]:
         """Bring about the state and run once under the clock; return the sample.
 
-        Where work can be shared in several ways there is one sample for each; the last one stands for all.
+        Where work can be shared in several ways there is one sample for each; the last one stands for all. A run that
+        doesn't count may start from another state.
         """
-
-    def run_untimed(self, subject: Subject) -> None:
-        """Run as for a sample that nobody asks for."""
-        self.run(subject)
 
     @abstractmethod
     def check(self) -> None:
@@ -165,17 +162,15 @@ class Operation(ABC):
     def finish(self) -> None:  # noqa: B027
         """Give back what must not outlive the samples."""
 
-    def latencies(self) -> dict[str, list[float]] | None:
-        """Return quantiles of the time (s) of one call over all samples that count, or None."""
-        return None
+    def facts(self) -> dict[str, Any]:
+        """Return what the record says beside samples, with None for what the operation doesn't know.
 
-    def device_share(self) -> float | None:
-        """Return the largest part of the reference file's bytes that came from the device in cold runs, or None."""
-        return None
-
-    def overwrite_seconds(self) -> float | None:
-        """Return how long (s) it takes to write where the reference file was just written, for what writes durably."""
-        return None
+        - `eviction`: how the page cache is emptied, for what starts cold.
+        - `device_share`: which part of the reference file's bytes came from the device in cold runs, at most.
+        - `latencies`: quantiles of the time (s) of one call over all samples that count.
+        - `overwrite_seconds`: how long it takes to write again where the reference file was just written, durably.
+        """
+        return NO_FACTS
 
     def rehearse(self, subject: Subject) -> None:
         """Write and read one image, so that every library is imported before the clock starts."""
@@ -188,7 +183,7 @@ class Operation(ABC):
     @contextmanager
     def clocked(self, subject: Subject) -> Iterator[Clocked]:
         """Run the block, a subject's work, under the clock, without garbage collection (as timeit does)."""
-        clocked = Clocked(0.0, NOTHING)
+        clocked = Clocked()
         with without_garbage_collection():
             self.meter.start(subject.name)
             start = time.perf_counter_ns()
@@ -198,8 +193,8 @@ class Operation(ABC):
 
     def sample(self, subject: Subject, clocked: Clocked, **known: Any) -> Sample:
         """Make a sample of a run; `known` are the fields of the sample that clock and meter don't tell."""
-        measured = {"subject": subject.name, "state": self.state, "seconds": clocked.seconds, **asdict(clocked.costs)}
-        return Sample(**measured, **known)
+        known |= {"subject": subject.name, "state": self.declared.state, "seconds": clocked.seconds}
+        return Sample(**known, **asdict(clocked.costs))
 
 
 @contextmanager

@@ -1,11 +1,11 @@
-"""The catalogue of operations: every function in this folder below a `@Declaration(...)` makes one.
+"""The catalogue of operations: every class in this folder below a `@Declaration(...)` is one.
 
 An operation is in the catalogue by its place alone, and everything else reads the catalogue: the config, the plan, the
-timing, tables, figures and page. The name of an operation is that of its function, with hyphens: `read_cold` makes
-`read-cold`. Its docstring has the words that the page shows:
+timing, tables, figures and page. The class `ReadCold` is the operation `read-cold`. Its docstring has the words that
+the page shows:
 
     @Declaration(kind="read", state="cold", position=4, purpose="read-all")
-    def read_cold(inputs: Inputs, backend: Subject, baseline: Subject) -> Operation:
+    class ReadCold(Read):
         '''Read, cold.
 
         What the operation does, in a sentence.
@@ -21,7 +21,8 @@ loads NumPy for it. Only `load`, for the process that takes samples, imports the
 
 import ast
 import importlib
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -36,12 +37,12 @@ COLD_SETTINGS = ("drop_caches",)
 """An operation that starts cold depends on these settings too."""
 ADDS, TAKES = "Adds: ", "Takes: "
 
-Function = TypeVar("Function", bound=Callable[..., object])
+Class = TypeVar("Class", bound=type[Any])
 
 
 @dataclass(frozen=True, kw_only=True)
 class Declaration:
-    """What an operation says of itself in code. It stands above the function that makes the operation."""
+    """What an operation says of itself in code. It stands above the class of the operation."""
 
     kind: str
     """Operations of one kind do the same work; they differ in the state that they start from, or in durability."""
@@ -62,9 +63,10 @@ class Declaration:
     quick: bool = False
     """Whether a quick run times the operation."""
 
-    def __call__(self, make: Function) -> Function:
-        """Return the function below the declaration as it is."""
-        return make
+    def __call__(self, operation: Class) -> Class:
+        """Return the class below the declaration, which has it as the attribute `declared`."""
+        operation.declared = self
+        return operation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +75,7 @@ class Entry(Declaration):
 
     `title` is a heading, `meaning` a sentence on what is timed. `adds` says what the kind adds to a run, and is empty
     where another one of the kind says that. `takes` says how long one timing takes, and is empty where the budget
-    decides. `module` and `function` are the names of its file and function.
+    decides. `module` and `class_name` are the names of its file and class.
     """
 
     name: str
@@ -82,7 +84,7 @@ class Entry(Declaration):
     adds: str
     takes: str
     module: str
-    function: str
+    class_name: str
 
     @property
     def kind_title(self) -> str:
@@ -135,11 +137,11 @@ def of_kind(kind: str) -> list[Entry]:
     return [each for each in entries().values() if each.kind == kind]
 
 
-def load(name: str) -> Callable[..., Any]:
-    """Import the file of an operation, and return the function that makes the operation."""
+def load(name: str) -> type[Any]:
+    """Import the file of an operation, and return its class."""
     found = entry(name)
-    make: Callable[..., Any] = getattr(importlib.import_module(f"{__package__}.{found.module}"), found.function)
-    return make
+    operation: type[Any] = getattr(importlib.import_module(f"{__package__}.{found.module}"), found.class_name)
+    return operation
 
 
 def answering(purpose: str, state: str) -> tuple[str, ...]:
@@ -149,9 +151,9 @@ def answering(purpose: str, state: str) -> tuple[str, ...]:
 
 
 def _entries(path: Path) -> Iterator[Entry]:
-    """Yield the operations that a file makes."""
+    """Yield the operations in a file."""
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if not isinstance(node, ast.FunctionDef):
+        if not isinstance(node, ast.ClassDef):
             continue
         for decorator in node.decorator_list:
             if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == Declaration.__name__:
@@ -159,16 +161,16 @@ def _entries(path: Path) -> Iterator[Entry]:
                 yield _entry(path.stem, node.name, ast.get_docstring(node) or "", declared)
 
 
-def _entry(module: str, function: str, docstring: str, declared: dict[str, Any]) -> Entry:
+def _entry(module: str, class_name: str, docstring: str, declared: dict[str, Any]) -> Entry:
     title, meaning, *labelled = (" ".join(paragraph.split()) for paragraph in docstring.split("\n\n"))
     return Entry(
-        name=function.replace("_", "-"),
+        name=re.sub(r"\B(?=[A-Z])", "-", class_name).lower(),
         title=title.removesuffix("."),
         meaning=meaning,
         adds=_labelled(ADDS, labelled),
         takes=_labelled(TAKES, labelled),
         module=module,
-        function=function,
+        class_name=class_name,
         **declared,
     )
 

@@ -7,8 +7,6 @@ import numpy as np
 
 from scripts.measure.operations.base import (
     Clocked,
-    Inputs,
-    Operation,
     Sample,
     Subject,
     read_one,
@@ -16,7 +14,6 @@ from scripts.measure.operations.base import (
 )
 from scripts.measure.operations.catalogue import Declaration
 from scripts.measure.operations.reading import Reading
-from scripts.measure.operations.shuffled import SEED
 from scripts.system import process
 from scripts.system.aligned import empty_on_page
 from scripts.system.costs import Costs, Meter
@@ -27,19 +24,14 @@ class FirstImage(Reading):
 
     in_other_processes = True
 
-    def __init__(self, inputs: Inputs, backend: Subject, baseline: Subject, *, cold: bool) -> None:
-        super().__init__(inputs, backend, baseline, cold=cold)
-        self._runs = dict.fromkeys(self.paths, 0)
-
     def prepare(self) -> None:
         """Write the baseline's file."""
         self.stored_images, self.stored_labels = self.write_baseline()
 
-    def run(self, subject: Subject) -> list[Sample]:
+    def run(self, subject: Subject, *, counts: bool = True) -> list[Sample]:
         """Read one image, drawn from the whole store, in a process of its own, and compare it."""
         path = self.paths[subject.name]
-        self._runs[subject.name] += 1
-        number = int(np.random.default_rng([SEED, self._runs[subject.name]]).integers(len(self.inputs.labels)))
+        number = int(self.next_generator(subject).integers(len(self.inputs.labels)))
         resident = self.cache.bring_about(path)
         seconds, open_seconds, costs, images, labels = process.call(
             first_image,
@@ -89,7 +81,7 @@ def first_image(
 
 
 @Declaration(kind="first-image", state="warm", position=11, purpose="first-image", one_image=True)
-def first_image_warm(inputs: Inputs, backend: Subject, baseline: Subject) -> Operation:
+class FirstImageWarm(FirstImage):
     """First image, warm.
 
     In a fresh process with its libraries loaded: opening the store and reading one image, drawn from the whole store.
@@ -98,11 +90,10 @@ def first_image_warm(inputs: Inputs, backend: Subject, baseline: Subject) -> Ope
 
     Takes: about five seconds for each
     """
-    return FirstImage(inputs, backend, baseline, cold=False)
 
 
 @Declaration(kind="first-image", state="cold", position=12, purpose="first-image", one_image=True)
-def first_image_cold(inputs: Inputs, backend: Subject, baseline: Subject) -> Operation:
+class FirstImageCold(FirstImage):
     """First image, cold.
 
     In a fresh process with its libraries loaded: opening the store, evicted from the page cache before, and reading one
@@ -110,4 +101,3 @@ def first_image_cold(inputs: Inputs, backend: Subject, baseline: Subject) -> Ope
 
     Takes: about five seconds for each
     """
-    return FirstImage(inputs, backend, baseline, cold=True)

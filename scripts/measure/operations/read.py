@@ -1,17 +1,15 @@
 """Operation read: open the store and read all images and labels, in order, into arrays that are there already."""
 
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
-from pathlib import Path
 
 from scripts.dataset.image_set import content_digest
-from scripts.measure.operations.base import Inputs, Operation, Sample, Subject
+from scripts.measure.operations.base import Sample, Subject
 from scripts.measure.operations.catalogue import Declaration
-from scripts.measure.operations.reading import ReadingHere
+from scripts.measure.operations.reading import Reading
 
 
-class Read(ReadingHere):
+class Read(Reading):
     """One call for all images; the last run's are compared, by their digest, once the samples are taken."""
 
     def prepare(self) -> None:
@@ -19,20 +17,21 @@ class Read(ReadingHere):
         self.write_baseline()
         self.allocate(len(self.inputs.labels))
 
-    def read(self, subject: Subject, bring_about: Callable[[Path], float | None]) -> Sample:
-        """Bring about the state of the store, which says how much of it is resident, and read under the clock."""
+    def run(self, subject: Subject, *, counts: bool = True) -> list[Sample]:
+        """Open the store and read it once."""
         path = self.paths[subject.name]
         # Overwriting touches the memory of the arrays, and leaves nothing of another run in them.
         self.images.fill(0xAA)
         self.labels.fill(-1)
-        resident = bring_about(path)
+        # To look which of many files are in the page cache takes long, so a run that doesn't count goes without.
+        resident = self.cache.bring_about(path) if counts else None
         with ExitStack() as closed_after_the_clock, self.clocked(subject) as clocked:
             start = time.perf_counter_ns()
             reader = subject.storage.open(path, subject.options)
             opened = time.perf_counter_ns()
             closed_after_the_clock.enter_context(reader)
             reader.read_all(self.images, self.labels)
-        return self.sample(
+        sample = self.sample(
             subject,
             clocked,
             images=len(self.labels),
@@ -40,6 +39,7 @@ class Read(ReadingHere):
             resident_fraction=resident,
             state_verified=self.verified(subject, resident, clocked.costs.device_read_bytes, 1.0),
         )
+        return [sample]
 
     def check(self) -> None:
         """Compare the digest of all that was read with the store's."""
@@ -48,20 +48,18 @@ class Read(ReadingHere):
 
 
 @Declaration(kind="read", state="warm", position=3, purpose="read-all", quick=True)
-def read_warm(inputs: Inputs, backend: Subject, baseline: Subject) -> Operation:
+class ReadWarm(Read):
     """Read, warm.
 
     Opening the store and reading all images and labels in order; the store is in the page cache.
 
     Adds: How long one pass over all images takes, in order.
     """
-    return Read(inputs, backend, baseline, cold=False)
 
 
 @Declaration(kind="read", state="cold", position=4, purpose="read-all")
-def read_cold(inputs: Inputs, backend: Subject, baseline: Subject) -> Operation:
+class ReadCold(Read):
     """Read, cold.
 
     Opening the store and reading all images and labels in order, evicted from the page cache before.
     """
-    return Read(inputs, backend, baseline, cold=True)

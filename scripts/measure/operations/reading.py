@@ -1,18 +1,18 @@
 """What every operation that reads has: a store in a known state, the reference file, a comparison."""
 
-from abc import abstractmethod
-from collections.abc import Callable
-from pathlib import Path
-from typing import ClassVar, NoReturn
+from collections import Counter
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
 from scripts.common.errors import UserError
-from scripts.measure.operations.base import Inputs, Operation, Sample, Subject
+from scripts.measure.operations.base import Inputs, Operation, Subject
+from scripts.measure.operations.catalogue import COLD
 from scripts.measure.operations.state import CacheState
 from scripts.system.aligned import copy_on_page, empty_on_page
 
 IMAGES_COMPARED_AT_ONCE = 32
+SEED = 20190101
 
 
 class Reading(Operation):
@@ -21,14 +21,14 @@ class Reading(Operation):
     in_other_processes: ClassVar[bool] = False
     """Whether other processes than this one read."""
 
-    def __init__(self, inputs: Inputs, backend: Subject, baseline: Subject, *, cold: bool) -> None:
+    def __init__(self, inputs: Inputs, backend: Subject, baseline: Subject) -> None:
         super().__init__(inputs, backend, baseline)
-        self.cache = CacheState(cold=cold, drop_caches=inputs.settings.drop_caches)
-        self.state = self.cache.name
-        self.eviction = self.cache.eviction
+        self.cold = self.declared.state == COLD
+        self.cache = CacheState(cold=self.cold, drop_caches=inputs.settings.drop_caches)
         # A cold run waits for the disk, and finds the memory at hand that the eviction has just freed.
-        self.needs_identical_run_first = self.repeats_short_runs = not cold and not self.in_other_processes
+        self.needs_identical_run_first = self.repeats_short_runs = not self.cold and not self.in_other_processes
         self.paths = {backend.name: inputs.store, baseline.name: inputs.scratch / "baseline"}
+        self._runs: Counter[str] = Counter()
         self.stored_images, self.stored_labels = self.empty_arrays(0)
         self.images, self.labels = self.empty_arrays(0)
 
@@ -62,9 +62,14 @@ class Reading(Operation):
         path = self.paths[subject.name]
         return self.cache.verified(path, resident, device_read_bytes, share, is_baseline=subject is self.baseline)
 
-    def device_share(self) -> float | None:
-        """Return the largest part of the reference file's bytes that came from the device in cold runs, or None."""
-        return self.cache.device_share
+    def next_generator(self, subject: Subject) -> np.random.Generator:
+        """Return the generator of a subject's next run: runs draw different images, and jobs draw the same ones."""
+        self._runs[subject.name] += 1
+        return np.random.default_rng([SEED, self._runs[subject.name]])
+
+    def facts(self) -> dict[str, Any]:
+        """Add how the page cache is emptied, and what came from the device."""
+        return super().facts() | {"eviction": self.cache.eviction, "device_share": self.cache.device_share}
 
     def check(self) -> None:
         """Check nothing more: each run compares what it read, unless a subclass compares the last run here."""
@@ -84,22 +89,3 @@ class Reading(Operation):
             f"{self.inputs.store}: what was read isn't what was stored, and neither the store's files nor the images "
             "have changed; fix the backend"
         )
-
-
-class ReadingHere(Reading):
-    """Reads in the process that takes the samples."""
-
-    def run(self, subject: Subject) -> list[Sample]:
-        """Read once, after evicting the store from the page cache or loading it into the page cache."""
-        return [self.read(subject, self.cache.bring_about)]
-
-    def run_untimed(self, subject: Subject) -> None:
-        """Read once from whatever state: to look which of many files are in the page cache takes long."""
-        self.read(subject, lambda path: None)
-
-    @abstractmethod
-    def read(self, subject: Subject, bring_about: Callable[[Path], float | None]) -> Sample:
-        """Bring about the state of the store and read under the clock; return the sample.
-
-        `bring_about` takes the store's path and returns the share of the store that is resident, None if unknown.
-        """

@@ -2,38 +2,25 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable
 from contextlib import ExitStack
-from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.random import default_rng
 
-from scripts.measure.operations.base import (
-    PROBABILITIES,
-    QUANTILES,
-    Inputs,
-    Operation,
-    Sample,
-    Subject,
-    quantiles,
-)
+from scripts.measure.operations.base import PROBABILITIES, QUANTILES, Inputs, Sample, Subject, quantiles
 from scripts.measure.operations.catalogue import Declaration
-from scripts.measure.operations.reading import ReadingHere
-
-SEED = 20190101
+from scripts.measure.operations.reading import Reading
 
 
-class Random(ReadingHere):
+class Random(Reading):
     """One call for each image. Warm, the reader is open before the clock starts, as it is in training; cold, opening is
     timed too, for it brings in all of a small store and a part of a large one.
 
     Each run draws other images, the untimed ones as well: the same ones would be in the processor's caches.
     """
 
-    def __init__(self, inputs: Inputs, backend: Subject, baseline: Subject, *, cold: bool) -> None:
-        super().__init__(inputs, backend, baseline, cold=cold)
-        self._runs: dict[str, int] = defaultdict(int)
+    def __init__(self, inputs: Inputs, backend: Subject, baseline: Subject) -> None:
+        super().__init__(inputs, backend, baseline)
         self._last: dict[str, np.ndarray] = {}
         self._kept: dict[str, list[np.ndarray]] = defaultdict(list)
 
@@ -47,12 +34,12 @@ class Random(ReadingHere):
         """How many images one call asks for."""
         return 1
 
-    def read(self, subject: Subject, bring_about: Callable[[Path], float | None]) -> Sample:
-        """Read the drawn images once, and compare each with the one that was asked for."""
+    def run(self, subject: Subject, *, counts: bool = True) -> list[Sample]:
+        """Read images that are drawn for this run, and compare each with the one that was asked for."""
         path = self.paths[subject.name]
         self.images.fill(0xAA)
         self.labels.fill(-1)
-        ids = self.draw(subject)
+        ids = self.next_generator(subject).choice(len(self.inputs.labels), len(self.labels), replace=False)
         step = self.images_per_call
         calls = [
             (ids[start : start + step], self.images[start : start + step], self.labels[start : start + step])
@@ -60,7 +47,7 @@ class Random(ReadingHere):
         ]
         moments = np.empty(len(calls) + 1, np.int64)
         clock = time.perf_counter_ns
-        resident = bring_about(path)
+        resident = self.cache.bring_about(path) if counts else None
         # What opening reads ahead would be missing from the bytes of the device, so the costs always include it.
         with ExitStack() as closed_afterwards, self.clocked(subject) as clocked:
             start = clock()
@@ -72,9 +59,9 @@ class Random(ReadingHere):
                 moments[number] = clock()
         self.compare(self.images, self.labels, ids)
         self._last[subject.name] = seconds = np.diff(moments) / 1e9
-        clocked.seconds = int(moments[-1] - (start if self.cache.cold else moments[0])) / 1e9
+        clocked.seconds = int(moments[-1] - (start if self.cold else moments[0])) / 1e9
         share = len(ids) / len(self.inputs.labels)
-        return self.sample(
+        sample = self.sample(
             subject,
             clocked,
             images=len(ids),
@@ -83,6 +70,7 @@ class Random(ReadingHere):
             resident_fraction=resident,
             state_verified=self.verified(subject, resident, clocked.costs.device_read_bytes, share),
         )
+        return [sample]
 
     def keep(self, samples: list[Sample], started: float) -> None:
         """Keep the sample of the last run, and the time of each of its calls if the sample counts."""
@@ -91,18 +79,12 @@ class Random(ReadingHere):
             if sample.state_verified:
                 self._kept[sample.subject].append(self._last[sample.subject])
 
-    def draw(self, subject: Subject) -> np.ndarray:
-        """Return the ids of a subject's next run, int64, none twice."""
-        self._runs[subject.name] += 1
-        generator = default_rng([SEED, self._runs[subject.name]])
-        return generator.choice(len(self.inputs.labels), len(self.labels), replace=False)
-
-    def latencies(self) -> dict[str, list[float]] | None:
-        """Return quantiles of the time (s) of one call over all samples that count; None where none does."""
+    def facts(self) -> dict[str, Any]:
+        """Add the quantiles of the time of one call, where samples of both subjects count."""
         if len(self._kept) < len(self.paths):
-            return None
+            return super().facts()
         found = {name: quantiles(np.concatenate(self._kept[name]), PROBABILITIES) for name in self.paths}
-        return {"probabilities": list(PROBABILITIES), **found}
+        return super().facts() | {"latencies": {"probabilities": list(PROBABILITIES), **found}}
 
 
 class Batch(Random):
@@ -117,7 +99,7 @@ class Batch(Random):
 @Declaration(
     kind="random", state="warm", position=5, purpose="shuffle", first_answer=False, settings=("random_images",)
 )
-def random_warm(inputs: Inputs, backend: Subject, baseline: Subject) -> Operation:
+class RandomWarm(Random):
     """Random, warm.
 
     Reading images one by one, one call for each, drawn over the whole store in shuffled order, from a reader that is
@@ -125,25 +107,23 @@ def random_warm(inputs: Inputs, backend: Subject, baseline: Subject) -> Operatio
 
     Adds: What one image at a time costs in shuffled order, and how long the slowest take.
     """
-    return Random(inputs, backend, baseline, cold=False)
 
 
 @Declaration(
     kind="random", state="cold", position=6, purpose="shuffle", first_answer=False, settings=("random_images",)
 )
-def random_cold(inputs: Inputs, backend: Subject, baseline: Subject) -> Operation:
+class RandomCold(Random):
     """Random, cold.
 
     Opening the store, evicted from the page cache before, and reading images one by one, drawn over the whole store in
     shuffled order. Opening reads from the disk as well, of a small store all there is.
     """
-    return Random(inputs, backend, baseline, cold=True)
 
 
 @Declaration(
     kind="batch", state="warm", position=7, purpose="shuffle", quick=True, settings=("random_images", "batch_size")
 )
-def batch_warm(inputs: Inputs, backend: Subject, baseline: Subject) -> Operation:
+class BatchWarm(Batch):
     """Batch, warm.
 
     Reading images drawn in the same way in batches, one call for each batch, as a training does, from a reader that is
@@ -151,13 +131,11 @@ def batch_warm(inputs: Inputs, backend: Subject, baseline: Subject) -> Operation
 
     Adds: What a training waits for that shuffles its images.
     """
-    return Batch(inputs, backend, baseline, cold=False)
 
 
 @Declaration(kind="batch", state="cold", position=8, purpose="shuffle", settings=("random_images", "batch_size"))
-def batch_cold(inputs: Inputs, backend: Subject, baseline: Subject) -> Operation:
+class BatchCold(Batch):
     """Batch, cold.
 
     Opening the store, evicted from the page cache before, and reading images in such batches.
     """
-    return Batch(inputs, backend, baseline, cold=True)

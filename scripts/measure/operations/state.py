@@ -14,19 +14,14 @@ SLACK_BYTES = 4 * 4096
 FADVISE, DROP_CACHES = "posix_fadvise", "drop_caches"
 
 
-def eviction(*, cold: bool, drop_caches: bool) -> str | None:
-    """Return how the page cache is emptied for an operation that starts cold, None for one that doesn't."""
-    return _eviction(cold=cold, drops=cold and drop_caches and page_cache.drop_all())
-
-
 class CacheState:
     """Warm: in the page cache, as found by mincore. Cold: evicted from it, and read from the device."""
 
     def __init__(self, *, cold: bool, drop_caches: bool) -> None:
         self.cold = cold
-        self.name = "cold" if cold else "warm"
         self._drops = cold and drop_caches and page_cache.drop_all()
-        self.eviction = _eviction(cold=cold, drops=self._drops)
+        self.eviction = (DROP_CACHES if self._drops else FADVISE) if cold else None
+        """How the page cache is emptied."""
         self.device_share: float | None = None
         """The largest part of the reference file's bytes that came from the device in a cold run, None where no
         read was ever counted: below 1 where the file system compresses and doesn't tell the bytes on the disk."""
@@ -110,7 +105,3 @@ class CacheState:
         if path not in self._usage:
             self._usage[path] = disk_usage.measure(path)
         return self._usage[path]
-
-
-def _eviction(*, cold: bool, drops: bool) -> str | None:
-    return (DROP_CACHES if drops else FADVISE) if cold else None

@@ -10,13 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.random import default_rng
 
 from scripts.common.errors import Failed
 from scripts.measure.operations.base import (
     Clocked,
     Inputs,
-    Operation,
     Sample,
     Subject,
     Unmeasurable,
@@ -25,10 +23,9 @@ from scripts.measure.operations.base import (
 )
 from scripts.measure.operations.catalogue import Declaration
 from scripts.measure.operations.reading import Reading
-from scripts.measure.operations.shuffled import SEED
 from scripts.system import machine, process
 from scripts.system.aligned import empty_on_page
-from scripts.system.costs import Costs, Meter
+from scripts.system.costs import Meter, together
 
 TIMES_AS_MANY_IMAGES = 10
 """As many times the images of random are read, so that starting together doesn't count."""
@@ -46,11 +43,10 @@ class Workers(Reading):
 
     in_other_processes = True
 
-    def __init__(self, inputs: Inputs, backend: Subject, baseline: Subject, *, cold: bool) -> None:
-        super().__init__(inputs, backend, baseline, cold=cold)
+    def __init__(self, inputs: Inputs, backend: Subject, baseline: Subject) -> None:
+        super().__init__(inputs, backend, baseline)
         self._processes = [2**power for power in range(machine.usable_cores().bit_length())]
         self._count = min(len(inputs.labels), TIMES_AS_MANY_IMAGES * inputs.settings.random_images)
-        self._runs = dict.fromkeys(self.paths, 0)
         self._started: dict[str, list[Connection]] = {}
 
     def prepare(self) -> None:
@@ -63,11 +59,9 @@ class Workers(Reading):
             self._started[method] = []
             self._start(method)
 
-    def run(self, subject: Subject) -> list[Sample]:
+    def run(self, subject: Subject, *, counts: bool = True) -> list[Sample]:
         """Read the same images in each way of sharing them; the last is that with most processes, spawned."""
-        self._runs[subject.name] += 1
-        generator = default_rng([SEED, self._runs[subject.name]])
-        ids = generator.choice(len(self.inputs.labels), self._count, replace=False)
+        ids = self.next_generator(subject).choice(len(self.inputs.labels), self._count, replace=False)
         return [
             self._run(subject, ids, connections[:count], method)
             for method, connections in self._started.items()
@@ -105,7 +99,7 @@ class Workers(Reading):
         shares = [batches[worker :: len(connections)] for worker in range(len(connections))]
         resident = self.cache.bring_about(path)
         for connection, share in zip(connections, shares, strict=True):
-            _send(connection, (subject.name, path, share, self.cache.cold))
+            _send(connection, (subject.name, path, share, self.cold))
         for connection in connections:
             _receive(connection)
         for connection in connections:
@@ -114,9 +108,7 @@ class Workers(Reading):
         starts, ends, open_seconds, costs, found = zip(*answers, strict=True)
         if list(found) != [self._checksum(share) for share in shares]:
             self.refuse()
-        total = costs[0]
-        for more in costs[1:]:
-            total += more
+        total = together(costs)
         return self.sample(
             subject,
             Clocked((max(ends) - min(starts)) / 1e9, total),
@@ -203,7 +195,7 @@ def _read(
         for call in calls:
             reader.read(*call)
         end = time.perf_counter_ns()
-        costs: Costs = meter.stop()
+        costs = meter.stop()
     connection.send((start, end, open_seconds, costs, checksum(images[:done], labels[:done])))
 
 
@@ -225,7 +217,7 @@ def _receive(connection: Connection) -> Any:
 
 
 @Declaration(kind="workers", state="warm", position=9, purpose="workers", settings=("random_images", "batch_size"))
-def workers_warm(inputs: Inputs, backend: Subject, baseline: Subject) -> Operation:
+class WorkersWarm(Workers):
     """Workers, warm.
 
     Reading batches, drawn over the whole store, that 1, 2, 4 ... processes share, up to the cores, forked where the
@@ -235,11 +227,10 @@ def workers_warm(inputs: Inputs, backend: Subject, baseline: Subject) -> Operati
 
     Takes: about a minute for each with 100,000 images
     """
-    return Workers(inputs, backend, baseline, cold=False)
 
 
 @Declaration(kind="workers", state="cold", position=10, purpose="workers", settings=("random_images", "batch_size"))
-def workers_cold(inputs: Inputs, backend: Subject, baseline: Subject) -> Operation:
+class WorkersCold(Workers):
     """Workers, cold.
 
     Reading batches that processes share, from a store that was evicted from the page cache before; each opens a reader
@@ -247,4 +238,3 @@ def workers_cold(inputs: Inputs, backend: Subject, baseline: Subject) -> Operati
 
     Takes: about a minute for each with 100,000 images
     """
-    return Workers(inputs, backend, baseline, cold=True)

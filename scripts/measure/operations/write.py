@@ -3,6 +3,7 @@
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,14 +21,17 @@ OVERWRITTEN_BYTES = 1_000_000
 OVERWRITES = 3
 
 
+@Declaration(kind="write", state="fresh", position=1, purpose="import", first_answer=False)
 class Write(Operation):
-    """Writes from memory, durably or not; what a durable write left unsynced is found out afterwards."""
+    """Write.
 
-    state = "fresh"
+    A new store of all images and labels, in a fresh place; bytes may still be in the page cache at the end.
 
-    def __init__(self, inputs: Inputs, backend: Subject, baseline: Subject, *, durable: bool) -> None:
+    Adds: How fast a store is made where the system may put it on the disk later.
+    """
+
+    def __init__(self, inputs: Inputs, backend: Subject, baseline: Subject) -> None:
         super().__init__(inputs, backend, baseline)
-        self.durable = durable
         self._runs = 0
         self._last_written: dict[str, Path] = {}
 
@@ -36,7 +40,7 @@ class Write(Operation):
         self.images, self.labels = copy_on_page(self.inputs.images), copy_on_page(self.inputs.labels)
         self.meter.rest()
 
-    def run(self, subject: Subject) -> list[Sample]:
+    def run(self, subject: Subject, *, counts: bool = True) -> list[Sample]:
         """Write once, on the part of the disk that the subject's last run had. Afterwards, off the clock, the bytes are
         synced and evicted, so that the next run starts with a clean page cache and memory that the system has at hand.
 
@@ -46,9 +50,10 @@ class Write(Operation):
             scratch.give_back(self._last_written[subject.name])
         self._runs += 1
         path = self.inputs.scratch / f"{subject.name}-{self._runs}"
+        durable = self.declared.durable
         with self.clocked(subject) as clocked:
-            subject.storage.write(path, self.images, self.labels, durable=self.durable, options=subject.options)
-        unsynced = page_cache.unsynced_fraction(path) if self.durable else None
+            subject.storage.write(path, self.images, self.labels, durable=durable, options=subject.options)
+        unsynced = page_cache.unsynced_fraction(path) if durable else None
         if unsynced:
             raise UserError(f"{path}: a durable write returned with {unsynced:.1%} not on the disk; fix the backend")
         page_cache.evict(path)
@@ -68,13 +73,10 @@ class Write(Operation):
         if not complete:
             raise UserError(f"{written}: what was written isn't what should have been; fix the backend")
 
-    def overwrite_seconds(self) -> float | None:
-        """Return the time (s), the least of a few, to write the last reference file again in its place, durably.
-
-        None where writes aren't durable, and for less than a megabyte.
-        """
-        if not self.durable or self.images.nbytes < OVERWRITTEN_BYTES:
-            return None
+    def facts(self) -> dict[str, Any]:
+        """Add the least time of a few to write the last reference file again in its place, durably, if it is large."""
+        if not self.declared.durable or self.images.nbytes < OVERWRITTEN_BYTES:
+            return super().facts()
         path = self._last_written[self.baseline.name]
         seconds = []
         for _ in range(OVERWRITES):
@@ -85,26 +87,14 @@ class Write(Operation):
                 os.fsync(file.fileno())
             seconds.append(time.perf_counter() - start)
             page_cache.evict(path)
-        return min(seconds)
-
-
-@Declaration(kind="write", state="fresh", position=1, purpose="import", first_answer=False)
-def write(inputs: Inputs, backend: Subject, baseline: Subject) -> Operation:
-    """Write.
-
-    A new store of all images and labels, in a fresh place; bytes may still be in the page cache at the end.
-
-    Adds: How fast a store is made where the system may put it on the disk later.
-    """
-    return Write(inputs, backend, baseline, durable=False)
+        return super().facts() | {"overwrite_seconds": min(seconds)}
 
 
 @Declaration(kind="write", state="fresh", durable=True, position=2, purpose="import", quick=True)
-def write_durable(inputs: Inputs, backend: Subject, baseline: Subject) -> Operation:
+class WriteDurable(Write):
     """Write, durable.
 
     A new store in a fresh place, until data, metadata and directory entries are on the disk.
 
     Adds: How long an import takes until a loss of power can't undo it.
     """
-    return Write(inputs, backend, baseline, durable=True)
