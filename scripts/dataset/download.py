@@ -2,30 +2,20 @@
 
 import fcntl
 import hashlib
-import http.client
 import os
-import socket
 import ssl
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from io import BufferedRandom
 from pathlib import Path
-from typing import TypeVar
-from urllib.parse import urlsplit
 
 import requests
 import urllib3
-from requests.utils import get_environ_proxies, select_proxy
 
 from scripts.common.errors import UserError
 from scripts.common.progress import Progress, report
-
-Result = TypeVar("Result")
 
 CHUNK_BYTES = 1 << 16
 """Bytes that are taken from the network at a time. A transfer that breaks loses fewer bytes."""
@@ -36,10 +26,10 @@ LEAST_BYTES_PER_SECOND = 5_000
 PROGRESS_SHARE = 0.01
 """Smallest share of the file that a try must add so that earlier faults no longer count."""
 
-UNKNOWN_ISSUER = (2, 18, 19, 20, 21)
-"""OpenSSL's codes for certificates whose issuer it doesn't know (X509_STORE_CTX_get_error(3))."""
-OUT_OF_DATE = (9, 10)
-"""OpenSSL's codes for certificates that aren't valid yet or have expired."""
+CERTIFICATE_REMEDY = (
+    "see that this machine's clock is right; where your network puts its own certificate in place, set "
+    "REQUESTS_CA_BUNDLE to the file of the issuer's certificate"
+)
 
 
 @dataclass(frozen=True)
@@ -47,7 +37,7 @@ class Patience:
     """How long a server is waited for, in seconds."""
 
     connection: float = 4.0
-    """Seconds for its name to be looked up, and as many for a connection."""
+    """Seconds for a connection."""
     silence: float = 60.0
     """Seconds for its next byte on an open connection."""
     pauses: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0)
@@ -124,30 +114,22 @@ class _Transfer:
     def __init__(self, address: str, file: BufferedRandom, published: Published, patience: Patience) -> None:
         self._address, self._file, self._published, self._patience = address, file, published, patience
         self._is_reached = False
-        self._resumes = True
 
     def run(self) -> None:
-        """Complete the file; raises `_Fault`, with what has arrived so far left in the file.
-
-        Only what is more than ever before counts as progress: a server that has the file begun again, time after time,
-        makes none.
-        """
-        started = progressed = time.monotonic()
-        most = self._size()
-        faults = 0
+        """Complete the file. Raises `_Fault`, with what has arrived so far left in the file."""
+        progressed, most, faults = time.monotonic(), self._size(), 0
         while True:
             try:
                 return self._attempt()
             except _PassingFault as fault:
-                now = time.monotonic()
+                # Only more than ever before is progress: a server that starts over, time after time, makes none.
                 if self._size() >= most + PROGRESS_SHARE * self._published.size_bytes:
-                    most, progressed, faults = self._size(), now, 0
+                    progressed, most, faults = time.monotonic(), self._size(), 0
                 if faults == len(self._patience.pauses):
                     raise
                 pause = max(self._patience.pauses[faults], fault.wait_seconds)
-                if now + pause > progressed + self._patience.address:
-                    raise
-                if not self._is_reached and now + pause > started + self._patience.unreachable:
+                limit = self._patience.address if self._is_reached else self._patience.unreachable
+                if time.monotonic() + pause > progressed + limit:
                     raise
                 report(f"{self._address}: {fault}; trying again in {pause:g} s")
                 time.sleep(pause)
@@ -156,51 +138,60 @@ class _Transfer:
     def _attempt(self) -> None:
         kept = self._size()
         if kept > self._published.size_bytes:
-            self._discard()
+            self._file.truncate(0)
         if kept != self._published.size_bytes:
             self._receive()
         if self._size() < self._published.size_bytes:
             raise _PassingFault("the transfer ended early")
         self._file.seek(0)
         if hashlib.file_digest(self._file, "sha256").hexdigest() != self._published.sha256:
-            self._discard()
+            self._file.truncate(0)
             # The bytes kept from an earlier transfer may be to blame: only a fresh one speaks against the address.
             raise (_PassingFault if kept else _Fault)("its content is not the published one (SHA-256)")
 
     def _receive(self) -> None:
-        kept = self._size() if self._resumes else 0
+        kept = self._size()
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={kept}-"} if kept else {})
-        with self._request(headers) as response:
-            status = response.status_code
+        timeout = (self._patience.connection, self._patience.silence)
+        with self._network():
+            response = requests.get(self._address, headers=headers, stream=True, timeout=timeout)
+        self._is_reached = True
+        with response:
+            status, answer = response.status_code, f"answers {response.status_code} {response.reason}"
             if status in (408, 429) or status >= 500:
-                raise _PassingFault(f"answers {status} {response.reason}", _wait_seconds(response))
-            if kept and (status == 416 or (status == 206 and not _starts_at(response, kept))):
-                self._resumes = False
+                with self._network():
+                    wait_seconds = urllib3.Retry().get_retry_after(response.raw)
+                raise _PassingFault(answer, wait_seconds or 0.0)
+            starts_there = response.headers.get("Content-Range", "").startswith(f"bytes {kept}-")
+            if kept and (status == 416 or (status == 206 and not starts_there)):
+                self._file.truncate(0)
                 raise _PassingFault("can't continue where the last transfer ended")
-            if status != (206 if kept else 200) and status != 200:
-                raise _Fault(f"answers {status} {response.reason}")
-            if status == 200:
-                kept = 0
-            remaining = self._published.size_bytes - kept
-            length = response.headers.get("Content-Length", str(remaining))
-            if length != str(remaining):
-                raise _Fault(f"offers {length} bytes where the published file has {remaining}")
-            self._append(response, kept, remaining)
+            if status not in (200, 206):
+                raise _Fault(answer)
+            self._append(response, kept if status == 206 else 0)
 
-    def _append(self, response: requests.Response, kept: int, remaining: int) -> None:
+    def _append(self, response: requests.Response, kept: int) -> None:
         """Put what the answer holds behind the first `kept` bytes; its first byte cuts off what was behind them."""
         megabyte = 10**6
-        received = 0
-        window_start, window_bytes = time.monotonic(), 0
+        start, remaining = self._published.start, self._published.size_bytes - kept
+        length = response.headers.get("Content-Length", str(remaining))
+        if length != str(remaining):
+            raise _Fault(f"offers {length} bytes where the published file has {remaining}")
+        received = window_bytes = 0
+        window_start = time.monotonic()
         with Progress(f"downloading {self._published.file_name}", remaining // megabyte, "MB") as progress:
             while chunk := self._chunk(response):
                 if received == 0:
-                    self._check_start(chunk, kept)
+                    if kept == 0 and chunk[: len(start)] != start[: len(chunk)]:
+                        raise _Fault(
+                            f"sends something else, which begins with {chunk[:20]!r}; if that is a page of your "
+                            "network, log in first"
+                        )
                     self._file.truncate(kept)
                 received += len(chunk)
                 window_bytes += len(chunk)
                 if received > remaining:
-                    self._discard()
+                    self._file.truncate(0)
                     raise _Fault("sends more bytes than the published file has")
                 self._file.write(chunk)
                 progress.update(received // megabyte)
@@ -212,120 +203,31 @@ class _Transfer:
 
     def _chunk(self, response: requests.Response) -> bytes:
         """The next bytes of an answer, as they were sent: an archive that is called an encoding stays one."""
-        try:
+        with self._network():
             return response.raw.read1(CHUNK_BYTES, decode_content=False)
-        except urllib3.exceptions.ReadTimeoutError:
-            raise _PassingFault(f"sent nothing for {self._patience.silence:g} s") from None
-        except (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as error:
-            raise _PassingFault(_cause(error)) from error
 
-    def _check_start(self, chunk: bytes, kept: int) -> None:
-        start = self._published.start
-        if kept == 0 and chunk[: len(start)] != start[: len(chunk)]:
-            raise _Fault(
-                f"sends something else, which begins with {chunk[:20]!r}; if that is a page of your network, log in "
-                "first"
-            )
-
-    def _request(self, headers: dict[str, str]) -> requests.Response:
-        """Ask for the file; returns once the headers of the answer are there. Raises `_Fault`."""
-        patience = self._patience
-        host = self._look_up()
-        timeout = (patience.connection, patience.silence)
-
-        def ask() -> requests.Response:
-            return requests.get(self._address, headers=headers, stream=True, timeout=timeout)
-
+    @contextmanager
+    def _network(self) -> Iterator[None]:
+        """Turn what goes wrong on the network into a fault that says what lies at its bottom."""
         try:
-            response = _within(2 * patience.connection + patience.silence, ask)
-        except (TimeoutError, requests.ReadTimeout):
+            yield
+        except (requests.ReadTimeout, urllib3.exceptions.ReadTimeoutError):
             self._is_reached = True
-            raise _PassingFault(f"no answer within {patience.silence:g} s") from None
-        except requests.exceptions.ProxyError as error:
-            raise _PassingFault(f"the proxy {host} (http_proxy, https_proxy, all_proxy): {_cause(error)}") from error
-        except (requests.ConnectionError, requests.Timeout) as error:
-            raise _certificate_fault(error) or _PassingFault(_cause(error)) from error
+            raise _PassingFault(f"sent nothing for {self._patience.silence:g} s") from None
         except Exception as error:
-            raise _Fault(_cause(error)) from error
-        self._is_reached = True
-        return response
-
-    def _look_up(self) -> str | None:
-        """Return the host that is asked, which may be a proxy; its name must be known."""
-        try:
-            proxy = select_proxy(self._address, get_environ_proxies(self._address))
-            host = urlsplit(proxy or self._address).hostname
-            if host:
-                _within(self._patience.connection, lambda: socket.getaddrinfo(host, None))
-            return host
-        except TimeoutError:
-            raise _PassingFault(f"no answer to the question where {host} is") from None
-        except OSError as error:
-            raise _PassingFault(f"{host}: {_cause(error)}") from error
-        except ValueError as error:
-            raise _Fault(_cause(error)) from error
+            cause: BaseException = error
+            while cause.__context__ is not None:
+                cause = cause.__context__
+            reason = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
+            if isinstance(cause, ssl.SSLCertVerificationError):
+                raise _Fault(f"its certificate is not trusted ({cause.verify_message}); {CERTIFICATE_REMEDY}") from None
+            if isinstance(error, requests.exceptions.ProxyError):
+                reason = f"the proxy that http_proxy, https_proxy or all_proxy names: {reason}"
+            passing = (requests.ConnectionError, requests.Timeout, urllib3.exceptions.HTTPError)
+            raise (_PassingFault if isinstance(error, passing) else _Fault)(reason) from error
 
     def _size(self) -> int:
         return self._file.seek(0, os.SEEK_END)
-
-    def _discard(self) -> None:
-        self._file.truncate(0)
-
-
-def _within(seconds: float, work: Callable[[], Result]) -> Result:
-    """Return what `work` does; raises TimeoutError when time is up, and leaves the work to itself.
-
-    A name's look-up has no time-out of its own, and takes half a minute where a closed network swallows the question.
-    """
-    outcome: Future[Result] = Future()
-
-    def run() -> None:
-        try:
-            outcome.set_result(work())
-        except Exception as error:
-            outcome.set_exception(error)
-
-    threading.Thread(target=run, daemon=True).start()
-    return outcome.result(timeout=seconds)
-
-
-def _starts_at(response: requests.Response, place: int) -> bool:
-    """Whether an answer holds the part of the file that starts there."""
-    return response.headers.get("Content-Range", "").startswith(f"bytes {place}-")
-
-
-def _wait_seconds(response: requests.Response) -> float:
-    """How long an answer asks to be left alone, by Retry-After: seconds, or a date (RFC 9110)."""
-    told = response.headers.get("Retry-After", "")
-    if told.strip().isdigit():
-        return float(told)
-    try:
-        return max(0.0, parsedate_to_datetime(told).timestamp() - time.time())
-    except ValueError:
-        return 0.0
-
-
-def _certificate_fault(error: BaseException) -> _Fault | None:
-    """What an error says of the server's certificate, with the remedy, if it's about that."""
-    while error.__context__ is not None:
-        error = error.__context__
-    if not isinstance(error, ssl.SSLCertVerificationError):
-        return None
-    remedy = ""
-    if error.verify_code in UNKNOWN_ISSUER:
-        remedy = (
-            "; where your network puts its own in place, set REQUESTS_CA_BUNDLE to the file of the issuer's certificate"
-        )
-    elif error.verify_code in OUT_OF_DATE:
-        remedy = "; see that this machine's clock is right"
-    return _Fault(f"its certificate is not trusted ({error.verify_message}){remedy}")
-
-
-def _cause(error: BaseException) -> str:
-    """Say what lies at the bottom of an error of `requests`, which wraps it several times over."""
-    while error.__context__ is not None:
-        error = error.__context__
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 def _is_there(place: Path, published: Published) -> bool:
