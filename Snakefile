@@ -1,18 +1,19 @@
 """How to store many images: from the archive to a page that says which store to use for what."""
 
+import json
 import re
+import shlex
 
 from scripts.common import supported
 
 supported.check()
 
 from scripts.plan.code import Code
-from scripts.plan.environments import Environments
 from scripts.plan.jobs import Jobs
 from scripts.plan.read import check_config_files, read_plan
 from scripts.plan.session import Session
 from scripts.plan.snakemake_internals import SnakemakeRun
-from scripts.plan.untracked import Untracked
+from scripts.plan.untracked import step, untracked
 from snakemake.utils import min_version
 
 min_version("9.17")
@@ -28,13 +29,12 @@ PLAN = read_plan(config, with_conda=RUN.with_conda, on_cluster=RUN.is_on_cluster
 DATASET, STORES, RESULTS = PLAN.dataset, PLAN.stores, PLAN.results
 # The digest of each rule's code: an edit redoes what depends on it.
 CODE = Code(PLAN)
-# The conda environment of each rule; without conda there are none.
-ENVIRONMENTS = Environments(PLAN)
 # What builds and timings ask for: their turn, memory, time and cores.
 JOBS = Jobs(PLAN)
-# Parameters that say where something is or how it is shown: a change of one redoes nothing. A change of any other
-# parameter redoes the jobs of its rule.
-UNTRACKED = Untracked(PLAN, JOBS)
+# The start of every step's command. A change of an untracked parameter, which says where something is or how it is
+# shown, redoes nothing. A change of any other parameter redoes the jobs of its rule.
+STEP = step(PLAN)
+RECORDS = untracked(f"{RESULTS}/records/{PLAN.machine}")
 # What is checked and said at the start, and cleared away at the end.
 SESSION = Session(PLAN, RUN)
 
@@ -94,14 +94,14 @@ rule download:
     log:
         "results/logs/download.log",
     conda:
-        ENVIRONMENTS.dataset
+        PLAN.environment("dataset")
     params:
-        step=UNTRACKED.step,
-        images=UNTRACKED.images,
+        step=STEP,
+        images=untracked(PLAN.config["images"]),
         archive=PLAN.archive,
-        addresses=UNTRACKED.addresses,
-        directory=UNTRACKED.downloads,
-        offline_fallback=UNTRACKED.offline_fallback,
+        addresses=untracked(PLAN.config["addresses"]),
+        directory=untracked(PLAN.downloads),
+        offline_fallback=untracked(str(PLAN.config["offline_fallback"]).lower()),
         code=CODE.download,
     shell:
         "{params.step} download --images {params.images:q} --addresses {params.addresses:q}"
@@ -119,9 +119,9 @@ rule unpack:
     log:
         "results/logs/unpack.log",
     conda:
-        ENVIRONMENTS.dataset
+        PLAN.environment("dataset")
     params:
-        step=UNTRACKED.step,
+        step=STEP,
         directory=subpath(output.provenance, parent=True),
         code=CODE.unpack,
     shell:
@@ -140,10 +140,10 @@ rule compile:
         "results/logs/compile/{library}.log",
     priority: JOBS.priority_to_compile
     conda:
-        ENVIRONMENTS.compile
+        PLAN.environment("compile")
     params:
-        step=UNTRACKED.step,
-        module=UNTRACKED.needs_library,
+        step=STEP,
+        module=PLAN.library_user,
     shell:
         "{params.step} compile --backend {params.module} 2> {log:q}"
 
@@ -160,7 +160,7 @@ rule build:
         "results/logs/build/{backend}/{image_size}/{cutoff}.log",
     priority: JOBS.priority_to_build
     conda:
-        ENVIRONMENTS.store
+        PLAN.store_environment
     resources:
         mem_mb=JOBS.megabytes,
         runtime=JOBS.minutes_to_build,
@@ -168,12 +168,12 @@ rule build:
         at_a_time=1,
         file_system=JOBS.file_system,
     params:
-        step=UNTRACKED.step,
+        step=STEP,
         image_set=subpath(input.provenance, parent=True),
         store=subpath(output[0], parent=True),
         module=PLAN.module,
         options=PLAN.options,
-        limit=UNTRACKED.limit_seconds,
+        limit=JOBS.limit_seconds,
         code=CODE.build,
     shell:
         "{params.step} build --name {wildcards.backend} --module {params.module} --options {params.options:q}"
@@ -193,7 +193,7 @@ rule time_operation:
         f"{RESULTS}/logs/time_operation/{{machine}}/{{backend}}/{{image_size}}/{{cutoff}}/{{operation}}.log",
     priority: JOBS.priority_to_time
     conda:
-        ENVIRONMENTS.store
+        PLAN.store_environment
     threads: JOBS.whole_machine
     resources:
         mem_mb=JOBS.megabytes,
@@ -203,14 +203,14 @@ rule time_operation:
         at_a_time=1,
         file_system=JOBS.file_system,
     params:
-        step=UNTRACKED.step,
+        step=STEP,
         image_set=subpath(input.provenance, parent=True),
         store=subpath(input.manifest, parent=True),
         module=PLAN.module,
         options=PLAN.options,
         settings=PLAN.settings,
-        places=UNTRACKED.places,
-        limit=UNTRACKED.limit_seconds,
+        places=untracked(shlex.join(PLAN.working_places())),
+        limit=JOBS.limit_seconds,
         scratch=PLAN.scratch,
         code=CODE.time_operation,
     shell:
@@ -244,11 +244,11 @@ rule summarise:
     log:
         f"{RESULTS}/logs/summarise.log",
     conda:
-        ENVIRONMENTS.report
+        PLAN.environment("report")
     params:
-        step=UNTRACKED.step,
-        records=UNTRACKED.records,
-        stores=UNTRACKED.stores,
+        step=STEP,
+        records=RECORDS,
+        stores=untracked(STORES),
         tables=subpath(output.index, parent=True),
         machine=PLAN.machine,
         backends=list(PLAN.choices),
@@ -278,9 +278,9 @@ rule figure:
     log:
         f"{RESULTS}/logs/figure/{{figure}}.log",
     conda:
-        ENVIRONMENTS.report
+        PLAN.environment("report")
     params:
-        step=UNTRACKED.step,
+        step=STEP,
         tables=subpath(input.index, parent=True),
         code=CODE.figure,
     shell:
@@ -305,13 +305,13 @@ rule page:
     log:
         f"{RESULTS}/logs/page.log",
     conda:
-        ENVIRONMENTS.report
+        PLAN.environment("report")
     params:
-        step=UNTRACKED.step,
-        records=UNTRACKED.records,
+        step=STEP,
+        records=RECORDS,
         tables=subpath(output[0], parent=True),
-        settings=UNTRACKED.settings,
-        missing=UNTRACKED.missing,
+        settings=untracked(json.dumps(PLAN.settings_shown())),
+        missing=untracked(json.dumps(PLAN.missing)),
         left_out=sorted(PLAN.missing),
         code=CODE.page,
     shell:

@@ -6,6 +6,7 @@ them; how jobs are grouped is said in `profiles/slurm`.
 
 import math
 from collections.abc import Mapping
+from itertools import product
 from typing import Any
 
 from scripts.dataset.sources.cifar10 import IMAGE_SHAPE
@@ -36,8 +37,14 @@ class Jobs:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        groups = [(cutoff, operation) for cutoff in plan.cutoffs for operation in plan.operations]
+        groups = list(product(plan.cutoffs, plan.operations))
         self._priorities = {group: len(groups) - place for place, group in enumerate(groups)}
+        # All stores are built before the first cell is timed, and stores need libraries.
+        self.priority_to_build = len(groups) + 1
+        self.priority_to_compile = self.priority_to_build + 1
+        # A run on a cluster has 1 of this resource, which a build or timing takes where none may run beside it.
+        at_once = plan.config["timings_at_once"]
+        self.file_system = int(not plan.config["scratch_dir"] if at_once is None else at_once == "one")
 
     def priority_to_time(self, cell: CellNames) -> int:
         """Return the priority of a cell.
@@ -46,22 +53,6 @@ class Jobs:
         right after the other: the less time lies between them, the less the machine changes.
         """
         return self._priorities.get((int(cell.cutoff), cell.operation), 0)
-
-    @property
-    def priority_to_build(self) -> int:
-        """The priority of stores, which are all built before the first cell is timed."""
-        return len(self._priorities) + 1
-
-    @property
-    def priority_to_compile(self) -> int:
-        """The priority of libraries, which stores need."""
-        return self.priority_to_build + 1
-
-    @property
-    def file_system(self) -> int:
-        """How much of the resource `file_system` a build or timing takes; a run on a cluster has 1 of it."""
-        at_once = self._plan.config["timings_at_once"]
-        return int(not self._plan.config["scratch_dir"] if at_once is None else at_once == "one")
 
     def megabytes(self, store: StoreNames) -> int:
         """Return the memory (MB) for building a store or timing a cell."""

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -23,7 +23,6 @@ from scripts.measure import ground
 from scripts.measure.operations import catalogue
 from scripts.plan import available
 from scripts.plan.config import configuration, places
-from scripts.plan.handed import Handed
 from scripts.report import intact
 from scripts.report.draw import captions
 from scripts.stores import manifest, store
@@ -32,6 +31,10 @@ from scripts.system.disk import file_system
 
 TABLES = ("timings.csv", "summary.csv", "latencies.csv", "disk_usage.csv", "selection.csv", "conditions.json")
 """The files that `summarise` writes beside their digests: the tables, and the conditions of the run."""
+
+HANDED = ("machine", "dataset", "writes", "archive_digest", "missing")
+HANDED_VARIABLE = "IMAGE_STORAGE_BENCHMARK_FOUND"
+"""The environment variable by which jobs of a cluster get these. Snakemake starts jobs with those of the run."""
 
 QUICK_LARGEST_CUTOFF = 100
 QUICK_BUDGET_FACTOR = 0.05
@@ -64,8 +67,6 @@ class Plan:
     config: configuration.Config
     with_conda: bool
     on_cluster: bool
-    handed: Handed | None = None
-    """In a job on a node: what the start of the run has found."""
 
     @cached_property
     def asked(self) -> dict[str, store.Choice]:
@@ -75,8 +76,6 @@ class Plan:
     @cached_property
     def missing(self) -> dict[str, str]:
         """Why a backend or variant that is asked for can't run here, and the remedy, by name."""
-        if self.handed:
-            return self.handed.missing
         why_not = available.why_not_with_conda if self.with_conda else available.why_not
         reasons = {name: why_not(choice) for name, choice in self.asked.items()}
         return {name: reason for name, reason in reasons.items() if reason}
@@ -139,8 +138,6 @@ class Plan:
         named: str | None = self.config["machine"]
         if named:
             return named
-        if self.handed:
-            return self.handed.machine
         scratch = self.config["scratch_dir"]
         if self.on_cluster:
             return f"cluster-{'scratch' if scratch else file_system.type_of(Path(self.stores))}"
@@ -166,8 +163,6 @@ class Plan:
         """Where the image set is: in the directory of a shared archive, or in the results, where the image set isn't in
         that directory and may not be added."""
         own = "results/dataset"
-        if self.handed:
-            return self.handed.dataset
         if not self.config["download_dir"]:
             return own
         name = self.config["images"]
@@ -183,8 +178,6 @@ class Plan:
         images: str = self.config["images"]
         if not configuration.is_path(images):
             return images
-        if self.handed:
-            return self.handed.archive_digest
         with open(images, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -195,13 +188,16 @@ class Plan:
     @cached_property
     def writes(self) -> str:
         """Where timings write, on the file system of the stores: beside them, unless they may only be read."""
-        if self.handed:
-            return self.handed.writes
         return self.stores if writable(nearest_directory(self.stores)) else "results"
 
-    def to_hand(self) -> Handed:
-        """Return what the jobs of a cluster must know of this plan."""
-        return Handed(self.machine, self.dataset, self.writes, self.archive_digest, self.missing)
+    def hand_to_jobs(self) -> None:
+        """Hand to the jobs of a cluster what the start has found. Their nodes may see other mounts and packages."""
+        os.environ[HANDED_VARIABLE] = json.dumps({name: getattr(self, name) for name in HANDED})
+
+    def take_from_start(self) -> None:
+        """Take what the start of the run has handed to this job."""
+        # A cached property isn't computed where the object has its value.
+        vars(self).update(json.loads(os.environ.get(HANDED_VARIABLE, "{}")))
 
     @cached_property
     def figures(self) -> list[str]:
@@ -272,6 +268,23 @@ class Plan:
         """Return the library without which a store can't be built: with conda its step lacks the tools."""
         needed = self.choices[store.backend].backend.native if self.with_conda else None
         return [str(library.path(needed))] if needed else []
+
+    def library_user(self, wildcards: Any, output: Sequence[str]) -> str:
+        """Return a backend, by its module's name, that needs the library that is the output."""
+        users = {
+            str(library.path(needed)): choice.module
+            for choice in self.asked.values()
+            if (needed := choice.backend.native)
+        }
+        return users[output[0]]
+
+    def environment(self, name: str) -> str | None:
+        """Return the conda environment of a rule; None without conda, where Snakemake would look for the file too."""
+        return f"envs/{name}.yaml" if self.with_conda else None
+
+    def store_environment(self, store: StoreNames) -> str | None:
+        """Return the conda environment for building a store and timing its cells."""
+        return self.environment("core" if available.needs_only_core(self.choices[store.backend]) else "all")
 
     def settings_shown(self) -> dict[str, Any]:
         """Return what differs from the defaults in what is measured and how."""

@@ -9,7 +9,6 @@ from scripts.common.errors import UserError
 from scripts.plan import available
 from scripts.plan.checks import existing, permission
 from scripts.plan.config import config_file, configuration
-from scripts.plan.handed import Handed
 from scripts.plan.plan import QUICK_LARGEST_CUTOFF, Plan
 
 
@@ -31,10 +30,11 @@ def read_plan(
     """
     try:
         complete = configuration.complete(config)
-        if is_job_on_node:
-            return Plan(complete, with_conda, on_cluster, Handed.by_start())
         plan = Plan(complete, with_conda, on_cluster)
-        _check(plan)
+        if is_job_on_node:
+            plan.take_from_start()
+        else:
+            _check(plan)
     except PermissionError as error:
         sys.exit(f"error: no permission to read {error.filename}; ask its owner, or set store_dir to one of your own")
     except UserError as error:

@@ -45,7 +45,7 @@ def start(plan: Plan, run: SnakemakeRun) -> None:
             run.remember(job)
         if not run.is_on_one_machine:
             _build_libraries(plan, jobs)
-            plan.to_hand().to_jobs()
+            plan.hand_to_jobs()
             existing.clear_outdated(plan, run, jobs)
     except UserError as error:
         sys.exit(f"error: {error}")

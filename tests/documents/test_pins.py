@@ -5,7 +5,6 @@ import re
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from packaging.markers import Marker
 
 from scripts import backends
 from scripts.common import digests
-from scripts.plan import available, environments
+from scripts.plan import available
 from scripts.plan.available import CONDA_PYTHON
 from scripts.plan.config import configuration
 from scripts.plan.plan import Plan
@@ -95,7 +94,7 @@ def test_the_platform_that_is_recommended_has_every_package_of_the_stores() -> N
 
 
 def test_conda_leaves_out_what_pip_does_with_its_version_of_python() -> None:
-    path = CHECKOUT / environments.ALL
+    path = CHECKOUT / "envs/all.yaml"
     entries = yaml.safe_load(path.read_text())["dependencies"]
     pins = next(entry["pip"] for entry in entries if isinstance(entry, dict))
     extra = project()["optional-dependencies"]["all"]
@@ -122,17 +121,16 @@ def test_every_rule_names_an_environment_that_holds_what_it_imports() -> None:
     steps = {rule.split(":")[0]: rule for rule in rules if "shell:" in rule}
     assert len(steps) >= 8
     every = Plan(configuration.complete({"backends": configuration.ALL}), with_conda=True, on_cluster=False)
-    of_rules = environments.Environments(every)
     for step, text in steps.items():
         files = [digests.step_file(step), CHECKOUT / "scripts/__main__.py"]
         if step == "figure":
             files += (CHECKOUT / "scripts/report/figures").glob("*.py")
-        environment = getattr(of_rules, re.search(r"ENVIRONMENTS\.(\w+)", text)[1])
-        if "{backend}" in text:
-            for name, choice in every.choices.items():
-                check(step, CHECKOUT / environment(SimpleNamespace(backend=name)), [*files, *choice.files()])
+        if "PLAN.store_environment" in text:
+            for built in every.all_stores():
+                environment = CHECKOUT / every.store_environment(built)
+                check(step, environment, [*files, *every.choices[built.backend].files()])
         else:
-            check(step, CHECKOUT / environment(SimpleNamespace()), files)
+            check(step, CHECKOUT / every.environment(re.search(r'PLAN\.environment\("(\w+)"\)', text)[1]), files)
 
 
 def check(step: str, environment: Path, files: list[Path]) -> None:
