@@ -5,7 +5,7 @@ Snakemake says which files it is going to make; their paths say which stores are
 
 import os
 import sys
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from scripts.backends.go import compiler
@@ -18,7 +18,7 @@ from scripts.plan import forecast
 from scripts.plan.checks import cluster, existing, permission, room
 from scripts.plan.checks.existing import BUILD, TIMING
 from scripts.plan.plan import Plan
-from scripts.plan.snakemake_internals import Job, SnakemakeRun
+from scripts.plan.snakemake_internals import SnakemakeRun
 from scripts.system import lock
 from scripts.system.disk import file_system
 
@@ -35,16 +35,22 @@ def start(plan: Plan, run: SnakemakeRun) -> None:
         return
     run.lift_job_rate_limit()
     jobs = run.jobs_to_run()
-    to_make = _normal(path for job in jobs for path in job.output)
+    to_make = {os.path.normpath(path) for job in jobs for path in job.output}
+    used = {os.path.normpath(path) for job in jobs for path in job.input} - to_make
     try:
         lock.check()
-        _check(plan, run, jobs, to_make)
-        forgotten = existing.forgotten(plan, run)
-        existing.refuse_other_records(plan, forgotten)
-        for job in forgotten:
-            run.remember(job)
+        cluster.refuse_beside_others()
         if not run.is_on_one_machine:
-            _build_libraries(plan, jobs)
+            cluster.check(run, [job for job in jobs if job.rule.name == TIMING], jobs)
+        existing.check(plan, used)
+        permission.check(plan, to_make)
+        room.check(plan, to_make)
+        existing.take_forgotten(plan, run)
+        if not run.is_on_one_machine:
+            # Nodes may lack the tools that build what jobs of a cluster need built.
+            for name in {job.wildcards.backend for job in jobs if job.rule.name in (BUILD, TIMING)}:
+                if needed := plan.choices[name].backend.native:
+                    compiler.built(needed)
             plan.hand_to_jobs()
             existing.clear_outdated(plan, run, jobs)
     except UserError as error:
@@ -53,54 +59,21 @@ def start(plan: Plan, run: SnakemakeRun) -> None:
         print(line, file=sys.stderr)
 
 
-def _check(plan: Plan, run: SnakemakeRun, jobs: list[Job], to_make: set[str]) -> None:
-    """Raise UserError when the run can't write, the disk is too small, a store isn't the one it's taken for, or what
-    the run asks of its cluster wouldn't go well."""
-    cluster.refuse_beside_others()
-    if not run.is_on_one_machine:
-        cells = [job.resources for job in jobs if job.rule.name == TIMING]
-        submitted = [job.resources for job in run.submitted(jobs)]
-        cluster.check(run.limits, cells, submitted, run.slurm_status_command, run.slurm_chooses_partitions)
-    existing.check(plan, _normal(path for job in jobs for path in job.input) - to_make)
-    permission.check(plan, to_make)
-    room.check(plan, to_make)
-
-
-def _build_libraries(plan: Plan, jobs: Iterable[Job]) -> None:
-    """Build what jobs of a cluster need built, before any is submitted: nodes may lack the tools."""
-    names = {job.wildcards.backend for job in jobs if job.rule.name in (BUILD, TIMING)}
-    for needed in {plan.choices[name].backend.native for name in names}:
-        if needed:
-            compiler.built(needed)
-
-
 def _said(plan: Plan, to_make: Collection[str], *, is_on_one_machine: bool) -> Iterator[str]:
     """Lines on what this run leaves out, what will be gaps, and what it will do."""
     for reason in dict.fromkeys(plan.missing.values()):
         names = [name for name, why in plan.missing.items() if why == reason]
         yield f"left out: {', '.join(names)}: {reason}"
-    if gaps := _gaps_ahead(plan, to_make):
-        yield gaps
-    if is_on_one_machine:
-        yield from _too_large(plan, to_make)
-    yield _opening(plan, to_make)
-
-
-def _gaps_ahead(plan: Plan, to_make: Collection[str]) -> str | None:
-    """A line when what is to be read cold will be gaps, as the stores are on a file system that can't be emptied."""
-    cold = [cell for cell in plan.cells_of(to_make) if catalogue.entry(cell.operation).state == catalogue.COLD]
-    why = file_system.never_cold(Path(plan.stores)) if cold and not plan.config["scratch_dir"] else None
-    if not why:
-        return None
-    cells = f"{len(cold)} cold cell{'' if len(cold) == 1 else 's'}"
-    return f"{cells} will be shown as gaps ({why}); to measure them, set store_dir to a directory on a disk"
-
-
-def _too_large(plan: Plan, to_make: Collection[str]) -> Iterator[str]:
-    """Lines on the cells that don't fit into the memory that is left now; each looks again when it's its turn."""
-    for cutoff in sorted({cell.cutoff for cell in plan.cells_of(to_make)}):
+    cells = plan.cells_of(to_make)
+    cold = [cell for cell in cells if catalogue.entry(cell.operation).state == catalogue.COLD]
+    if cold and not plan.config["scratch_dir"] and (why := file_system.never_cold(Path(plan.stores))):
+        count = f"{len(cold)} cold cell{'' if len(cold) == 1 else 's'}"
+        yield f"{count} will be shown as gaps ({why}); to measure them, set store_dir to a directory on a disk"
+    # Each cell looks again when it's its turn.
+    for cutoff in sorted({cell.cutoff for cell in cells}) if is_on_one_machine else ():
         if shortage := memory.shortage(cutoff, IMAGE_SHAPE):
             yield f"to time {cutoff:,} images {shortage}: those cells will be gaps"
+    yield _opening(plan, to_make)
 
 
 def _opening(plan: Plan, to_make: Collection[str]) -> str:
@@ -122,7 +95,3 @@ def _opening(plan: Plan, to_make: Collection[str]) -> str:
         f"{size}; {len(stores)} stores to build and {len(cells)} cells to time: about {duration(seconds)} "
         f"on an idle machine with two cores{download}, up to {room.size(room.total(plan, to_make).bytes)} on the disk"
     )
-
-
-def _normal(paths: Iterable[str]) -> set[str]:
-    return {os.path.normpath(path) for path in paths}

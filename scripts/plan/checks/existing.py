@@ -51,15 +51,16 @@ def check_what_may_only_be_read(plan: Plan) -> None:
     check(plan, fixed)
 
 
-def forgotten(plan: Plan, run: SnakemakeRun) -> list[Job]:
-    """Return the jobs whose manifest or record is there, and won't be made, but Snakemake doesn't remember how it was.
+def take_forgotten(plan: Plan, run: SnakemakeRun) -> None:
+    """Let Snakemake remember the jobs whose manifest or record is there and won't be made, but that it has forgotten.
 
     Another checkout made it, or a job on a cluster that went on after Snakemake was killed. Manifests of other stores
-    are left out. With conda all are: the versions of libraries, which decide, are in the environments.
+    are left out. With conda all are: the versions of libraries, which decide, are in the environments. Records that
+    aren't of the plan move to the outdated ones, and UserError is raised: this run won't make them again.
     """
     if plan.with_conda or not os.path.exists(f"{plan.dataset}/{PROVENANCE}"):
-        return []
-    return [
+        return
+    forgotten = [
         job
         for job in run.jobs()
         if job.rule.name in (BUILD, TIMING)
@@ -68,12 +69,7 @@ def forgotten(plan: Plan, run: SnakemakeRun) -> list[Job]:
         and not run.remembers(job)
         and (job.rule.name == TIMING or _is_store_of(Path(job.output[0]), plan))
     ]
-
-
-def refuse_other_records(plan: Plan, jobs: Iterable[Job]) -> None:
-    """Move records of forgotten jobs that aren't of the plan to the outdated ones, and raise UserError: this run won't
-    make them again."""
-    records = [job.output[0] for job in jobs if job.rule.name == TIMING]
+    records = [job.output[0] for job in forgotten if job.rule.name == TIMING]
     others = [path for path in records if not is_record_of(Path(path), plan)]
     if others:
         place = outdated.put(others, plan.results)
@@ -82,6 +78,8 @@ def refuse_other_records(plan: Plan, jobs: Iterable[Job]) -> None:
             f"{len(others)} record{'' if len(others) == 1 else 's'} of other images, code or settings that Snakemake "
             f"had no memory of, the first of them {others[0]}; now in {place}; run again, and the cells are timed again"
         )
+    for job in forgotten:
+        run.remember(job)
 
 
 def clear_outdated(plan: Plan, run: SnakemakeRun, jobs: Iterable[Job]) -> None:
@@ -91,20 +89,15 @@ def clear_outdated(plan: Plan, run: SnakemakeRun, jobs: Iterable[Job]) -> None:
     Snakemake is killed. The next run takes all that is there for made. So nothing old may be there, and nothing new may
     be taken for old. Records move to the outdated ones.
     """
-    manifests = {os.path.normpath(path) for path in plan.manifests()}
-    records = {os.path.normpath(path) for path in plan.records()}
-    made_again: list[str] = []
-    for job in jobs:
-        paths = {os.path.normpath(path) for path in job.output} & (manifests | records)
-        if paths:
-            run.forget(job)
-            made_again += paths
-    old = [path for path in made_again if path in records and os.path.exists(path)]
+    made_again = [job for job in jobs if job.rule.name in (BUILD, TIMING)]
+    for job in made_again:
+        run.forget(job)
+        if job.rule.name == BUILD:
+            Path(job.output[0]).unlink(missing_ok=True)
+    old = [job.output[0] for job in made_again if job.rule.name == TIMING and os.path.exists(job.output[0])]
     if old:
         place = outdated.put(old, plan.results)
         print(f"{len(old)} outdated record{'' if len(old) == 1 else 's'} put into {place}", file=sys.stderr)
-    for path in manifests.intersection(made_again):
-        Path(path).unlink(missing_ok=True)
     if made_again:
         _remove_tables(plan)
 
