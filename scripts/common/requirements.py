@@ -6,8 +6,11 @@ specification "dependency specifiers".
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 NAME = re.compile(r"[A-Za-z0-9._-]+")
+PIN = re.compile(r"^([a-z0-9-]+)(?:\[[^\]]*\])?==([^ ;\\\n]+)(?: ; ([^\\\n]+?))?(?: \\)?$", re.MULTILINE)
+"""A distribution, its version and its marker, if any, in a file of requirements with hashes."""
 
 
 def distribution(requirement: str) -> str:
@@ -21,3 +24,8 @@ def distribution(requirement: str) -> str:
 def distributions(packages: Mapping[str, str]) -> dict[str, str]:
     """Return the distribution of each import name, from its requirement."""
     return {module: distribution(requirement) for module, requirement in packages.items()}
+
+
+def pins(file: Path) -> list[tuple[str, str, str]]:
+    """Return what a file of requirements pins: distributions, each with a version and the version's marker, or ""."""
+    return PIN.findall(file.read_text())

@@ -6,22 +6,19 @@ Only the start of a run asks. The answer is in no digest.
 import importlib.util
 import os
 import platform
-import re
 import sys
 from collections.abc import Iterable
 from functools import cache
-from pathlib import Path
 
 from packaging.markers import Marker
 
 from scripts.backends.go import compiler, library
-from scripts.common import digests, supported
+from scripts.common import digests, requirements, supported
 from scripts.stores.store import Choice
 
 RUN_PINS, ALL_PINS = "requirements/run.txt", "requirements/all.txt"
 """The pins of what a plain run needs, and of what all backends and codecs need."""
 
-PIN = re.compile(r"^([a-z0-9-]+)==([^ ;]+)(?: ; ([^\\\n]+))? \\$", re.MULTILINE)
 CONDA_PYTHON = "3.11"
 """The version of Python in the conda environments."""
 COMPLETE_PLATFORM = "Linux x86_64 with Python 3.11 or 3.12"
@@ -94,8 +91,7 @@ def _lacking(choice: Choice) -> list[str]:
 
 def pins(distribution: str) -> list[tuple[str, str]]:
     """Return the versions of a distribution that are pinned, each with its marker, or ""."""
-    pinned = PIN.findall(_text(digests.CHECKOUT / ALL_PINS))
-    return [(version, marker) for name, version, marker in pinned if name == distribution]
+    return [(version, marker) for name, version, marker in _pins(ALL_PINS) if name == distribution]
 
 
 def _interpreter() -> str:
@@ -106,9 +102,9 @@ def _interpreter() -> str:
 
 def _pins_with(distribution: str) -> str:
     """The pins that hold a distribution: those of a plain run, or those of all stores."""
-    return RUN_PINS if f"\n{distribution}==" in _text(digests.CHECKOUT / RUN_PINS) else ALL_PINS
+    return RUN_PINS if distribution in {name for name, *_ in _pins(RUN_PINS)} else ALL_PINS
 
 
 @cache
-def _text(path: Path) -> str:
-    return f"\n{path.read_text()}"
+def _pins(file: str) -> list[tuple[str, str, str]]:
+    return requirements.pins(digests.CHECKOUT / file)

@@ -16,7 +16,7 @@ from pathlib import Path
 from scripts import backends, codecs
 from scripts.common import digests
 from scripts.common.errors import UserError
-from scripts.common.requirements import distribution
+from scripts.common.requirements import distribution, pins
 from scripts.plan.available import CONDA_PYTHON
 
 PROJECT = "pyproject.toml"
@@ -41,7 +41,6 @@ dependencies:
 """
 EXTRA_LIST = re.compile(rf"(?<=^{EXTRA} = \[\n).*?(?=^\]$)", re.MULTILINE | re.DOTALL)
 CONDA_PIN = re.compile(r"(?<=^  - )([a-z0-9-]+)=[^=\s]+$", re.MULTILINE)
-PIP_PIN = re.compile(r"^([a-z0-9-]+)==([^ ;]+)", re.MULTILINE)
 
 
 def declared() -> dict[str, str]:
@@ -134,10 +133,10 @@ def _with_versions(environment: str, core: dict[str, str]) -> str:
 
 def _holds(path: str, project: str) -> bool:
     """Whether a requirement file has every version that the project pins for it."""
-    pins = set(PIP_PIN.findall(_read(path)))
+    pinned = {(name, version) for name, version, _ in pins(digests.CHECKOUT / path)}
     extras = tomllib.loads(project)["project"]["optional-dependencies"]
     needed = [*_dependencies(project), *(one for extra in REQUIREMENTS[path] for one in extras[extra])]
-    return {_pin(requirement) for requirement in needed} <= pins
+    return {_pin(requirement) for requirement in needed} <= pinned
 
 
 def _pin(requirement: str) -> tuple[str, str]:

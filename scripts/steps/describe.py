@@ -1,22 +1,21 @@
 """Step `describe`: every store and codec, as docs/stores.md shows them, from their code and notes; no rule runs it."""
 
 import csv
-import re
 import sys
 from collections.abc import Iterable
-from pathlib import Path
+
+from packaging.utils import canonicalize_name
 
 from scripts import backends, codecs
 from scripts.backends.go import library
 from scripts.backends.shared import descriptions
-from scripts.backends.shared.descriptions import PROPERTIES, UNKNOWN, Backend, Codec, Described, Notes, Property
+from scripts.backends.shared.descriptions import PROPERTIES, UNKNOWN, Backend, Codec, Notes, Property
+from scripts.common import digests, requirements
 from scripts.common.command_line import command
 from scripts.report import wording
 
-CHECKOUT = Path(__file__).parent.parent.parent
-PINS = CHECKOUT / "requirements" / "all.txt"
-PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^ ;\\\n]+)", re.MULTILINE)
-COUNTED = CHECKOUT / "docs" / "example" / "disk_usage.csv"
+PINS = digests.CHECKOUT / "requirements/all.txt"
+COUNTED = digests.CHECKOUT / "docs/example/disk_usage.csv"
 """The table of a finished run, in which the files of each store were counted."""
 COUNTED_IMAGES = 100_000
 FILES = f"Files per {COUNTED_IMAGES:,} images"
@@ -65,16 +64,12 @@ def markdown() -> str:
 
 def _properties_of_all(every: list[Backend], files: dict[str, str]) -> str:
     """Return the table of all stores' properties."""
-    names = list(PROPERTIES)
-    before, after = names[:-2], names[-2:]
-    rows = []
+    table = [["Store", *PROPERTIES.values()]]
     for backend in every:
-        known = _properties(backend)
-        cells = [known[name].answer for name in before]
-        cells.append(files.get(backend.name, UNKNOWN))
-        cells += [known[name].answer for name in after]
-        rows.append([f"[{backend.name}](#{backend.name})", *cells])
-    return _table(["Store", *(PROPERTIES[name] for name in before), FILES, *(PROPERTIES[name] for name in after)], rows)
+        table.append([f"[{backend.name}](#{backend.name})", *(one.answer for one in _properties(backend).values())])
+    for row, count in zip(table, [FILES, *(files.get(backend.name, UNKNOWN) for backend in every)], strict=True):
+        row.insert(-2, count)
+    return _table(*table)
 
 
 def _properties(backend: Backend) -> dict[str, Property]:
@@ -90,18 +85,21 @@ def _of_backend(backend: Backend) -> list[str]:
     parts = [backend.described.sentence, *backend.described.more]
     advice = {"When to take it": backend.notes.take, "When not": backend.notes.leave}
     parts += [f"**{when}:** {what}" for when, what in advice.items() if what]
-    facts = [_fact(PROPERTIES[name], one) for name, one in _properties(backend).items() if one.note or one.source]
+    facts = [
+        " ".join([f"- {PROPERTIES[name]}: {one.answer}.", one.note]).strip()
+        + (f" ([source]({one.source}))" if one.source else "")
+        for name, one in _properties(backend).items()
+        if one.note or one.source
+    ]
     if facts:
         parts.append("\n".join(facts))
     parts.append(f"Library: {_libraries_of(backend)}.")
     if backend.native:
         parts.append(f"Built with `{backend.native.tool}` from `scripts/backends/{backend.native.directory}`.")
-    return [*parts, *_folded([*_layout(backend.described), *_options(backend), *_settings(backend.notes)])]
-
-
-def _fact(name: str, one: Property) -> str:
-    source = f" ([source]({one.source}))" if one.source else ""
-    return " ".join([f"- {name}: {one.answer}.", one.note]).strip() + source
+    layout = [f"```text\n{backend.described.layout}\n```"] if backend.described.layout else []
+    options = [[f"`{name}`", f"`{wording.setting(one.default)}`", one.meaning] for name, one in backend.options.items()]
+    table = [_table(["Option", "Default", "Meaning"], *options)] if options else []
+    return [*parts, *_folded([*layout, *table, *_settings(backend.notes)])]
 
 
 def _folded(parts: list[str]) -> list[str]:
@@ -109,35 +107,22 @@ def _folded(parts: list[str]) -> list[str]:
     return ["<details><summary>Layout, options and settings</summary>", *parts, "</details>"] if parts else []
 
 
-def _layout(text: Described) -> list[str]:
-    return [f"```text\n{text.layout}\n```"] if text.layout else []
-
-
-def _options(backend: Backend) -> list[str]:
-    rows = [[f"`{name}`", f"`{wording.setting(one.default)}`", one.meaning] for name, one in backend.options.items()]
-    return [_table(["Option", "Default", "Meaning"], rows)] if rows else []
-
-
 def _settings(notes: Notes) -> list[str]:
     """Return the table of what was chosen and the table of what was tried."""
     chosen = [[setting.what, setting.chosen] for setting in notes.settings]
     tried = [[setting.what, trial.tried, trial.effect, trial.measured_on] for setting, trial in notes.trials]
     return [
-        *([_table(["Setting", "Chosen"], chosen)] if chosen else []),
-        *([_table(["Setting", "Tried", "Effect", "Measured on"], tried)] if tried else []),
+        *([_table(["Setting", "Chosen"], *chosen)] if chosen else []),
+        *([_table(["Setting", "Tried", "Effect", "Measured on"], *tried)] if tried else []),
     ]
 
 
 def _all_codecs(every: list[Backend], kept: list[Codec]) -> str:
-    rows = [
-        [f"[{one.name}](#{_anchor(one.name, every)})", _libraries(one.packages), one.described.sentence] for one in kept
-    ]
-    return _table(["Codec", "Library", "What it is"], rows)
-
-
-def _anchor(name: str, every: list[Backend]) -> str:
-    """Return the anchor of a codec's heading, which comes after those of the backends."""
-    return f"{name}-1" if name in {backend.name for backend in every} else name
+    # The heading of a codec with the name of a backend comes second.
+    names = {backend.name for backend in every}
+    anchors = {one.name: f"{one.name}-1" if one.name in names else one.name for one in kept}
+    rows = [[f"[{one.name}](#{anchors[one.name]})", _libraries(one.packages), one.described.sentence] for one in kept]
+    return _table(["Codec", "Library", "What it is"], *rows)
 
 
 def _files_of_stores() -> dict[str, str]:
@@ -157,18 +142,13 @@ def _libraries_of(backend: Backend) -> str:
 def _libraries(packages: Iterable[str], more: Iterable[str] = ()) -> str:
     """Return distributions with their pinned versions, of which there may be one for each version of Python."""
     pins: dict[str, list[str]] = {}
-    for name, version in PIN.findall(PINS.read_text()):
-        pins.setdefault(_normal(name), []).append(version)
-    found = [" ".join([name, wording.join(pins.get(_normal(name), []), "or")]).strip() for name in packages]
+    for name, version, _ in requirements.pins(PINS):
+        pins.setdefault(name, []).append(version)
+    found = [" ".join([name, wording.join(pins.get(canonicalize_name(name), []), "or")]).strip() for name in packages]
     return wording.join([*found, *more]) or NO_PACKAGE
 
 
-def _normal(name: str) -> str:
-    """Return the name of a distribution as an index compares it (PEP 503)."""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def _table(heads: list[str], rows: list[list[str]]) -> str:
+def _table(heads: list[str], *rows: list[str]) -> str:
     """Return a table in Markdown."""
     lines = [heads, ["---"] * len(heads), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
