@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -278,13 +278,17 @@ class Plan:
         }
         return users[output[0]]
 
-    def environment(self, name: str) -> str | None:
-        """Return the conda environment of a rule; None without conda, where Snakemake would look for the file too."""
-        return f"envs/{name}.yaml" if self.with_conda else None
+    def environment(self, name: str) -> Callable[[Any], str | None]:
+        """Return the conda environment of a rule, as a function of its wildcards; Snakemake wants one for each rule.
+
+        Without conda it returns None: Snakemake would look for the file of an environment even then.
+        """
+        return lambda wildcards: f"envs/{name}.yaml" if self.with_conda else None
 
     def store_environment(self, store: StoreNames) -> str | None:
         """Return the conda environment for building a store and timing its cells."""
-        return self.environment("core" if available.needs_only_core(self.choices[store.backend]) else "all")
+        name = "core" if available.needs_only_core(self.choices[store.backend]) else "all"
+        return self.environment(name)(store)
 
     def settings_shown(self) -> dict[str, Any]:
         """Return what differs from the defaults in what is measured and how."""

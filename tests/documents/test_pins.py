@@ -130,7 +130,7 @@ def test_every_rule_names_an_environment_that_holds_what_it_imports() -> None:
                 environment = CHECKOUT / every.store_environment(built)
                 check(step, environment, [*files, *every.choices[built.backend].files()])
         else:
-            check(step, CHECKOUT / every.environment(re.search(r'PLAN\.environment\("(\w+)"\)', text)[1]), files)
+            check(step, CHECKOUT / every.environment(re.search(r'PLAN\.environment\("(\w+)"\)', text)[1])(None), files)
 
 
 def check(step: str, environment: Path, files: list[Path]) -> None:
