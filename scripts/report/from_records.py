@@ -10,28 +10,32 @@ from typing import Any
 
 from scripts import backends, codecs
 from scripts.backends import base
-from scripts.common.cells import Store, image_size
+from scripts.common.cells import Store
 from scripts.measure.operations.base import QUANTILES
-from scripts.report import corrections, estimates, tables, wording
+from scripts.report import corrections, estimates, wording
 from scripts.report.corrections import SUBJECTS, Job, Timed
 from scripts.report.estimates import DIFFERENT, TIED
-from scripts.report.records import selection
 from scripts.report.records.manifests import Manifests
 from scripts.report.records.record import BACKEND, Record, Records, Sample
-from scripts.report.rows import GAP, MEASURED, DiskUsageRow, LatencyRow, SummaryRow, TimingRow, Way
+from scripts.report.rows import GAP, MEASURED, Values, Way
 
 Groups = Mapping[Path, int]
 """The comparison group of each record."""
-Values = dict[str, Any]
-"""Some fields of a row, by column."""
 
 
-def timings(records: Records, groups: Groups) -> list[TimingRow]:
+def timings(records: Records, groups: Groups) -> list[Values]:
     """A row per sample."""
-    return [row for path, record in records.items() for row in _samples_of(record, groups[path])]
+    rows = []
+    for path, record in records.items():
+        outliers = _outliers(record)
+        common = record.columns | _images_of(record) | {"comparison_group": groups[path]}
+        for place, sample in enumerate(record.samples):
+            latency = {f"latency_{name}_seconds": taken for name, taken in (sample.latency_seconds or {}).items()}
+            rows.append({**common, **vars(sample), **latency, "sample": sample.order, "outlier": place in outliers})
+    return rows
 
 
-def summary(records: Records, groups: Groups, disturbed: Mapping[Path, list[str]]) -> list[SummaryRow]:
+def summary(records: Records, groups: Groups, disturbed: Mapping[Path, list[str]]) -> list[Values]:
     """A row per record and way of sharing the work; a record without a verified sample is a gap that says so.
 
     `disturbed` says what disturbed a record. How far a cell is from the best one is left empty.
@@ -42,27 +46,23 @@ def summary(records: Records, groups: Groups, disturbed: Mapping[Path, list[str]
         scaled = _efficiencies(times[path])
         for way in record.ways:
             timed = times[path].get(way)
-            values = _summary_of(record, way, timed) | scaled.get(way, {})
             reasons = disturbed.get(path, [])
-            values["disturbances"] = "; ".join([*reasons, *_effect(timed)]) if reasons else None
-            rows.append(SummaryRow.of(values | {"comparison_group": groups[path]}))
+            said = "; ".join([*reasons, *_effect(timed)]) if reasons else None
+            of_others = {"comparison_group": groups[path], "disturbances": said, **scaled.get(way, {})}
+            rows.append(_summary_of(record, way, timed) | of_others)
     return rows
 
 
-def latencies(records: Records, groups: Groups) -> list[LatencyRow]:
+def latencies(records: Records, groups: Groups) -> list[Values]:
     """A row per quantile of the records that have quantiles."""
     return [
-        LatencyRow(
-            backend=record.cell.backend,
-            image_size=record.cell.image_size,
-            cutoff_images=record.cell.cutoff,
-            operation=record.cell.operation,
-            subject=subject,
-            probability=probability,
-            seconds=seconds,
-            record=selection.place(record.cell),
-            comparison_group=groups[path],
-        )
+        {
+            **record.columns,
+            "comparison_group": groups[path],
+            "subject": subject,
+            "probability": probability,
+            "seconds": seconds,
+        }
         for path, record in records.items()
         if record.latencies
         for subject in SUBJECTS
@@ -70,61 +70,19 @@ def latencies(records: Records, groups: Groups) -> list[LatencyRow]:
     ]
 
 
-def disk_usage(found: Manifests, stores: list[Store], records: Records) -> list[DiskUsageRow]:
+def disk_usage(found: Manifests, stores: list[Store], records: Records) -> list[Values]:
     """A row per store, from its manifest. The row of a store without a manifest, which couldn't be built, has no sizes;
     what it holds is said by its records."""
     rows = []
     for store in stores:
+        row = {"backend": store.backend, "image_size": store.image_size, "cutoff_images": store.cutoff}
         if store in found:
-            rows.append(DiskUsageRow.of(_disk_usage_of(found[store])))
-            continue
-        record = next(record for record in records.values() if record.cell.store == store)
-        empty: Values = dict.fromkeys(tables.columns(DiskUsageRow.TABLE))
-        known: Values = {"backend": store.backend, "image_size": store.image_size, "cutoff_images": store.cutoff}
-        rows.append(
-            DiskUsageRow.of(empty | known | _images_of(record) | _kind(record.backend.module, record.backend.options))
-        )
+            row |= _disk_usage_of(found[store])
+        else:
+            record = next(record for record in records.values() if record.cell.store == store)
+            row |= _images_of(record) | _kind(record.backend.module, record.backend.options)
+        rows.append(row)
     return rows
-
-
-def _samples_of(record: Record, group: int) -> list[TimingRow]:
-    outliers = _outliers(record)
-    return [
-        TimingRow(
-            machine=record.cell.machine,
-            node=record.host.node,
-            backend=record.cell.backend,
-            image_size=record.cell.image_size,
-            cutoff_images=record.cell.cutoff,
-            operation=record.cell.operation,
-            subject=sample.subject,
-            sample=sample.order,
-            started_seconds=sample.started_seconds,
-            block=sample.block,
-            processes=sample.processes,
-            start_method=sample.start_method,
-            images=sample.images,
-            seconds=sample.seconds,
-            open_seconds=sample.open_seconds,
-            **{f"latency_{name}_seconds": (sample.latency_seconds or {}).get(name) for name in QUANTILES},
-            user_seconds=sample.user_seconds,
-            system_seconds=sample.system_seconds,
-            peak_memory_bytes=sample.peak_memory_bytes,
-            peak_mapped_bytes=sample.peak_mapped_bytes,
-            state=sample.state,
-            state_verified=sample.state_verified,
-            resident_fraction=sample.resident_fraction,
-            unsynced_fraction=sample.unsynced_fraction,
-            outlier=place in outliers,
-            device_read_bytes=sample.device_read_bytes,
-            device_written_bytes=sample.device_written_bytes,
-            image_set=record.image_set.label,
-            synthetic=record.image_set.synthetic,
-            started=record.started,
-            comparison_group=group,
-        )
-        for place, sample in enumerate(record.samples)
-    ]
 
 
 def _outliers(record: Record) -> set[int]:
@@ -178,29 +136,18 @@ def _summary_of(record: Record, way: Way, timed: Timed | None) -> Values:
     if record.measured and not taken:
         reason = f"the state of none of its {len(own)} samples could be verified"
     processes, start_method = way
-    values: Values = dict.fromkeys(tables.columns(SummaryRow.TABLE))
-    values |= {
-        "machine": record.cell.machine,
-        "backend": record.cell.backend,
-        "image_size": record.cell.image_size,
-        "cutoff_images": record.cell.cutoff,
-        "operation": record.cell.operation,
+    values = {
+        **record.columns,
+        **_images_of(record),
+        **_kind(record.backend.module, record.backend.options),
         "status": MEASURED if taken else GAP,
         "gap_reason": reason,
-        "distinct_images": record.image_set.distinct_images,
-        "repeated_images": record.image_set.repeated_images,
         "processes": processes,
         "start_method": start_method,
-        "threads": record.threads,
-        "batch_size": record.batch_size,
         "samples": len(taken),
         "blocks": len(timed.measured) if taken and timed else 0,
         "outliers": sum(estimates.outliers([sample.seconds for sample in taken])),
-        "eviction": record.eviction,
-        "record": selection.place(record.cell),
-        "measuring_digest": record.measuring_digest,
     }
-    values |= _images_of(record) | _kind(record.backend.module, record.backend.options)
     if taken and timed:
         values |= _rates(timed, taken[0].images, record.image_set.image_bytes) | _costs(record, taken)
         values |= _latency(record)
@@ -272,13 +219,10 @@ def _known(samples: Sequence[Sample], value: Callable[[Sample], float | None]) -
 
 
 def _disk_usage_of(content: Mapping[str, Any]) -> Values:
-    """The row of a store, from the content of its manifest."""
+    """What the manifest of a store says of it, by column."""
     images, raw = content["cutoff"], content["cutoff"] * math.prod(content["image_set"]["image_shape"])
     apparent, allocated = content["apparent_bytes"], content["allocated_bytes"]
     return {
-        "backend": content["backend"],
-        "image_size": image_size(content["image_set"]["image_shape"]),
-        "cutoff_images": images,
         "image_set": content["image_set"]["label"],
         "synthetic": content["image_set"]["synthetic"],
         "apparent_bytes": apparent,
@@ -310,4 +254,10 @@ def _defaults(module: str) -> Values:
 
 
 def _images_of(record: Record) -> Values:
-    return {"image_set": record.image_set.label, "synthetic": record.image_set.synthetic}
+    images = record.image_set
+    return {
+        "image_set": images.label,
+        "synthetic": images.synthetic,
+        "distinct_images": images.distinct_images,
+        "repeated_images": images.repeated_images,
+    }

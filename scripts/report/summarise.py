@@ -8,7 +8,6 @@
 5. All tables are written, with the conditions of the run, and the digests of all these files.
 """
 
-from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -19,16 +18,7 @@ from scripts.report.compare import answers
 from scripts.report.compare.results import Results
 from scripts.report.records import conditions, manifests, order, outdated, reading, selection
 from scripts.report.records.record import Records
-from scripts.report.rows import (
-    KINDS,
-    CellName,
-    DiskUsageRow,
-    LatencyRow,
-    MeasuredRow,
-    SelectionRow,
-    SummaryRow,
-    TimingRow,
-)
+from scripts.report.rows import CellName, SummaryRow, TimingRow, Values
 from scripts.report.tables import Tables
 
 
@@ -51,41 +41,46 @@ def write_tables(
     cells = [Cell(machine, one.backend, one.image_size, one.cutoff, name) for one in stores for name in operations]
     records = _read(records_directory.parent, cells)
     _refuse_overlaps(records, records_directory.parent.parent)
-    disk_usage = from_records.disk_usage(manifests.load(stores_directory, stores, records), stores, records)
-    selected = selection.select(records, {row.full_store: row.files for row in disk_usage})
+    found = manifests.load(stores_directory, stores, records)
+    selected = selection.select(records, {store: content["files"] for store, content in found.items()})
     timings = from_records.timings(records, selected.groups)
-    summary = from_records.summary(records, selected.groups, selected.disturbed)
-    tables.write(TimingRow, timings, directory)
-    tables.write(SummaryRow, with_best(summary, timings), directory)
-    tables.write(LatencyRow, from_records.latencies(records, selected.groups), directory)
-    tables.write(DiskUsageRow, disk_usage, directory)
-    tables.write(SelectionRow, selected.rows(records), directory)
+    rows = {
+        "timings": timings,
+        "summary": with_best(from_records.summary(records, selected.groups, selected.disturbed), timings),
+        "latencies": from_records.latencies(records, selected.groups),
+        "disk_usage": from_records.disk_usage(found, stores, records),
+        "selection": selected.rows(records),
+    }
+    for table, of_table in rows.items():
+        tables.write(table, of_table, directory)
     conditions.write(directory, conditions.of(records, selected.main(records), selected.nodes))
-    intact.write(directory, [*(tables.path(directory, kind.TABLE) for kind in KINDS), conditions.path(directory)])
+    intact.write(directory, [*(tables.path(directory, table) for table in rows), conditions.path(directory)])
 
 
-def with_best(summary: list[SummaryRow], timings: list[TimingRow]) -> list[SummaryRow]:
+def with_best(summary: list[Values], timings: list[Values]) -> list[Values]:
     """Return the rows of the summary with the columns that compare each cell of the main group with the best one at its
     operation and cutoff.
 
     The rows of records that stand apart stay as they are, and so do the rows of other ways of sharing the work than the
     cell's own.
     """
-    results = Results(Tables(summary, [], []), timings)
-    compared: dict[CellName, MeasuredRow] = {}
+    rows = [SummaryRow.of(values) for values in summary]
+    results = Results(Tables(rows, [], []), [TimingRow.of(values) for values in timings])
+    compared: dict[CellName, Values] = {}
     for operation, cutoff in product(results.tables.operations, results.tables.cutoffs):
         best = answers.fastest(results, operation, cutoff)
-        for name, ratio in best.ratios.items() if best else ():
-            row = results.tables.cell(name, cutoff, operation)
-            if best and row:
-                compared[row.cell] = replace(
-                    row,
-                    ratio_to_best=ratio.value,
-                    ratio_to_best_low=ratio.low,
-                    ratio_to_best_high=ratio.high,
-                    outcome=best.outcome(name),
-                )
-    return [compared.get(row.cell, row) if row is results.tables.cell(*row.cell) else row for row in summary]
+        if best:
+            for name, ratio in best.ratios.items():
+                compared[name, cutoff, operation] = {
+                    "ratio_to_best": ratio.value,
+                    "ratio_to_best_low": ratio.low,
+                    "ratio_to_best_high": ratio.high,
+                    "outcome": best.outcome(name),
+                }
+    return [
+        values | compared.get(row.cell, {}) if row is results.tables.cell(*row.cell) else values
+        for values, row in zip(summary, rows, strict=True)
+    ]
 
 
 def _read(directory: Path, cells: list[Cell]) -> Records:
@@ -98,7 +93,7 @@ def _read(directory: Path, cells: list[Cell]) -> Records:
         path = cell.record(directory)
         record = reading.read(path)
         if record.cell != cell:
-            place = selection.place(record.cell)
+            place = record.columns["record"]
             raise UserError(f"{path} is the record of another cell, {place}; remove it and run again")
         found[path] = record
     return found

@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
-from types import NoneType
-from typing import Any, NamedTuple, TypeVar, get_args, get_type_hints
+from typing import Any, NamedTuple
 
 import pandas as pd
 import yaml
@@ -15,7 +14,18 @@ from scripts.common.atomic import replacing
 from scripts.common.errors import UserError
 from scripts.measure.operations import catalogue
 from scripts.report import intact, wording
-from scripts.report.rows import BuiltRow, CellName, DiskUsageRow, LatencyRow, MeasuredRow, Row, SummaryRow
+from scripts.report.rows import (
+    GAP,
+    MEASURED,
+    AnyRow,
+    BuiltRow,
+    CellName,
+    DiskUsageRow,
+    LatencyRow,
+    MeasuredRow,
+    SummaryRow,
+    Values,
+)
 
 DATA_FILES = ("../schemas/tables.columns.yaml",)
 MAIN_GROUP = 1
@@ -29,7 +39,6 @@ TYPES: dict[str, type | tuple[type, ...]] = {
 }
 DATA_TYPES = {"string": "string", "integer": "Int64", "number": "Float64", "boolean": "boolean"}
 """The pandas data types by type of column. All of them know an empty field."""
-AnyRow = TypeVar("AnyRow", bound=Row)
 
 
 class Kind(NamedTuple):
@@ -52,22 +61,22 @@ def columns(table: str) -> dict[str, dict[str, Any]]:
     return found
 
 
-def check(rows: Sequence[Row]) -> None:
-    """Raise ValueError for the first field of a row that its table doesn't allow."""
-    optional = {kind: _optional(kind) for kind in {type(row) for row in rows}}
+def check(table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Raise ValueError for the first field of a row that the table doesn't allow."""
     for number, row in enumerate(rows, start=1):
-        for name, rule in columns(row.TABLE).items():
-            value = getattr(row, name)
-            fault = _fault(value, rule, optional=name in optional[type(row)])
-            if fault:
-                raise ValueError(f"{row.TABLE}: row {number}, column {name}: {value!r} {fault}")
+        # A cell has a status, and a store that was built has a size.
+        gap = row.get("status") != MEASURED and row.get("apparent_bytes") is None
+        for name, rule in columns(table).items():
+            value = row.get(name)
+            if fault := _fault(value, rule, gap=gap):
+                raise ValueError(f"{table}: row {number}, column {name}: {value!r} {fault}")
 
 
-def write(kind: type[AnyRow], rows: list[AnyRow], directory: Path) -> None:
-    """Check all rows of one table and write them as CSV, whole or not at all. Raises ValueError as `check` does."""
-    check(rows)
-    frame = pd.DataFrame(map(vars, rows), columns=list(columns(kind.TABLE))).astype(_data_types(kind.TABLE))
-    with replacing(path(directory, kind.TABLE)) as file:
+def write(table: str, rows: list[Values], directory: Path) -> None:
+    """Check all rows of one table and write its columns as CSV, whole or not at all. Raises ValueError as `check`."""
+    check(table, rows)
+    frame = pd.DataFrame(rows, columns=list(columns(table))).astype(_data_types(table))
+    with replacing(path(directory, table)) as file:
         frame.to_csv(file, index=False, lineterminator="\n")
 
 
@@ -82,13 +91,13 @@ def load(kind: type[AnyRow], directory: Path) -> list[AnyRow]:
         frame = pd.read_csv(file_name, dtype=_data_types(table), keep_default_na=False, na_values=[""])
         _refuse_other_columns(list(frame.columns), list(columns(table)))
         fields = frame.astype(object).where(frame.notna(), None).itertuples(index=False, name=None)
-        rows = [kind.of(dict(zip(columns(table), values, strict=True))) for values in fields]
-        check(rows)
+        rows = [dict(zip(columns(table), values, strict=True)) for values in fields]
+        check(table, rows)
     except (TypeError, ValueError) as error:
         raise UserError(
             f"{file_name} is not a {table} table of this version ({error}); run the workflow again"
         ) from None
-    return rows
+    return [kind.of(row) for row in rows]
 
 
 def path(directory: Path, table: str) -> Path:
@@ -113,6 +122,11 @@ class Tables:
     def main(self) -> list[SummaryRow]:
         """The summary rows that may be compared with each other."""
         return [row for row in self.summary if row.comparison_group == MAIN_GROUP]
+
+    @cached_property
+    def measured_rows(self) -> list[MeasuredRow]:
+        """Those of them that have a number."""
+        return [row for row in self.main if isinstance(row, MeasuredRow)]
 
     @cached_property
     def apart(self) -> list[SummaryRow]:
@@ -194,13 +208,18 @@ class Tables:
     def sizes(self, measure: str, cutoff: int) -> dict[str, int]:
         """The `apparent_bytes` or `allocated_bytes` of the stores at a cutoff, by backend, where they are known."""
         stores = (self.store(name, cutoff) for name in self.backends)
-        sizes = {store.backend: store.size(measure) for store in stores if store}
+        sizes = {store.backend: getattr(store, measure) for store in stores if store}
         return {name: size for name, size in sizes.items() if size}
+
+    @cached_property
+    def allocations(self) -> set[str]:
+        """Where the allocated bytes of the stores are from."""
+        return {row.allocation for row in self.disk_usage if isinstance(row, BuiltRow)}
 
     @cached_property
     def allocated_decides(self) -> bool:
         """Whether allocated bytes say which store is smallest: not where the file system hides them of some store."""
-        return not any(row.allocation == ALLOCATION_UNKNOWN for row in self.disk_usage)
+        return ALLOCATION_UNKNOWN not in self.allocations
 
     @cached_property
     def _cells_and_stores(self) -> list[SummaryRow | DiskUsageRow]:
@@ -208,7 +227,7 @@ class Tables:
 
     @cached_property
     def _drawing(self) -> set[str]:
-        return {row.operation for row in self.main if row.images and row.images < row.cutoff_images}
+        return {row.operation for row in self.measured_rows if row.images < row.cutoff_images}
 
     @cached_property
     def _cells(self) -> dict[CellName, SummaryRow]:
@@ -217,9 +236,8 @@ class Tables:
     @cached_property
     def _cells_in_all_ways(self) -> dict[CellName, list[MeasuredRow]]:
         found = defaultdict(list)
-        for row in self.main:
-            if isinstance(row, MeasuredRow):
-                found[row.cell].append(row)
+        for row in self.measured_rows:
+            found[row.cell].append(row)
         return found
 
     @cached_property
@@ -245,15 +263,11 @@ def _refuse_other_columns(found: list[str], expected: list[str]) -> None:
     raise ValueError(f"other columns, {', '.join(parts)}" if parts else "its columns are in another order")
 
 
-def _optional(kind: type[Row]) -> set[str]:
-    """The columns that may be empty in such a row."""
-    return {name for name, annotation in get_type_hints(kind).items() if NoneType in get_args(annotation)}
-
-
-def _fault(value: Any, rule: Mapping[str, Any], *, optional: bool) -> str | None:
-    """What is wrong with a field, or None."""
+def _fault(value: Any, rule: Mapping[str, Any], *, gap: bool) -> str | None:
+    """What is wrong with a field, or None. Some columns are only optional in the row of a gap."""
     if value is None:
-        return None if optional else "may not be empty"
+        optional = rule.get("optional", False)
+        return None if optional is True or (gap and optional == GAP) else "may not be empty"
     if not isinstance(value, TYPES[rule["type"]]) or (isinstance(value, bool) and rule["type"] != "boolean"):
         return f"is not of type {rule['type']}"
     if "values" in rule and value not in rule["values"]:

@@ -10,7 +10,7 @@ import pytest
 
 from scripts.report import tables
 from scripts.report.draw import captions
-from scripts.report.rows import DiskUsageRow, SummaryRow, TimingRow
+from scripts.report.rows import DiskUsageRow, SummaryRow
 from tests.support.report_run import Run
 from tests.support.workflow import copy_checkout
 
@@ -38,7 +38,7 @@ def run_of(directory: Path, label: str) -> Run:
 def test_a_name_comes_back_from_the_tables(tmp_path: Path) -> None:
     for number, label in enumerate((ODD, LONG, "=1+1", "NA", "null", "a,b", '"', "1")):
         run = run_of(tmp_path / str(number), label)
-        for kind in (TimingRow, SummaryRow, DiskUsageRow):
+        for kind in (SummaryRow, DiskUsageRow):
             rows = tables.load(kind, run.directory)
             assert {row.image_set for row in rows} == {label}
 

@@ -10,7 +10,7 @@ from scripts.measure.stopping import block, enough
 from scripts.report.compare.results import Results
 from scripts.report.corrections import Job
 from scripts.report.rows import CellName, MeasuredRow, TimingRow
-from scripts.report.tables import Tables, columns
+from scripts.report.tables import Tables
 
 SETTINGS = Settings(minimum_samples=6)
 OUTLIERS = 0.03
@@ -76,8 +76,8 @@ def job(
 def results(jobs: dict[CellName, Job], machine: str = "machine") -> Results:
     """What the tables of these jobs hold, as far as comparing needs it."""
     summary = [
-        MeasuredRow(
-            **_empty(MeasuredRow.TABLE, name)
+        MeasuredRow.of(
+            _cell(name)
             | {
                 "machine": machine,
                 "image_set": "images",
@@ -92,8 +92,8 @@ def results(jobs: dict[CellName, Job], machine: str = "machine") -> Results:
         for name, job in jobs.items()
     ]
     timings = [
-        TimingRow(
-            **_empty(TimingRow.TABLE, name)
+        TimingRow.of(
+            _cell(name)
             | {
                 "subject": subject,
                 "seconds": seconds,
@@ -109,8 +109,8 @@ def results(jobs: dict[CellName, Job], machine: str = "machine") -> Results:
     return Results(Tables(summary, [], []), timings)
 
 
-def _empty(table: str, name: CellName) -> dict:
-    """The fields of a row that say which cell it is; all others are empty."""
+def _cell(name: CellName) -> dict:
+    """The fields of a row that say which cell it is."""
     backend, cutoff, operation = name
     own = {"backend": backend, "cutoff_images": cutoff, "operation": operation}
-    return dict.fromkeys(columns(table)) | own | {"processes": 1, "comparison_group": 1}
+    return own | {"processes": 1, "comparison_group": 1}

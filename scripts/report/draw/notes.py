@@ -9,7 +9,7 @@ from scripts.report import wording
 from scripts.report.compare import article
 from scripts.report.draw import style
 from scripts.report.draw.curves import BASELINE
-from scripts.report.rows import GAP, MeasuredRow, SummaryRow
+from scripts.report.rows import GAP, MEASURED, MeasuredRow, SummaryRow
 from scripts.report.tables import Tables
 
 NOTHING = "Nothing was measured for this figure."
@@ -86,7 +86,7 @@ def empty(tables: Tables, reason: str, operations: Sequence[str] = (), cutoff: i
 
 def no_lines(tables: Tables, operations: Sequence[str]) -> Figure | None:
     """What stands for a figure of lines over the number of images where no line would have two points; else None."""
-    measured = {row.cutoff_images for row in _asked(tables, operations, None) if row.images}
+    measured = {row.cutoff_images for row in _asked(tables, operations, None) if row.status == MEASURED}
     if len(measured) > 1:
         return None
     one = "This draws lines over the number of images, and only one number has values."

@@ -81,7 +81,7 @@ def _compression(tables: Tables) -> str:
     """What the allocated sizes are where the file system compresses; empty where it doesn't."""
     if not tables.allocated_decides:
         return "The file system compresses and doesn't tell to how much, so allocated sizes are compared with nothing."
-    compressed = any(row.allocation == "extents" for row in tables.disk_usage)
+    compressed = "extents" in tables.allocations
     return "The file system compresses: allocated is what lies on the disk." if compressed else ""
 
 

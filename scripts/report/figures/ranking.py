@@ -21,7 +21,7 @@ from scripts.report.compare.answers import NEGLIGIBLE, WINNING
 from scripts.report.draw import heat, links, notes, style
 from scripts.report.draw.curves import BASELINE
 from scripts.report.estimates import INTERVAL, NOTICEABLE_SECONDS, RANGE, UNDECIDED
-from scripts.report.rows import MeasuredRow, SummaryRow
+from scripts.report.rows import MeasuredRow
 from scripts.report.tables import Tables
 
 POSITION = 1
@@ -50,7 +50,7 @@ class Overall:
 
 def draw(tables: Tables) -> Figure:
     """A row per store, the best first."""
-    measured = [row.cutoff_images for row in tables.main if row.ratio_to_best is not None]
+    measured = [row.cutoff_images for row in tables.measured_rows if row.ratio_to_best is not None]
     if not measured:
         return notes.empty(tables, notes.NOTHING, tables.operations)
     cutoff = max(measured)
@@ -65,7 +65,7 @@ def draw(tables: Tables) -> Figure:
     below = [
         *notes.source(tables),
         f"Of {wording.images(cutoff)}. {LEGEND}",
-        undecided_note([row for row in tables.main if row.cutoff_images == cutoff]),
+        undecided_note([row for row in tables.measured_rows if row.cutoff_images == cutoff]),
         lacking_note(order),
         notes.disturbed(tables, tables.operations, cutoff, sign=notes.DAGGER),
         *notes.gaps(tables, tables.operations, cutoff),
@@ -110,7 +110,7 @@ def by_factors(tables: Tables, cutoff: int, operations: Sequence[str]) -> dict[s
     return ranked(factors)
 
 
-def undecided_note(rows: Sequence[SummaryRow]) -> str:
+def undecided_note(rows: Sequence[MeasuredRow]) -> str:
     """The intervals of those of these cells that are undecided; empty where none is."""
     found = [
         (row.ratio_to_best, row, wording.times_between(row.ratio_to_best_low, row.ratio_to_best_high))

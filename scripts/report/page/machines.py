@@ -11,9 +11,9 @@ from scripts.common.errors import UserError
 from scripts.measure.operations import catalogue
 from scripts.report import from_records
 from scripts.report.records import comparability, disturbances, order, reading, selection
-from scripts.report.records.comparability import SHARED
+from scripts.report.records.comparability import FILE_SYSTEM, NODE, SHARED
 from scripts.report.records.record import Records
-from scripts.report.rows import MeasuredRow, SelectionRow
+from scripts.report.rows import BuiltRow, MeasuredRow, SelectionRow, SummaryRow
 from scripts.report.tables import MAIN_GROUP, Tables
 
 UNREADABLE = "unreadable or of another version"
@@ -21,7 +21,7 @@ MISPLACED = "in the place of another cell"
 OTHER_IMAGES = "made from other images"
 OVERLAPPING = "timed at the same moment as another one on their node"
 APART = "not measured like the others of that machine"
-OF_COURSE = ("machine", "node", "file_system")
+OF_COURSE = ("machine", NODE, FILE_SYSTEM)
 """What records of two machines differ in anyway, or what stands under their names."""
 
 
@@ -113,15 +113,16 @@ def _other(name: str, paths: list[Path], of_this: Tables, main: list[SelectionRo
     _leave_out(kept, left_out, OTHER_IMAGES, [path for path in kept if kept[path].image_set.digest not in images])
     overlapping = order.overlapping(kept)
     _leave_out(kept, left_out, OVERLAPPING, [path for paths in overlapping.values() for path in paths])
-    files = {row.full_store: row.files for row in of_this.disk_usage}
+    files = {row.full_store: row.files for row in of_this.disk_usage if isinstance(row, BuiltRow)}
     groups = selection.select(kept, files).groups
     _leave_out(kept, left_out, APART, [path for path, group in groups.items() if group != MAIN_GROUP])
     disturbed = disturbances.judge(kept, files)
-    tables = Tables(from_records.summary(kept, dict.fromkeys(kept, MAIN_GROUP), disturbed), [], [])
-    known = {selection.identity(row) for row in main}
-    identities = {comparability.identity(record, pools={}) for record in kept.values()}
-    differing = {what for own in identities for what in comparability.differences(own, known)}
-    otherwise = tuple(words for what, words in SHARED.items() if what in differing and what not in OF_COURSE)
+    summary = from_records.summary(kept, dict.fromkeys(kept, MAIN_GROUP), disturbed)
+    tables = Tables([SummaryRow.of(values) for values in summary], [], [])
+    known = {comparability.identity(vars(row)) for row in main}
+    identities = {comparability.identity(comparability.columns(record, pools={})) for record in kept.values()}
+    differing = {words for own in identities for words in comparability.differences(own, known)}
+    otherwise = tuple(words for words in SHARED if words in differing and words not in OF_COURSE)
     return Machine(name, tables, _nodes(kept), _file_systems(kept), otherwise, left_out)
 
 

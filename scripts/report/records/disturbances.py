@@ -52,7 +52,7 @@ CREATION_SHARE = 0.05
 18 microseconds, measured): much to a file per image, nothing to one file of 300 MB."""
 
 
-def judge(records: Records, files: Mapping[Store, int | None]) -> dict[Path, list[str]]:
+def judge(records: Records, files: Mapping[Store, int]) -> dict[Path, list[str]]:
     """Say, of each record that was disturbed, by what; a typical probe is the median over all records of its node.
 
     `files` is the number of files of each store.
@@ -95,7 +95,7 @@ def _beside(records: Records) -> dict[tuple[Path, str], set[str]]:
     return found
 
 
-def _of(record: Record, typical: Mapping[str, float], files: Mapping[Store, int | None]) -> Iterator[str]:
+def _of(record: Record, typical: Mapping[str, float], files: Mapping[Store, int]) -> Iterator[str]:
     """Yield what disturbed one record, by itself."""
     yield from _busy(record)
     yield from _held_back(record)
@@ -142,7 +142,7 @@ def _slow_probes(record: Record, typical: Mapping[str, float]) -> Iterator[str]:
             yield f"{words} took {wording.times(slower)} as long as usual {moment} it"
 
 
-def _slow_creation(record: Record, usual: float, files: Mapping[Store, int | None]) -> Iterator[str]:
+def _slow_creation(record: Record, usual: float, files: Mapping[Store, int]) -> Iterator[str]:
     """Whether creating files took so long before a write that its own files, or the plain one, must have felt it.
 
     After a write the probe says nothing of others: a store that writes many files makes creating more of them slower.
@@ -150,7 +150,7 @@ def _slow_creation(record: Record, usual: float, files: Mapping[Store, int | Non
     taken, entry = record.noise.before.file_seconds, catalogue.get(record.cell.operation)
     if not (entry and entry.writes) or taken <= PROBE_FACTOR * usual:
         return
-    created = {BACKEND: files.get(record.cell.store) or 0, BASELINE: 1}
+    created = {BACKEND: files.get(record.cell.store, 0), BASELINE: 1}
     for subject, number in created.items():
         seconds = [sample.seconds for sample in record.samples_of(subject)]
         if seconds and (taken - usual) * number > CREATION_SHARE * median(seconds):

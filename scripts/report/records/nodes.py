@@ -160,17 +160,17 @@ def _probe(name: str, own: list[Record], first: list[Record]) -> Ratio | None:
     return estimates.ratio(mine, theirs)
 
 
-def _main_file_system(records: list[Record]) -> str:
+def _main_file_system(records: list[Record]) -> tuple[str, str]:
     """The file system that most of them were timed on: writing to the disk elsewhere is writing to another disk."""
     return Counter(map(_file_system, records)).most_common(1)[0][0]
 
 
-def _on_file_system(name: str, records: list[Record]) -> list[Record]:
+def _on_file_system(name: tuple[str, str], records: list[Record]) -> list[Record]:
     return [record for record in records if _file_system(record) == name]
 
 
-def _file_system(record: Record) -> str:
-    return comparability.identity(record, pools={}).file_system
+def _file_system(record: Record) -> tuple[str, str]:
+    return record.file_system.type, record.file_system.mount_point
 
 
 def _plain_files(records: list[Record]) -> dict[tuple[Any, ...], float]:
@@ -180,7 +180,8 @@ def _plain_files(records: list[Record]) -> dict[tuple[Any, ...], float]:
     for record in records:
         taken = [sample.seconds for sample in record.samples_of(BASELINE) if _alone(sample)]
         if taken:
-            found[record.cell.cutoff, *comparability.identity(record, pools={}).way].append(median(taken))
+            *shared, _, manner = comparability.identity(comparability.columns(record, pools={}))
+            found[record.cell.cutoff, *shared, manner].append(median(taken))
     return {what: median(jobs) for what, jobs in found.items()}
 
 

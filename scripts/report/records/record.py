@@ -10,16 +10,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from scripts.common import digests
 from scripts.common.cells import Cell
 from scripts.measure.stopping import block
+from scripts.report.rows import MEASURED, Values, Way
 
 BACKEND, BASELINE = "backend", "baseline"
 """The subjects of samples: the backend itself, and the reference file that is timed between its samples."""
-MEASURED = "measured"
-"""The status of a record that isn't a gap."""
-
-Way = tuple[int, str | None]
-"""How the work was shared: the number of processes, and their start method."""
+RECORDS = "records"
+"""The directory of all records, beside the tables."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +142,7 @@ class Latencies:
         return list(zip(self.probabilities, seconds, strict=True))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Sample:
     """One sample of the backend or of the baseline; `block` is the number of its block of time, from 0."""
 
@@ -203,20 +202,28 @@ class Record:
         """Whether the record holds samples, and isn't that of a gap."""
         return self.status == MEASURED
 
-    @property
-    def budget_seconds(self) -> float:
-        """How long (s) the cell was to be sampled at most."""
-        return self.settings["budget_seconds"]
-
-    @property
-    def batch_size(self) -> int | None:
-        """How many images one call asked for; None where the operation doesn't read in batches."""
-        return self._count("batch_size")
-
-    @property
-    def random_images(self) -> int | None:
-        """How many images a sample drew at most; None where the operation doesn't draw."""
-        return self._count("random_images")
+    @cached_property
+    def columns(self) -> Values:
+        """What the tables say of the record as it is, by column."""
+        code = self.backend
+        return {
+            **{name: self.settings.get(name) for name in ("budget_seconds", "batch_size", "random_images")},
+            "record": self.cell.record(RECORDS).as_posix(),
+            "machine": self.cell.machine,
+            "node": self.host.node,
+            "backend": self.cell.backend,
+            "image_size": self.cell.image_size,
+            "cutoff_images": self.cell.cutoff,
+            "operation": self.cell.operation,
+            "started": self.started,
+            "file_system": self.file_system.type,
+            "mount_point": self.file_system.mount_point,
+            "image_set_digest": self.image_set.digest,
+            "measuring_digest": self.measuring_digest,
+            "threads": self.threads,
+            "backend_digest": digests.digest([code.digest, code.options, code.versions]),
+            "eviction": self.eviction,
+        }
 
     @cached_property
     def ways(self) -> tuple[Way, ...]:
@@ -226,9 +233,6 @@ class Record:
     def samples_of(self, subject: str) -> list[Sample]:
         """The samples of a subject, in the order they were taken, whether they count or not."""
         return [sample for sample in self.samples if sample.subject == subject]
-
-    def _count(self, name: str) -> int | None:
-        return int(self.settings[name]) if name in self.settings else None
 
 
 Records = dict[Path, Record]
