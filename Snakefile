@@ -129,7 +129,7 @@ rule unpack:
 
 
 rule compile:
-    """A library that a backend needs, built from sources in this repository, whose digest is in its name.
+    """The Go library, built from sources in this repository, whose digest is in its name.
 
     With conda it's an input of stores, whose steps lack the tools. Otherwise a step that finds no library builds it, and
     a lost library doesn't have its stores made again.
@@ -143,9 +143,8 @@ rule compile:
         PLAN.environment("compile")
     params:
         step=STEP,
-        module=PLAN.library_user,
     shell:
-        "{params.step} compile --backend {params.module} 2> {log:q}"
+        "{params.step} compile 2> {log:q}"
 
 
 rule build:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from scripts import backends
-from scripts.backends.go import compiler
+from scripts.backends.go import library
 from scripts.system import lock
 from tests.support import shared
 from tests.support.backend_variants import RUNNABLE
@@ -92,8 +92,8 @@ def own_lock(tmp_path_factory: pytest.TempPathFactory) -> None:
 def libraries() -> None:
     """Have built what backends need built, where steps that tests start look for it; for `usefixtures`."""
     for name in RUNNABLE:
-        if needed := backends.load(name).native:
-            compiler.built(needed)
+        if backends.load(name).go_modules:
+            library.built()
 
 
 @pytest.fixture

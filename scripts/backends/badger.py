@@ -8,8 +8,6 @@ Layout of a store:
     MANIFEST, KEYREGISTRY, DISCARD    Badger's own: what tables there are, keys (none), what of the log is outdated
 """
 
-from dataclasses import replace
-
 from scripts.backends import base
 from scripts.backends.go import store
 
@@ -18,6 +16,6 @@ class Backend(store.Backend):
     """A log-structured merge tree in Go, with values apart from keys."""
 
     kind, file = "badger", "MANIFEST"
-    native = replace(store.NATIVE, modules=("github.com/dgraph-io/badger/v4", "github.com/dgraph-io/ristretto/v2"))
+    go_modules = ("github.com/dgraph-io/badger/v4", "github.com/dgraph-io/ristretto/v2")
     options = {"codec": base.CODEC}
     takes = base.Footprint(files=8, bytes_per_image=60)

@@ -1,135 +1,84 @@
 """The contract of every backend: what writing and reading a store mean, and the checks that all backends share.
 
-A backend is one file beside this one that defines `class Backend(base.Backend)`; `memmap.py` is a short one to copy. At
-its top it imports the standard library, NumPy, the codecs, this module and `scripts.backends.shared`. It imports its
-own library only inside the functions that need it.
+A backend is one file beside this one that defines `class Reader(base.Reader)` and `class Backend(base.Backend)`;
+`memmap.py` is a short one to copy. At its top it imports the standard library, NumPy, the codecs, this module and
+`scripts.backends.shared`. It imports its own library only inside the functions that need it.
 """
 
+import math
+import os
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 
-from scripts.backends.shared.arrays import LABEL, LABEL_BYTES, PIXEL, Source, blocks, check, rows_per_block
-from scripts.backends.shared.declarations import CODEC, Footprint, Native, Option
-from scripts.backends.shared.file_access import announce, closing_on_error, read_into, write_all
-from scripts.backends.shared.whole_process import refuse_after_fork, threads
+from scripts import codecs
 from scripts.common import full_disk
 from scripts.common.errors import UserError
-from scripts.system.disk.durability import sync_directory, sync_file, sync_file_system, sync_tree
+from scripts.system.disk.durability import sync_directory, sync_file_system, sync_tree
 
-__all__ = [
-    "CODEC",
-    "LABEL_BYTES",
-    "Backend",
-    "Footprint",
-    "Native",
-    "Option",
-    "Reader",
-    "Source",
-    "announce",
-    "blocks",
-    "closing_on_error",
-    "read_into",
-    "refuse_after_fork",
-    "rows_per_block",
-    "sync_directory",
-    "sync_file",
-    "sync_file_system",
-    "sync_tree",
-    "threads",
-    "write_all",
-]
+PIXEL, LABEL = np.dtype(np.uint8), np.dtype(np.int64)
+LABEL_BYTES = LABEL.itemsize
+BLOCK_BYTES = 4 << 20
+"""The pixels that a backend holds at a time while it writes, in bytes. A block is large enough to hide the cost of a
+call, and small enough for any machine."""
 
 
-class Backend(ABC):
-    """A way to store images. It declares what it can't do, and the results show a gap there."""
+class Source(Protocol):
+    """What `write` takes: an array, a memory map larger than memory, or anything whose slices are arrays."""
 
-    packages: ClassVar[dict[str, str]] = {}
-    """The libraries that it needs: import name to requirement, as in {"PIL": "pillow==13.0.0"}.
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n, height, width, 3) of images, (n,) of labels."""
 
-    A marker in the requirement says where the package is published. `python scripts pins` makes all pins from these.
+    @property
+    def dtype(self) -> np.dtype:
+        """The type uint8 of images, int64 of labels."""
+
+    def __getitem__(self, rows: slice, /) -> np.ndarray:
+        """Return these rows as an array."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of a backend, as the config may set it for a variant."""
+
+    default: int | str | bool | None
+    meaning: str
+    """One sentence, shown to the user."""
+    choices: tuple[int | str | bool, ...] = ()
+    """The values allowed; where it is empty, any value of the default's type is."""
+    minimum: int = 0
+    """The smallest value allowed, where the default is a number."""
+
+
+CODEC = Option("raw", "how one image becomes bytes", tuple(codecs.names()))
+"""The option `codec` of every backend that keeps one value per image."""
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """What a store takes on a disk beside its pixels and labels, for the forecast of a run's room.
+
+    Each backend's figures were counted in stores of 20,000 images of 32x32 on ext4 (`test_all_backends.py` counts
+    smaller ones). The defaults are for a backend that declares nothing.
     """
-    standard_modules: ClassVar[tuple[str, ...]] = ()
-    """The modules of the standard library that it needs and a Python may have been built without."""
-    built_with: ClassVar[str] = ""
-    """What building its library's package takes where that has no wheel; empty where it has no source either."""
-    native: ClassVar[Native | None] = None
-    """The library that must be built for it first, if any."""
-    options: ClassVar[dict[str, Option]] = {}
-    """The options that the config may set, by name."""
-    thread_variables: ClassVar[tuple[str, ...]] = ()
-    """The environment variables in which its libraries look for the number of threads that they compute with, beside
-    those of `scripts.system.process`."""
-    fork_safe: ClassVar[bool]
-    """Whether a reader opened before a fork may be used after it, in the child. Where it isn't, the library may refuse
-    to work there at all."""
-    several_readers: ClassVar[bool]
-    """Whether several processes may read one store at a time."""
-    opens_without_writing: ClassVar[bool]
-    """Whether opening and reading leave every file as it was, and work where nothing may be written."""
-    takes: ClassVar[Footprint] = Footprint()
-    """What a store takes on a disk beside images and labels."""
 
-    def write(self, path: Path, images: Source, labels: Source, *, durable: bool, options: dict[str, Any]) -> None:
-        """Write a new store into the directory `path`, which is created; its parent must exist.
-
-        `images` is (n, height, width, 3) uint8 and `labels` is (n,) int64, n at least 1. Both are read once, in order,
-        a block at a time, so they may be larger than memory. `options` is complete, as `backends.resolve` returns it.
-
-        With `durable`, returns once data, metadata and directory entries are on the disk, the entry of `path` in its
-        parent included; without, bytes may be left in the page cache.
-
-        Raises FileExistsError if `path` is there, and ValueError for other shapes and types. A full disk and a quota
-        that is used up are an OSError, whatever the library makes of it (`scripts.common.full_disk`). After any error
-        no file is open and no `path` is left.
-        """
-        count, *image_shape = images.shape if len(images.shape) == 4 else (0, 0, 0, 3)
-        if min(count, *image_shape) < 1 or image_shape[2] != 3:
-            raise ValueError(f"images must be (n, height, width, 3) with at least one image, not {images.shape}")
-        check("images", images, PIXEL, images.shape)
-        check("labels", labels, LABEL, (count,))
-        path = Path(path)
-        path.mkdir()
-        try:
-            self._write(path, images, labels, durable, options)
-            if durable:
-                sync_directory(path.parent)
-        except BaseException as error:
-            # What was written is removed afterwards, since that makes room.
-            full = _full_disk(error, path)
-            shutil.rmtree(path, ignore_errors=True)
-            if full:
-                raise full from error
-            if isinstance(error, OSError) and error.filename is None:
-                error.filename = str(path)
-            raise
-
-    @abstractmethod
-    def _write(self, path: Path, images: Source, labels: Source, durable: bool, options: dict[str, Any]) -> None:
-        """Do `write` into the new directory `path`, after its checks. `durable` covers `path` and what is in it."""
-
-    @abstractmethod
-    def open(self, path: Path, options: dict[str, Any]) -> "Reader":
-        """Open the store in the directory `path`, written with the same `options`, for reading.
-
-        Raises FileNotFoundError where there is none.
-        """
-
-    def check(self, options: dict[str, Any]) -> None:  # noqa: B027
-        """Raise UserError where complete `options`, each good in itself, can't be combined."""
-
-    def versions(self) -> dict[str, str]:
-        """Return versions of what it uses that is neither a distribution nor in `native`, by name."""
-        return {}
-
-    def footprint(self, options: dict[str, Any], image_shape: Sequence[int]) -> Footprint:
-        """Return what a store of images of `image_shape`, (height, width, 3), takes beside them with these options."""
-        return self.takes
+    files: int = 16
+    """Files and directories of a store of a few images."""
+    files_per_image: float = 0
+    """Further files and directories for each image; from 1 on each image has a file, which takes whole blocks of the
+    file system."""
+    bytes_per_image: int = 64
+    """Bytes for each image beside its own and its label's."""
+    page_bytes: int = 1
+    """An image and its label take a multiple of so many bytes."""
 
 
 class Reader(ABC):
@@ -138,7 +87,11 @@ class Reader(ABC):
     A reader belongs to the process that opened it, unless the backend says `fork_safe`, and to one thread at a time.
     """
 
-    def __init__(self, count: int, image_shape: Sequence[int]) -> None:
+    def __init__(self, path: Path, options: dict[str, Any]) -> None:
+        """Open the store in the directory `path`, written with the same complete `options`."""
+        with ExitStack() as self._resources:
+            count, image_shape = self._open(path, options)
+            self._resources = self._resources.pop_all()
         height, width, channels = map(int, image_shape)
         self.image_shape: tuple[int, int, int] = (height, width, channels)
         self._count = int(count)
@@ -178,7 +131,18 @@ class Reader(ABC):
         """Give back files and memory maps. Closing twice is no error; reading afterwards is a ValueError."""
         if not self._closed:
             self._closed = True
-            self._close()
+            self._resources.close()
+            # Maps, arrays and sessions go with the last reference to them.
+            for name in vars(self).keys() - {"image_shape", "_count", "_closed"}:
+                delattr(self, name)
+
+    @abstractmethod
+    def _open(self, path: Path, options: dict[str, Any]) -> tuple[int, Sequence[int]]:
+        """Open the store; return the number of images, and height, width and channels of each.
+
+        Enter into `self._resources` what must be closed, here and when reading: it is closed in reverse order, also
+        after an error in this method.
+        """
 
     @abstractmethod
     def _read_all(self, images: np.ndarray, labels: np.ndarray) -> None:
@@ -187,10 +151,6 @@ class Reader(ABC):
     @abstractmethod
     def _read(self, ids: np.ndarray, images: np.ndarray, labels: np.ndarray) -> None:
         """Do `read`, after its checks; `ids` are int64, at least one, and in range."""
-
-    @abstractmethod
-    def _close(self) -> None:
-        """Do `close`; called once."""
 
     def load_all(self) -> tuple[np.ndarray, np.ndarray]:
         """Return every image and label in new arrays, as `read_all` does for the caller's."""
@@ -221,10 +181,131 @@ class Reader(ABC):
     def _check_destination(self, count: int, images: np.ndarray, labels: np.ndarray) -> None:
         if self._closed:
             raise ValueError("the reader is closed")
-        check("images", images, PIXEL, (count, *self.image_shape))
-        check("labels", labels, LABEL, (count,))
+        _check("images", images, PIXEL, (count, *self.image_shape))
+        _check("labels", labels, LABEL, (count,))
         if not (images.flags.carray and labels.flags.carray):
             raise ValueError("images and labels must be C-contiguous and writeable")
+
+
+class Backend(ABC):
+    """A way to store images. It declares what it can't do, and the results show a gap there."""
+
+    packages: ClassVar[dict[str, str]] = {}
+    """The libraries that it needs: import name to requirement, as in {"PIL": "pillow==13.0.0"}.
+
+    A marker in the requirement says where the package is published. `python scripts pins` makes all pins from these.
+    """
+    standard_modules: ClassVar[tuple[str, ...]] = ()
+    """The modules of the standard library that it needs and a Python may have been built without."""
+    built_with: ClassVar[str] = ""
+    """What building its library's package takes where that has no wheel; empty where it has no source either."""
+    go_modules: ClassVar[tuple[str, ...]] = ()
+    """The Go modules that it uses, through the library that is built from `scripts/backends/go` before its first
+    store."""
+    options: ClassVar[dict[str, Option]] = {}
+    """The options that the config may set, by name."""
+    thread_variables: ClassVar[tuple[str, ...]] = ()
+    """The environment variables in which its libraries look for the number of threads that they compute with, beside
+    those of `scripts.system.process`."""
+    fork_safe: ClassVar[bool]
+    """Whether a reader opened before a fork may be used after it, in the child. Where it isn't, the library may refuse
+    to work there at all."""
+    several_readers: ClassVar[bool]
+    """Whether several processes may read one store at a time."""
+    opens_without_writing: ClassVar[bool]
+    """Whether opening and reading leave every file as it was, and work where nothing may be written."""
+    takes: ClassVar[Footprint] = Footprint()
+    """What a store takes on a disk beside images and labels."""
+    has_many_files: ClassVar[bool] = False
+    """Whether flushing the whole file system costs less than flushing each file of a store."""
+    file: ClassVar[str] = ""
+    """A file or directory that every store has: libraries differ in what they make of a store that is missing."""
+    reader: ClassVar[type[Reader]]
+
+    def write(self, path: Path, images: Source, labels: Source, *, durable: bool, options: dict[str, Any]) -> None:
+        """Write a new store into the directory `path`, which is created; its parent must exist.
+
+        `images` is (n, height, width, 3) uint8 and `labels` is (n,) int64, n at least 1. Both are read once, in order,
+        a block at a time, so they may be larger than memory. `options` is complete, as `backends.resolve` returns it.
+
+        With `durable`, returns once data, metadata and directory entries are on the disk, the entry of `path` in its
+        parent included; without, bytes may be left in the page cache.
+
+        Raises FileExistsError if `path` is there, and ValueError for other shapes and types. A full disk and a quota
+        that is used up are an OSError, whatever the library makes of it (`scripts.common.full_disk`). After any error
+        no file is open and no `path` is left.
+        """
+        count, *image_shape = images.shape if len(images.shape) == 4 else (0, 0, 0, 3)
+        if min(count, *image_shape) < 1 or image_shape[2] != 3:
+            raise ValueError(f"images must be (n, height, width, 3) with at least one image, not {images.shape}")
+        _check("images", images, PIXEL, images.shape)
+        _check("labels", labels, LABEL, (count,))
+        path = Path(path)
+        path.mkdir()
+        try:
+            self._write(path, images, labels, options)
+            if durable:
+                (sync_file_system if self.has_many_files else sync_tree)(path)
+                sync_directory(path.parent)
+        except BaseException as error:
+            # What was written is removed afterwards, since that makes room.
+            full = _full_disk(error, path)
+            shutil.rmtree(path, ignore_errors=True)
+            if full:
+                raise full from error
+            if isinstance(error, OSError) and error.filename is None:
+                error.filename = str(path)
+            raise
+
+    @abstractmethod
+    def _write(self, path: Path, images: Source, labels: Source, options: dict[str, Any]) -> None:
+        """Do `write` into the new directory `path`, after its checks; bytes may be left in the page cache."""
+
+    def open(self, path: Path, options: dict[str, Any]) -> Reader:
+        """Open the store in the directory `path`, written with the same `options`, for reading.
+
+        Raises FileNotFoundError where there is none.
+        """
+        os.stat(Path(path, self.file))
+        return self.reader(path, options)
+
+    def check(self, options: dict[str, Any]) -> None:  # noqa: B027
+        """Raise UserError where complete `options`, each good in itself, can't be combined."""
+
+    def versions(self) -> dict[str, str]:
+        """Return versions of what it uses that is neither a distribution nor a Go module, by name."""
+        return {}
+
+    def footprint(self, options: dict[str, Any], image_shape: Sequence[int]) -> Footprint:
+        """Return what a store of images of `image_shape`, (height, width, 3), takes beside them with these options."""
+        return self.takes
+
+
+def rows_per_block(shape: Sequence[int]) -> int:
+    """Return the number of images in BLOCK_BYTES, at least 1; `shape` is (n, height, width, 3)."""
+    return max(1, BLOCK_BYTES // math.prod(shape[1:]))
+
+
+def blocks(images: Source, labels: Source, rows: int | None = None) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """Yield (start, images[start:stop], labels[start:stop]) over all rows, in order, as C-contiguous arrays.
+
+    `rows` is the number of rows in a block, by default as many as take about 4 MiB of pixels. Raises ValueError where a
+    slice of the source hasn't the source's shape and type.
+    """
+    count, *image_shape = images.shape
+    rows = rows or rows_per_block(images.shape)
+    for start in range(0, count, rows):
+        stop = min(start + rows, count)
+        image_block = np.ascontiguousarray(images[start:stop])
+        label_block = np.ascontiguousarray(labels[start:stop])
+        _check("images", image_block, PIXEL, (stop - start, *image_shape))
+        _check("labels", label_block, LABEL, (stop - start,))
+        yield start, image_block, label_block
+
+
+def _check(name: str, array: Source, dtype: np.dtype, shape: tuple[int, ...]) -> None:
+    if array.dtype != dtype or array.shape != shape:
+        raise ValueError(f"{name} must be {dtype} of shape {shape}, not {array.dtype} {array.shape}")
 
 
 def _full_disk(error: BaseException, path: Path) -> OSError | None:

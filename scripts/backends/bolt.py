@@ -7,8 +7,6 @@ Layout of a store:
         eight bytes 0xff: {"count", "image_shape"} as JSON
 """
 
-from dataclasses import replace
-
 from scripts.backends import base
 from scripts.backends.go import store
 
@@ -17,7 +15,7 @@ class Backend(store.Backend):
     """A memory-mapped B+ tree in Go."""
 
     kind, file = "bolt", "images.bolt"
-    native = replace(store.NATIVE, modules=("go.etcd.io/bbolt",))
+    go_modules = ("go.etcd.io/bbolt",)
     options = {
         "codec": base.CODEC,
         "page_bytes": base.Option(4096, "how many bytes a page of the tree has", (4096, 8192, 16384, 32768, 65536)),

@@ -10,6 +10,7 @@ Layout of a store:
 
 import math
 import mmap
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,13 +19,87 @@ import numpy as np
 
 from scripts import codecs
 from scripts.backends import base
-from scripts.backends.shared import arrow, values
+from scripts.backends.shared import arrow, file_access, values
 
 if TYPE_CHECKING:
     import pyarrow
 
 FILE = "images.arrow"
 IMAGES_PER_BATCH = b"images_per_batch"
+
+
+class Reader(base.Reader):
+    """Holds the file; where that is mapped, also the views of the batches that have been asked for."""
+
+    def _open(self, path: Path, options: dict[str, Any]) -> tuple[int, Sequence[int]]:
+        import pyarrow as pa
+
+        self._codec = codecs.load(options["codec"])
+        self._file = self._resources.enter_context((path / FILE).open("rb", buffering=0))
+        self._map: mmap.mmap | None = None
+        self._address = 0
+        self._advice: int | None = None
+        self._known: dict[int, _Batch] = {}
+        if options["compression"] == "none":
+            self._map = self._resources.enter_context(mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ))
+            self._address = pa.py_buffer(self._map).address
+            # Arrow is told where the map is and doesn't hold it, so that closing ends it, whatever refers to Arrow.
+            source = pa.BufferReader(pa.foreign_buffer(self._address, len(self._map)))
+        else:
+            arrow.limit_input_threads()
+            source = pa.OSFile(str(path / FILE))
+        self._resources.enter_context(source)
+        self._batches = pa.ipc.open_file(source, options=pa.ipc.IpcReadOptions(use_threads=False))
+        metadata = self._batches.schema.metadata
+        self._images_per_batch = int(metadata[IMAGES_PER_BATCH])
+        return values.described(metadata[arrow.METADATA])
+
+    def _read_all(self, images: np.ndarray, labels: np.ndarray) -> None:
+        self._advise(mmap.MADV_NORMAL)
+        for number in range(self._batches.num_record_batches):
+            rows = slice(number * self._images_per_batch, (number + 1) * self._images_per_batch)
+            self._batch(number).fill(images[rows], labels[rows], self._codec)
+
+    def _read(self, ids: np.ndarray, images: np.ndarray, labels: np.ndarray) -> None:
+        if self._map is None:
+            self._read_batch_by_batch(ids, images, labels)
+            return
+        self._advise(mmap.MADV_RANDOM)
+        places = [divmod(number, self._images_per_batch) for number in ids.tolist()]
+        wanted = [(self._batch(number), row) for number, row in places]
+        if len(ids) > 1:
+            starts = [batch.place + batch.ends[row] for batch, row in wanted]
+            size = images[0].nbytes
+            if not self._codec.is_identity:
+                size = max(batch.ends[row + 1] - batch.ends[row] for batch, row in wanted)
+            file_access.announce(self._file.fileno(), starts, size)
+        labels[:] = [batch.labels[row] for batch, row in wanted]
+        values.decode((batch.value(row) for batch, row in wanted), images, self._codec)
+
+    def _read_batch_by_batch(self, ids: np.ndarray, images: np.ndarray, labels: np.ndarray) -> None:
+        """Decompress each batch once, however many of its images are asked for."""
+        numbers, places = np.divmod(ids, self._images_per_batch)
+        for number in np.unique(numbers).tolist():
+            batch = self._batch(number)
+            for row in np.flatnonzero(numbers == number).tolist():
+                labels[row] = batch.labels[places[row]]
+                values.decode([batch.value(places[row])], images[row : row + 1], self._codec)
+
+    def _batch(self, number: int) -> "_Batch":
+        batch = self._known.get(number)
+        if batch is None:
+            batch = _Batch(self._batches.get_batch(number), math.prod(self.image_shape), self._address)
+            if self._map is not None:
+                self._known[number] = batch
+                for place, size in batch.small:
+                    file_access.announce(self._file.fileno(), [place], size)
+        return batch
+
+    def _advise(self, advice: int) -> None:
+        if self._map is not None and advice != self._advice:
+            self._advice = advice
+            with suppress(OSError):
+                self._map.madvise(advice)
 
 
 class Backend(base.Backend):
@@ -45,14 +120,9 @@ class Backend(base.Backend):
     several_readers = True
     opens_without_writing = True
     takes = base.Footprint(files=2, bytes_per_image=8)
+    reader = Reader
 
-    def open(self, path: Path, options: dict[str, Any]) -> "Reader":
-        """Map the file, or open it where its batches must be decompressed."""
-        return Reader(path, options)
-
-    def _write(
-        self, path: Path, images: base.Source, labels: base.Source, durable: bool, options: dict[str, Any]
-    ) -> None:
+    def _write(self, path: Path, images: base.Source, labels: base.Source, options: dict[str, Any]) -> None:
         import pyarrow as pa
 
         codec = codecs.load(options["codec"])
@@ -67,93 +137,6 @@ class Backend(base.Backend):
             for _, image_block, label_block in base.blocks(images, labels, max(1, block_rows // rows) * rows):
                 batch = arrow.batch(schema, image_block, label_block, codec, "images_per_batch of backend feather")
                 writer.write_table(pa.Table.from_batches([batch]), rows)
-        if durable:
-            base.sync_tree(path)
-
-
-class Reader(base.Reader):
-    """Holds the file; where that is mapped, also the views of the batches that have been asked for."""
-
-    def __init__(self, path: Path, options: dict[str, Any]) -> None:
-        import pyarrow as pa
-
-        self._codec = codecs.load(options["codec"])
-        self._file = open(path / FILE, "rb", buffering=0)  # noqa: SIM115
-        self._map: mmap.mmap | None = None
-        self._source: pyarrow.NativeFile | None = None
-        self._batches: Any = None
-        self._address = 0
-        self._advice: int | None = None
-        self._known: dict[int, _Batch] = {}
-        with base.closing_on_error(self._close):
-            if options["compression"] == "none":
-                self._map = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
-                self._address = pa.py_buffer(self._map).address
-                # Arrow is told where the map is and doesn't hold it, so that closing ends it, whatever refers to Arrow.
-                self._source = pa.BufferReader(pa.foreign_buffer(self._address, len(self._map)))
-            else:
-                arrow.limit_input_threads()
-                self._source = pa.OSFile(str(path / FILE))
-            self._batches = pa.ipc.open_file(self._source, options=pa.ipc.IpcReadOptions(use_threads=False))
-            metadata = self._batches.schema.metadata
-            super().__init__(*values.described(metadata[arrow.METADATA]))
-            self._images_per_batch = int(metadata[IMAGES_PER_BATCH])
-
-    def _read_all(self, images: np.ndarray, labels: np.ndarray) -> None:
-        self._advise(mmap.MADV_NORMAL)
-        for number in range(self._batches.num_record_batches):
-            rows = slice(number * self._images_per_batch, (number + 1) * self._images_per_batch)
-            self._batch(number).fill(images[rows], labels[rows], self._codec)
-
-    def _read(self, ids: np.ndarray, images: np.ndarray, labels: np.ndarray) -> None:
-        if self._map is None:
-            self._read_batch_by_batch(ids, images, labels)
-            return
-        self._advise(mmap.MADV_RANDOM)
-        places = [divmod(number, self._images_per_batch) for number in ids.tolist()]
-        wanted = [(self._batch(number), row) for number, row in places]
-        if len(ids) > 1:
-            starts = [batch.place + batch.ends[row] for batch, row in wanted]
-            size = images[0].nbytes
-            if not self._codec.is_identity:
-                size = max(batch.ends[row + 1] - batch.ends[row] for batch, row in wanted)
-            base.announce(self._file.fileno(), starts, size)
-        labels[:] = [batch.labels[row] for batch, row in wanted]
-        values.decode((batch.value(row) for batch, row in wanted), images, self._codec)
-
-    def _read_batch_by_batch(self, ids: np.ndarray, images: np.ndarray, labels: np.ndarray) -> None:
-        """Decompress each batch once, however many of its images are asked for."""
-        numbers, places = np.divmod(ids, self._images_per_batch)
-        for number in np.unique(numbers).tolist():
-            batch = self._batch(number)
-            for row in np.flatnonzero(numbers == number).tolist():
-                labels[row] = batch.labels[places[row]]
-                values.decode([batch.value(places[row])], images[row : row + 1], self._codec)
-
-    def _close(self) -> None:
-        self._file.close()
-        self._known.clear()
-        if self._source is not None:
-            self._source.close()
-        self._batches = self._source = None
-        if self._map is not None:
-            self._map.close()
-
-    def _batch(self, number: int) -> "_Batch":
-        batch = self._known.get(number)
-        if batch is None:
-            batch = _Batch(self._batches.get_batch(number), math.prod(self.image_shape), self._address)
-            if self._map is not None:
-                self._known[number] = batch
-                for place, size in batch.small:
-                    base.announce(self._file.fileno(), [place], size)
-        return batch
-
-    def _advise(self, advice: int) -> None:
-        if self._map is not None and advice != self._advice:
-            self._advice = advice
-            with suppress(OSError):
-                self._map.madvise(advice)
 
 
 class _Batch(arrow.Views):

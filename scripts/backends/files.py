@@ -6,7 +6,7 @@ Layout of a store:
     labels.bin                         height, width and channels of every image, then the labels, int64, little-endian
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import numpy as np
 
 from scripts import codecs
 from scripts.backends import base
+from scripts.backends.shared import file_access
 from scripts.backends.shared.labels import Labels
 
 LABELS = "labels.bin"
@@ -24,59 +25,20 @@ FILES_OPEN = 64
 """How many files are open at a time, so that the kernel fetches them together."""
 
 
-class Backend(base.Backend):
-    """Files on a file system, which needs no library but the codec's."""
-
-    options = {"codec": base.CODEC}
-    fork_safe = True
-    several_readers = True
-    opens_without_writing = True
-    takes = base.Footprint(files=3, files_per_image=1, bytes_per_image=40)
-
-    def open(self, path: Path, options: dict[str, Any]) -> "Reader":
-        """Find the number of labels and the image shape; `options` say how a file is made."""
-        return Reader(path, codecs.load(options["codec"]), options["codec"])
-
-    def _write(
-        self, path: Path, images: base.Source, labels: base.Source, durable: bool, options: dict[str, Any]
-    ) -> None:
-        write_files(path, images, labels, durable, codecs.load(options["codec"]).encode, options["codec"])
-
-
-def write_files(
-    path: Path,
-    images: base.Source,
-    labels: base.Source,
-    durable: bool,
-    encode: Callable[[np.ndarray], bytes | memoryview],
-    ending: str,
-) -> None:
-    """Write a store into the existing directory `path`, as `Backend.write` does: `encode` makes each image's file."""
-    with open(path / LABELS, "xb") as label_file:
-        label_file.write(np.array(images.shape[1:], LABEL))
-        for start, image_block, label_block in base.blocks(images, labels):
-            for number, image in enumerate(image_block, start):
-                with open(_file_name(path, number, ending), "xb", buffering=0) as file:
-                    base.write_all(file, encode(image))
-            label_file.write(label_block.astype(LABEL, copy=False))
-    if durable:
-        base.sync_file_system(path)
-
-
 class Reader(base.Reader):
     """Opens each image's file when it is asked for."""
 
-    def __init__(self, path: Path, codec: codecs.Codec, ending: str) -> None:
+    def _open(self, path: Path, options: dict[str, Any]) -> tuple[int, Sequence[int]]:
         self._path = path
-        self._codec = codec
-        self._ending = ending
+        self._ending = options["codec"]
+        self._codec = codecs.load(self._ending)
         with open(path / LABELS, "rb", buffering=0) as file:
             height, width, channels = np.frombuffer(file.read(SHAPE_NUMBERS * LABEL.itemsize), LABEL).tolist()
             count = (path / LABELS).stat().st_size // LABEL.itemsize - SHAPE_NUMBERS
         if channels != CHANNELS:
             raise ValueError(f"{path / LABELS} says that images have {channels} channels")
-        super().__init__(count, (height, width, channels))
         self._labels = Labels(count, self._fill_labels)
+        return count, (height, width, channels)
 
     def _read_all(self, images: np.ndarray, labels: np.ndarray) -> None:
         self._read(np.arange(len(self)), images, labels)
@@ -85,9 +47,6 @@ class Reader(base.Reader):
         for start in range(0, len(ids), FILES_OPEN):
             self._read_some(ids[start : start + FILES_OPEN], images[start : start + FILES_OPEN])
         self._labels.fill(ids, labels)
-
-    def _close(self) -> None:
-        pass
 
     def _fill_labels(self, first: int, labels: np.ndarray) -> None:
         offset = (SHAPE_NUMBERS + first) * LABEL.itemsize
@@ -99,12 +58,44 @@ class Reader(base.Reader):
             files = [opened.enter_context(open(name, "rb", buffering=0)) for name in names]
             if len(files) > 1:
                 for file in files:
-                    base.announce(file.fileno(), [0], 0)
+                    file_access.announce(file.fileno(), [0], 0)
             for file, image in zip(files, images, strict=True):
                 if self._codec.is_identity:
-                    base.read_into(file, image, 0)
+                    file_access.read_into(file, image, 0)
                 else:
                     self._codec.decode(file.read(), image)
+
+
+class Backend(base.Backend):
+    """Files on a file system, which needs no library but the codec's."""
+
+    options = {"codec": base.CODEC}
+    fork_safe = True
+    several_readers = True
+    opens_without_writing = True
+    takes = base.Footprint(files=3, files_per_image=1, bytes_per_image=40)
+    has_many_files = True
+    reader = Reader
+
+    def _write(self, path: Path, images: base.Source, labels: base.Source, options: dict[str, Any]) -> None:
+        write_files(path, images, labels, codecs.load(options["codec"]).encode, options["codec"])
+
+
+def write_files(
+    path: Path,
+    images: base.Source,
+    labels: base.Source,
+    encode: Callable[[np.ndarray], bytes | memoryview],
+    ending: str,
+) -> None:
+    """Write a store into the existing directory `path`, as `Backend.write` does: `encode` makes each image's file."""
+    with open(path / LABELS, "xb") as label_file:
+        label_file.write(np.array(images.shape[1:], LABEL))
+        for start, image_block, label_block in base.blocks(images, labels):
+            for number, image in enumerate(image_block, start):
+                with open(_file_name(path, number, ending), "xb", buffering=0) as file:
+                    file_access.write_all(file, encode(image))
+            label_file.write(label_block.astype(LABEL, copy=False))
 
 
 def _file_name(path: Path, number: int, ending: str) -> str:

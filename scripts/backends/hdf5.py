@@ -8,18 +8,20 @@ Layout of a store:
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from scripts.backends import base
+from scripts.backends.shared import file_access
 from scripts.backends.shared.labels import Labels
 from scripts.common.errors import UserError
 
 if TYPE_CHECKING:
     from h5py.h5d import DatasetID
-    from h5py.h5p import PropDCID, PropFAID
+    from h5py.h5p import PropFAID
     from h5py.h5s import SpaceID
 
 FILE = "images.h5"
@@ -27,83 +29,25 @@ GZIP_LEVEL = 4
 """The level of gzip that h5py has by default."""
 
 
-class Backend(base.Backend):
-    """A self-describing array file."""
-
-    packages = {"h5py": "h5py==3.16.0"}
-    options = {
-        "images_per_chunk": base.Option(0, "how many images a chunk holds; 0: no chunks, one contiguous array"),
-        "compression": base.Option(
-            "none",
-            f"the filter of each chunk, gzip at level {GZIP_LEVEL}; needs images_per_chunk",
-            ("none", "gzip", "lzf"),
-        ),
-    }
-    fork_safe = False
-    several_readers = True
-    opens_without_writing = True
-    takes = base.Footprint(files=2, bytes_per_image=8)
-
-    def check(self, options: dict[str, Any]) -> None:
-        """Refuse compression without chunks."""
-        if options["compression"] != "none" and not options["images_per_chunk"]:
-            raise UserError(
-                f"backend hdf5 compresses only chunks: with compression {options['compression']}, set images_per_chunk"
-            )
-
-    def open(self, path: Path, options: dict[str, Any]) -> "Reader":
-        """Open the file; what the options did is written in it."""
-        return Reader(path)
-
-    def _write(
-        self, path: Path, images: base.Source, labels: base.Source, durable: bool, options: dict[str, Any]
-    ) -> None:
-        from h5py import h5d, h5f, h5p, h5s, h5t
-
-        images_per_chunk = min(options["images_per_chunk"], images.shape[0])
-        layout = h5p.create(h5p.DATASET_CREATE)
-        rows = base.rows_per_block(images.shape)
-        if images_per_chunk:
-            layout.set_chunk((images_per_chunk, *images.shape[1:]))
-            _set_filter(layout, options["compression"])
-            rows = max(1, rows // images_per_chunk) * images_per_chunk
-        file = h5f.create(bytes(path / FILE), h5f.ACC_EXCL, fapl=_access())
-        try:
-            stored_images = h5d.create(file, b"images", h5t.STD_U8LE, h5s.create_simple(images.shape), layout)
-            stored_labels = h5d.create(file, b"labels", h5t.STD_I64LE, h5s.create_simple(labels.shape))
-            for start, image_block, label_block in base.blocks(images, labels, rows):
-                for dataset, block in ((stored_images, image_block), (stored_labels, label_block)):
-                    dataset.write(h5s.create_simple(block.shape), _rows(dataset, start, block.shape), block)
-            h5f.flush(file)
-        except BaseException:
-            # HDF5 crashes the process where closing can't write what it still holds; on a full disk this makes room.
-            os.truncate(path / FILE, 0)
-            raise
-        finally:
-            file.close()
-        if durable:
-            base.sync_tree(path)
-
-
 class Reader(base.Reader):
     """Holds the open file, and a selection that moves to each image. Neighbours' labels are read with their images."""
 
-    def __init__(self, path: Path) -> None:
+    def _open(self, path: Path, options: dict[str, Any]) -> tuple[int, Sequence[int]]:
         from h5py import h5d, h5f, h5s, h5t
 
         self._pixel = h5t.NATIVE_UINT8
         self._file = h5f.open(bytes(path / FILE), h5f.ACC_RDONLY, fapl=_access())
-        with base.closing_on_error(self._file.close):
-            self._images, self._labels = h5d.open(self._file, b"images"), h5d.open(self._file, b"labels")
-            self._all = self._images.get_space()
-            count, *image_shape = self._all.get_simple_extent_dims()
-            super().__init__(count, image_shape)
-            self._one = h5s.create_simple((1, *image_shape))
-            self._first_pixel = self._images.get_offset()
-            self._per_compressed_chunk = 0
-            if self._first_pixel is None and (layout := self._images.get_create_plist()).get_nfilters():
-                self._per_compressed_chunk, *_ = layout.get_chunk()
-        self._kept_labels = Labels(count, self._fill_labels)
+        self._resources.callback(self._file.close)
+        self._images, self._labels = h5d.open(self._file, b"images"), h5d.open(self._file, b"labels")
+        self._all = self._images.get_space()
+        count, *image_shape = self._all.get_simple_extent_dims()
+        self._one = h5s.create_simple((1, *image_shape))
+        self._first_pixel = self._images.get_offset()
+        self._per_compressed_chunk = 0
+        if self._first_pixel is None and (layout := self._images.get_create_plist()).get_nfilters():
+            self._per_compressed_chunk, *_ = layout.get_chunk()
+        self._kept_labels = Labels(count, partial(_read_rows, self._labels))
+        return count, image_shape
 
     def _read_all(self, images: np.ndarray, labels: np.ndarray) -> None:
         from h5py import h5s
@@ -123,7 +67,7 @@ class Reader(base.Reader):
                 return
             if self._first_pixel is not None:
                 size = images[0].nbytes
-                base.announce(self._file.get_vfd_handle(), (self._first_pixel + ids * size).tolist(), size)
+                file_access.announce(self._file.get_vfd_handle(), (self._first_pixel + ids * size).tolist(), size)
         for row, number in enumerate(ids.tolist()):
             self._read_one(number, images[row : row + 1])
 
@@ -144,11 +88,59 @@ class Reader(base.Reader):
         self._all.select_hyperslab((number, 0, 0, 0), out.shape)
         self._images.read(self._one, self._all, out, self._pixel)
 
-    def _fill_labels(self, first: int, labels: np.ndarray) -> None:
-        _read_rows(self._labels, first, labels)
 
-    def _close(self) -> None:
-        self._file.close()
+class Backend(base.Backend):
+    """A self-describing array file."""
+
+    packages = {"h5py": "h5py==3.16.0"}
+    options = {
+        "images_per_chunk": base.Option(0, "how many images a chunk holds; 0: no chunks, one contiguous array"),
+        "compression": base.Option(
+            "none",
+            f"the filter of each chunk, gzip at level {GZIP_LEVEL}; needs images_per_chunk",
+            ("none", "gzip", "lzf"),
+        ),
+    }
+    fork_safe = False
+    several_readers = True
+    opens_without_writing = True
+    takes = base.Footprint(files=2, bytes_per_image=8)
+    reader = Reader
+
+    def check(self, options: dict[str, Any]) -> None:
+        """Refuse compression without chunks."""
+        if options["compression"] != "none" and not options["images_per_chunk"]:
+            raise UserError(
+                f"backend hdf5 compresses only chunks: with compression {options['compression']}, set images_per_chunk"
+            )
+
+    def _write(self, path: Path, images: base.Source, labels: base.Source, options: dict[str, Any]) -> None:
+        from h5py import h5d, h5f, h5p, h5s, h5t, h5z
+
+        images_per_chunk = min(options["images_per_chunk"], images.shape[0])
+        layout = h5p.create(h5p.DATASET_CREATE)
+        rows = base.rows_per_block(images.shape)
+        if images_per_chunk:
+            layout.set_chunk((images_per_chunk, *images.shape[1:]))
+            if options["compression"] == "gzip":
+                layout.set_deflate(GZIP_LEVEL)
+            elif options["compression"] == "lzf":
+                layout.set_filter(h5z.FILTER_LZF, h5z.FLAG_OPTIONAL)
+            rows = max(1, rows // images_per_chunk) * images_per_chunk
+        file = h5f.create(bytes(path / FILE), h5f.ACC_EXCL, fapl=_access())
+        try:
+            stored_images = h5d.create(file, b"images", h5t.STD_U8LE, h5s.create_simple(images.shape), layout)
+            stored_labels = h5d.create(file, b"labels", h5t.STD_I64LE, h5s.create_simple(labels.shape))
+            for start, image_block, label_block in base.blocks(images, labels, rows):
+                for dataset, block in ((stored_images, image_block), (stored_labels, label_block)):
+                    dataset.write(h5s.create_simple(block.shape), _rows(dataset, start, block.shape), block)
+            h5f.flush(file)
+        except BaseException:
+            # HDF5 crashes the process where closing can't write what it still holds; on a full disk this makes room.
+            os.truncate(path / FILE, 0)
+            raise
+        finally:
+            file.close()
 
 
 def _access() -> "PropFAID":
@@ -174,12 +166,3 @@ def _read_rows(dataset: "DatasetID", start: int, out: np.ndarray) -> None:
     from h5py import h5s
 
     dataset.read(h5s.create_simple(out.shape), _rows(dataset, start, out.shape), out)
-
-
-def _set_filter(layout: "PropDCID", compression: str) -> None:
-    from h5py import h5z
-
-    if compression == "gzip":
-        layout.set_deflate(GZIP_LEVEL)
-    elif compression == "lzf":
-        layout.set_filter(h5z.FILTER_LZF, h5z.FLAG_OPTIONAL)

@@ -9,8 +9,7 @@ Layout of a store:
     images.lance/_transactions/     what made that version
 """
 
-import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,7 @@ import numpy as np
 
 from scripts import codecs
 from scripts.backends import base
-from scripts.backends.shared import arrays, arrow, values
+from scripts.backends.shared import arrow, values, whole_process
 from scripts.common.errors import UserError
 
 if TYPE_CHECKING:
@@ -31,6 +30,40 @@ NO_DICTIONARY = b"0.0001"
 """Lance uses a dictionary where it takes less than this share of the plain size: never."""
 INDEX_CACHE_BYTES, METADATA_CACHE_BYTES = 0, 64 << 20
 UNLIMITED_BYTES = 1 << 60
+
+
+class Reader(base.Reader):
+    """Holds the dataset, to read everything, and a session of its one fragment, to read at random."""
+
+    def _open(self, path: Path, options: dict[str, Any]) -> tuple[int, Sequence[int]]:
+        whole_process.refuse_after_fork("lance")
+        import lance
+
+        self._codec = codecs.load(options["codec"])
+        self._dataset = lance.dataset(
+            str(path / DATASET),
+            index_cache_size_bytes=INDEX_CACHE_BYTES,
+            metadata_cache_size_bytes=METADATA_CACHE_BYTES,
+        )
+        (fragment,) = self._dataset.get_fragments()
+        self._session: Any = fragment.open_session()
+        return values.described(self._dataset.schema.metadata[arrow.METADATA])
+
+    def _read_all(self, images: np.ndarray, labels: np.ndarray) -> None:
+        start = 0
+        for batch in self._dataset.to_batches(batch_size=base.rows_per_block(images.shape)):
+            stop = start + len(batch)
+            arrow.Views(batch, 0).fill(images[start:stop], labels[start:stop], self._codec)
+            start = stop
+
+    def _read(self, ids: np.ndarray, images: np.ndarray, labels: np.ndarray) -> None:
+        if len(ids) == 1:
+            [batch] = self._session.take(ids.tolist()).to_batches()
+            arrow.Views(batch, 0).fill(images, labels, self._codec)
+        else:
+            rows, places = np.unique(ids, return_inverse=True)
+            [batch] = self._session.take(rows.tolist()).to_batches()
+            arrow.Views(batch, 0).take(places, images, labels, self._codec)
 
 
 class Backend(base.Backend):
@@ -54,21 +87,16 @@ class Backend(base.Backend):
     several_readers = True
     opens_without_writing = True
     takes = base.Footprint(files=9, bytes_per_image=16)
+    file = DATASET
+    reader = Reader
 
     def check(self, options: dict[str, Any]) -> None:
         """Refuse compression where one image can't be read without a whole page."""
         if options["compression"] != "none" and options["file_version"] == "2.0":
             raise UserError("backend lance compresses image by image only in file_version 2.2: leave it at that")
 
-    def open(self, path: Path, options: dict[str, Any]) -> "Reader":
-        """Open the dataset; `options` say how its values are made."""
-        os.stat(path / DATASET)  # Lance's own error for a missing dataset is a ValueError
-        return Reader(path / DATASET, options)
-
-    def _write(
-        self, path: Path, images: base.Source, labels: base.Source, durable: bool, options: dict[str, Any]
-    ) -> None:
-        base.refuse_after_fork("lance")
+    def _write(self, path: Path, images: base.Source, labels: base.Source, options: dict[str, Any]) -> None:
+        whole_process.refuse_after_fork("lance")
         import lance
         import pyarrow
 
@@ -82,7 +110,7 @@ class Backend(base.Backend):
                 pyarrow.RecordBatchReader.from_batches(schema, batches),
                 str(path / DATASET),
                 data_storage_version=options["file_version"],
-                data_cache_bytes=arrays.BLOCK_BYTES,
+                data_cache_bytes=base.BLOCK_BYTES,
                 max_rows_per_file=images.shape[0],
                 max_bytes_per_file=UNLIMITED_BYTES,
             )
@@ -90,43 +118,6 @@ class Backend(base.Backend):
             if failures:
                 raise failures[0] from None
             raise
-        if durable:
-            base.sync_tree(path)
-
-
-class Reader(base.Reader):
-    """Holds the dataset, to read everything, and a session of its one fragment, to read at random."""
-
-    def __init__(self, dataset: Path, options: dict[str, Any]) -> None:
-        base.refuse_after_fork("lance")
-        import lance
-
-        self._codec = codecs.load(options["codec"])
-        self._dataset = lance.dataset(
-            str(dataset), index_cache_size_bytes=INDEX_CACHE_BYTES, metadata_cache_size_bytes=METADATA_CACHE_BYTES
-        )
-        (fragment,) = self._dataset.get_fragments()
-        self._session: Any = fragment.open_session()
-        super().__init__(*values.described(self._dataset.schema.metadata[arrow.METADATA]))
-
-    def _read_all(self, images: np.ndarray, labels: np.ndarray) -> None:
-        start = 0
-        for batch in self._dataset.to_batches(batch_size=base.rows_per_block(images.shape)):
-            stop = start + len(batch)
-            arrow.Views(batch, 0).fill(images[start:stop], labels[start:stop], self._codec)
-            start = stop
-
-    def _read(self, ids: np.ndarray, images: np.ndarray, labels: np.ndarray) -> None:
-        if len(ids) == 1:
-            [batch] = self._session.take(ids.tolist()).to_batches()
-            arrow.Views(batch, 0).fill(images, labels, self._codec)
-        else:
-            rows, places = np.unique(ids, return_inverse=True)
-            [batch] = self._session.take(rows.tolist()).to_batches()
-            arrow.Views(batch, 0).take(places, images, labels, self._codec)
-
-    def _close(self) -> None:
-        del self._session, self._dataset
 
 
 def _batches(

@@ -10,7 +10,7 @@ Layout of a store:
 import itertools
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,70 +31,23 @@ SMALL_BYTES = 512 << 10
 """A store of at most so many bytes is always read with the kernel's readahead."""
 
 
-class Backend(base.Backend):
-    """A memory-mapped B+ tree."""
-
-    packages = {"lmdb": "lmdb==3.0.0"}
-    options = {
-        "codec": base.CODEC,
-        "images_per_value": base.Option(1, "how many images share one value; above 1 only with codec raw", minimum=1),
-    }
-    fork_safe = False
-    several_readers = True
-    opens_without_writing = True
-    takes = base.Footprint(files=2, page_bytes=4096, bytes_per_image=32)
-
-    def check(self, options: dict[str, Any]) -> None:
-        """Refuse several images to a value where the codec makes them of different sizes."""
-        if options["images_per_value"] > 1 and not codecs.load(options["codec"]).is_identity:
-            raise UserError(
-                f"backend lmdb packs images of one size only: with codec {options['codec']} leave images_per_value at 1"
-            )
-
-    def open(self, path: Path, options: dict[str, Any]) -> "Reader":
-        """Open the environment without a lock; `options` say how its values are made."""
-        return Reader(path, options)
-
-    def _write(
-        self, path: Path, images: base.Source, labels: base.Source, durable: bool, options: dict[str, Any]
-    ) -> None:
-        import lmdb
-
-        per_value = options["images_per_value"]
-        rows = max(1, min(IMAGES_PER_TRANSACTION, base.rows_per_block(images.shape)) // per_value) * per_value
-        codec = codecs.load(options["codec"])
-        with lmdb.open(str(path), map_size=FIRST_MAP_BYTES, lock=False, sync=False) as environment:
-            for start, image_block, label_block in base.blocks(images, labels, rows):
-                if per_value > 1:
-                    packed = _pack(image_block, label_block, per_value)
-                else:
-                    packed = values.join(image_block, label_block, codec)
-                _append(environment, [(values.key(n), value) for n, value in enumerate(packed, start // per_value)])
-            _append(environment, [(values.METADATA, values.metadata(images.shape))])
-            if durable:
-                environment.sync(True)
-        if durable:
-            base.sync_directory(path)
-
-
 class Reader(base.Reader):
     """Holds one read transaction, in an environment opened with or without readahead as the last call wanted.
 
     There can be one reader of a store at a time in a process.
     """
 
-    def __init__(self, path: Path, options: dict[str, Any]) -> None:
+    def _open(self, path: Path, options: dict[str, Any]) -> tuple[int, Sequence[int]]:
         self._path = str(path)
         self._codec = codecs.load(options["codec"])
         self._per_value = options["images_per_value"]
-        # LMDB's own error for a missing store is not an OSError, as this one is.
         self._is_small = os.stat(path / FILE).st_size <= SMALL_BYTES
         self._reads_ahead: bool | None = None
         self._environment: lmdb.Environment | None = None
-        self._transaction: Any = None
-        with base.closing_on_error(self._close):
-            super().__init__(*values.described(self._begin(readahead=False).get(values.METADATA)))
-        self._image_bytes = math.prod(self.image_shape)
+        self._resources.callback(self._close_environment)
+        count, image_shape = values.described(self._begin(readahead=False).get(values.METADATA))
+        self._image_bytes = math.prod(image_shape)
+        return count, image_shape
 
     def _read_all(self, images: np.ndarray, labels: np.ndarray) -> None:
         with self._begin(readahead=True).cursor() as cursor:
@@ -103,7 +56,7 @@ class Reader(base.Reader):
     def _read(self, ids: np.ndarray, images: np.ndarray, labels: np.ndarray) -> None:
         self._fill(self._values_of(ids.tolist()), images, labels)
 
-    def _close(self) -> None:
+    def _close_environment(self) -> None:
         if self._environment is not None:
             # This ends its transaction as well.
             self._environment.close()
@@ -114,9 +67,9 @@ class Reader(base.Reader):
         if self._reads_ahead != readahead:
             import lmdb
 
-            self._close()
+            self._close_environment()
             self._environment = lmdb.open(self._path, readonly=True, create=False, lock=False, readahead=readahead)
-            self._transaction = self._environment.begin(buffers=True)
+            self._transaction: Any = self._environment.begin(buffers=True)
             self._reads_ahead = readahead
         return self._transaction
 
@@ -151,16 +104,48 @@ class Reader(base.Reader):
         return len(value) // (base.LABEL_BYTES + self._image_bytes) * base.LABEL_BYTES
 
 
+class Backend(base.Backend):
+    """A memory-mapped B+ tree."""
+
+    packages = {"lmdb": "lmdb==3.0.0"}
+    options = {
+        "codec": base.CODEC,
+        "images_per_value": base.Option(1, "how many images share one value; above 1 only with codec raw", minimum=1),
+    }
+    fork_safe = False
+    several_readers = True
+    opens_without_writing = True
+    takes = base.Footprint(files=2, page_bytes=4096, bytes_per_image=32)
+    file = FILE
+    reader = Reader
+
+    def check(self, options: dict[str, Any]) -> None:
+        """Refuse several images to a value where the codec makes them of different sizes."""
+        if options["images_per_value"] > 1 and not codecs.load(options["codec"]).is_identity:
+            raise UserError(
+                f"backend lmdb packs images of one size only: with codec {options['codec']} leave images_per_value at 1"
+            )
+
+    def _write(self, path: Path, images: base.Source, labels: base.Source, options: dict[str, Any]) -> None:
+        import lmdb
+
+        per_value = options["images_per_value"]
+        rows = max(1, min(IMAGES_PER_TRANSACTION, base.rows_per_block(images.shape)) // per_value) * per_value
+        codec = codecs.load(options["codec"])
+        with lmdb.open(str(path), map_size=FIRST_MAP_BYTES, lock=False, sync=False) as environment:
+            for start, image_block, label_block in base.blocks(images, labels, rows):
+                if per_value > 1:
+                    packed = _pack(image_block, label_block, per_value)
+                else:
+                    packed = values.join(image_block, label_block, codec)
+                _append(environment, [(values.key(n), value) for n, value in enumerate(packed, start // per_value)])
+            _append(environment, [(values.METADATA, values.metadata(images.shape))])
+
+
 def _pack(images: np.ndarray, labels: np.ndarray, per_value: int) -> list[bytes]:
     """Return values of several images with codec raw: the labels of `per_value` images and then their pixels."""
-    label_bytes, image_bytes = memoryview(labels).cast("B"), memoryview(images).cast("B")
-    label_step, image_step = per_value * base.LABEL_BYTES, per_value * math.prod(images.shape[1:])
-    return [
-        b"".join((label_bytes[label : label + label_step], image_bytes[image : image + image_step]))
-        for label, image in zip(
-            range(0, len(label_bytes), label_step), range(0, len(image_bytes), image_step), strict=True
-        )
-    ]
+    starts = range(0, len(labels), per_value)
+    return [b"".join((labels[start : start + per_value], images[start : start + per_value])) for start in starts]
 
 
 def _append(environment: "lmdb.Environment", items: list[tuple[bytes, bytes | memoryview]]) -> None:

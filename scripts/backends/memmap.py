@@ -8,6 +8,7 @@ Layout of a store:
 
 import mmap
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,51 +16,25 @@ from typing import Any
 import numpy as np
 
 from scripts.backends import base
+from scripts.backends.shared import file_access
 
 IMAGES, LABELS = "images.npy", "labels.npy"
-
-
-class Backend(base.Backend):
-    """Arrays as NumPy saves them."""
-
-    fork_safe = True
-    several_readers = True
-    opens_without_writing = True
-    takes = base.Footprint(files=3, bytes_per_image=8)
-
-    def open(self, path: Path, options: dict[str, Any]) -> "Reader":
-        """Map both files."""
-        return Reader(path)
-
-    def _write(
-        self, path: Path, images: base.Source, labels: base.Source, durable: bool, options: dict[str, Any]
-    ) -> None:
-        with open(path / IMAGES, "xb", buffering=0) as image_file, open(path / LABELS, "xb", buffering=0) as label_file:
-            for file, array in ((image_file, images), (label_file, labels)):
-                header = {"descr": np.lib.format.dtype_to_descr(array.dtype), "fortran_order": False}
-                np.lib.format.write_array_header_1_0(file, {**header, "shape": tuple(array.shape)})
-            for _, image_block, label_block in base.blocks(images, labels):
-                base.write_all(image_file, image_block)
-                base.write_all(label_file, label_block)
-        if durable:
-            base.sync_tree(path)
 
 
 class Reader(base.Reader):
     """Holds both maps, and the file of the images to announce what will be read."""
 
-    def __init__(self, path: Path) -> None:
-        self._file = open(path / IMAGES, "rb", buffering=0)  # noqa: SIM115
-        with base.closing_on_error(self._close):
-            self._images = np.load(path / IMAGES, mmap_mode="r")
-            self._labels = np.load(path / LABELS, mmap_mode="r")
-            self._first_pixel = os.fstat(self._file.fileno()).st_size - self._images.nbytes
-            count, *image_shape = self._images.shape
-            super().__init__(count, image_shape)
+    def _open(self, path: Path, options: dict[str, Any]) -> tuple[int, Sequence[int]]:
+        self._file = self._resources.enter_context((path / IMAGES).open("rb", buffering=0))
+        self._images = np.load(path / IMAGES, mmap_mode="r")
+        self._labels = np.load(path / LABELS, mmap_mode="r")
+        self._first_pixel = os.fstat(self._file.fileno()).st_size - self._images.nbytes
         self._at_random = False
+        count, *image_shape = self._images.shape
+        return count, image_shape
 
     def _read_all(self, images: np.ndarray, labels: np.ndarray) -> None:
-        base.read_into(self._file, images, self._first_pixel)
+        file_access.read_into(self._file, images, self._first_pixel)
         labels[:] = self._labels
 
     def _read(self, ids: np.ndarray, images: np.ndarray, labels: np.ndarray) -> None:
@@ -69,10 +44,25 @@ class Reader(base.Reader):
                 self._images._mmap.madvise(mmap.MADV_RANDOM)
         if len(ids) > 1:
             size = self._images[0].nbytes
-            base.announce(self._file.fileno(), (self._first_pixel + ids * size).tolist(), size)
+            file_access.announce(self._file.fileno(), (self._first_pixel + ids * size).tolist(), size)
         np.take(self._images, ids, axis=0, out=images, mode="clip")
         np.take(self._labels, ids, axis=0, out=labels, mode="clip")
 
-    def _close(self) -> None:
-        self._file.close()
-        del self._images, self._labels
+
+class Backend(base.Backend):
+    """Arrays as NumPy saves them."""
+
+    fork_safe = True
+    several_readers = True
+    opens_without_writing = True
+    takes = base.Footprint(files=3, bytes_per_image=8)
+    reader = Reader
+
+    def _write(self, path: Path, images: base.Source, labels: base.Source, options: dict[str, Any]) -> None:
+        with open(path / IMAGES, "xb", buffering=0) as image_file, open(path / LABELS, "xb", buffering=0) as label_file:
+            for file, array in ((image_file, images), (label_file, labels)):
+                header = {"descr": np.lib.format.dtype_to_descr(array.dtype), "fortran_order": False}
+                np.lib.format.write_array_header_1_0(file, {**header, "shape": tuple(array.shape)})
+            for _, image_block, label_block in base.blocks(images, labels):
+                file_access.write_all(image_file, image_block)
+                file_access.write_all(label_file, label_block)

@@ -8,6 +8,7 @@ Layout of a store:
     metadata of the file: `images`, {"count", "image_shape"} as JSON
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ import numpy as np
 
 from scripts import codecs
 from scripts.backends import base
-from scripts.backends.shared import arrow, values
+from scripts.backends.shared import arrow, file_access, values
 
 if TYPE_CHECKING:
     import pyarrow
@@ -26,87 +27,30 @@ PIECES_PER_BLOCK = 16
 """Row groups have a sixteenth of a block by default, 256 KiB, and everything is read in pieces of that size."""
 
 
-class Backend(base.Backend):
-    """Row groups of Apache Parquet."""
-
-    packages = {"pyarrow": arrow.PYARROW}
-    options = {
-        "codec": base.CODEC,
-        "images_per_row_group": base.Option(
-            0, "how many images a row group holds, which is read whole for one image; 0: as many as take 256 KiB"
-        ),
-        "compression": base.Option(
-            "none",
-            f"how each page is compressed; zstd at level {codecs.ZSTD_LEVEL}",
-            ("none", "snappy", "lz4", "zstd"),
-        ),
-    }
-    thread_variables = ("ARROW_IO_THREADS",)
-    fork_safe = True
-    several_readers = True
-    opens_without_writing = True
-    takes = base.Footprint(files=2, bytes_per_image=8)
-
-    def open(self, path: Path, options: dict[str, Any]) -> "Reader":
-        """Map the file and read its footer."""
-        return Reader(path, options)
-
-    def _write(
-        self, path: Path, images: base.Source, labels: base.Source, durable: bool, options: dict[str, Any]
-    ) -> None:
-        import pyarrow as pa
-        from pyarrow import parquet
-
-        codec = codecs.load(options["codec"])
-        block_rows = base.rows_per_block(images.shape)
-        rows = options["images_per_row_group"] or max(1, block_rows // PIECES_PER_BLOCK)
-        metadata = {arrow.METADATA: values.metadata(images.shape)}
-        schema = arrow.schema(arrow.image_type(images.shape[1:], codec), metadata)
-        settings: dict[str, Any] = {
-            "compression": options["compression"],
-            "use_dictionary": False,
-            "write_statistics": False,
-        }
-        if options["compression"] == "zstd":
-            settings["compression_level"] = codecs.ZSTD_LEVEL
-        with (
-            pa.OSFile(str(path / FILE), "wb") as file,
-            parquet.ParquetWriter(file, schema, **settings) as writer,
-        ):
-            for _, image_block, label_block in base.blocks(images, labels, max(1, block_rows // rows) * rows):
-                batch = arrow.batch(schema, image_block, label_block, codec, "images_per_row_group of backend parquet")
-                writer.write_table(pa.Table.from_batches([batch]), rows)
-        if durable:
-            base.sync_tree(path)
-
-
 class Reader(base.Reader):
     """Holds the mapped file, to read at random, and the file, to read everything; of what it reads it keeps nothing."""
 
-    def __init__(self, path: Path, options: dict[str, Any]) -> None:
+    def _open(self, path: Path, options: dict[str, Any]) -> tuple[int, Sequence[int]]:
         import pyarrow as pa
 
         self._path = str(path / FILE)
         self._codec = codecs.load(options["codec"])
-        self._file = open(self._path, "rb", buffering=0)  # noqa: SIM115
-        self._sources: list[pa.NativeFile] = []
+        self._file = self._resources.enter_context((path / FILE).open("rb", buffering=0))
+        self._mapped = self._parquet_file(pa.memory_map(self._path))
         self._whole: ParquetFile | None = None
-        with base.closing_on_error(self._close):
-            self._sources.append(pa.memory_map(self._path))
-            self._mapped = _open(self._sources[0])
-            metadata = self._mapped.metadata
-            super().__init__(*values.described(metadata.metadata[arrow.METADATA]))
-            self._images_per_group = metadata.row_group(0).num_rows
-        rows = base.rows_per_block((len(self), *self.image_shape))
+        metadata = self._mapped.metadata
+        count, image_shape = values.described(metadata.metadata[arrow.METADATA])
+        self._images_per_group = metadata.row_group(0).num_rows
+        rows = base.rows_per_block((count, *image_shape))
         self._images_per_piece = max(1, rows // PIECES_PER_BLOCK)
         self._groups_at_a_time = max(1, rows // self._images_per_group)
+        return count, image_shape
 
     def _read_all(self, images: np.ndarray, labels: np.ndarray) -> None:
         if self._whole is None:
             import pyarrow as pa
 
-            self._sources.append(pa.OSFile(self._path))
-            self._whole = _open(self._sources[1], metadata=self._mapped.metadata)
+            self._whole = self._parquet_file(pa.OSFile(self._path), metadata=self._mapped.metadata)
         start = 0
         for batch in self._whole.iter_batches(self._images_per_piece, use_threads=False):
             stop = start + batch.num_rows
@@ -135,22 +79,65 @@ class Reader(base.Reader):
                     labels[row] = found.labels[before + place]
                     values.decode([found.value(before + place)], images[row : row + 1], self._codec)
 
-    def _close(self) -> None:
-        for file in (self._file, *self._sources):
-            file.close()
+    def _parquet_file(self, source: "pyarrow.NativeFile", **settings: Any) -> "ParquetFile":
+        from pyarrow.parquet import ParquetFile
+
+        return ParquetFile(self._resources.enter_context(source), pre_buffer=False, **settings)
 
     def _announce(self, groups: list[int]) -> None:
         """Announce these row groups to the kernel."""
         for group in groups:
             columns = self._mapped.metadata.row_group(group)
             start, last = columns.column(0).data_page_offset, columns.column(1)
-            base.announce(self._file.fileno(), [start], last.data_page_offset + last.total_compressed_size - start)
+            size = last.data_page_offset + last.total_compressed_size - start
+            file_access.announce(self._file.fileno(), [start], size)
 
 
-def _open(source: "pyarrow.NativeFile", **settings: Any) -> "ParquetFile":
-    from pyarrow.parquet import ParquetFile
+class Backend(base.Backend):
+    """Row groups of Apache Parquet."""
 
-    return ParquetFile(source, pre_buffer=False, **settings)
+    packages = {"pyarrow": arrow.PYARROW}
+    options = {
+        "codec": base.CODEC,
+        "images_per_row_group": base.Option(
+            0, "how many images a row group holds, which is read whole for one image; 0: as many as take 256 KiB"
+        ),
+        "compression": base.Option(
+            "none",
+            f"how each page is compressed; zstd at level {codecs.ZSTD_LEVEL}",
+            ("none", "snappy", "lz4", "zstd"),
+        ),
+    }
+    thread_variables = ("ARROW_IO_THREADS",)
+    fork_safe = True
+    several_readers = True
+    opens_without_writing = True
+    takes = base.Footprint(files=2, bytes_per_image=8)
+    reader = Reader
+
+    def _write(self, path: Path, images: base.Source, labels: base.Source, options: dict[str, Any]) -> None:
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        codec = codecs.load(options["codec"])
+        block_rows = base.rows_per_block(images.shape)
+        rows = options["images_per_row_group"] or max(1, block_rows // PIECES_PER_BLOCK)
+        metadata = {arrow.METADATA: values.metadata(images.shape)}
+        schema = arrow.schema(arrow.image_type(images.shape[1:], codec), metadata)
+        settings: dict[str, Any] = {
+            "compression": options["compression"],
+            "use_dictionary": False,
+            "write_statistics": False,
+        }
+        if options["compression"] == "zstd":
+            settings["compression_level"] = codecs.ZSTD_LEVEL
+        with (
+            pa.OSFile(str(path / FILE), "wb") as file,
+            parquet.ParquetWriter(file, schema, **settings) as writer,
+        ):
+            for _, image_block, label_block in base.blocks(images, labels, max(1, block_rows // rows) * rows):
+                batch = arrow.batch(schema, image_block, label_block, codec, "images_per_row_group of backend parquet")
+                writer.write_table(pa.Table.from_batches([batch]), rows)
 
 
 def _check(rows: int, expected: int) -> None:

@@ -6,6 +6,7 @@ Layout of a store:
     labels.bin                         height, width and channels of every image, then the labels, int64, little-endian
 """
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,14 @@ from typing import Any
 from scripts.backends import base, files
 from scripts.codecs import png
 
-ENDING = "png"
+CODEC = "png"
+
+
+class Reader(files.Reader):
+    """Reads PNG files, whatever the options of writing."""
+
+    def _open(self, path: Path, options: dict[str, Any]) -> tuple[int, Sequence[int]]:
+        return super()._open(path, {"codec": CODEC})
 
 
 class Backend(base.Backend):
@@ -29,13 +37,9 @@ class Backend(base.Backend):
     several_readers = True
     opens_without_writing = True
     takes = base.Footprint(files=3, files_per_image=1, bytes_per_image=40)
+    has_many_files = True
+    reader = Reader
 
-    def open(self, path: Path, options: dict[str, Any]) -> files.Reader:
-        """Find the number of labels and the image shape."""
-        return files.Reader(path, png, ENDING)
-
-    def _write(
-        self, path: Path, images: base.Source, labels: base.Source, durable: bool, options: dict[str, Any]
-    ) -> None:
+    def _write(self, path: Path, images: base.Source, labels: base.Source, options: dict[str, Any]) -> None:
         encode = partial(png.encode, compress_level=options["compress_level"])
-        files.write_files(path, images, labels, durable, encode, ENDING)
+        files.write_files(path, images, labels, encode, CODEC)

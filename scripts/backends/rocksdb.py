@@ -8,10 +8,9 @@ Layout of a store:
 """
 
 import itertools
-import os
 import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,7 +18,7 @@ import numpy as np
 
 from scripts import codecs
 from scripts.backends import base
-from scripts.backends.shared import values
+from scripts.backends.shared import values, whole_process
 
 if TYPE_CHECKING:
     import rocksdict
@@ -30,6 +29,38 @@ WRITE_BUFFER_BYTES = 16 << 20
 READAHEAD_BYTES = 2 << 20
 READER_FILES = ("CURRENT", "IDENTITY", "MANIFEST-*", "*.sst", "*.log")
 """The patterns of the files that a reader needs."""
+
+
+class Reader(base.Reader):
+    """Holds the database, read-only."""
+
+    def _open(self, path: Path, options: dict[str, Any]) -> tuple[int, Sequence[int]]:
+        import rocksdict
+
+        self._codec = codecs.load(options["codec"])
+        # rocksdict 0.3.29 rewrites a file of its own when it opens a store, also read-only (its pull request 186 ends
+        # that). So it opens a directory of links, which can go once RocksDB has opened all files.
+        with tempfile.TemporaryDirectory() as view:
+            for pattern in READER_FILES:
+                for file in path.resolve().glob(pattern):
+                    Path(view, file.name).symlink_to(file)
+            access = rocksdict.AccessType.read_only()
+            self._database = cast(Any, rocksdict.Rdict(view, _database_options(options), access_type=access))
+        self._resources.callback(self._database.close)
+        # The annotations of rocksdict don't know all that its options and databases take.
+        self._scan = cast(Any, rocksdict.ReadOptions())
+        self._scan.set_readahead_size(READAHEAD_BYTES)
+        self._scan.fill_cache(False)
+        return values.described(self._database[values.METADATA])
+
+    def _read_all(self, images: np.ndarray, labels: np.ndarray) -> None:
+        stored = itertools.islice(self._database.values(read_opt=self._scan), len(self))
+        values.split(stored, images, labels, self._codec)
+
+    def _read(self, ids: np.ndarray, images: np.ndarray, labels: np.ndarray) -> None:
+        keys = [values.key(number) for number in ids.tolist()]
+        stored = self._database[keys] if len(keys) > 1 else [self._database[keys[0]]]
+        values.split(stored, images, labels, self._codec)
 
 
 class Backend(base.Backend):
@@ -52,55 +83,13 @@ class Backend(base.Backend):
     several_readers = True
     opens_without_writing = True
     takes = base.Footprint(files=10, bytes_per_image=40)
+    file = "CURRENT"
+    reader = Reader
 
-    def open(self, path: Path, options: dict[str, Any]) -> "Reader":
-        """Open the database read-only."""
-        # rocksdict itself would create the directory of a missing store.
-        os.stat(path / "CURRENT")
-        return Reader(path, options)
-
-    def _write(
-        self, path: Path, images: base.Source, labels: base.Source, durable: bool, options: dict[str, Any]
-    ) -> None:
+    def _write(self, path: Path, images: base.Source, labels: base.Source, options: dict[str, Any]) -> None:
         write = _bulk_load if options["bulk_load"] else _write_batches
-        write(path, _database_options(options), _items(images, labels, codecs.load(options["codec"])))
-        if durable:
-            base.sync_tree(path)
-
-
-class Reader(base.Reader):
-    """Holds the database, read-only."""
-
-    def __init__(self, path: Path, options: dict[str, Any]) -> None:
-        import rocksdict
-
-        self._codec = codecs.load(options["codec"])
-        # rocksdict 0.3.29 rewrites a file of its own when it opens a store, also read-only (its pull request 186 ends
-        # that). So it opens a directory of links, which can go once RocksDB has opened all files.
-        with tempfile.TemporaryDirectory() as view:
-            for pattern in READER_FILES:
-                for file in path.resolve().glob(pattern):
-                    Path(view, file.name).symlink_to(file)
-            access = rocksdict.AccessType.read_only()
-            self._database = cast(Any, rocksdict.Rdict(view, _database_options(options), access_type=access))
-        # The annotations of rocksdict don't know all that its options and databases take.
-        self._scan = cast(Any, rocksdict.ReadOptions())
-        self._scan.set_readahead_size(READAHEAD_BYTES)
-        self._scan.fill_cache(False)
-        with base.closing_on_error(self._database.close):
-            super().__init__(*values.described(self._database[values.METADATA]))
-
-    def _read_all(self, images: np.ndarray, labels: np.ndarray) -> None:
-        stored = itertools.islice(self._database.values(read_opt=self._scan), len(self))
-        values.split(stored, images, labels, self._codec)
-
-    def _read(self, ids: np.ndarray, images: np.ndarray, labels: np.ndarray) -> None:
-        keys = [values.key(number) for number in ids.tolist()]
-        stored = self._database[keys] if len(keys) > 1 else [self._database[keys[0]]]
-        values.split(stored, images, labels, self._codec)
-
-    def _close(self) -> None:
-        self._database.close()
+        items = values.items(images, labels, codecs.load(options["codec"]), IMAGES_PER_BATCH)
+        write(path, _database_options(options), items)
 
 
 def _database_options(options: dict[str, Any]) -> "rocksdict.Options":
@@ -112,17 +101,9 @@ def _database_options(options: dict[str, Any]) -> "rocksdict.Options":
         database_options.set_compression_options(w_bits=0, level=codecs.ZSTD_LEVEL, strategy=0, max_dict_bytes=0)
     database_options.set_allow_mmap_reads(options["memory_map"])
     database_options.set_write_buffer_size(WRITE_BUFFER_BYTES)
-    database_options.set_max_background_jobs(base.threads())
-    database_options.set_max_file_opening_threads(base.threads())
+    database_options.set_max_background_jobs(whole_process.threads())
+    database_options.set_max_file_opening_threads(whole_process.threads())
     return database_options
-
-
-def _items(images: base.Source, labels: base.Source, codec: codecs.Codec) -> Iterator[list[tuple[bytes, bytes]]]:
-    """Yield keys and values of all images, some at a time, in the order of keys; the metadata come last."""
-    rows = min(IMAGES_PER_BATCH, base.rows_per_block(images.shape))
-    for start, image_block, label_block in base.blocks(images, labels, rows):
-        yield [(values.key(n), value) for n, value in enumerate(values.join(image_block, label_block, codec), start)]
-    yield [(values.METADATA, values.metadata(images.shape))]
 
 
 def _bulk_load(path: Path, options: "rocksdict.Options", batches: Iterable[list[tuple[bytes, bytes]]]) -> None:
@@ -148,14 +129,14 @@ def _bulk_load(path: Path, options: "rocksdict.Options", batches: Iterable[list[
         writer = None
     ingestion = rocksdict.IngestExternalFileOptions()
     ingestion.set_move_files(True)
-    with _new_database(path, options) as database:
+    with closing(rocksdict.Rdict(str(path), options)) as database:
         database.ingest_external_file(tables, ingestion)
 
 
 def _write_batches(path: Path, options: "rocksdict.Options", batches: Iterable[list[tuple[bytes, bytes]]]) -> None:
     import rocksdict
 
-    with _new_database(path, options) as database:
+    with closing(rocksdict.Rdict(str(path), options)) as database:
         for batch in batches:
             write_batch = rocksdict.WriteBatch(raw_mode=True)
             for key, value in batch:
@@ -163,18 +144,3 @@ def _write_batches(path: Path, options: "rocksdict.Options", batches: Iterable[l
             database.write(write_batch)
         database.flush()
         database.compact_range(None, None)
-
-
-@contextmanager
-def _new_database(path: Path, options: "rocksdict.Options") -> Iterator["rocksdict.Rdict"]:
-    import rocksdict
-
-    database = rocksdict.Rdict(str(path), options)
-    try:
-        yield database
-    except BaseException:
-        # Closing fails again with the same error.
-        with suppress(Exception):
-            database.close()
-        raise
-    database.close()

@@ -7,8 +7,7 @@ Layout of a store:
         table shape    one row: images, height, width
 """
 
-import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -33,6 +32,54 @@ WHOLE_FILE = 1 << 62
 file without a map."""
 
 
+class Reader(base.Reader):
+    """Holds one connection, with or without a memory map as the last call wanted."""
+
+    def _open(self, path: Path, options: dict[str, Any]) -> tuple[int, Sequence[int]]:
+        import sqlite3
+
+        self._codec = codecs.load(options["codec"])
+        self._maps_at_random = options["memory_map"]
+        self._is_mapped = False
+        name = (path / FILE).absolute().as_uri()
+        self._connection = sqlite3.connect(
+            f"{name}?mode=ro&immutable=1", uri=True, isolation_level=None, check_same_thread=False
+        )
+        self._resources.callback(self._connection.close)
+        ((count, height, width),) = self._connection.execute("SELECT images, height, width FROM shape")
+        return count, (height, width, 3)
+
+    def _read_all(self, images: np.ndarray, labels: np.ndarray) -> None:
+        self._map(True)
+        self._fill(self._connection.execute(ALL), images, labels)
+
+    def _read(self, ids: np.ndarray, images: np.ndarray, labels: np.ndarray) -> None:
+        self._map(self._maps_at_random)
+        numbers = ids.tolist()
+        if len(numbers) == 1:
+            ((labels[0], blob),) = self._connection.execute(ONE, numbers)
+            values.decode([blob], images, self._codec)
+        else:
+            self._fill(self._connection.execute(SEVERAL, (str(numbers),)), images, labels)
+
+    def _map(self, wanted: bool) -> None:
+        if self._is_mapped != wanted:
+            self._connection.execute(f"PRAGMA mmap_size = {WHOLE_FILE if wanted else 0}")
+            self._is_mapped = wanted
+
+    def _fill(self, rows: Iterable[tuple[int, bytes]], images: np.ndarray, labels: np.ndarray) -> None:
+        """Fill the arrays from rows in their order."""
+        found: list[int] = []
+
+        def blobs() -> Iterator[bytes]:
+            for label, blob in rows:
+                found.append(label)
+                yield blob
+
+        values.decode(blobs(), images, self._codec)
+        labels[:] = found
+
+
 class Backend(base.Backend):
     """A database in the standard library."""
 
@@ -50,6 +97,8 @@ class Backend(base.Backend):
     several_readers = True
     opens_without_writing = True
     takes = base.Footprint(files=2, bytes_per_image=208)
+    file = FILE
+    reader = Reader
 
     def versions(self) -> dict[str, str]:
         """Return the version of SQLite, which comes with Python."""
@@ -57,15 +106,7 @@ class Backend(base.Backend):
 
         return {"sqlite": sqlite3.sqlite_version}
 
-    def open(self, path: Path, options: dict[str, Any]) -> "Reader":
-        """Open the database read-only; `options` say how its values are made and read."""
-        # SQLite's own error for a missing store is not an OSError.
-        os.stat(path / FILE)
-        return Reader(path, options)
-
-    def _write(
-        self, path: Path, images: base.Source, labels: base.Source, durable: bool, options: dict[str, Any]
-    ) -> None:
+    def _write(self, path: Path, images: base.Source, labels: base.Source, options: dict[str, Any]) -> None:
         import sqlite3
 
         codec = codecs.load(options["codec"])
@@ -84,56 +125,3 @@ class Backend(base.Backend):
                 connection.execute("BEGIN")
                 connection.executemany("INSERT INTO images VALUES (?, ?, ?)", rows)
                 connection.execute("COMMIT")
-        if durable:
-            base.sync_tree(path)
-
-
-class Reader(base.Reader):
-    """Holds one connection, with or without a memory map as the last call wanted."""
-
-    def __init__(self, path: Path, options: dict[str, Any]) -> None:
-        import sqlite3
-
-        self._codec = codecs.load(options["codec"])
-        self._maps_at_random = options["memory_map"]
-        self._is_mapped = False
-        name = (path / FILE).absolute().as_uri()
-        self._connection = sqlite3.connect(
-            f"{name}?mode=ro&immutable=1", uri=True, isolation_level=None, check_same_thread=False
-        )
-        with base.closing_on_error(self._close):
-            ((count, height, width),) = self._connection.execute("SELECT images, height, width FROM shape")
-            super().__init__(count, (height, width, 3))
-
-    def _read_all(self, images: np.ndarray, labels: np.ndarray) -> None:
-        self._map(True)
-        self._fill(self._connection.execute(ALL), images, labels)
-
-    def _read(self, ids: np.ndarray, images: np.ndarray, labels: np.ndarray) -> None:
-        self._map(self._maps_at_random)
-        numbers = ids.tolist()
-        if len(numbers) == 1:
-            ((labels[0], blob),) = self._connection.execute(ONE, numbers)
-            values.decode([blob], images, self._codec)
-        else:
-            self._fill(self._connection.execute(SEVERAL, (str(numbers),)), images, labels)
-
-    def _close(self) -> None:
-        self._connection.close()
-
-    def _map(self, wanted: bool) -> None:
-        if self._is_mapped != wanted:
-            self._connection.execute(f"PRAGMA mmap_size = {WHOLE_FILE if wanted else 0}")
-            self._is_mapped = wanted
-
-    def _fill(self, rows: Iterable[tuple[int, bytes]], images: np.ndarray, labels: np.ndarray) -> None:
-        """Fill the arrays from rows in their order."""
-        found: list[int] = []
-
-        def blobs() -> Iterator[bytes]:
-            for label, blob in rows:
-                found.append(label)
-                yield blob
-
-        values.decode(blobs(), images, self._codec)
-        labels[:] = found

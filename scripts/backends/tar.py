@@ -14,7 +14,7 @@ import mmap
 import os
 import tarfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from io import FileIO
 from pathlib import Path
@@ -24,7 +24,7 @@ import numpy as np
 
 from scripts import codecs
 from scripts.backends import base
-from scripts.backends.shared import arrays, file_access, values
+from scripts.backends.shared import file_access, values
 
 INDEX = "index.bin"
 NUMBER = np.dtype(np.int64)
@@ -41,59 +41,10 @@ END = 2 * BLOCK
 SHARDS_OPEN = 64
 
 
-class Backend(base.Backend):
-    """Tar archives, which the standard library and every system's tools read."""
-
-    options = {
-        "codec": base.CODEC,
-        "images_per_shard": base.Option(100_000, "how many images share one archive", minimum=1),
-    }
-    fork_safe = True
-    several_readers = True
-    opens_without_writing = True
-    takes = base.Footprint(files=3, bytes_per_image=1552)
-
-    def footprint(self, options: dict[str, Any], image_shape: Sequence[int]) -> base.Footprint:
-        """Count the files of the shards as well."""
-        per_shard = options["images_per_shard"]
-        beside = self.takes.bytes_per_image + tarfile.RECORDSIZE // per_shard
-        return replace(self.takes, files_per_image=1 / per_shard, bytes_per_image=beside)
-
-    def open(self, path: Path, options: dict[str, Any]) -> "Reader":
-        """Map the index; shards are opened when they are needed."""
-        return Reader(path, options)
-
-    def _write(
-        self, path: Path, images: base.Source, labels: base.Source, durable: bool, options: dict[str, Any]
-    ) -> None:
-        codec, per_shard = codecs.load(options["codec"]), options["images_per_shard"]
-        count, height, width, _ = images.shape
-        name_digits = max(NAME_DIGITS, len(str(count - 1)))
-        parts = _parts(images, labels, per_shard)
-        with open(path / INDEX, "xb", buffering=0) as index_file:
-            base.write_all(index_file, np.array([height, width], NUMBER))
-            for shard, parts_of_shard in itertools.groupby(parts, lambda part: part[0] // per_shard):
-                with open(_shard_name(path, shard), "xb", buffering=0) as file:
-                    end = 0
-                    for start, image_block, label_block in parts_of_shard:
-                        stored = values.encode(image_block, codec)
-                        sizes = np.fromiter(map(len, stored), np.int64, len(stored))
-                        names = _digits(np.arange(start, start + len(stored)), 10, name_digits)
-                        heads = _heads(names, label_block, options["codec"], sizes)
-                        paddings = -sizes % BLOCK
-                        _write_members(file, heads, stored, paddings.tolist())
-                        ends = end + np.cumsum(HEAD + sizes + paddings)
-                        base.write_all(index_file, np.stack((ends - paddings - sizes, sizes), 1).astype(NUMBER))
-                        end = int(ends[-1])
-                    base.write_all(file, np.zeros(END + -(end + END) % tarfile.RECORDSIZE, np.uint8))
-        if durable:
-            base.sync_tree(path)
-
-
 class Reader(base.Reader):
     """Holds the map of the index, and the files and maps of the shards opened last."""
 
-    def __init__(self, path: Path, options: dict[str, Any]) -> None:
+    def _open(self, path: Path, options: dict[str, Any]) -> tuple[int, Sequence[int]]:
         self._path = path
         self._codec = codecs.load(options["codec"])
         self._per_shard = options["images_per_shard"]
@@ -105,7 +56,8 @@ class Reader(base.Reader):
             places = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), NUMBER)[2:].reshape(-1, 2)
         # To take one number from a view costs less than to take it from an array.
         self._index = memoryview(places)
-        super().__init__(len(self._index), (height, width, 3))
+        self._resources.callback(self._close_shards)
+        return len(self._index), (height, width, 3)
 
     def _read_all(self, images: np.ndarray, labels: np.ndarray) -> None:
         rows = max(1, file_access.READ_BYTES // (HEAD + int(np.asarray(self._index)[:, 1].max()) + BLOCK))
@@ -117,20 +69,19 @@ class Reader(base.Reader):
                 continue
             for start in range(first, end, rows):
                 stop = min(start + rows, end)
-                base.announce(shard.file.fileno(), [self._index[start, 0] - LABEL], 2 * file_access.READ_BYTES)
+                file_access.announce(shard.file.fileno(), [self._index[start, 0] - LABEL], 2 * file_access.READ_BYTES)
                 self._decode(range(start, stop), images[start:stop], labels[start:stop])
 
     def _read(self, ids: np.ndarray, images: np.ndarray, labels: np.ndarray) -> None:
         numbers = ids.tolist()
         for number in numbers:
             place, size = self._index[number, 0], self._index[number, 1]
-            base.announce(self._shard(number).file.fileno(), [place - LABEL], LABEL + size)
+            file_access.announce(self._shard(number).file.fileno(), [place - LABEL], LABEL + size)
         self._decode(numbers, images, labels)
 
-    def _close(self) -> None:
-        while self._shards:
-            self._shards.popitem()[1].file.close()
-        del self._index
+    def _close_shards(self) -> None:
+        for shard in self._shards.values():
+            shard.file.close()
 
     def _shard(self, number: int) -> "_Shard":
         """Return the shard of an image, opened if it isn't open. No more than SHARDS_OPEN are open at a time."""
@@ -139,9 +90,10 @@ class Reader(base.Reader):
         if shard is None:
             if len(self._shards) == SHARDS_OPEN:
                 self._shards.pop(next(iter(self._shards))).file.close()
-            file = open(_shard_name(self._path, key), "rb", buffering=0)  # noqa: SIM115
-            with base.closing_on_error(file.close):
+            with ExitStack() as opened:
+                file = opened.enter_context(open(_shard_name(self._path, key), "rb", buffering=0))
                 content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+                opened.pop_all()
             with suppress(OSError):
                 content.madvise(mmap.MADV_RANDOM)
             shard = self._shards[key] = _Shard(file, content, memoryview(content))
@@ -182,6 +134,48 @@ class Reader(base.Reader):
             labels[start : start + rows] = list(map(int, text))
 
 
+class Backend(base.Backend):
+    """Tar archives, which the standard library and every system's tools read."""
+
+    options = {
+        "codec": base.CODEC,
+        "images_per_shard": base.Option(100_000, "how many images share one archive", minimum=1),
+    }
+    fork_safe = True
+    several_readers = True
+    opens_without_writing = True
+    takes = base.Footprint(files=3, bytes_per_image=1552)
+    reader = Reader
+
+    def footprint(self, options: dict[str, Any], image_shape: Sequence[int]) -> base.Footprint:
+        """Count the files of the shards as well."""
+        per_shard = options["images_per_shard"]
+        beside = self.takes.bytes_per_image + tarfile.RECORDSIZE // per_shard
+        return replace(self.takes, files_per_image=1 / per_shard, bytes_per_image=beside)
+
+    def _write(self, path: Path, images: base.Source, labels: base.Source, options: dict[str, Any]) -> None:
+        codec, per_shard = codecs.load(options["codec"]), options["images_per_shard"]
+        count, height, width, _ = images.shape
+        name_digits = max(NAME_DIGITS, len(str(count - 1)))
+        parts = _parts(images, labels, per_shard)
+        with open(path / INDEX, "xb", buffering=0) as index_file:
+            file_access.write_all(index_file, np.array([height, width], NUMBER))
+            for shard, parts_of_shard in itertools.groupby(parts, lambda part: part[0] // per_shard):
+                with open(_shard_name(path, shard), "xb", buffering=0) as file:
+                    end = 0
+                    for start, image_block, label_block in parts_of_shard:
+                        stored = values.encode(image_block, codec)
+                        sizes = np.fromiter(map(len, stored), np.int64, len(stored))
+                        names = _digits(np.arange(start, start + len(stored)), 10, name_digits)
+                        heads = _heads(names, label_block, options["codec"], sizes)
+                        paddings = -sizes % BLOCK
+                        _write_members(file, heads, stored, paddings.tolist())
+                        ends = end + np.cumsum(HEAD + sizes + paddings)
+                        file_access.write_all(index_file, np.stack((ends - paddings - sizes, sizes), 1).astype(NUMBER))
+                        end = int(ends[-1])
+                    file_access.write_all(file, np.zeros(END + -(end + END) % tarfile.RECORDSIZE, np.uint8))
+
+
 class _Shard(NamedTuple):
     file: FileIO
     """The open file, to announce parts of it and to read in order."""
@@ -192,7 +186,7 @@ class _Shard(NamedTuple):
 
 def _parts(images: base.Source, labels: base.Source, per_shard: int) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
     """Yield what base.blocks does, in parts that lie in one shard each and count what is before each image."""
-    rows = max(1, arrays.BLOCK_BYTES // (HEAD + math.prod(images.shape[1:])))
+    rows = max(1, base.BLOCK_BYTES // (HEAD + math.prod(images.shape[1:])))
     for start, image_block, label_block in base.blocks(images, labels, rows):
         stop, first = start + len(label_block), start
         while first < stop:
@@ -244,13 +238,13 @@ def _write_members(file: FileIO, heads: np.ndarray, stored: Sequence[bytes | mem
         some = pieces[start : start + most]
         written = os.writev(file.fileno(), some)
         if written < sum(map(len, some)):
-            base.write_all(file, memoryview(b"".join(some))[written:])
+            file_access.write_all(file, memoryview(b"".join(some))[written:])
 
 
 def _read_rest(file: FileIO, pieces: list[memoryview], read: int, place: int) -> None:
     """Fill `pieces` from the file, from `place` on; their first `read` bytes are filled already."""
     for piece in pieces:
-        base.read_into(file, piece[read:], place + min(read, len(piece)))
+        file_access.read_into(file, piece[read:], place + min(read, len(piece)))
         place += len(piece)
         read = max(0, read - len(piece))
 

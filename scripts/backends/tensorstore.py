@@ -8,7 +8,6 @@ Layout of a store:
 """
 
 import json
-import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -17,13 +16,43 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scripts.backends import base
-from scripts.backends.shared import zarr3
+from scripts.backends.shared import whole_process, zarr3
 
 if TYPE_CHECKING:
     import tensorstore
 
 METADATA = "zarr.json"
 LITTLE_ENDIAN = {"name": "bytes", "configuration": {"endian": "little"}}
+
+
+class Reader(zarr3.Reader):
+    """Holds both arrays."""
+
+    def _open(self, path: Path, options: dict[str, Any]) -> tuple[int, Sequence[int]]:
+        self._context = _context()
+        opening = [_open(path / name, self._context, open=True, read=True) for name in (zarr3.IMAGES, zarr3.LABELS)]
+        self._images, self._stored_labels = (future.result() for future in opening)
+        layout: Any = self._images.chunk_layout
+        per_chunk, per_shard = layout.read_chunk.shape[0], layout.write_chunk.shape[0]
+        return self._set_up(path, self._images.shape, per_chunk, per_shard, options)
+
+    def _fill_images(self, rows: slice, images: np.ndarray) -> None:
+        if len(images) == 1:
+            images[:] = self._images[rows].read().result()
+        else:
+            self._fill(self._images[rows], images)
+
+    def _fill_labels(self, rows: slice, labels: np.ndarray) -> None:
+        self._fill(self._stored_labels[rows], labels)
+
+    def _fill_batch(self, ids: np.ndarray, images: np.ndarray) -> None:
+        self._fill(self._images[ids], images)
+
+    def _fill(self, stored: "tensorstore.TensorStore", array: np.ndarray) -> None:
+        """Read straight into an array: by a write into a store of the library's whose memory is this array."""
+        import tensorstore
+
+        tensorstore.array(array, context=self._context, copy=False, write=True).write(stored).result()
 
 
 class Backend(base.Backend):
@@ -34,20 +63,15 @@ class Backend(base.Backend):
     fork_safe = False
     several_readers = True
     opens_without_writing = True
+    has_many_files = True
+    file = METADATA
+    reader = Reader
 
     def footprint(self, options: dict[str, Any], image_shape: Sequence[int]) -> base.Footprint:
         """Count the files of the shards as well."""
         return zarr3.footprint(options, image_shape)
 
-    def open(self, path: Path, options: dict[str, Any]) -> "Reader":
-        """Open both arrays; what the options did is written in them."""
-        # The library's own error for a missing store is not an OSError.
-        os.stat(path / METADATA)
-        return Reader(path, options)
-
-    def _write(
-        self, path: Path, images: base.Source, labels: base.Source, durable: bool, options: dict[str, Any]
-    ) -> None:
+    def _write(self, path: Path, images: base.Source, labels: base.Source, options: dict[str, Any]) -> None:
         _, *image_shape = images.shape
         layout = zarr3.layout(images.shape, options)
         chunk_codecs: list[dict[str, Any]] = [{"name": "bytes"}]
@@ -65,49 +89,14 @@ class Backend(base.Backend):
         stored_images = _create(path / zarr3.IMAGES, images, "uint8", layout.images_per_shard, chunk_codecs, context)
         stored_labels = _create(path / zarr3.LABELS, labels, "int64", layout.labels_per_chunk, [LITTLE_ENDIAN], context)
         zarr3.write(images, labels, layout, partial(_put, stored_images), partial(_put, stored_labels))
-        if durable:
-            base.sync_file_system(path)
-
-
-class Reader(zarr3.Reader):
-    """Holds both arrays."""
-
-    def __init__(self, path: Path, options: dict[str, Any]) -> None:
-        self._context = _context()
-        opening = [_open(path / name, self._context, open=True, read=True) for name in (zarr3.IMAGES, zarr3.LABELS)]
-        self._images, self._stored_labels = (future.result() for future in opening)
-        layout: Any = self._images.chunk_layout
-        per_chunk, per_shard = layout.read_chunk.shape[0], layout.write_chunk.shape[0]
-        super().__init__(path, self._images.shape, per_chunk, per_shard, options)
-
-    def _fill_images(self, rows: slice, images: np.ndarray) -> None:
-        if len(images) == 1:
-            images[:] = self._images[rows].read().result()
-        else:
-            self._fill(self._images[rows], images)
-
-    def _fill_labels(self, rows: slice, labels: np.ndarray) -> None:
-        self._fill(self._stored_labels[rows], labels)
-
-    def _fill_batch(self, ids: np.ndarray, images: np.ndarray) -> None:
-        self._fill(self._images[ids], images)
-
-    def _close(self) -> None:
-        del self._images, self._stored_labels, self._labels, self._context
-
-    def _fill(self, stored: "tensorstore.TensorStore", array: np.ndarray) -> None:
-        """Read straight into an array: by a write into a store of the library's whose memory is this array."""
-        import tensorstore
-
-        tensorstore.array(array, context=self._context, copy=False, write=True).write(stored).result()
 
 
 def _context() -> "tensorstore.Context":
     """Return what the library may use: so many threads, and no memory for what was read before."""
-    base.refuse_after_fork("TensorStore")
+    whole_process.refuse_after_fork("TensorStore")
     import tensorstore
 
-    limit = {"limit": base.threads()}
+    limit = {"limit": whole_process.threads()}
     return tensorstore.Context(
         {
             "data_copy_concurrency": limit,

@@ -9,7 +9,7 @@ Layout of a store:
 
 import errno
 import math
-import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ import numpy as np
 
 from scripts import codecs
 from scripts.backends import base
+from scripts.backends.shared import whole_process
 
 if TYPE_CHECKING:
     import tiledb
@@ -27,6 +28,50 @@ TILES_PER_BLOCK = 64
 TILES_IN_MEMORY_BYTES = 16 << 20
 DIMENSION, IMAGE, LABEL = "number", "image", "label"
 FILTERS = {"none": "", "lz4": "LZ4Filter", "zstd": "ZstdFilter", "gzip": "GzipFilter"}
+
+
+class Reader(base.Reader):
+    """Holds the open array and its context, which has the threads."""
+
+    def _open(self, path: Path, options: dict[str, Any]) -> tuple[int, Sequence[int]]:
+        import tiledb
+        from tiledb import libtiledb
+
+        self._context = _context()
+        self._array = self._resources.enter_context(tiledb.open(str(path), ctx=self._context))
+        self._inner = libtiledb.Array(self._context, self._array)
+        return self._array.meta["count"], self._array.meta["image_shape"]
+
+    def _read_all(self, images: np.ndarray, labels: np.ndarray) -> None:
+        import tiledb
+
+        everything = tiledb.Subarray(self._array, self._context)
+        everything.add_dim_range(0, (0, len(self) - 1))
+        self._fill(everything, images, labels)
+
+    def _read(self, ids: np.ndarray, images: np.ndarray, labels: np.ndarray) -> None:
+        import tiledb
+        from tiledb import libtiledb
+
+        if len(ids) == 1:
+            chosen = libtiledb.Subarray(self._context, self._inner)
+            number = int(ids[0])
+            chosen._add_dim_range(0, (number, number))
+        else:
+            chosen = tiledb.Subarray(self._array, self._context)
+            chosen.add_ranges([ids.astype(np.uint64)])
+        self._fill(chosen, images, labels)
+
+    def _fill(self, subarray: "libtiledb.Subarray", images: np.ndarray, labels: np.ndarray) -> None:
+        """Read the cells of the ranges, in their order."""
+        from tiledb import libtiledb
+
+        query = libtiledb.Query(self._context, self._inner, libtiledb.QueryType.READ)
+        query.layout = libtiledb.LayoutType.ROW_MAJOR
+        query.set_subarray(subarray)
+        _submit(query, images, labels)
+        if not query.is_complete():
+            raise OSError(errno.EIO, "TileDB has read less than was asked for")
 
 
 class Backend(base.Backend):
@@ -43,16 +88,10 @@ class Backend(base.Backend):
     several_readers = True
     opens_without_writing = True
     takes = base.Footprint(files=15, bytes_per_image=16)
+    file = "__schema"
+    reader = Reader
 
-    def open(self, path: Path, options: dict[str, Any]) -> "Reader":
-        """Open the array; what the options did is written in it."""
-        # TileDB's own error for a missing store is not an OSError.
-        os.stat(path / "__schema")
-        return Reader(path)
-
-    def _write(
-        self, path: Path, images: base.Source, labels: base.Source, durable: bool, options: dict[str, Any]
-    ) -> None:
+    def _write(self, path: Path, images: base.Source, labels: base.Source, options: dict[str, Any]) -> None:
         import tiledb
         from tiledb import libtiledb
 
@@ -77,64 +116,13 @@ class Backend(base.Backend):
                     image_block, label_block = _pad(image_block, padded - start), _pad(label_block, padded - start)
                 _submit(query, image_block, label_block)
             query.finalize()
-        if durable:
-            base.sync_tree(path)
-
-
-class Reader(base.Reader):
-    """Holds the open array and its context, which has the threads."""
-
-    def __init__(self, path: Path) -> None:
-        import tiledb
-        from tiledb import libtiledb
-
-        self._context = _context()
-        self._array = tiledb.open(str(path), ctx=self._context)
-        with base.closing_on_error(self._array.close):
-            self._inner = libtiledb.Array(self._context, self._array)
-            super().__init__(self._array.meta["count"], self._array.meta["image_shape"])
-
-    def _read_all(self, images: np.ndarray, labels: np.ndarray) -> None:
-        import tiledb
-
-        everything = tiledb.Subarray(self._array, self._context)
-        everything.add_dim_range(0, (0, len(self) - 1))
-        self._fill(everything, images, labels)
-
-    def _read(self, ids: np.ndarray, images: np.ndarray, labels: np.ndarray) -> None:
-        import tiledb
-        from tiledb import libtiledb
-
-        if len(ids) == 1:
-            chosen = libtiledb.Subarray(self._context, self._inner)
-            number = int(ids[0])
-            chosen._add_dim_range(0, (number, number))
-        else:
-            chosen = tiledb.Subarray(self._array, self._context)
-            chosen.add_ranges([ids.astype(np.uint64)])
-        self._fill(chosen, images, labels)
-
-    def _close(self) -> None:
-        self._array.close()
-        del self._inner, self._array, self._context
-
-    def _fill(self, subarray: "libtiledb.Subarray", images: np.ndarray, labels: np.ndarray) -> None:
-        """Read the cells of the ranges, in their order."""
-        from tiledb import libtiledb
-
-        query = libtiledb.Query(self._context, self._inner, libtiledb.QueryType.READ)
-        query.layout = libtiledb.LayoutType.ROW_MAJOR
-        query.set_subarray(subarray)
-        _submit(query, images, labels)
-        if not query.is_complete():
-            raise OSError(errno.EIO, "TileDB has read less than was asked for")
 
 
 def _context() -> "tiledb.Ctx":
     """Return a context of its own, with its threads and settings."""
     import tiledb
 
-    threads = str(base.threads())
+    threads = str(whole_process.threads())
     return tiledb.Ctx(
         {
             "sm.compute_concurrency_level": threads,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scripts.backends import base
-from scripts.backends.shared import zarr3
+from scripts.backends.shared import whole_process, zarr3
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -23,6 +23,28 @@ if TYPE_CHECKING:
     import zarr
 
 COMPRESSORS = {"zstd": "ZstdCodec", "blosc": "BloscCodec", "gzip": "GzipCodec"}
+
+
+class Reader(zarr3.Reader):
+    """Holds both arrays."""
+
+    def _open(self, path: Path, options: dict[str, Any]) -> tuple[int, Sequence[int]]:
+        zarr = _zarr()
+        group = zarr.open_group(zarr.storage.LocalStore(path, read_only=True), mode="r")
+        self._images, self._stored_labels = group[zarr3.IMAGES], group[zarr3.LABELS]
+        per_chunk, *_ = self._images.chunks
+        per_shard, *_ = self._images.shards or self._images.chunks
+        return self._set_up(path, self._images.shape, per_chunk, per_shard, options)
+
+    def _fill_images(self, rows: slice, images: np.ndarray) -> None:
+        self._images.get_basic_selection(rows, out=_buffer(images))
+
+    def _fill_labels(self, rows: slice, labels: np.ndarray) -> None:
+        self._stored_labels.get_basic_selection(rows, out=_buffer(labels))
+
+    def _fill_batch(self, ids: np.ndarray, images: np.ndarray) -> None:
+        unique, places = np.unique(ids, return_inverse=True)
+        np.take(self._images.get_orthogonal_selection((unique,)), places, axis=0, out=images, mode="clip")
 
 
 class Backend(base.Backend):
@@ -33,18 +55,14 @@ class Backend(base.Backend):
     fork_safe = False
     several_readers = True
     opens_without_writing = True
+    has_many_files = True
+    reader = Reader
 
     def footprint(self, options: dict[str, Any], image_shape: Sequence[int]) -> base.Footprint:
         """Count the files of the shards as well."""
         return zarr3.footprint(options, image_shape)
 
-    def open(self, path: Path, options: dict[str, Any]) -> "Reader":
-        """Open both arrays; what the options did is written in them."""
-        return Reader(path, options)
-
-    def _write(
-        self, path: Path, images: base.Source, labels: base.Source, durable: bool, options: dict[str, Any]
-    ) -> None:
+    def _write(self, path: Path, images: base.Source, labels: base.Source, options: dict[str, Any]) -> None:
         zarr = _zarr()
         _, *image_shape = images.shape
         layout = zarr3.layout(images.shape, options)
@@ -71,33 +89,6 @@ class Backend(base.Backend):
             **same,
         )
         zarr3.write(images, labels, layout, partial(_put, stored_images), partial(_put, stored_labels))
-        if durable:
-            base.sync_file_system(path)
-
-
-class Reader(zarr3.Reader):
-    """Holds both arrays."""
-
-    def __init__(self, path: Path, options: dict[str, Any]) -> None:
-        zarr = _zarr()
-        group = zarr.open_group(zarr.storage.LocalStore(path, read_only=True), mode="r")
-        self._images, self._stored_labels = group[zarr3.IMAGES], group[zarr3.LABELS]
-        per_chunk, *_ = self._images.chunks
-        per_shard, *_ = self._images.shards or self._images.chunks
-        super().__init__(path, self._images.shape, per_chunk, per_shard, options)
-
-    def _fill_images(self, rows: slice, images: np.ndarray) -> None:
-        self._images.get_basic_selection(rows, out=_buffer(images))
-
-    def _fill_labels(self, rows: slice, labels: np.ndarray) -> None:
-        self._stored_labels.get_basic_selection(rows, out=_buffer(labels))
-
-    def _fill_batch(self, ids: np.ndarray, images: np.ndarray) -> None:
-        unique, places = np.unique(ids, return_inverse=True)
-        np.take(self._images.get_orthogonal_selection((unique,)), places, axis=0, out=images, mode="clip")
-
-    def _close(self) -> None:
-        del self._images, self._stored_labels, self._labels
 
 
 @cache
@@ -105,7 +96,7 @@ def _zarr() -> "ModuleType":
     """Return the library, which is told once for the whole process how many threads it may use."""
     import zarr
 
-    threads = base.threads()
+    threads = whole_process.threads()
     zarr.config.set(
         {"async.concurrency": threads, "threading.max_workers": threads, "codec_pipeline.batch_size": 1 << 30}
     )

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 
 from scripts.backends import base
+from scripts.backends.shared import file_access
+from scripts.system.disk.durability import sync_directory
 
 
 class Baseline:
@@ -27,11 +29,11 @@ class Baseline:
         """Write the new file `path`; `durable` as in the contract of a backend."""
         with open(path, "xb", buffering=0) as file:
             for array in (images, labels):
-                base.write_all(file, array)
+                file_access.write_all(file, array)
             if durable:
                 os.fsync(file.fileno())
         if durable:
-            base.sync_directory(path.parent)
+            sync_directory(path.parent)
 
     def open(self, path: Path, options: dict[str, Any]) -> "BaselineReader":
         """Open the file `path` for reading; `options["image_shape"]` is (height, width, 3)."""
@@ -59,8 +61,8 @@ class BaselineReader:
 
     def read_all(self, images: np.ndarray, labels: np.ndarray) -> None:
         """Fill images (n, height, width, 3) uint8 and labels (n,) int64. Raises EOFError where the file ends early."""
-        base.read_into(self._file, images, 0)
-        base.read_into(self._file, labels, images.nbytes)
+        file_access.read_into(self._file, images, 0)
+        file_access.read_into(self._file, labels, images.nbytes)
 
     def read(self, ids: np.ndarray, images: np.ndarray, labels: np.ndarray) -> None:
         """Fill images and labels of `ids`, in that order, as in the contract of a backend.
@@ -81,7 +83,7 @@ class BaselineReader:
             self._all_labels = np.empty(first_label // size, np.int64)
             os.preadv(descriptor, [self._all_labels], first_label)
         if len(ids) > 1:
-            base.announce(descriptor, (ids * size).tolist(), size)
+            file_access.announce(descriptor, (ids * size).tolist(), size)
         for row, number in enumerate(ids.tolist()):
             os.preadv(descriptor, [view[row * size : (row + 1) * size]], number * size)
         labels[:] = self._all_labels[ids]

@@ -12,7 +12,7 @@ from functools import cache
 
 from packaging.markers import Marker
 
-from scripts.backends.go import compiler, library
+from scripts.backends.go import library
 from scripts.common import digests, requirements, supported
 from scripts.stores.store import Choice
 
@@ -29,8 +29,7 @@ SYSTEMS = {"Darwin": "macOS"}
 
 def why_not(choice: Choice) -> str | None:
     """Return why a backend can't run here, and the remedy, or None when it can."""
-    needed = choice.backend.native
-    if needed and not library.is_whole(library.path(needed)) and (reason := compiler.missing(needed)):
+    if choice.backend.go_modules and not library.is_whole(library.path()) and (reason := library.missing()):
         return reason
     for module in choice.backend.standard_modules:
         if reason := supported.lacks_standard(module):
@@ -81,7 +80,7 @@ def lacks_package(choice: Choice) -> str | None:
 
 def needs_only_core(choice: Choice) -> bool:
     """Say whether a backend needs only the packages of a plain run."""
-    return not choice.backend.native and all(_pins_with(name) == RUN_PINS for name in choice.packages().values())
+    return not choice.backend.go_modules and all(_pins_with(name) == RUN_PINS for name in choice.packages().values())
 
 
 def _lacking(choice: Choice) -> list[str]:

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -261,22 +261,12 @@ class Plan:
 
     def libraries(self) -> list[str]:
         """Return the libraries that must be built for the backends that are run."""
-        needed = [choice.backend.native for choice in self.choices.values()]
-        return sorted({str(library.path(native)) for native in needed if native})
+        return [str(library.path())] if any(one.backend.go_modules for one in self.choices.values()) else []
 
     def libraries_to_build(self, store: StoreNames) -> list[str]:
         """Return the library without which a store can't be built: with conda its step lacks the tools."""
-        needed = self.choices[store.backend].backend.native if self.with_conda else None
-        return [str(library.path(needed))] if needed else []
-
-    def library_user(self, wildcards: Any, output: Sequence[str]) -> str:
-        """Return a backend, by its module's name, that needs the library that is the output."""
-        users = {
-            str(library.path(needed)): choice.module
-            for choice in self.asked.values()
-            if (needed := choice.backend.native)
-        }
-        return users[output[0]]
+        needed = self.with_conda and self.choices[store.backend].backend.go_modules
+        return [str(library.path())] if needed else []
 
     def environment(self, name: str) -> Callable[[Any], str | None]:
         """Return the conda environment of a rule, as a function of its wildcards; Snakemake wants one for each rule.

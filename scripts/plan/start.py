@@ -8,7 +8,7 @@ import sys
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from scripts.backends.go import compiler
+from scripts.backends.go import library
 from scripts.common.errors import UserError
 from scripts.common.progress import duration
 from scripts.dataset.sources.cifar10 import IMAGE_SHAPE
@@ -48,9 +48,9 @@ def start(plan: Plan, run: SnakemakeRun) -> None:
         existing.take_forgotten(plan, run)
         if not run.is_on_one_machine:
             # Nodes may lack the tools that build what jobs of a cluster need built.
-            for name in {job.wildcards.backend for job in jobs if job.rule.name in (BUILD, TIMING)}:
-                if needed := plan.choices[name].backend.native:
-                    compiler.built(needed)
+            names = {job.wildcards.backend for job in jobs if job.rule.name in (BUILD, TIMING)}
+            if any(plan.choices[name].backend.go_modules for name in names):
+                library.built()
             plan.hand_to_jobs()
             existing.clear_outdated(plan, run, jobs)
     except UserError as error:

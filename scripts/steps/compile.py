@@ -1,17 +1,10 @@
-"""Step `compile`: the library that a backend needs, built from its sources."""
+"""Step `compile`: the Go library that some backends need, built from its sources."""
 
-from typing import Annotated
-
-from scripts import backends
-from scripts.backends.go import compiler
+from scripts.backends.go import library
 from scripts.common.command_line import command
-from scripts.common.errors import UserError
 
 
 @command
-def main(*, backend: Annotated[str, "the backend's file in scripts/backends, without .py"]) -> None:
+def main() -> None:
     """Build the library."""
-    needed = backends.load(backend).native
-    if needed is None:
-        raise UserError(f"backend {backend} needs no library built")
-    compiler.built(needed)
+    library.built()

@@ -9,7 +9,7 @@ from packaging.utils import canonicalize_name
 from scripts import backends, codecs
 from scripts.backends.go import library
 from scripts.backends.shared import descriptions
-from scripts.backends.shared.descriptions import PROPERTIES, UNKNOWN, Backend, Codec, Notes, Property
+from scripts.backends.shared.descriptions import PROPERTIES, UNKNOWN, Described, Notes, Property
 from scripts.common import digests, requirements
 from scripts.common.command_line import command
 from scripts.report import wording
@@ -56,13 +56,13 @@ def markdown() -> str:
         _all_codecs(every, kept),
     ]
     for codec in kept:
-        parts += [f"### {codec.name}", codec.described.sentence, *codec.described.more]
+        parts += [f"### {codec.name}", codec.sentence, *codec.more]
         parts.append(f"Library: {_libraries(codec.packages)}.")
         parts += _folded(_settings(codec.notes))
     return "\n\n".join(parts) + "\n"
 
 
-def _properties_of_all(every: list[Backend], files: dict[str, str]) -> str:
+def _properties_of_all(every: list[Described], files: dict[str, str]) -> str:
     """Return the table of all stores' properties."""
     table = [["Store", *PROPERTIES.values()]]
     for backend in every:
@@ -72,17 +72,19 @@ def _properties_of_all(every: list[Backend], files: dict[str, str]) -> str:
     return _table(*table)
 
 
-def _properties(backend: Backend) -> dict[str, Property]:
+def _properties(backend: Described) -> dict[str, Property]:
     """Return all properties of a store's format; the code tells whether several processes may read."""
     known = {name: backend.notes.properties.get(name, Property()) for name in PROPERTIES}
     noted = known["several_readers"]
-    known["several_readers"] = Property("yes" if backend.several_readers else "no", noted.note, noted.source)
+    known["several_readers"] = Property(
+        "yes" if backends.load(backend.name).several_readers else "no", noted.note, noted.source
+    )
     return known
 
 
-def _of_backend(backend: Backend) -> list[str]:
+def _of_backend(backend: Described) -> list[str]:
     """Return the card of a store: what it is, when to take it and when not, its properties, and the rest folded."""
-    parts = [backend.described.sentence, *backend.described.more]
+    parts = [backend.sentence, *backend.more]
     advice = {"When to take it": backend.notes.take, "When not": backend.notes.leave}
     parts += [f"**{when}:** {what}" for when, what in advice.items() if what]
     facts = [
@@ -94,9 +96,9 @@ def _of_backend(backend: Backend) -> list[str]:
     if facts:
         parts.append("\n".join(facts))
     parts.append(f"Library: {_libraries_of(backend)}.")
-    if backend.native:
-        parts.append(f"Built with `{backend.native.tool}` from `scripts/backends/{backend.native.directory}`.")
-    layout = [f"```text\n{backend.described.layout}\n```"] if backend.described.layout else []
+    if backends.load(backend.name).go_modules:
+        parts.append("Built with `go` from `scripts/backends/go`.")
+    layout = [f"```text\n{backend.layout}\n```"] if backend.layout else []
     options = [[f"`{name}`", f"`{wording.setting(one.default)}`", one.meaning] for name, one in backend.options.items()]
     table = [_table(["Option", "Default", "Meaning"], *options)] if options else []
     return [*parts, *_folded([*layout, *table, *_settings(backend.notes)])]
@@ -110,18 +112,18 @@ def _folded(parts: list[str]) -> list[str]:
 def _settings(notes: Notes) -> list[str]:
     """Return the table of what was chosen and the table of what was tried."""
     chosen = [[setting.what, setting.chosen] for setting in notes.settings]
-    tried = [[setting.what, trial.tried, trial.effect, trial.measured_on] for setting, trial in notes.trials]
+    tried = [[trial.what, trial.tried, trial.effect, trial.measured_on] for trial in notes.trials]
     return [
         *([_table(["Setting", "Chosen"], *chosen)] if chosen else []),
         *([_table(["Setting", "Tried", "Effect", "Measured on"], *tried)] if tried else []),
     ]
 
 
-def _all_codecs(every: list[Backend], kept: list[Codec]) -> str:
+def _all_codecs(every: list[Described], kept: list[Described]) -> str:
     # The heading of a codec with the name of a backend comes second.
     names = {backend.name for backend in every}
     anchors = {one.name: f"{one.name}-1" if one.name in names else one.name for one in kept}
-    rows = [[f"[{one.name}](#{anchors[one.name]})", _libraries(one.packages), one.described.sentence] for one in kept]
+    rows = [[f"[{one.name}](#{anchors[one.name]})", _libraries(one.packages), one.sentence] for one in kept]
     return _table(["Codec", "Library", "What it is"], *rows)
 
 
@@ -134,8 +136,8 @@ def _files_of_stores() -> dict[str, str]:
     return {row["backend"]: f"{int(row['files']):,}" for row in rows}
 
 
-def _libraries_of(backend: Backend) -> str:
-    built = library.versions(backend.native) if backend.native else {}
+def _libraries_of(backend: Described) -> str:
+    built = library.versions(backends.load(backend.name).go_modules)
     return _libraries(backend.packages, [f"{name} {version}" for name, version in built.items()])
 
 

@@ -29,6 +29,7 @@ from scripts.dataset.image_set import ImageSet, content_digest
 from scripts.stores import manifest
 from scripts.stores.manifest import DATA
 from scripts.system.disk import disk_usage, file_system, scratch
+from scripts.system.disk.durability import sync_directory
 
 IMAGE_SET_FACTS = ("name", "label", "synthetic", "note", "digest", "image_shape")
 
@@ -48,8 +49,8 @@ class Choice:
     def files(self) -> list[Path]:
         """Return the files of code that make this backend what it is, imports apart."""
         files = [digests.CHECKOUT / digests.PACKAGE / "backends" / f"{self.module}.py"]
-        if self.backend.native:
-            files += library.sources(self.backend.native)
+        if self.backend.go_modules:
+            files += library.sources()
         if codecs.OPTION in self.options:
             files.append(digests.CHECKOUT / digests.PACKAGE / "codecs" / f"{self.options[codecs.OPTION]}.py")
         return files
@@ -69,7 +70,7 @@ class Choice:
         """Return the versions of its libraries: by distribution, by module of another language, by the backend."""
         return {
             **digests.library_versions(digests.code_files(self.files())),
-            **(library.versions(self.backend.native) if self.backend.native else {}),
+            **library.versions(self.backend.go_modules),
             **self.backend.versions(),
         }
 
@@ -126,7 +127,7 @@ def publish_failure(name: str, choice: Choice, cutoff: int, image_set: ImageSet,
 
 def _facts(name: str, choice: Choice, cutoff: int, image_set: ImageSet, directory: Path) -> dict[str, Any]:
     """What a manifest says of a store, built or not."""
-    provenance, needed = image_set.provenance, choice.backend.native
+    provenance = image_set.provenance
     return {
         "backend": name,
         "module": choice.module,
@@ -134,7 +135,7 @@ def _facts(name: str, choice: Choice, cutoff: int, image_set: ImageSet, director
         "cutoff": cutoff,
         "key": key(provenance["digest"], cutoff, choice),
         "backend_digest": choice.digest(),
-        "versions": choice.versions() | (library.toolchain(needed) if needed else {}),
+        "versions": choice.versions() | (library.toolchain() if choice.backend.go_modules else {}),
         "image_set": {
             **{fact: provenance[fact] for fact in IMAGE_SET_FACTS},
             "distinct_images": min(cutoff, len(image_set.images)),
@@ -214,7 +215,7 @@ def _publish(unpublished: Path, directory: Path, expected_key: str) -> None:
             pass
         else:
             return
-        base.sync_directory(unpublished)
+        sync_directory(unpublished)
         try:
             os.rename(unpublished, directory)
         except OSError as error:

@@ -133,7 +133,7 @@ def test_chunks_are_announced_where_they_are(name: str, tmp_path: Path, monkeypa
     def keep(descriptor: int, places: list[int], size: int) -> None:
         announced.extend(os.pread(descriptor, size or 1 << 20, place) for place in places)
 
-    monkeypatch.setattr("scripts.backends.base.announce", keep)
+    monkeypatch.setattr("scripts.backends.shared.file_access.announce", keep)
     images, labels = make(100)
     variant = Variant(name, backends.resolve(name, {"images_per_chunk": 7, "chunks_per_shard": 3}))
     variant.write(tmp_path / "store", images, labels)

@@ -41,7 +41,7 @@ def test_feather_announces_encoded_images(tmp_path: Path, monkeypatch: pytest.Mo
     variant.write(tmp_path / "store", images // 64, labels)
     with variant.open(tmp_path / "store") as reader:
         reader.load(range(COUNT))
-        monkeypatch.setattr("scripts.backends.base.announce", lambda _, *found: announced.append(found))
+        monkeypatch.setattr("scripts.backends.shared.file_access.announce", lambda _, *found: announced.append(found))
         reader.load([3, 39])
     [(places, size)] = announced
     content = (tmp_path / "store" / "images.arrow").read_bytes()

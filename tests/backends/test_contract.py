@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scripts.backends.shared import arrays
+from scripts.backends import base
 from tests.support.backend_variants import (
     COUNT,
     ROWS_PER_BLOCK,
@@ -35,7 +35,7 @@ def variant(request: pytest.FixtureRequest) -> Variant:
 
 @pytest.fixture(autouse=True)
 def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arrays, "BLOCK_BYTES", SMALL_BLOCK_BYTES)
+    monkeypatch.setattr(base, "BLOCK_BYTES", SMALL_BLOCK_BYTES)
 
 
 @pytest.fixture

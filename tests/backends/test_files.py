@@ -77,7 +77,7 @@ def test_arrayrecord_announces_where_records_are(tmp_path: Path, monkeypatch: py
     def keep(_: int, places: list[int], size: int) -> None:
         announced.extend((place, size) for place in places)
 
-    monkeypatch.setattr("scripts.backends.base.announce", keep)
+    monkeypatch.setattr("scripts.backends.shared.file_access.announce", keep)
     images, labels = make(100)
     for number, (options, group_count) in enumerate([({}, 100), ({"images_per_group": 7}, 15)]):
         variant = Variant("arrayrecord", backends.resolve("arrayrecord", options))

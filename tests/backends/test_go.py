@@ -11,13 +11,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from scripts import backends, codecs
-from scripts.backends.go import compiler, library, store
-from scripts.backends.shared import arrays
+from scripts import backends
+from scripts.backends import base
+from scripts.backends.go import library, store
 from scripts.common.errors import UserError
 from tests.support.backend_variants import Variant, assert_same, installed, make
 from tests.support.checkout import CHECKOUT
@@ -40,18 +41,18 @@ def buildable() -> None:
 @pytest.fixture
 def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the sources, free to be edited."""
-    directory = tmp_path / "copy" / store.NATIVE.directory
-    shutil.copytree(library.directory(store.NATIVE), directory)
-    monkeypatch.setattr(library, "directory", lambda _: directory)
+    directory = tmp_path / "copy" / "go"
+    shutil.copytree(library.SOURCES, directory)
+    monkeypatch.setattr(library, "SOURCES", directory)
     return directory
 
 
 @pytest.fixture
 def forgotten() -> Iterator[None]:
     """What has been found out about this machine, forgotten before and afterwards."""
-    compiler.missing.cache_clear()
+    library.missing.cache_clear()
     yield
-    compiler.missing.cache_clear()
+    library.missing.cache_clear()
 
 
 def program(directory: Path, name: str, text: str) -> None:
@@ -65,19 +66,19 @@ def program(directory: Path, name: str, text: str) -> None:
 
 
 def test_an_edit_changes_the_place_and_a_compiled_file_of_python_does_not(copied: Path) -> None:
-    before = library.path(store.NATIVE)
+    before = library.path()
     (copied / "__pycache__").mkdir(exist_ok=True)
     (copied / "__pycache__" / "new.pyc").write_bytes(b"new")
     (copied / "__init__.py").write_text("")
-    assert library.path(store.NATIVE) == before
+    assert library.path() == before
     for name in ("main.go", "go.sum"):
         (copied / name).write_text((copied / name).read_text() + "\n")
-        assert library.path(store.NATIVE) != before
-        before = library.path(store.NATIVE)
+        assert library.path() != before
+        before = library.path()
 
 
 def test_versions_are_those_that_the_sources_ask_for() -> None:
-    bolt, badger = (library.versions(backends.load(name).native) for name in ("bolt", "badger"))
+    bolt, badger = (library.versions(backends.load(name).go_modules) for name in ("bolt", "badger"))
     assert bolt["go.etcd.io/bbolt"].startswith("v1.")
     assert badger["github.com/dgraph-io/badger/v4"].startswith("v4.")
     assert bolt.keys() == {"go.etcd.io/bbolt"}
@@ -103,7 +104,7 @@ def test_what_is_missing_is_said_with_the_remedy(
     if has_compiler:
         program(tmp_path / "bin", "gcc", "")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-    found = compiler.missing(store.NATIVE)
+    found = library.missing()
     if reason is None:
         assert found is None
     else:
@@ -112,14 +113,14 @@ def test_what_is_missing_is_said_with_the_remedy(
         assert "install" in found
         assert "\n" not in found
         with pytest.raises(UserError, match="can't be built"):
-            compiler.build(store.NATIVE, tmp_path / "library.so")
+            library.build(tmp_path / "library.so")
 
 
 @pytest.mark.usefixtures("buildable", "forgotten")
 def test_sources_for_a_later_version_of_the_tool_are_not_tried(copied: Path) -> None:
     file = copied / "go.mod"
     file.write_text(re.sub(r"^go .*$", "go 1.999.0", file.read_text(), flags=re.MULTILINE))
-    found = compiler.missing(store.NATIVE)
+    found = library.missing()
     assert found is not None
     assert "go 1.999.0" in found or "go >= 1.999.0" in found
     assert "install Go" in found
@@ -129,7 +130,7 @@ def test_sources_for_a_later_version_of_the_tool_are_not_tried(copied: Path) -> 
 def test_sources_that_do_not_compile_leave_nothing(copied: Path, tmp_path: Path) -> None:
     (copied / "main.go").write_text("package main\nfunc main() { this is no Go }\n")
     with pytest.raises(UserError, match="failed") as raised:
-        compiler.build(store.NATIVE, tmp_path / "libraries" / "library.so")
+        library.build(tmp_path / "libraries" / "library.so")
     assert "main.go:2" in str(raised.value)
     assert "\n" not in str(raised.value)
     assert os.listdir(tmp_path / "libraries") == []
@@ -138,9 +139,9 @@ def test_sources_that_do_not_compile_leave_nothing(copied: Path, tmp_path: Path)
 @pytest.mark.slow
 @pytest.mark.usefixtures("buildable")
 def test_the_step_builds_what_can_be_loaded(tmp_path: Path) -> None:
-    step = [sys.executable, str(CHECKOUT / "scripts"), "compile", "--backend", KINDS[0]]
+    step = [sys.executable, str(CHECKOUT / "scripts"), "compile"]
     subprocess.run(step, cwd=tmp_path, check=True)
-    place = tmp_path / library.path(store.NATIVE)
+    place = tmp_path / library.path()
     whole = place.read_bytes()
     loads = f"import ctypes; ctypes.CDLL({str(place)!r}).store_open"
     subprocess.run([sys.executable, "-c", loads], check=True)
@@ -156,13 +157,13 @@ def test_the_step_builds_what_can_be_loaded(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("buildable")
 def test_a_library_is_the_same_wherever_it_is_built(copied: Path, tmp_path: Path) -> None:
     subprocess.run(["git", "init", "--quiet", tmp_path / "copy"], check=True)
-    compiler.build(store.NATIVE, tmp_path / "library.so")
-    assert (tmp_path / "library.so").read_bytes() == compiler.built(store.NATIVE).read_bytes()
+    library.build(tmp_path / "library.so")
+    assert (tmp_path / "library.so").read_bytes() == library.built().read_bytes()
 
 
 @pytest.mark.usefixtures("buildable")
 def test_beside_the_library_is_written_what_has_built_it() -> None:
-    assert library.toolchain(store.NATIVE)["go"].startswith("go1.")
+    assert library.toolchain()["go"].startswith("go1.")
 
 
 # Errors and values
@@ -206,14 +207,23 @@ def test_a_file_that_is_cut_while_it_is_mapped_is_an_error(variant: Variant, tmp
             reader.load_all()
 
 
+def write_blocks(
+    variant: Variant, path: Path, options: dict[str, Any], blocks: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store that says it has twenty images, and has these blocks."""
+    with monkeypatch.context() as patch:
+        patch.setattr(base, "blocks", lambda *_: blocks)
+        store.write(variant.name, path, *make(20), options)
+
+
 @pytest.mark.parametrize("codec", ["raw", "pickle"])
-def test_a_number_without_a_value_is_an_error(variant: Variant, codec: str, tmp_path: Path) -> None:
+def test_a_number_without_a_value_is_an_error(
+    variant: Variant, codec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     images, labels = make(10)
     options = backends.resolve(variant.name, {"codec": codec})
-    with store.Writer(variant.name, tmp_path, options) as writer:
-        for start, stop in ((0, 4), (6, 10)):
-            writer.put(start, images[start:stop], labels[start:stop], codecs.load(codec))
-        writer.put_metadata((20, *images.shape[1:]))
+    blocks = [(start, images[start:stop], labels[start:stop]) for start, stop in ((0, 4), (6, 10))]
+    write_blocks(variant, tmp_path, options, blocks, monkeypatch)
     with variant.backend.open(tmp_path, options) as reader:
         assert_same(reader.load([9, 3]), images[[9, 3]], labels[[9, 3]])
         for ids, missing in (([4], 4), ([9, 5, 3], 5), ([10], 10), ([9, 19], 19)):
@@ -224,12 +234,12 @@ def test_a_number_without_a_value_is_an_error(variant: Variant, codec: str, tmp_
 
 
 @pytest.mark.parametrize("codec", ["raw", "pickle"])
-def test_a_number_after_the_last_value_is_an_error(variant: Variant, codec: str, tmp_path: Path) -> None:
+def test_a_number_after_the_last_value_is_an_error(
+    variant: Variant, codec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     images, labels = make(10)
     options = backends.resolve(variant.name, {"codec": codec})
-    with store.Writer(variant.name, tmp_path, options) as writer:
-        writer.put(0, images, labels, codecs.load(codec))
-        writer.put_metadata((20, *images.shape[1:]))
+    write_blocks(variant, tmp_path, options, [(0, images, labels)], monkeypatch)
     with variant.backend.open(tmp_path, options) as reader:
         for load in (lambda: reader.load([10]), lambda: reader.load([9, 10]), reader.load_all):
             with pytest.raises(store.GoError, match="no value of number 10"):
@@ -240,7 +250,7 @@ def test_a_number_after_the_last_value_is_an_error(variant: Variant, codec: str,
 def test_values_larger_than_the_buffer(
     variant: Variant, images_per_call: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(arrays, "BLOCK_BYTES", 5000)
+    monkeypatch.setattr(base, "BLOCK_BYTES", 5000)
     monkeypatch.setattr(store, "IMAGES_PER_CALL", images_per_call)
     options = backends.resolve(variant.name, {"codec": "pickle"})
     images, labels = make(30, 60, 50)
@@ -316,8 +326,7 @@ def test_caches_that_cannot_be_written_are_put_where_the_library_is_built(builda
     home = tmp_path / "home"
     home.mkdir(mode=0o555)
     program = (
-        "from pathlib import Path; from scripts.backends.go import compiler;"
-        "print(compiler.caches_within(Path('/b'), 'go'))"
+        "from pathlib import Path; from scripts.backends.go import library;print(library.caches_within(Path('/b')))"
     )
     command = [*as_who_obeys_permissions(), sys.executable, "-c", program]
     for places, moved in (

@@ -178,7 +178,7 @@ class Flat:
 
 class Copying(base.Backend):
     def open(self, path, options): ...
-    def _write(self, path, images, labels, durable, options):
+    def _write(self, path, images, labels, options):
         everything = [np.array(block) for _, block, _ in base.blocks(images, labels)]
 
 name, variants, path = json.loads(sys.argv[1])

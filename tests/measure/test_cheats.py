@@ -60,17 +60,17 @@ HONESTLY = backends.load(HONEST)
 
 
 class LosesTheLastImage(Cheat):
-    def _write(self, path: Path, images: Any, labels: Any, durable: bool, options: dict[str, Any]) -> None:
+    def _write(self, path: Path, images: Any, labels: Any, options: dict[str, Any]) -> None:
         images = np.array(images[:])
         images[-1] = 0 if len(images) > 1 else images[-1]
-        super()._write(path, images, labels, durable, options)
+        super()._write(path, images, labels, options)
 
 
 class LeavesBytesUnsynced(Cheat):
     """Says durable and leaves it to the kernel, which writes when it likes."""
 
-    def _write(self, path: Path, images: Any, labels: Any, durable: bool, options: dict[str, Any]) -> None:
-        super()._write(path, images, labels, False, options)
+    def write(self, path: Path, images: Any, labels: Any, *, durable: bool, options: dict[str, Any]) -> None:
+        super().write(path, images, labels, durable=False, options=options)
 
 
 class GivesViewsOfAMap(Cheat):
@@ -122,16 +122,16 @@ class KeepsImagesInMemory(Cheat):
         all_images, all_labels = self.kept[path]
 
         class FromMemory(base.Reader):
+            def _open(self, path: Path, options: dict[str, Any]) -> tuple[int, tuple[int, ...]]:
+                return len(all_labels), all_images.shape[1:]
+
             def _read_all(self, images: np.ndarray, labels: np.ndarray) -> None:
                 images[:], labels[:] = all_images, all_labels
 
             def _read(self, ids: np.ndarray, images: np.ndarray, labels: np.ndarray) -> None:
                 images[:], labels[:] = all_images[ids], all_labels[ids]
 
-            def _close(self) -> None:
-                pass
-
-        return FromMemory(len(all_labels), all_images.shape[1:])
+        return FromMemory(path, options)
 
 
 class KeepsPagesInMemory(Cheat):

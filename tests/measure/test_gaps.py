@@ -22,8 +22,9 @@ from scripts.backends import memmap
 class Backend(memmap.Backend):
     """A backend with a fault."""
 
-    def _write(self, path, images, labels, durable, options):
-        super()._write(path, images, labels, durable, options)
+    def write(self, path, images, labels, *, durable, options):
+        """Write the store."""
+        super().write(path, images, labels, durable=durable, options=options)
         {write}
 
     def open(self, path, options):

@@ -36,7 +36,7 @@ settings:
     chosen: none
     tried:
       - {tried: "2", effect: Opening is 1.2x slower.}
-      - {tried: a tin, effect: There is no difference., where: 1 image}
+      - {tried: a tin, effect: There is no difference., measured_on: 1 image}
   - what: colour
     chosen: brown
 """
@@ -44,11 +44,9 @@ settings:
 
 def test_a_docstring_is_taken_apart():
     found = descriptions.read(DOCSTRING)
-    assert found.sentence == "One file of boxes, each of which holds an image."
-    assert found.layout == "box.bin    the boxes\n    lid    8 bytes"
-    assert found.more == ("Not for birds.",)
-    bare = descriptions.read("Codec bare: as it is.")
-    assert (bare.sentence, bare.layout, bare.more) == ("As it is.", "", ())
+    layout = "box.bin    the boxes\n    lid    8 bytes"
+    assert found == ("One file of boxes, each of which holds an image.", layout, ("Not for birds.",))
+    assert descriptions.read("Codec bare: as it is.") == ("As it is.", "", ())
 
 
 def test_notes_are_read(tmp_path):
@@ -60,13 +58,12 @@ def test_notes_are_read(tmp_path):
     found = descriptions.read_notes(file)
     assert (found.take, found.leave) == ("You have boxes.", "")
     assert found.properties == {"append": Property("yes", "Boxes stack.", "https://example.org")}
-    lid, colour = found.settings
-    assert (lid.what, lid.chosen, colour.trials) == ("lid", "none", ())
-    assert [(trial.tried, trial.measured_on) for _, trial in found.trials] == [("2", "10 images"), ("a tin", "1 image")]
+    assert [(setting.what, setting.chosen) for setting in found.settings] == [("lid", "none"), ("colour", "brown")]
+    assert [(trial.tried, trial.measured_on) for trial in found.trials] == [("2", "10 images"), ("a tin", "1 image")]
 
 
 def test_without_notes_a_backend_is_described_by_its_code(tmp_path):
-    assert descriptions.read_notes(tmp_path / "notes" / "new.yaml") == Notes("", "", {}, ())
+    assert descriptions.read_notes(tmp_path / "notes" / "new.yaml") == Notes("", "", {}, (), ())
 
 
 @pytest.mark.parametrize("folder", ["backends", "codecs"])
@@ -75,7 +72,7 @@ def test_notes_say_what_is_asked_of_code_that_is_there(folder):
         "": {"take", "leave", "measured_on", "settings", *descriptions.PROPERTIES},
         "property": {"is", "note", "source"},
         "setting": {"what", "chosen", "tried"},
-        "trial": {"tried", "effect", "where"},
+        "trial": {"tried", "effect", "measured_on"},
     }
     for file in (CHECKOUT / "scripts" / folder / "notes").iterdir():
         assert (CHECKOUT / "scripts" / folder / f"{file.stem}.py").is_file()
@@ -87,7 +84,7 @@ def test_notes_say_what_is_asked_of_code_that_is_there(folder):
         trials = [trial for setting in content["settings"] for trial in setting.get("tried", [])]
         assert all(trial.keys() <= known["trial"] for trial in trials), file
         for trial in trials:
-            assert "measured_on" in content or "where" in trial or not re.search(r"\d", trial["effect"]), file
+            assert "measured_on" in content or "measured_on" in trial or not re.search(r"\d", trial["effect"]), file
             assert not re.search(r"\b0\.\d+x|\btimes as", trial["effect"]), f"{trial}: a ratio is at least 1"
         for name in list(descriptions.PROPERTIES)[:-2]:
             assert content.get(name, {}).get("is", True) in (True, False, "partly", descriptions.UNKNOWN), file
@@ -97,8 +94,8 @@ def test_every_backend_and_codec_is_described():
     found = descriptions.backends_of(backends.names())
     assert [backend.name for backend in found] == backends.names()
     for backend in found:
-        assert backend.described.sentence, backend.name
-        assert backend.described.layout, backend.name
+        assert backend.sentence, backend.name
+        assert backend.layout, backend.name
         assert backend.notes.settings, backend.name
         assert backend.notes.take, backend.name
         assert backend.notes.leave, backend.name
@@ -109,9 +106,9 @@ def test_every_backend_and_codec_is_described():
 def test_the_documentation_has_everything_with_pinned_versions():
     text = describe.markdown()
     for backend in descriptions.backends_of(backends.names()):
-        assert f"## {backend.name}\n\n{backend.described.sentence}" in text
+        assert f"## {backend.name}\n\n{backend.sentence}" in text
         assert all(f"| {setting.what} | {setting.chosen} |" in text for setting in backend.notes.settings)
-        assert all(f"| {trial.tried} | {trial.effect} |" in text for _, trial in backend.notes.trials)
+        assert all(f"| {trial.tried} | {trial.effect} |" in text for trial in backend.notes.trials)
         assert all(f"| `{name}` |" in text for name in backend.options)
     for codec in codecs.names():
         assert f"### {codec}\n" in text
@@ -135,7 +132,9 @@ def test_who_needs_no_package_is_said():
     without = f"Library: {describe.NO_PACKAGE}."
     cards = re.split(r"^##+ ", describe.markdown(), flags=re.MULTILINE)
     found = sorted(card.split("\n")[0] for card in cards if without in card)
-    bare = [name for name in backends.names() if not backends.load(name).packages and not backends.load(name).native]
+    bare = [
+        name for name in backends.names() if not backends.load(name).packages and not backends.load(name).go_modules
+    ]
     assert found == sorted(bare + [name for name in codecs.names() if not codecs.load(name).packages])
 
 
@@ -165,13 +164,13 @@ def test_the_page_describes_the_backends_of_its_run(tmp_path):
     text = run.write().summarise().draw("single_image").page("single_image")
     section = shown(text[text.index('<section id="backends"') : text.index('<section id="claims"')])
     (backend,) = descriptions.backends_of(["lmdb"])
-    assert f"lmdb {backend.described.sentence}" in section
+    assert f"lmdb {backend.sentence}" in section
     assert "Measured as lmdb and mine Versions lmdb 3.0.0, numpy 2.4.6" in section
     assert "how one image becomes bytes; by default raw" in section
     plain = section.replace(" ,", ",")
     assert all(f"{setting.what} {setting.chosen}".replace("`", "") in plain for setting in backend.notes.settings)
-    assert all(f"{trial.tried} {trial.effect}".replace("`", "") in plain for _, trial in backend.notes.trials)
+    assert all(f"{trial.tried} {trial.effect}".replace("`", "") in plain for trial in backend.notes.trials)
     (codec,) = descriptions.codecs_of(["png"])
-    assert f"png {codec.described.sentence}" in section
+    assert f"png {codec.sentence}" in section
     assert "hdf5" not in section
     assert "no-such" not in section

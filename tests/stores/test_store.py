@@ -106,7 +106,7 @@ class Forgetful(base.Backend):
 
     fork_safe = several_readers = opens_without_writing = True
 
-    def _write(self, path: Path, images: base.Source, labels: base.Source, durable: bool, options: dict) -> None:
+    def _write(self, path: Path, images: base.Source, labels: base.Source, options: dict) -> None:
         np.save(path / "images.npy", np.concatenate([images[:-1], images[-2:-1]]))
         np.save(path / "labels.npy", labels[:])
 
@@ -114,15 +114,16 @@ class Forgetful(base.Backend):
         images, labels = np.load(path / "images.npy"), np.load(path / "labels.npy")
 
         class Reader(base.Reader):
+            def _open(self, path: Path, options: dict) -> tuple[int, tuple[int, ...]]:
+                return len(images), images.shape[1:]
+
             def _read_all(self, into: np.ndarray, into_labels: np.ndarray) -> None:
                 self._read(np.arange(len(self)), into, into_labels)
 
             def _read(self, ids: np.ndarray, into: np.ndarray, into_labels: np.ndarray) -> None:
                 into[:], into_labels[:] = images[ids], labels[ids]
 
-            def _close(self) -> None: ...
-
-        return Reader(len(images), images.shape[1:])
+        return Reader(path, options)
 
 
 def test_a_backend_that_gives_back_other_images_publishes_nothing(

@@ -11,7 +11,7 @@ import pytest
 
 from scripts import backends, codecs
 from scripts.backends import base
-from scripts.backends.go import compiler
+from scripts.backends.go import library
 from scripts.common.errors import UserError
 from scripts.plan import available
 from scripts.stores.store import Choice
@@ -20,7 +20,7 @@ RUNNABLE = [name for name in backends.names() if not available.why_not(Choice(na
 """Names of the backends that can run here."""
 EACH_RUNNABLE = [pytest.param(name, marks=[] if name in ("lmdb", "png") else [pytest.mark.slow]) for name in RUNNABLE]
 """The same as parameters of tests that take long; all but two are slow."""
-NATIVE = [name for name in backends.names() if backends.load(name).native]
+NATIVE = [name for name in backends.names() if backends.load(name).go_modules]
 """Names of the backends that need a library built, wherever they can run."""
 COUNT = 40
 ROWS_PER_BLOCK = 6
@@ -111,10 +111,10 @@ def installed(variant: Variant) -> Variant:
     missing = [name for name in packages if importlib.util.find_spec(name) is None]
     if missing:
         pytest.skip(f"{', '.join(missing)} is not installed")
-    if needed := variant.backend.native:
-        if reason := compiler.missing(needed):
+    if variant.backend.go_modules:
+        if reason := library.missing():
             pytest.skip(reason)
-        compiler.built(needed)
+        library.built()
     return variant
 
 

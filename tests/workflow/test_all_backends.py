@@ -175,7 +175,7 @@ def test_a_library_is_built_only_where_it_is_asked_for(workflow: Workflow, with_
 
 
 def test_an_edit_of_a_librarys_sources_redoes_the_stores_of_both(with_native: Workflow) -> None:
-    source = next(library.directory(backends.load(NATIVE[0]).native).glob("*.go"))
+    source = next(library.SOURCES.glob("*.go"))
     with_native.edit(str(source.relative_to(CHECKOUT)), "\n// edited\n")
     planned = with_native.planned()
     assert len([job for job in planned if job[0] == "compile"]) == 1

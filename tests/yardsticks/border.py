@@ -12,15 +12,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from scripts import backends, codecs
-from scripts.backends.go import store
+from scripts import backends
+from scripts.backends.go import library, store
 from scripts.dataset.sources import synthetic
 from scripts.system.process import pinned
 from tests.support.checkout import CHECKOUT
@@ -54,11 +53,10 @@ def turns(whole: Callable[[], None], crossing: Callable[[], None], images: int) 
 def rows(name: str, images: np.ndarray, labels: np.ndarray, directory: Path) -> list[Row]:
     """Measure the operations of a backend."""
     backend, options = backends.load(name), backends.resolve(name, {})
-    codec = codecs.load(options["codec"])
     places = (directory / f"{name}-{number}" for number in range(2 * ROUNDS))
     found = turns(
         lambda: backend.write(next(places), images, labels, durable=False, options=options),
-        lambda: store.write(NOTHING, directory, images, labels, codec, options),
+        lambda: store.write(NOTHING, directory, images, labels, options),
         len(labels),
     )
     taken = [Row(name, "write", *found, LIMIT)]
@@ -82,8 +80,7 @@ def rows(name: str, images: np.ndarray, labels: np.ndarray, directory: Path) -> 
 
 def main() -> int:
     """Print a table; returns the exit code."""
-    command = store.NATIVE.command
-    store.NATIVE = replace(store.NATIVE, command=(*command[:2], "-tags=border", *command[2:]))
+    library.BUILD = ("build", "-tags=border", *library.BUILD[1:])
     images = synthetic.generate(IMAGES, seed=0)
     labels = synthetic.generate_labels(IMAGES, seed=0)
     with tempfile.TemporaryDirectory(dir=CHECKOUT / "results") as place, pinned(1, ["GOMAXPROCS"]):

@@ -12,32 +12,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 
 from scripts import codecs
 from scripts.backends import base
-from scripts.backends.go import compiler
-from scripts.backends.shared import arrays, values
+from scripts.backends.go import library
+from scripts.backends.shared import values, whole_process
 
-NATIVE = base.Native(
-    directory="go",
-    suffixes=(".go", ".mod", ".sum"),
-    tool="go",
-    command=(
-        "go",
-        "build",
-        "-buildmode=c-shared",
-        "-trimpath",
-        "-buildvcs=false",
-        "-ldflags=-s -w",
-        "-o",
-        "{output}",
-        ".",
-    ),
-    remedy="install Go 1.25 or newer (https://go.dev/dl)",
-)
 LIBRARY = "a Go library"
 IMAGES_PER_CALL = 1024
 METADATA = 2**64 - 1
@@ -70,8 +53,6 @@ class Backend(base.Backend):
     """A backend whose stores the library knows by the name `kind`."""
 
     kind: ClassVar[str]
-    file: ClassVar[str]
-    """A file that every store of this backend has."""
     thread_variables = ("GOMAXPROCS",)
     fork_safe = False
     several_readers = True
@@ -83,67 +64,48 @@ class Backend(base.Backend):
         os.stat(path / self.file)
         return Reader(self.kind, path, options)
 
-    def _write(
-        self, path: Path, images: base.Source, labels: base.Source, durable: bool, options: dict[str, Any]
-    ) -> None:
-        write(self.kind, path, images, labels, codecs.load(options["codec"]), options)
-        if durable:
-            base.sync_tree(path)
+    def _write(self, path: Path, images: base.Source, labels: base.Source, options: dict[str, Any]) -> None:
+        write(self.kind, path, images, labels, options)
 
 
-def write(
-    kind: str, path: Path, images: base.Source, labels: base.Source, codec: codecs.Codec, options: dict[str, Any]
-) -> None:
+def write(kind: str, path: Path, images: base.Source, labels: base.Source, options: dict[str, Any]) -> None:
     """Write images and labels, and their count and shape, into the existing directory `path`."""
-    with Writer(kind, path, options) as writer:
+    codec, call = codecs.load(options["codec"]), library_calls()
+    handle = _handle(call["store_create"], kind, path, options)
+
+    def put(first: int, packed: np.ndarray, lengths: np.ndarray) -> None:
+        call["store_put"](handle, first, len(lengths), packed.ctypes.data, lengths.ctypes.data)
+
+    try:
         rows = min(IMAGES_PER_CALL, base.rows_per_block(images.shape))
         for start, image_block, label_block in base.blocks(images, labels, rows):
-            writer.put(start, image_block, label_block, codec)
-        writer.put_metadata(images.shape)
-
-
-class Writer:
-    """A new store of the library's, complete where its `with` block ends without an error."""
-
-    def __init__(self, kind: str, path: Path, options: dict[str, Any]) -> None:
-        self._call = library_calls()
-        self._handle = _handle(self._call["store_create"], kind, path, options)
-
-    def put(self, first: int, images: np.ndarray, labels: np.ndarray, codec: codecs.Codec) -> None:
-        """Store images and labels under the numbers from `first` on, in one call."""
-        self._put(first, *_packed(images, labels, codec))
-
-    def put_metadata(self, shape: Sequence[int]) -> None:
-        """Store what the store holds: images of `shape`, (n, height, width, 3)."""
-        metadata = values.metadata(shape)
-        self._put(METADATA, np.frombuffer(metadata, np.uint8), np.array([len(metadata)]))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        if kind is None:
-            self._call["store_finish"](self._handle, True)
-        else:
-            with suppress(OSError, GoError):
-                self._call["store_finish"](self._handle, False)
-
-    def _put(self, first: int, packed: np.ndarray, lengths: np.ndarray) -> None:
-        self._call["store_put"](self._handle, first, len(lengths), packed.ctypes.data, lengths.ctypes.data)
+            put(start, *_packed(image_block, label_block, codec))
+        metadata = values.metadata(images.shape)
+        put(METADATA, np.frombuffer(metadata, np.uint8), np.array([len(metadata)]))
+    except BaseException:
+        with suppress(OSError, GoError):
+            call["store_finish"](handle, False)
+        raise
+    call["store_finish"](handle, True)
 
 
 class Reader(base.Reader):
     """Holds a handle of the open database; with a codec other than raw also a buffer of values."""
 
     def __init__(self, kind: str, path: Path, options: dict[str, Any]) -> None:
+        self._kind = kind
+        super().__init__(path, options)
+
+    def _open(self, path: Path, options: dict[str, Any]) -> tuple[int, Sequence[int]]:
         self._codec = codecs.load(options["codec"])
         self._call = library_calls()
-        self._handle = _handle(self._call["store_open"], kind, path, options)
+        self._handle = _handle(self._call["store_open"], self._kind, path, options)
+        self._resources.callback(lambda: self._call["store_close"](self._handle))
         self._buffer = np.empty(FIRST_BUFFER_BYTES, np.uint8)
-        with base.closing_on_error(self._close):
-            [value] = self._values_of(None, METADATA, 1)
-            super().__init__(*values.described(value))
-            self._image_bytes = math.prod(self.image_shape)
+        [value] = self._values_of(None, METADATA, 1)
+        count, image_shape = values.described(value)
+        self._image_bytes = math.prod(image_shape)
+        return count, image_shape
 
     def _read_all(self, images: np.ndarray, labels: np.ndarray) -> None:
         self._fill(None, 0, images, labels)
@@ -153,9 +115,6 @@ class Reader(base.Reader):
             self._fill(None, int(ids[0]), images, labels)
         else:
             self._fill(np.ascontiguousarray(ids), 0, images, labels)
-
-    def _close(self) -> None:
-        self._call["store_close"](self._handle)
 
     def _fill(self, ids: np.ndarray | None, first: int, images: np.ndarray, labels: np.ndarray) -> None:
         """Fill the arrays with the images of `ids`, or with the next ones from number `first` on."""
@@ -178,7 +137,7 @@ class Reader(base.Reader):
             buffer, end = self._buffer.ctypes.data, ctypes.addressof(done)
             self._call["store_values"](self._handle, numbers, first + read, count - read, buffer, room, places, end)
             view, start, stop = memoryview(self._buffer), 0, read + done.value
-            if stop < count and room < (wanted := max(arrays.BLOCK_BYTES, int(lengths[stop]))):
+            if stop < count and room < (wanted := max(base.BLOCK_BYTES, int(lengths[stop]))):
                 self._buffer = np.empty(wanted, np.uint8)
             for length in lengths[read:stop].tolist():
                 yield view[start : start + length]
@@ -189,9 +148,9 @@ class Reader(base.Reader):
 @cache
 def library_calls() -> Calls:
     """Load the library, which is built first where it isn't there, and return its functions."""
-    base.refuse_after_fork(LIBRARY)
-    library = ctypes.CDLL(str(compiler.built(NATIVE).resolve()))
-    free = library.store_free
+    whole_process.refuse_after_fork(LIBRARY)
+    loaded = ctypes.CDLL(str(library.built().resolve()))
+    free = loaded.store_free
     free.argtypes, free.restype = [POINTER], None
 
     def checked(address: int | None, *call: Any) -> None:
@@ -200,7 +159,7 @@ def library_calls() -> Calls:
             free(address)
             raise OSError(int(number), os.strerror(int(number))) if int(number) else GoError(message)
 
-    functions = {name: getattr(library, name) for name in CALLS}
+    functions = {name: getattr(loaded, name) for name in CALLS}
     for name, function in functions.items():
         function.argtypes, function.restype, function.errcheck = CALLS[name], POINTER, checked
     os.register_at_fork(after_in_child=lambda: functions.update(dict.fromkeys(functions, _refuse)))
@@ -208,7 +167,7 @@ def library_calls() -> Calls:
 
 
 def _refuse(*arguments: Any) -> None:
-    base.refuse_after_fork(LIBRARY)
+    whole_process.refuse_after_fork(LIBRARY)
 
 
 def _handle(create_or_open: Callable[..., None], kind: str, path: Path, options: dict[str, Any]) -> int:

@@ -10,14 +10,14 @@ the backends and codecs that it is asked for.
 import ast
 import textwrap
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from scripts import backends, codecs
-from scripts.backends.base import Native, Option
+from scripts.backends.base import Option
 from scripts.common import requirements
 
 SCRIPTS = Path(__file__).parent.parent.parent
@@ -37,15 +37,6 @@ LAYOUT = "Layout of a store:"
 
 
 @dataclass(frozen=True)
-class Described:
-    """What a docstring says: its first sentence, the layout of what is stored, and further paragraphs."""
-
-    sentence: str
-    layout: str
-    more: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class Property:
     """What is known of one property of a format: `yes`, `partly`, `no`, a name, or `unknown`."""
 
@@ -56,22 +47,22 @@ class Property:
 
 
 @dataclass(frozen=True)
-class Trial:
-    """What was tried in place of a setting that was chosen, and what it did."""
+class Setting:
+    """One decision of a backend or codec."""
 
+    what: str
+    chosen: str
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What was tried in place of what was chosen for a setting, and what it did."""
+
+    what: str
     tried: str
     effect: str
     """What is slower, faster, larger or smaller with what was tried than with what was chosen, and by which factor."""
     measured_on: str
-
-
-@dataclass(frozen=True)
-class Setting:
-    """One decision of a backend or codec, and what was tried in its place."""
-
-    what: str
-    chosen: str
-    trials: tuple[Trial, ...]
 
 
 @dataclass(frozen=True)
@@ -85,68 +76,36 @@ class Notes:
     properties: dict[str, Property]
     """What its format can do, by keys of PROPERTIES."""
     settings: tuple[Setting, ...]
-
-    @property
-    def trials(self) -> list[tuple[Setting, Trial]]:
-        """Whatever was tried, each with the setting in whose place it was."""
-        return [(setting, trial) for setting in self.settings for trial in setting.trials]
+    trials: tuple[Trial, ...]
 
 
 @dataclass(frozen=True)
-class Backend:
-    """A backend: its docstring and notes, options, the distributions of its libraries, and the library that is built
-    for it, if any."""
+class Described:
+    """A backend or codec: what its docstring, its declarations and its notes say."""
 
     name: str
-    described: Described
-    notes: Notes
-    options: dict[str, Option]
+    sentence: str
+    """The first sentence of the docstring."""
+    layout: str
+    """What is stored, from the docstring."""
+    more: tuple[str, ...]
+    """Further paragraphs of the docstring."""
     packages: tuple[str, ...]
-    native: Native | None
-    several_readers: bool
-
-
-@dataclass(frozen=True)
-class Codec:
-    """A codec: its docstring and notes, and the distributions of its libraries."""
-
-    name: str
-    described: Described
+    """The distributions of its libraries."""
     notes: Notes
-    packages: tuple[str, ...]
+    options: dict[str, Option] = field(default_factory=dict)
 
 
-def backends_of(names: Iterable[str]) -> list[Backend]:
+def backends_of(names: Iterable[str]) -> list[Described]:
     """Return those of these backends that there are, each once, in their order."""
-    found = []
-    for name in dict.fromkeys(names):
-        if name in backends.names():
-            backend = backends.load(name)
-            file = SCRIPTS / "backends" / f"{name}.py"
-            found.append(
-                Backend(
-                    name,
-                    _described(file),
-                    read_notes(notes_file(file)),
-                    backend.options,
-                    tuple(requirements.distributions(backend.packages).values()),
-                    backend.native,
-                    backend.several_readers,
-                )
-            )
-    return found
+    found = {name: backends.load(name) for name in names if name in backends.names()}
+    return [_described("backends", name, one.packages, options=one.options) for name, one in found.items()]
 
 
-def codecs_of(names: Iterable[str]) -> list[Codec]:
+def codecs_of(names: Iterable[str]) -> list[Described]:
     """Return those of these codecs that there are, each once, in their order."""
-    found = []
-    for name in dict.fromkeys(names):
-        if name in codecs.names():
-            file = SCRIPTS / "codecs" / f"{name}.py"
-            notes = read_notes(notes_file(file))
-            packages = requirements.distributions(codecs.load(name).packages)
-            found.append(Codec(name, _described(file), notes, tuple(packages.values())))
-    return found
+    found = {name: codecs.load(name) for name in names if name in codecs.names()}
+    return [_described("codecs", name, one.packages) for name, one in found.items()]
 
 
 def notes_file(file: Path) -> Path:
@@ -162,23 +121,23 @@ def notes_files(files: Iterable[Path]) -> list[Path]:
 def read_notes(file: Path) -> Notes:
     """Return the notes in a file; empty ones where it isn't there."""
     content: dict[str, Any] = yaml.safe_load(file.read_text()) if file.is_file() else {}
+    settings = content.get("settings", ())
     usual = content.get("measured_on", "")
-    properties = {key: _property(content[key]) for key in PROPERTIES if key in content}
-    settings = tuple(
-        Setting(
-            _text(setting["what"]),
-            _text(setting["chosen"]),
-            tuple(
-                Trial(_text(trial["tried"]), _text(trial["effect"]), _text(trial.get("where", usual)))
-                for trial in setting.get("tried", ())
-            ),
-        )
-        for setting in content.get("settings", ())
+    trials = [
+        [setting["what"], trial["tried"], trial["effect"], trial.get("measured_on", usual)]
+        for setting in settings
+        for trial in setting.get("tried", ())
+    ]
+    return Notes(
+        content.get("take", ""),
+        content.get("leave", ""),
+        {key: _property(content[key]) for key in PROPERTIES if key in content},
+        tuple(Setting(_text(setting["what"]), _text(setting["chosen"])) for setting in settings),
+        tuple(Trial(*map(_text, trial)) for trial in trials),
     )
-    return Notes(content.get("take", ""), content.get("leave", ""), properties, settings)
 
 
-def read(docstring: str) -> Described:
+def read(docstring: str) -> tuple[str, str, tuple[str, ...]]:
     """Take a docstring apart: `Backend NAME: one sentence.`, the line LAYOUT with indented paragraphs, and others."""
     first, *paragraphs = docstring.strip("\n").split("\n\n")
     layout, more = [], []
@@ -189,11 +148,14 @@ def read(docstring: str) -> Described:
         elif lines and lines != [LAYOUT]:
             more.append(" ".join(paragraph.split()))
     sentence = " ".join((first.partition(": ")[2] or first).split())
-    return Described(sentence[:1].upper() + sentence[1:], "\n\n".join(layout), tuple(more))
+    return sentence[:1].upper() + sentence[1:], "\n\n".join(layout), tuple(more)
 
 
-def _described(file: Path) -> Described:
-    return read(ast.get_docstring(ast.parse(file.read_text()), clean=False) or "")
+def _described(folder: str, name: str, packages: dict[str, str], **more: Any) -> Described:
+    file = SCRIPTS / folder / f"{name}.py"
+    docstring = ast.get_docstring(ast.parse(file.read_text()), clean=False) or ""
+    libraries = tuple(requirements.distributions(packages).values())
+    return Described(name, *read(docstring), libraries, read_notes(notes_file(file)), **more)
 
 
 def _property(content: dict[str, Any]) -> Property:

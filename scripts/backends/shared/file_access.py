@@ -1,8 +1,7 @@
 """Reading and writing whole parts of files, whatever one system call takes of them."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
 from io import FileIO
 
 import numpy as np
@@ -42,14 +41,3 @@ def announce(descriptor: int, places: Iterable[int], size: int) -> None:
     if hasattr(os, "posix_fadvise"):
         for place in places:
             os.posix_fadvise(descriptor, place, size, os.POSIX_FADV_WILLNEED)
-
-
-@contextmanager
-def closing_on_error(close: Callable[[], None]) -> Iterator[None]:
-    """Call `close` where the block raises: it closes what is open already when a reader can't be made."""
-    try:
-        yield
-    except BaseException:
-        with suppress(Exception):
-            close()
-        raise

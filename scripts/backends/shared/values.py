@@ -6,12 +6,12 @@ for labels use `encode` and `decode`, for images alone.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
 from scripts import codecs
-from scripts.backends.base import LABEL_BYTES
+from scripts.backends.base import LABEL_BYTES, Source, blocks, rows_per_block
 
 METADATA = b"\xffmetadata"
 """The key after all numbers of images, in stores of keys and values; its value is what `metadata` returns."""
@@ -32,6 +32,14 @@ def described(value: bytes | memoryview) -> tuple[int, list[int]]:
     """Return the number of images and [height, width, 3], from what `metadata` made."""
     found = json.loads(bytes(value))
     return found["count"], found["image_shape"]
+
+
+def items(images: Source, labels: Source, codec: codecs.Codec, most: int) -> Iterator[list[tuple[bytes, bytes]]]:
+    """Yield keys and values of all images, at most so many at a time, in the order of keys; the metadata come last."""
+    rows = min(most, rows_per_block(images.shape))
+    for start, image_block, label_block in blocks(images, labels, rows):
+        yield [(key(number), value) for number, value in enumerate(join(image_block, label_block, codec), start)]
+    yield [(METADATA, metadata(images.shape))]
 
 
 def encode(images: np.ndarray, codec: codecs.Codec) -> Sequence[bytes | memoryview]:

@@ -16,6 +16,7 @@ import numpy as np
 
 from scripts import codecs
 from scripts.backends import base
+from scripts.backends.shared import file_access
 from scripts.backends.shared.labels import Labels
 
 CHUNKS_PER_SHARD = 64
@@ -99,16 +100,17 @@ def write(
 class Reader(base.Reader):
     """Reads images a chunk at a time."""
 
-    def __init__(
+    def _set_up(
         self, path: Path, shape: Sequence[int], per_chunk: int, per_shard: int, options: dict[str, Any]
-    ) -> None:
+    ) -> tuple[int, Sequence[int]]:
+        """Return what `_open` does, once both arrays are open."""
         count, *image_shape = shape
-        super().__init__(count, image_shape)
         self._rows = _multiple(base.rows_per_block(shape), per_shard)
         self._per_chunk, self._chunks_per_shard = per_chunk, per_shard // per_chunk
         self._knows_places = options["compression"] == "none" and self._chunks_per_shard > 1
         self._shards = path / IMAGES / "c"
         self._labels = Labels(count, lambda first, labels: self._fill_labels(slice(first, first + len(labels)), labels))
+        return count, image_shape
 
     @abstractmethod
     def _fill_images(self, rows: slice, images: np.ndarray) -> None:
@@ -145,8 +147,8 @@ class Reader(base.Reader):
         for shard, found in itertools.groupby(chunks, lambda chunk: chunk // self._chunks_per_shard):
             with open(f"{self._shards}/{shard}/0/0/0", "rb", buffering=0) as file:
                 descriptor = file.fileno()
-                base.announce(descriptor, [os.fstat(descriptor).st_size - all_places - CHECKSUM_BYTES], 0)
-                base.announce(descriptor, [chunk % self._chunks_per_shard * size for chunk in found], size)
+                file_access.announce(descriptor, [os.fstat(descriptor).st_size - all_places - CHECKSUM_BYTES], 0)
+                file_access.announce(descriptor, [chunk % self._chunks_per_shard * size for chunk in found], size)
 
 
 def _multiple(limit: int, of: int) -> int:

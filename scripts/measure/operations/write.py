@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from scripts.backends import base
+from scripts.backends.shared import file_access
 from scripts.common.errors import UserError
 from scripts.measure.operations.base import Inputs, Operation, Sample, Subject
 from scripts.measure.operations.catalogue import Declaration
@@ -83,7 +83,7 @@ class Write(Operation):
             start = time.perf_counter()
             with open(path, "r+b", buffering=0) as file:
                 for array in (self.images, self.labels):
-                    base.write_all(file, array)
+                    file_access.write_all(file, array)
                 os.fsync(file.fileno())
             seconds.append(time.perf_counter() - start)
             page_cache.evict(path)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from scripts.backends.shared import descriptions
-from scripts.backends.shared.descriptions import Backend, Codec
+from scripts.backends.shared.descriptions import Described
 from scripts.report.page.run import Run
 
 
@@ -12,7 +12,7 @@ from scripts.report.page.run import Run
 class Measured:
     """A backend, the names that it was measured as, and the versions of its libraries."""
 
-    backend: Backend
+    backend: Described
     names: list[str]
     versions: Mapping[str, str]
 
@@ -22,7 +22,7 @@ class BackendsSection:
     """What the section with the backends shows."""
 
     backends: list[Measured]
-    codecs: list[Codec]
+    codecs: list[Described]
 
 
 def section(run: Run) -> BackendsSection:
