@@ -12,7 +12,7 @@ from typing import Any
 from scripts.backends.shared import descriptions
 from scripts.common import digests
 from scripts.measure.operations import catalogue
-from scripts.plan.plan import Plan, StoreNames
+from scripts.plan.plan import Names, Plan
 from scripts.report.draw import captions
 
 
@@ -33,11 +33,11 @@ class Code:
         shown = [*backends, *map(_figure_file, plan.figures)]
         self.page = digests.digest([code, digests.docstrings(shown), self._catalogue])
 
-    def build(self, store: StoreNames) -> str:
+    def build(self, store: Names) -> str:
         """Return the digest of the step `build` and of a store's backend."""
         return self._with_backend("build", store.backend)
 
-    def time_operation(self, cell: StoreNames) -> str:
+    def time_operation(self, cell: Names) -> str:
         """Return the digest of the step `time_operation` and of a cell's backend."""
         return self._with_backend("time_operation", cell.backend)
 

@@ -12,7 +12,7 @@ from typing import Any
 from scripts.dataset.sources.cifar10 import IMAGE_SHAPE
 from scripts.plan import forecast
 from scripts.plan.checks import room
-from scripts.plan.plan import CellNames, Plan, StoreNames
+from scripts.plan.plan import Names, Plan
 
 MEGABYTES_BEFORE_THE_FIRST_IMAGE = 1000
 COPIES_IN_MEMORY = 8
@@ -46,7 +46,7 @@ class Jobs:
         at_once = plan.config["timings_at_once"]
         self.file_system = int(not plan.config["scratch_dir"] if at_once is None else at_once == "one")
 
-    def priority_to_time(self, cell: CellNames) -> int:
+    def priority_to_time(self, cell: Names) -> int:
         """Return the priority of a cell.
 
         Cells of small cutoffs are timed first. Cells of one cutoff and operation, which are compared, are timed one
@@ -54,22 +54,22 @@ class Jobs:
         """
         return self._priorities.get((int(cell.cutoff), cell.operation), 0)
 
-    def megabytes(self, store: StoreNames) -> int:
+    def megabytes(self, store: Names) -> int:
         """Return the memory (MB) for building a store or timing a cell."""
         image_bytes = int(store.cutoff) * math.prod(IMAGE_SHAPE)
         return MEGABYTES_BEFORE_THE_FIRST_IMAGE + math.ceil(COPIES_IN_MEMORY * image_bytes / 1e6)
 
-    def minutes_to_build(self, store: StoreNames) -> int:
+    def minutes_to_build(self, store: Names) -> int:
         """Return the time limit (minutes) for building a store."""
         cutoff = int(store.cutoff)
         return _minutes(cutoff, forecast.seconds_to_build(cutoff))
 
-    def minutes_to_time(self, cell: StoreNames) -> int:
+    def minutes_to_time(self, cell: Names) -> int:
         """Return the time limit (minutes) for timing a cell."""
         cutoff = int(cell.cutoff)
         return _minutes(cutoff, forecast.seconds_to_time(cutoff, self._plan.budget_seconds))
 
-    def limit_seconds(self, store: StoreNames, resources: Mapping[str, Any]) -> float:
+    def limit_seconds(self, store: Names, resources: Mapping[str, Any]) -> float:
         """Return how long (s) a build or timing may take before it counts as hung."""
         limit = limit_seconds(self._plan, store, self._plan.budget_seconds)
         minutes = resources.get("runtime") if self._plan.on_cluster else None
@@ -78,7 +78,7 @@ class Jobs:
         return min(limit, max(LEAST_LIMIT_SECONDS, minutes * 60 - SECONDS_FOR_THE_RECORD))
 
 
-def limit_seconds(plan: Plan, store: StoreNames, budget_seconds: float) -> float:
+def limit_seconds(plan: Plan, store: Names, budget_seconds: float) -> float:
     """Return how long (s) a build or a timing with such a budget (s) may take: the config's limit, or one derived from
     the forecast."""
     in_files = room.in_files(plan, store.backend)

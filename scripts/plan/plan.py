@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from scripts.backends.go import library
 from scripts.common.atomic import nearest_directory, writable
@@ -40,24 +40,8 @@ QUICK_LARGEST_CUTOFF = 100
 QUICK_BUDGET_FACTOR = 0.05
 
 
-class StoreNames(Protocol):
-    """What names a store: the wildcards of a rule, which are text, or a store or cell itself."""
-
-    @property
-    def backend(self) -> str:
-        """The backend or variant."""
-
-    @property
-    def cutoff(self) -> int | str:
-        """The number of images."""
-
-
-class CellNames(StoreNames, Protocol):
-    """What names a cell: the wildcards of a rule, or a cell itself."""
-
-    @property
-    def operation(self) -> str:
-        """What is timed."""
+Names = Any
+"""What names a store or a cell: the wildcards of a rule, which are text, or a `Store` or `Cell`."""
 
 
 @dataclass(frozen=True)
@@ -109,20 +93,20 @@ class Plan:
         budget: float = self.config["budget_seconds"]
         return budget * (QUICK_BUDGET_FACTOR if self.config["quick"] else 1)
 
-    def module(self, store: StoreNames) -> str:
+    def module(self, store: Names) -> str:
         """Return the name of the module of a store's backend."""
         return self.choices[store.backend].module
 
-    def options(self, store: StoreNames) -> str:
+    def options(self, store: Names) -> str:
         """Return the complete options of a store's backend or variant, as canonical JSON."""
         return json.dumps(self.choices[store.backend].options, sort_keys=True)
 
-    def settings(self, cell: CellNames) -> str:
+    def settings(self, cell: Names) -> str:
         """Return the settings that the timing of a cell depends on, as canonical JSON."""
         chosen = {name: self.config[name] for name in catalogue.entry(cell.operation).all_settings}
         return json.dumps(chosen | {"budget_seconds": self.budget_seconds}, sort_keys=True)
 
-    def scratch(self, cell: CellNames) -> str | None:
+    def scratch(self, cell: Names) -> str | None:
         """Return where a copy of a cell's store is timed on its node, None where the store itself is timed."""
         scratch: str | None = self.config["scratch_dir"]
         return scratch
@@ -263,7 +247,7 @@ class Plan:
         """Return the libraries that must be built for the backends that are run."""
         return [str(library.path())] if any(one.backend.go_modules for one in self.choices.values()) else []
 
-    def libraries_to_build(self, store: StoreNames) -> list[str]:
+    def libraries_to_build(self, store: Names) -> list[str]:
         """Return the library without which a store can't be built: with conda its step lacks the tools."""
         needed = self.with_conda and self.choices[store.backend].backend.go_modules
         return [str(library.path())] if needed else []
@@ -275,7 +259,7 @@ class Plan:
         """
         return lambda wildcards: f"envs/{name}.yaml" if self.with_conda else None
 
-    def store_environment(self, store: StoreNames) -> str | None:
+    def store_environment(self, store: Names) -> str | None:
         """Return the conda environment for building a store and timing its cells."""
         name = "core" if available.needs_only_core(self.choices[store.backend]) else "all"
         return self.environment(name)(store)

@@ -133,7 +133,7 @@ def test_a_place_that_another_user_has_made_is_one_line_before_any_work(workflow
 def test_an_archive_that_may_not_be_read_is_one_line(workflow: Workflow) -> None:
     (workflow.directory / "archive.tar.gz").chmod(0)
     line = last_line(workflow, prefix=as_who_obeys_permissions())
-    assert line.endswith("no permission to read archive.tar.gz; make it readable")
+    assert "archive.tar.gz is there, but there is no permission to read it; make it readable" in line
 
 
 def test_a_shared_archive_may_be_read_only(workflow: Workflow) -> None:

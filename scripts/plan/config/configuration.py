@@ -65,11 +65,13 @@ def check(config: Config, *, on_cluster: bool = False) -> None:
 
     On a cluster each node expands the variables in `scratch_dir` for itself.
     """
-    if is_path(config["images"]):
-        places.check_archive(config["images"])
+    faults = {"images": places.faults_of_archive(config["images"])} if is_path(config["images"]) else {}
     for key in ("download_dir", "store_dir", "scratch_dir"):
         if config[key]:
-            places.check_directory(key, config[key], variables_are_the_nodes=on_cluster and key == "scratch_dir")
+            for_nodes = on_cluster and key == "scratch_dir"
+            faults[key] = places.faults_of_directory(key, config[key], variables_are_the_nodes=for_nodes)
+    for key, fault in ((key, fault) for key, every in faults.items() for fault in every):
+        raise UserError(f"config key {key}: {shown(config[key])} {fault}")
     _check_names(config)
 
 
