@@ -88,7 +88,7 @@ rule all:
 
 
 rule download:
-    """The archive of images, downloaded, generated or the user's own; the output says where it is and what it holds."""
+    """The archive of images, downloaded or the user's own; the output says where it is, or that images are synthetic."""
     output:
         f"{DATASET}/archive.json",
     log:
@@ -110,7 +110,7 @@ rule download:
 
 
 rule unpack:
-    """The image set: training images and labels as arrays, the test batch apart, and their provenance."""
+    """The image set, unpacked or generated: training images and labels, the test batch apart, and their provenance."""
     input:
         f"{DATASET}/archive.json",
     output:

@@ -3,8 +3,11 @@
 import os
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
+
+Unit = TypeVar("Unit")
 
 STANDARD_OUTPUT, STANDARD_ERROR = 1, 2
 SECONDS_BETWEEN_LINES = 2.0
@@ -54,6 +57,12 @@ class Progress:
             self._last_line = now
             self._printed = True
             report(self._line(now - self._started))
+
+    def counted(self, units: Iterable[Unit]) -> Iterator[Unit]:
+        """Yield units, each counted as finished as it comes."""
+        for unit in units:
+            self.update(self.done + 1)
+            yield unit
 
     def __enter__(self) -> Self:
         return self

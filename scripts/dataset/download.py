@@ -96,6 +96,12 @@ def fetch(
         raise Unavailable("; ".join(reasons))
 
 
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 (hex) of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 class _Fault(Exception):
     """Why an address can't give the file; trying it again won't help."""
 
@@ -235,9 +241,8 @@ def _is_there(place: Path, published: Published) -> bool:
         return False
     if not place.is_file():
         raise UserError(f"{place}, where {published.address} is kept, is no file: move it away")
-    with place.open("rb") as file:
-        if hashlib.file_digest(file, "sha256").hexdigest() == published.sha256:
-            return True
+    if file_sha256(place) == published.sha256:
+        return True
     raise UserError(
         f"{place} is not the published {published.file_name} (its SHA-256 differs): "
         "move it away, or name it with `images:` in config.yaml to use it as it is"

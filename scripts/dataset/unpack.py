@@ -1,9 +1,9 @@
-"""From an archive to an image set: plain arrays that can be memory-mapped, and their provenance."""
+"""From a source to an image set: plain arrays that can be memory-mapped, and their provenance."""
 
-import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 
@@ -11,72 +11,79 @@ from scripts.common import sealed
 from scripts.common.atomic import replacing
 from scripts.common.errors import UserError
 from scripts.common.progress import Progress
-from scripts.dataset.image_set import PROVENANCE, PROVENANCE_VERSION, SYNTHETIC_LABEL, provenance_digests
-from scripts.dataset.sources.cifar10 import ARCHIVE_VERSION, IMAGE_SHAPE, Batch, open_archive
+from scripts.dataset.download import file_sha256
+from scripts.dataset.image_set import PROVENANCE, PROVENANCE_VERSION, provenance_digests
+from scripts.dataset.obtain import ARCHIVE_VERSION
+from scripts.dataset.sources.cifar10 import IMAGE_SHAPE, Batch, open_archive
+from scripts.dataset.sources.synthetic import Synthetic
 
 PUBLISHED_ROWS = 10_000
 """Rows in each batch of the published archive (https://www.cs.toronto.edu/~kriz/cifar.html)."""
 
 
-def unpack(archive_json: Path, directory: Path) -> None:
-    """Write the image set of the archive that `archive_json` (by the step `download`) names into `directory`.
+class Source(Protocol):
+    """Where images come from, batch by batch: those for training and, last, the test batch."""
 
-    One batch is in memory at a time. `provenance.json` is written last: where it is, the arrays are whole. Raises
-    UserError where the archive is missing, has changed since it was recorded, or is not what it should be.
+    label_names: list[str]
+    batch_count: int
+
+    def batches(self) -> Iterator[Batch]:
+        """Yield the batches."""
+
+
+def unpack(archive_json: Path, directory: Path) -> None:
+    """Write the image set that `archive_json` (by the step `download`) names into `directory`.
+
+    Raises UserError where the archive is missing, has changed since it was recorded, or is not what it should be.
     """
     record = _record(archive_json)
-    path = Path(record["path"])
-    _check_unchanged(path, record, archive_json)
-    provenance_path = directory / PROVENANCE
-    provenance_path.unlink(missing_ok=True)
-    with open_archive(path, PUBLISHED_ROWS if record["name"] == "cifar10" else None) as archive:
-        with Progress(f"unpacking {path.name}", archive.training_batch_count + 1, "batches") as progress:
+    archive = record["archive"]
+    (directory / PROVENANCE).unlink(missing_ok=True)
+    if archive is None:
+        write(Synthetic(), directory, record)
+        return
+    path, remedy = Path(archive["path"]), f"delete {archive_json} and run the workflow again"
+    if not path.is_file():
+        raise UserError(f"the archive {path} is gone: {remedy}")
+    if file_sha256(path) != archive["sha256"]:
+        raise UserError(f"the archive {path} has changed since {archive_json} recorded it: {remedy}")
+    with open_archive(path, PUBLISHED_ROWS if record["name"] == "cifar10" else None) as source:
+        write(source, directory, record)
 
-            def counted(batch: Batch) -> Batch:
-                progress.update(progress.done + 1)
-                return batch
 
-            count = _save(directory, "", map(counted, archive.training_batches()))
-            test_count = _save(directory, "test_", [counted(archive.test_batch())])
-        label_names = archive.label_names
-        synthetic = record["synthetic"] or archive.synthetic
+def write(source: Source, directory: Path, record: dict[str, Any]) -> None:
+    """Write the image set of a source, one batch in memory at a time, with what `record` says of it.
+
+    `provenance.json` is written last: where it is, the arrays are whole.
+    """
+    with Progress(f"unpacking {record['name']}", source.batch_count, "batches") as progress:
+        batches = progress.counted(source.batches())
+        count = _save(directory, "", islice(batches, source.batch_count - 1))
+        test_count = _save(directory, "test_", batches)
     images = np.load(directory / "images.npy", mmap_mode="r")
     labels = np.load(directory / "labels.npy", mmap_mode="r")
     sealed.write(
-        provenance_path,
+        directory / PROVENANCE,
         {
             "provenance_version": PROVENANCE_VERSION,
-            "name": record["name"],
-            "label": SYNTHETIC_LABEL if synthetic else record["label"],
-            "synthetic": synthetic,
-            "note": record["note"],
-            "archive": {key: record[key] for key in ("file_name", "bytes", "sha256", "source")},
+            **{key: record[key] for key in ("name", "label", "synthetic", "note", "archive")},
             "train_images": count,
             "test_images": test_count,
             "image_shape": list(IMAGE_SHAPE),
-            "label_names": label_names,
+            "label_names": source.label_names,
             **provenance_digests(images, labels),
         },
     )
 
 
 def _record(archive_json: Path) -> dict[str, Any]:
-    """What the step `download` recorded of the archive."""
+    """What the step `download` recorded."""
     try:
         return sealed.read(archive_json, archive_version=ARCHIVE_VERSION)
     except FileNotFoundError:
         raise UserError(f"{archive_json} is missing: run the workflow again") from None
     except sealed.Damaged as fault:
         raise UserError(f"{archive_json} {fault}: delete it and run the workflow again") from None
-
-
-def _check_unchanged(path: Path, record: dict[str, Any], archive_json: Path) -> None:
-    remedy = f"delete {archive_json} and run the workflow again"
-    if not path.is_file():
-        raise UserError(f"the archive {path} is gone: {remedy}")
-    with path.open("rb") as file:
-        if hashlib.file_digest(file, "sha256").hexdigest() != record["sha256"]:
-            raise UserError(f"the archive {path} has changed since {archive_json} recorded it: {remedy}")
 
 
 def _save(directory: Path, prefix: str, batches: Iterable[Batch]) -> int:

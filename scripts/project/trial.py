@@ -9,17 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from scripts import backends
-from scripts.common import sealed
 from scripts.common.atomic import neighbour
 from scripts.common.cells import Cell, image_size
 from scripts.common.errors import UserError, shown
 from scripts.dataset import obtain
-from scripts.dataset.image_set import PROVENANCE, PROVENANCE_VERSION, ImageSet, provenance_digests
-from scripts.dataset.sources import synthetic
-from scripts.dataset.unpack import unpack
+from scripts.dataset.image_set import PROVENANCE, ImageSet
+from scripts.dataset.sources.synthetic import Synthetic
+from scripts.dataset.unpack import unpack, write
 from scripts.measure import timing
 from scripts.measure.operations import catalogue
 from scripts.measure.settings import Job, Settings
@@ -31,8 +28,6 @@ from scripts.system import lock
 
 MACHINE = "trial"
 SYNTHETIC = "synthetic"
-TEST_IMAGES = 1
-"""Every image set has test images, and a trial reads none of them."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +77,8 @@ def _image_set(images: str, cutoff: int, place: Path) -> ImageSet:
     """The image set to try with; one that isn't on the disk yet is made below `place`."""
     directory = place / "images"
     if images == SYNTHETIC:
-        _write_synthetic(directory, cutoff)
+        record = {"name": SYNTHETIC, "label": "synthetic images", "synthetic": True, "note": None, "archive": None}
+        write(Synthetic(cutoff, batch_count=2), directory, record)
     elif Path(images, PROVENANCE).is_file():
         directory = Path(images)
     elif Path(images).is_file():
@@ -96,29 +92,6 @@ def _image_set(images: str, cutoff: int, place: Path) -> ImageSet:
             f"results/dataset; give the path of one, or {SYNTHETIC}"
         )
     return ImageSet.load(directory)
-
-
-def _write_synthetic(directory: Path, count: int) -> None:
-    """Write an image set of `count` synthetic images."""
-    directory.mkdir()
-    images, labels = synthetic.generate(count), synthetic.generate_labels(count)
-    for prefix, some in (("", slice(None)), ("test_", slice(TEST_IMAGES))):
-        np.save(directory / f"{prefix}images.npy", images[some])
-        np.save(directory / f"{prefix}labels.npy", labels[some])
-    provenance = {
-        "provenance_version": PROVENANCE_VERSION,
-        "name": SYNTHETIC,
-        "label": "synthetic images",
-        "synthetic": True,
-        "note": None,
-        "archive": None,
-        "train_images": count,
-        "test_images": TEST_IMAGES,
-        "image_shape": list(images.shape[1:]),
-        "label_names": synthetic.LABEL_NAMES,
-        **provenance_digests(images, labels),
-    }
-    sealed.write(directory / PROVENANCE, provenance)
 
 
 def _times(samples: list[dict[str, Any]], budget: float) -> Iterator[tuple[str, list[float], list[float]]]:

@@ -1,4 +1,4 @@
-"""Step `download`: finds, downloads or generates the archive that `images:` names, and records which one it is."""
+"""Step `download`: finds or downloads the archive that `images:` names, and records which one it is."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""Step `unpack`: from the archive that the step `download` recorded to an image set, arrays and provenance."""
+"""Step `unpack`: from what the step `download` recorded to an image set, arrays and provenance."""
 
 from pathlib import Path
 from typing import Annotated

@@ -11,8 +11,7 @@ import pytest
 from scripts.common import sealed
 from scripts.common.errors import UserError
 from scripts.dataset.image_set import SYNTHETIC_LABEL
-from scripts.dataset.obtain import SYNTHETIC_FILE_NAME, obtain
-from scripts.dataset.sources.cifar10 import open_archive
+from scripts.dataset.obtain import obtain
 from tests.support.archives import write_small_archive
 from tests.support.checkout import CHECKOUT
 from tests.support.server import BRISK, CONTENT, PUBLISHED, is_fetched, names
@@ -20,7 +19,7 @@ from tests.support.server import BRISK, CONTENT, PUBLISHED, is_fetched, names
 
 def get(images: str, place: Path, **options) -> dict:
     """Obtain with the small file in the part of the published archive; returns the record."""
-    settings = {"directory": place / "kept", "published": PUBLISHED, "synthetic_rows": 30, "patience": BRISK, **options}
+    settings = {"directory": place / "kept", "published": PUBLISHED, "patience": BRISK, **options}
     obtain(images, place / "archive.json", **settings)
     record = sealed.read(place / "archive.json")
     assert record.pop(sealed.SEAL)
@@ -30,12 +29,14 @@ def get(images: str, place: Path, **options) -> dict:
 def test_the_record_of_a_downloaded_archive(serve, tmp_path):
     server = serve()
     assert get("cifar10", tmp_path, addresses=[server.address]) == {
-        "archive_version": 2,
-        "path": str(tmp_path / "kept/archive.tar.gz"),
-        "file_name": "archive.tar.gz",
-        "bytes": len(CONTENT),
-        "sha256": PUBLISHED.sha256,
-        "source": server.address,
+        "archive_version": 3,
+        "archive": {
+            "path": str(tmp_path / "kept/archive.tar.gz"),
+            "file_name": "archive.tar.gz",
+            "bytes": len(CONTENT),
+            "sha256": PUBLISHED.sha256,
+            "source": server.address,
+        },
         "name": "cifar10",
         "label": "CIFAR-10",
         "synthetic": False,
@@ -45,14 +46,12 @@ def test_the_record_of_a_downloaded_archive(serve, tmp_path):
 
 def test_without_an_answer_synthetic_images_stand_in_and_say_so(closed_address, tmp_path):
     record = get("cifar10", tmp_path, addresses=[closed_address])
-    assert names(tmp_path / "kept") == [SYNTHETIC_FILE_NAME]
+    assert names(tmp_path / "kept") == []
     assert (record["name"], record["label"]) == ("synthetic", SYNTHETIC_LABEL)
     assert record["synthetic"] is True
     assert PUBLISHED.address in record["note"]
     assert str(tmp_path / "kept") in record["note"]
-    with open_archive(Path(record["path"]), rows=30) as archive:
-        assert archive.synthetic
-        assert len(list(archive.training_batches())) == 5
+    assert record["archive"] is None
 
 
 def test_without_an_answer_and_fallback_the_error_names_both_remedies(closed_address, tmp_path):
@@ -83,11 +82,6 @@ def test_synthetic_images_never_replace_an_archive(tmp_path):
     assert (tmp_path / "kept/archive.tar.gz").read_bytes() == CONTENT
 
 
-def test_the_synthetic_archive_is_the_same_each_time(tmp_path):
-    records = [get("synthetic", tmp_path / name) for name in ("one", "two")]
-    assert records[0]["sha256"] == records[1]["sha256"]
-
-
 def run_step(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
     command = [sys.executable, str(CHECKOUT / "scripts"), "download", *arguments]
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=60)
@@ -99,8 +93,8 @@ def test_the_step_records_the_path_of_an_archive_as_given(tmp_path):
     options = ["--directory", "kept", "--offline-fallback", "True", "--output", "out/archive.json"]
     assert run_step("--images", "mine.tar.gz", *options, cwd=tmp_path).returncode == 0
     record = json.loads((tmp_path / "out/archive.json").read_text())
-    assert (record["path"], record["label"]) == ("mine.tar.gz", "mine.tar.gz")
-    assert (record["sha256"], record["synthetic"]) == (hashlib.sha256(content).hexdigest(), False)
+    assert (record["archive"]["path"], record["label"]) == ("mine.tar.gz", "mine.tar.gz")
+    assert (record["archive"]["sha256"], record["synthetic"]) == (hashlib.sha256(content).hexdigest(), False)
     assert not (tmp_path / "kept").exists()
 
     (tmp_path / "mine.tar.gz").write_bytes(content[: len(content) // 2])

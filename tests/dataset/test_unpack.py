@@ -14,8 +14,10 @@ from PIL import Image
 
 from scripts.common import sealed
 from scripts.common.errors import UserError
+from scripts.dataset import unpack as unpacking
 from scripts.dataset.image_set import SYNTHETIC_LABEL, ImageSet
 from scripts.dataset.obtain import obtain
+from scripts.dataset.sources.synthetic import Synthetic, generate, generate_labels
 from scripts.dataset.unpack import unpack
 from tests.support.archives import as_images, evil_pickle, members, rows, tar_gz
 
@@ -51,7 +53,13 @@ def test_an_archive_becomes_an_image_set(tmp_path):
         "label": "mine.tar.gz",
         "synthetic": False,
         "note": None,
-        "archive": {"file_name": "mine.tar.gz", "bytes": size, "sha256": sha256, "source": "local file"},
+        "archive": {
+            "path": str(tmp_path / "mine.tar.gz"),
+            "file_name": "mine.tar.gz",
+            "bytes": size,
+            "sha256": sha256,
+            "source": "local file",
+        },
         "train_images": 7,
         "test_images": 2,
         "image_shape": [32, 32, 3],
@@ -64,11 +72,16 @@ def test_an_archive_becomes_an_image_set(tmp_path):
     assert len(list((tmp_path / "dataset").iterdir())) == 5
 
 
-def test_synthetic_images_say_so_even_when_given_by_path(tmp_path):
-    obtain("synthetic", tmp_path / "generated.json", directory=tmp_path, synthetic_rows=8)
-    (tmp_path / "synthetic-10-python.tar.gz").rename(tmp_path / "mine.tar.gz")
-    provenance = unpacked(tmp_path / "mine.tar.gz", tmp_path).provenance
-    assert (provenance["synthetic"], provenance["label"]) == (True, SYNTHETIC_LABEL)
+def test_synthetic_images_are_generated_and_say_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(unpacking, "Synthetic", lambda: Synthetic(rows=8, batch_count=3))
+    obtain("synthetic", tmp_path / "archive.json", directory=tmp_path)
+    unpack(tmp_path / "archive.json", tmp_path / "dataset")
+    image_set = ImageSet.load(tmp_path / "dataset")
+    np.testing.assert_array_equal(image_set.images, generate(16))
+    np.testing.assert_array_equal(image_set.labels, generate_labels(16))
+    np.testing.assert_array_equal(np.load(tmp_path / "dataset/test_images.npy"), generate(8, first=16))
+    assert (image_set.provenance["synthetic"], image_set.provenance["label"]) == (True, SYNTHETIC_LABEL)
+    assert image_set.provenance["archive"] is None
 
 
 def test_the_published_archive_must_have_all_its_rows(tmp_path):

@@ -149,5 +149,5 @@ def test_room_is_looked_at_where_each_part_goes(
     place = mounted(tmp_path / "small", request.addfinalizer)
     workflow.configure(images="synthetic", download_dir=str(place))
     line = last_line(workflow)
-    assert "its image set 369.8 MB" in line
+    assert "its image set 184.8 MB" in line
     assert "set download_dir to a larger disk" in line

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from scripts.dataset.sources import cifar10, synthetic
+from scripts.dataset.sources import synthetic
 
 META = {b"label_names": [b"cat", b"dog", b"frog"], b"num_cases_per_batch": 10_000, b"num_vis": 3072}
 
@@ -91,9 +91,9 @@ def evil_pickle(marker: Path) -> bytes:
 def write_small_archive(path: Path, rows: int = 10, seed: int = 0) -> None:
     """Write an archive of two training batches and a test batch of `rows` images each."""
 
-    def batch(number: int) -> cifar10.Batch:
-        images = synthetic.generate(rows, seed=seed, first=number * rows)
-        return cifar10.Batch(images, synthetic.generate_labels(rows, seed=seed, first=number * rows))
-
-    with open(path, "wb") as file:
-        cifar10.write_archive(file, list(synthetic.LABEL_NAMES), map(batch, (0, 1)), batch(2), synthetic=False)
+    contents: dict[str, object] = {"batches.meta": {b"label_names": [name.encode() for name in synthetic.LABEL_NAMES]}}
+    for number, name in enumerate(("data_batch_1", "data_batch_2", "test_batch")):
+        planes = synthetic.generate(rows, seed=seed, first=number * rows).transpose(0, 3, 1, 2).reshape(rows, -1)
+        labels = synthetic.generate_labels(rows, seed=seed, first=number * rows)
+        contents[name] = {b"labels": labels.tolist(), b"data": planes}
+    tar_gz(path, contents)

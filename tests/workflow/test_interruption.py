@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from scripts import backends
+from scripts.dataset.obtain import obtain
 from scripts.stores import store
 from scripts.system import lock
 from tests.support.backend_variants import NATIVE, RUNNABLE
@@ -113,12 +114,13 @@ def test_after_a_killed_job_the_next_run_finishes(long_workflow: Workflow, momen
     assert_whole(long_workflow)
 
 
-def test_a_killed_download_keeps_no_timing_waiting(tmp_path: Path) -> None:
+def test_a_killed_unpack_keeps_no_timing_waiting(tmp_path: Path) -> None:
     """Nothing that it started outlives it, with the host's lock in its hands."""
-    command = [sys.executable, CHECKOUT / "scripts", "download", "--images", "synthetic", "--directory", tmp_path]
-    command += ["--addresses", "https://127.0.0.1:9/", "--offline-fallback", "true", "--output", tmp_path / "a.json"]
+    obtain("synthetic", tmp_path / "archive.json", directory=tmp_path)
+    command = [sys.executable, CHECKOUT / "scripts", "unpack", "--archive", tmp_path / "archive.json"]
+    command += ["--directory", tmp_path]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while not list(tmp_path.glob(".synthetic*")):
+    while not list(tmp_path.glob(".images.npy*")):
         assert process.poll() is None
         time.sleep(0.01)
     time.sleep(0.5)  # until it is at work with all its cores

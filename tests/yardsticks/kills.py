@@ -18,9 +18,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from scripts.dataset.sources import cifar10, synthetic
 from scripts.measure.timing import RECORD_VERSION
 from scripts.system import lock
+from tests.support.archives import write_small_archive
 from tests.support.checkout import CHECKOUT, FEW_FIGURES, SNAKEMAKE, copied
 
 CONFIG = {
@@ -67,12 +67,7 @@ def main() -> int:
 def checkout(directory: Path) -> Path:
     """Make a copy with a small archive of its own."""
     copied(directory, CONFIG, FEW_FIGURES)
-    batches = [
-        cifar10.Batch(synthetic.generate(20, seed=0, first=20 * part), synthetic.generate_labels(20, seed=part))
-        for part in range(3)
-    ]
-    with open(directory / "archive.tar.gz", "wb") as file:
-        cifar10.write_archive(file, list(synthetic.LABEL_NAMES), batches[:2], batches[2], synthetic=False)
+    write_small_archive(directory / "archive.tar.gz", rows=20)
     return directory
 
 

@@ -1,4 +1,4 @@
-"""Archives in the CIFAR-10 python layout: the only place that knows it. Reads hostile ones, writes synthetic ones.
+"""Archives in the CIFAR-10 python layout, also hostile ones: the only place that knows the layout.
 
 The layout (https://www.cs.toronto.edu/~kriz/cifar.html): a gzip-compressed tar with pickled dicts. `data_batch_1`,
 `data_batch_2`, ... and `test_batch` have `data`, (rows, 3072) uint8, a row being the red, green and blue plane of
@@ -6,13 +6,12 @@ The layout (https://www.cs.toronto.edu/~kriz/cifar.html): a gzip-compressed tar 
 """
 
 import gzip
-import io
 import itertools
 import pickle
 import re
 import tarfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, NamedTuple, cast
@@ -21,9 +20,6 @@ import numpy as np
 
 from scripts.common.errors import UserError
 from scripts.dataset import pickles
-
-ARCHIVE_VERSION = 2
-"""Of `archive.json`, the record of an archive."""
 
 IMAGE_SHAPE = (32, 32, 3)
 
@@ -37,7 +33,6 @@ MOST_MEMBERS = 100_000
 """Largest number of members, so that a list of them fits into memory."""
 
 _REMEDY = "get this archive again, or name another one with `images:` in config.yaml"
-_FOLDER = "cifar-10-batches-py"
 _TRAINING_MEMBER = re.compile(r"data_batch_([1-9][0-9]{0,8})")
 _TEST_MEMBER, _META_MEMBER = "test_batch", "batches.meta"
 
@@ -56,23 +51,14 @@ class Archive:
         self._path, self._content, self._members, self._rows = path, content, members, rows
         self._training = sorted(filter(_TRAINING_MEMBER.fullmatch, members), key=lambda name: int(name.split("_")[-1]))
         self._check_members()
-        meta = self._load(_META_MEMBER)
-        self.label_names = self._check_label_names(meta.get("label_names"))
-        self.synthetic = meta.get("synthetic") is True
-        """True where the archive says of itself that its images are generated."""
+        self.batch_count = len(self._training) + 1
+        """The number of batches."""
+        self.label_names = self._label_names()
 
-    @property
-    def training_batch_count(self) -> int:
-        """The number of training batches."""
-        return len(self._training)
-
-    def training_batches(self) -> Iterator[Batch]:
-        """Read the training batches one by one in the order of their numbers. Raises UserError for a bad batch."""
-        return map(self._batch, self._training)
-
-    def test_batch(self) -> Batch:
-        """Read the test batch. Raises UserError for a bad batch."""
-        return self._batch(_TEST_MEMBER)
+    def batches(self) -> Iterator[Batch]:
+        """Read one by one the training batches, in the order of their numbers, and the test batch. Raises UserError for
+        a bad one."""
+        return map(self._batch, [*self._training, _TEST_MEMBER])
 
     def _check_members(self) -> None:
         numbered = (f"data_batch_{number}" for number in itertools.count(1))
@@ -81,7 +67,8 @@ class Archive:
         if missing:
             raise UserError(f"{self._path} has no member {missing}: {_REMEDY}")
 
-    def _check_label_names(self, names: Any) -> list[str]:
+    def _label_names(self) -> list[str]:
+        names = self._load(_META_MEMBER).get("label_names")
         if not isinstance(names, list) or not names or not all(isinstance(name, str | bytes) for name in names):
             raise UserError(f"{_META_MEMBER} in {self._path} has no list of label_names: {_REMEDY}")
         return [name.decode(errors="replace") if isinstance(name, bytes) else name for name in names]
@@ -130,35 +117,6 @@ def open_archive(path: Path, rows: int | None = None) -> Iterator[Archive]:
             members = _list_members(path, tar)
             _check_end(tar, content)
         yield Archive(path, content, members, rows)
-
-
-def write_archive(
-    file: BinaryIO, label_names: list[str], training: Iterable[Batch], test: Batch, *, synthetic: bool
-) -> None:
-    """Write an archive, the same bytes for the same batches; `training` is consumed batch by batch.
-
-    With `synthetic` the archive says of itself that its images are generated.
-    """
-    with (
-        gzip.GzipFile(filename="", mode="wb", fileobj=file, compresslevel=0, mtime=0) as compressed,
-        tarfile.open(fileobj=compressed, mode="w", format=tarfile.USTAR_FORMAT) as tar,
-    ):
-
-        def add(name: str, content: dict[bytes, Any]) -> None:
-            pickled = pickle.dumps(content, protocol=4)
-            member = tarfile.TarInfo(f"{_FOLDER}/{name}")
-            member.size = len(pickled)
-            tar.addfile(member, io.BytesIO(pickled))
-
-        add(_META_MEMBER, {b"label_names": [name.encode() for name in label_names], b"synthetic": synthetic})
-        for number, batch in enumerate(training, start=1):
-            add(f"data_batch_{number}", _rows(batch))
-        add(_TEST_MEMBER, _rows(test))
-
-
-def _rows(batch: Batch) -> dict[bytes, Any]:
-    planes = np.ascontiguousarray(batch.images.transpose(0, 3, 1, 2))
-    return {b"labels": batch.labels.tolist(), b"data": planes.reshape(len(planes), -1)}
 
 
 @contextmanager

@@ -7,10 +7,15 @@ bytes per image (mean, spread), zlib ratio, power spectrum, means and correlatio
 """
 
 import functools
+import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+
+from scripts.dataset.sources.cifar10 import Batch
 
 LABEL_NAMES = [f"class {number}" for number in range(10)]
 
@@ -63,6 +68,24 @@ MEAN_COLOUR = np.array([126.0, 123.7, 114.4], np.float32) - np.float32(4.3395)
 MEAN_COLOUR_SPREAD = 1.07746 * np.array([[33.1, 0, 0], [27.5, 17.1, 0], [25.7, 22.0, 20.0]], np.float32)
 """Cholesky factor of the covariance of an image's mean red, green and blue."""
 WHITE_BACKGROUND_SHARE = 0.0703
+
+
+@dataclass
+class Synthetic:
+    """Synthetic images in batches, as many as CIFAR-10 has; the last batch is the test batch."""
+
+    rows: int = 10_000
+    batch_count: int = 6
+    label_names = LABEL_NAMES
+
+    def batches(self) -> Iterator[Batch]:
+        """Generate the batches in their order, with all cores."""
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            yield from pool.map(self._batch, range(self.batch_count))
+
+    def _batch(self, number: int) -> Batch:
+        first = number * self.rows
+        return Batch(generate(self.rows, first=first), generate_labels(self.rows, first=first))
 
 
 def generate(count: int, seed: int = 0, first: int = 0) -> np.ndarray:

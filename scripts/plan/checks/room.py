@@ -165,7 +165,7 @@ def _image_set(plan: Plan, to_make: Collection[str]) -> Room:
     images = plan.config["images"]
     if images not in ("cifar10", "synthetic"):
         return Room(UNPACKED_RATIO * os.path.getsize(images), 8)
-    has_archive = any(Path(plan.downloads).glob("*.tar.gz"))
+    has_archive = images == "synthetic" or any(Path(plan.downloads).glob("*.tar.gz"))
     return Room(SET_IMAGES * IMAGE_BYTES + (0 if has_archive else ARCHIVE_BYTES), 8)
 
 
