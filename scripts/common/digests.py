@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+from typing import NamedTuple
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 PACKAGE = "scripts"
@@ -24,12 +25,21 @@ DECLARATION = "DATA_FILES"
 """The constant in which a module names the files that it reads."""
 
 
+class _File(NamedTuple):
+    """What a file's content says: its digest, and for a Python file the files of this project that it imports or reads,
+    and the libraries that it imports (their top-level names)."""
+
+    digest: str
+    needs: tuple[Path, ...] = ()
+    libraries: tuple[str, ...] = ()
+
+
 def code_digest(files: Iterable[Path]) -> str:
     """Return the digest of files, of all they import from this project, and of the versions of libraries and Python."""
     closure = code_files(files)
     return digest(
         {
-            "files": {str(file.relative_to(CHECKOUT)): _file_digest(file) for file in closure},
+            "files": {str(file.relative_to(CHECKOUT)): _read(file).digest for file in closure},
             "versions": library_versions(closure),
             "python": platform.python_version_tuple()[:2],
         }
@@ -56,8 +66,7 @@ def code_files(files: Iterable[Path]) -> list[Path]:
         file = pending.pop()
         if file not in found:
             found.add(file)
-            if file.suffix == ".py":
-                pending += [*_imports(file)[0], *_data_files(file)]
+            pending += _read(file).needs
     return sorted(found)
 
 
@@ -72,19 +81,24 @@ def docstrings(files: Iterable[Path]) -> dict[str, str]:
 
 def library_versions(files: Iterable[Path]) -> dict[str, str]:
     """Return the version of every library that the files import, by distribution, or `not installed`."""
-    modules = {module for file in files if file.suffix == ".py" for module in _imports(file)[1]}
+    modules = {module for file in files for module in _read(file).libraries}
     return dict(sorted(_distribution(module) for module in modules))
 
 
 @cache
-def _file_digest(file: Path) -> str:
+def _read(file: Path) -> _File:
+    """Read a file, and parse it once."""
     content = file.read_bytes()
-    return hashlib.sha256(_code(content) if file.suffix == ".py" else content).hexdigest()
+    if file.suffix != ".py":
+        return _File(hashlib.sha256(content).hexdigest())
+    tree = ast.parse(content)
+    files, libraries = _imports(tree)
+    needs = tuple(sorted(files)) + tuple(_data_files(tree, file.parent))
+    return _File(hashlib.sha256(_code(tree)).hexdigest(), needs, tuple(sorted(libraries)))
 
 
-def _code(source: bytes) -> bytes:
-    """The code of a Python file without docstrings, notes under constants and comments."""
-    tree = ast.parse(source)
+def _code(tree: ast.Module) -> bytes:
+    """The code of a module without docstrings, notes under constants and comments. Takes them from the tree."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             node.body = [statement for statement in node.body if not _is_prose(statement)]
@@ -100,11 +114,10 @@ def _is_prose(statement: ast.stmt) -> bool:
     )
 
 
-@cache
-def _imports(file: Path) -> tuple[tuple[Path, ...], tuple[str, ...]]:
-    """Return what a file imports, anywhere in it: files of this project, and top-level names of libraries."""
+def _imports(tree: ast.Module) -> tuple[set[Path], set[str]]:
+    """Return what a module imports, anywhere in it: files of this project, and top-level names of libraries."""
     names: list[str] = []
-    for node in ast.walk(ast.parse(file.read_bytes())):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -117,15 +130,15 @@ def _imports(file: Path) -> tuple[tuple[Path, ...], tuple[str, ...]]:
             local.update(_module_files(rest))
         elif first not in sys.stdlib_module_names:
             libraries.add(first)
-    return tuple(sorted(local)), tuple(sorted(libraries))
+    return local, libraries
 
 
-def _data_files(file: Path) -> list[Path]:
-    """Return the files that a module names in `DATA_FILES`, absolute."""
-    for node in ast.parse(file.read_bytes()).body:
+def _data_files(tree: ast.Module, folder: Path) -> list[Path]:
+    """Return the files that a module in a folder names in `DATA_FILES`, absolute."""
+    for node in tree.body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == DECLARATION:
             names = ast.literal_eval(node.value)
-            return [path.resolve() for name in names for path in _matching(file.parent, name)]
+            return [path.resolve() for name in names for path in _matching(folder, name)]
     return []
 
 

@@ -1,7 +1,7 @@
 """The rooms of `scripts/`: which may import from which, and that every file that a module reads is declared."""
 
 import ast
-from collections.abc import Iterator
+from functools import cache
 
 from scripts.common import digests
 from tests.support.checkout import CHECKOUT
@@ -39,15 +39,18 @@ MOST_FILES = 14
 PLUG_INS = {"backends", "report/figures", "steps"}
 
 
-def imports() -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
-    """Yield each module with each that it imports, or imports from: both as names below `scripts`."""
+@cache
+def imports() -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
+    """Return each module with each that it imports, or imports from: both as names below `scripts`."""
+    found: list[tuple[tuple[str, ...], tuple[str, ...]]] = []
     for file in sorted(SCRIPTS.rglob("*.py")):
+        own = file.relative_to(SCRIPTS).with_suffix("").parts
         for node in ast.walk(ast.parse(file.read_bytes())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom):
                 names = [f"{node.module}.{alias.name}" for alias in node.names]
-            own = file.relative_to(SCRIPTS).with_suffix("").parts
-            yield from ((own, tuple(name.split(".")[1:])) for name in names if name.startswith("scripts."))
+            found += [(own, tuple(name.split(".")[1:])) for name in names if name.startswith("scripts.")]
+    return found
 
 
 def back_up(floors: tuple[set[str], ...], inside: tuple[str, ...] = ()) -> list[str]:
@@ -91,7 +94,7 @@ def test_no_folder_holds_more_than_a_dozen_files_of_a_kind() -> None:
 
 
 def test_every_file_that_is_no_code_is_declared_by_a_module() -> None:
-    declared = {data for file in SCRIPTS.rglob("*.py") for data in digests.code_files([file])}
+    declared = digests.code_files(SCRIPTS.rglob("*.py"))
     # The page's digest has the notes of the stores that it shows (`scripts.plan.code`); no other digest has any.
     data = [
         path for path in SCRIPTS.rglob("*") if path.suffix in (".css", ".j2", ".yaml") and path.parent.name != "notes"

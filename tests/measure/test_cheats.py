@@ -2,6 +2,7 @@
 
 import mmap
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -165,9 +166,14 @@ def test_the_honest_backend_passes(stores: Path, plant: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "operation", [*READS, "workers-warm", pytest.param("first-image-cold", marks=pytest.mark.slow)]
+    ("cheat", "operation"),
+    [
+        *product([GivesViewsOfAMap, GivesTheWrongOrder, SkipsLabels], READS),
+        (GivesTheWrongOrder, "workers-warm"),
+        *(pytest.param(cheat, "workers-warm", marks=pytest.mark.slow) for cheat in (GivesViewsOfAMap, SkipsLabels)),
+        pytest.param(SkipsLabels, "first-image-cold", marks=pytest.mark.slow),
+    ],
 )
-@pytest.mark.parametrize("cheat", [GivesViewsOfAMap, GivesTheWrongOrder, SkipsLabels])
 def test_a_reader_that_skips_work_is_refused(stores: Path, plant: Any, cheat: type, operation: str) -> None:
     plant(cheat)
     with pytest.raises(UserError, match="isn't what was stored"):

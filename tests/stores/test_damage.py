@@ -17,7 +17,7 @@ from scripts.measure import samples, timing
 from scripts.measure.settings import Job, Settings
 from scripts.stores import manifest, store
 from scripts.system.disk import scratch
-from tests.support.backend_variants import RUNNABLE
+from tests.support.backend_variants import EACH_RUNNABLE, RUNNABLE
 from tests.support.checkout import CHECKOUT
 from tests.support.image_sets import write_image_set
 
@@ -114,7 +114,7 @@ def test_a_flipped_bit_is_found(name: str, place: Path, a_store: Callable[[str],
         read_here(place, directory)
 
 
-@pytest.mark.parametrize("name", RUNNABLE)
+@pytest.mark.parametrize("name", EACH_RUNNABLE)
 def test_damage_that_leaves_all_lengths_is_found(name: str, place: Path, a_store: Callable[[str], Path]) -> None:
     """In a process of its own: some libraries end theirs by a signal."""
     directory = a_store(name)

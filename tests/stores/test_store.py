@@ -39,28 +39,25 @@ def image_set(tmp_path: Path) -> ImageSet:
 
 
 @pytest.mark.parametrize("name", RUNNABLE)
-def test_a_built_store_matches_its_manifest(name: str, image_set: ImageSet, disk: Path) -> None:
+def test_a_built_store_matches_its_manifest_and_another_one(name: str, image_set: ImageSet, disk: Path) -> None:
     choice = choose(name)
-    store.build(name, choice, 100, image_set, disk / "100")
-    manifest = store.check(disk / "100", store.key(image_set.provenance["digest"], 100, choice))
-    assert manifest["image_set"]["distinct_images"] == 40
-    assert manifest["image_set"]["repeated_images"] == 60
-    assert [path.name for path in disk.iterdir()] == ["100"]
-    with backends.load(name).open(disk / "100" / store.DATA, choice.options) as reader:
+    for place in ("one", "two"):
+        (disk / place).mkdir()
+        store.build(name, choice, 50, image_set, disk / place / "50")
+        assert [path.name for path in (disk / place).iterdir()] == ["50"]
+    one, two = (
+        store.check(disk / place / "50", store.key(image_set.provenance["digest"], 50, choice))
+        for place in ("one", "two")
+    )
+    assert one["image_set"]["distinct_images"] == 40
+    assert one["image_set"]["repeated_images"] == 10
+    with backends.load(name).open(disk / "one/50" / store.DATA, choice.options) as reader:
         images, labels = reader.load_all()
     assert np.array_equal(images, np.resize(image_set.images, images.shape))
     assert np.array_equal(labels, np.resize(image_set.labels, labels.shape))
-
-
-@pytest.mark.parametrize("name", RUNNABLE)
-def test_building_again_gives_the_same_manifest(name: str, image_set: ImageSet, disk: Path) -> None:
-    for place in ("one", "two"):
-        (disk / place).mkdir()
-        store.build(name, choose(name), 10, image_set, disk / place / "10")
-    one, two = (json.loads((disk / place / "10/manifest.json").read_text()) for place in ("one", "two"))
     for size in ("apparent_bytes", "allocated_bytes"):
         assert abs(one.pop(size) - two.pop(size)) <= BYTES_OF_TIME_AND_LOG
-    assert all(content.pop("seal") for content in (one, two))
+    assert all(content.pop("seal", None) for content in (one, two))
     assert one == two
 
 
