@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable
 
-from scripts.system import memory_left
+from scripts.system import machine
 
 PROCESS_BYTES = 80_000_000
 """Memory (bytes) of the process that takes samples, before its first image."""
@@ -21,7 +21,7 @@ def needed_bytes(cutoff: int, image_shape: Iterable[int]) -> int:
 
 def shortage(cutoff: int, image_shape: Iterable[int]) -> str | None:
     """Return why timing a cell of so many images doesn't fit into the memory that is left, None where it does."""
-    needed, left = needed_bytes(cutoff, image_shape), memory_left.left_bytes()
+    needed, left = needed_bytes(cutoff, image_shape), machine.memory_left_bytes()
     if left is None or needed <= left:
         return None
     said = (math.ceil(needed / UNIT_BYTES) / 10, math.floor(left / UNIT_BYTES) / 10)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from scripts.system import ask
 from scripts.system.disk import file_system
 
 PROCESS = Path("/proc/self")
@@ -49,8 +50,8 @@ def memory_left(process: Path = PROCESS) -> Iterator[int]:
     """Yield how much memory (bytes) is left to each group of this process with a limit; page cache counts as free."""
     for group in _groups(process, MEMORY):
         for limit in _memory_limits([group]):
-            used = _text(group / "memory.current") or _text(group / "memory.usage_in_bytes")
-            counts = dict(line.split() for line in _text(group / "memory.stat").splitlines())
+            used = ask.file(group / "memory.current") or ask.file(group / "memory.usage_in_bytes")
+            counts = dict(line.split() for line in ask.file(group / "memory.stat").splitlines())
             # Version 1 counts the groups below under names of their own.
             cache = sum(int(counts.get(f"total_{name}", counts.get(name, 0))) for name in FILE_PAGES)
             yield max(0, limit - max(0, int(used or 0) - cache))
@@ -67,8 +68,8 @@ def throttling(process: Path = PROCESS) -> Throttling | None:
 def _cpu_limits(groups: Iterable[Path]) -> Iterator[float]:
     """Version 2 has quota and period (microseconds) in one file, version 1 in two."""
     for group in groups:
-        quota, *period = _text(group / "cpu.max").split() or [_text(group / "cpu.cfs_quota_us").strip()]
-        period = period or [_text(group / "cpu.cfs_period_us").strip()]
+        quota, *period = ask.file(group / "cpu.max").split() or [ask.file(group / "cpu.cfs_quota_us").strip()]
+        period = period or [ask.file(group / "cpu.cfs_period_us").strip()]
         with suppress(ValueError, ZeroDivisionError):
             if int(quota) > 0:
                 yield int(quota) / int(period[0])
@@ -78,14 +79,14 @@ def _memory_limits(groups: Iterable[Path]) -> Iterator[int]:
     for group in groups:
         for name in ("memory.max", "memory.limit_in_bytes"):
             with suppress(ValueError):
-                limit = int(_text(group / name))
+                limit = int(ask.file(group / name))
                 if limit < UNLIMITED_BYTES:
                     yield limit
 
 
 def _throttling(group: Path) -> Throttling:
     """Version 2 counts microseconds, version 1 nanoseconds."""
-    lines = (line.split() for line in _text(group / "cpu.stat").splitlines())
+    lines = (line.split() for line in ask.file(group / "cpu.stat").splitlines())
     counts = {name: int(count) for name, count in lines}
     seconds = counts.get("throttled_usec", 0) / 1e6 + counts.get("throttled_time", 0) / 1e9
     return Throttling(counts.get("nr_throttled", 0), seconds)
@@ -95,26 +96,18 @@ def _throttling(group: Path) -> Throttling:
 def _groups(process: Path, controller: str) -> list[Path]:
     """The directories of the process's group and of all above it that are in sight, of both versions."""
     paths = {}
-    for line in _text(process / "cgroup").splitlines():
+    for line in ask.file(process / "cgroup").splitlines():
         number, controllers, path = line.split(":", 2)
         # Version 2 has number 0 and names no controllers.
         if number == "0" or controller in controllers.split(","):
             paths[number == "0"] = path
     found = []
-    for is_version_2, root, top in _mounts(_text(process / "mountinfo"), controller):
-        if is_version_2 in paths:
-            found += _upwards(top, root, paths[is_version_2])
+    for mount in file_system.mounts(ask.file(process / "mountinfo")):
+        is_version_2 = mount.type == "cgroup2"
+        controls = is_version_2 or (mount.type == "cgroup" and controller in mount.own_options.split(","))
+        if controls and is_version_2 in paths:
+            found += _upwards(Path(mount.point), mount.root, paths[is_version_2])
     return found
-
-
-def _mounts(mountinfo: str, controller: str) -> Iterator[tuple[bool, str, Path]]:
-    """Whether it's of version 2, the group that is at its top, and where it is, of each mount of groups (proc(5))."""
-    for line in mountinfo.splitlines():
-        before, after = line.split(" - ", 1)
-        type_, _, options = after.split(maxsplit=2)
-        if type_ == "cgroup2" or (type_ == "cgroup" and controller in options.split(",")):
-            root, top = (file_system.unescaped(text) for text in before.split()[3:5])
-            yield type_ == "cgroup2", root, Path(top)
 
 
 def _upwards(top: Path, root: str, path: str) -> list[Path]:
@@ -124,11 +117,3 @@ def _upwards(top: Path, root: str, path: str) -> list[Path]:
     parts = [part for part in inside.split("/") if part not in ("", "..")]
     places = [top.joinpath(*parts[:depth]) for depth in range(len(parts) + 1)]
     return [place for place in places if place.is_dir()]
-
-
-def _text(path: Path) -> str:
-    """What a file says; nothing where it isn't there."""
-    try:
-        return path.read_text(encoding="utf-8", errors="surrogateescape")
-    except OSError:
-        return ""

@@ -3,20 +3,17 @@
 The wall clock may be set at any moment: by hand, by NTP, by a virtual machine that resumes. So it orders nothing.
 """
 
-import subprocess
-import sys
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from pathlib import Path
 
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+from scripts.system import ask
+
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
 """File with an identifier that is new at each start of Linux and the same in all containers: random(4)."""
-SINCE_BOOT = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
+SINCE_BOOT = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """The clock that also counts time asleep: clock_gettime(2). On macOS it has the second name."""
-
 READINGS = 3
 
 
@@ -41,7 +38,7 @@ def now() -> Moment:
     readings = []
     for _ in range(READINGS):
         before = time.monotonic()
-        moment = Moment(time.time(), _since_boot(), time.monotonic())
+        moment = Moment(time.time(), time.clock_gettime(SINCE_BOOT), time.monotonic())
         readings.append((moment.awake - before, moment))
     return min(readings, key=lambda reading: reading[0])[1]
 
@@ -62,14 +59,4 @@ def span(start: Moment, end: Moment) -> dict[str, float | str | None]:
 @lru_cache
 def boot() -> str | None:
     """Return the name of the machine's last start; None where the system has none."""
-    with suppress(OSError):
-        return BOOT_ID.read_text().strip()
-    if sys.platform == "darwin":
-        with suppress(OSError, subprocess.SubprocessError):
-            command = ("sysctl", "-n", "kern.bootsessionuuid")
-            return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() or None
-    return None
-
-
-def _since_boot() -> float:
-    return time.monotonic() if SINCE_BOOT is None else time.clock_gettime(SINCE_BOOT)
+    return ask.file(BOOT_ID).strip() or ask.command("sysctl", "-n", "kern.bootsessionuuid") or None

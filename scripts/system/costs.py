@@ -12,6 +12,7 @@ KiB off.
 """
 
 import ctypes
+import re
 import resource
 from collections.abc import Iterable
 from contextlib import suppress
@@ -19,9 +20,11 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
+from scripts.system import ask
 from scripts.system.memory_watch import Resident, Watcher, resident
 
-STATUS, CLEAR_REFERENCES, INPUT_OUTPUT = (Path("/proc/self", name) for name in ("status", "clear_refs", "io"))
+OWN = Path("/proc/self")
+CLEAR_REFERENCES = OWN / "clear_refs"
 RESET_PEAK = "5"
 """What makes /proc/self/clear_refs forget the peak of resident memory: proc_pid_clear_refs(5)."""
 
@@ -57,13 +60,13 @@ class Meter:
         """Take the memory that is there now for what the work doesn't need, except what lies ready for reuse."""
         with suppress(AttributeError):  # not every C library has it
             ctypes.CDLL(None).malloc_trim(0)
-        self._at_rest = resident(_status())
+        self._at_rest = resident(ask.file(OWN / "statm"))
 
     def start(self, kind: str | None = None) -> None:
         """Begin to count work of one kind; in the first run of each kind memory is watched."""
         self._kind = kind
         self._watcher = Watcher() if kind and kind not in self._seen and self._at_rest else None
-        self._before = resident(_status())
+        self._before = resident(ask.file(OWN / "statm"))
         try:
             CLEAR_REFERENCES.write_text(RESET_PEAK)
             self._peak_is_new = True
@@ -88,8 +91,7 @@ class Meter:
 
     def _peaks(self) -> tuple[int | None, int | None]:
         """Return the peaks of anonymous memory and of mapped pages since `start`, as in `Costs`."""
-        status = _status()
-        now, peak = resident(status), peak_bytes(status)
+        now, peak = resident(ask.file(OWN / "statm")), peak_bytes()
         watched = self._watcher.stop() if self._watcher else None
         if not (self._peak_is_new and now and peak and self._before and self._at_rest):
             self._seen[self._kind] = Resident(0, 0)  # looking again wouldn't help
@@ -109,24 +111,14 @@ def device_bytes() -> tuple[int, int] | None:
 
     From /proc/self/io (proc_pid_io(5)); None where the system doesn't count them.
     """
-    try:
-        counts = dict(line.split(": ") for line in INPUT_OUTPUT.read_text().splitlines())
-    except OSError:
-        return None
-    return int(counts["read_bytes"]), int(counts["write_bytes"])
+    counts = dict(line.split(": ") for line in ask.file(OWN / "io").splitlines())
+    return (int(counts["read_bytes"]), int(counts["write_bytes"])) if counts else None
 
 
-def peak_bytes(status: bytes) -> int | None:
-    """Return the peak of resident memory that a process's status file tells, None where it doesn't."""
-    lines = (line for line in status.splitlines() if line.startswith(b"VmHWM:"))
-    return next((int(line.split()[1]) * 1024 for line in lines), None)
-
-
-def _status() -> bytes:
-    try:
-        return STATUS.read_bytes()
-    except OSError:
-        return b""
+def peak_bytes() -> int | None:
+    """Return the peak of this process's resident memory, None where the system doesn't tell it."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", ask.file(OWN / "status"))
+    return int(found[1]) * 1024 if found else None
 
 
 def _sum(values: tuple[Any, ...]) -> Any:

@@ -4,9 +4,10 @@ import os
 import platform
 import re
 import socket
+from functools import lru_cache
 from pathlib import Path
 
-from scripts.system import cgroup, cpu
+from scripts.system import ask, cgroup
 from scripts.system.disk import file_system
 
 
@@ -14,7 +15,7 @@ def describe() -> dict[str, object]:
     """Return the facts of this machine and node that a record carries (memory in bytes)."""
     limits = cgroup.limits()
     return {
-        "cpu": cpu.model(),
+        "cpu": cpu(),
         "cores": len(cores()),
         "node_cores": os.cpu_count(),
         "cpu_limit": limits.cpus,
@@ -34,7 +35,7 @@ def name(store_directory: Path) -> str:
     counts with its major and minor version. Where a container or the like may use less than all cores or all memory,
     what it may use is in it: `0.5cpus`, `0.8gib`.
     """
-    model = re.sub(r"\(.*?\)|@.*|\b(CPU|Processor|with|\d+-Core)\b.*", " ", cpu.model())
+    model = re.sub(r"\(.*?\)|@.*|\b(CPU|Processor|with|\d+-Core)\b.*", " ", cpu())
     kernel = ".".join(platform.release().split(".")[:2])
     parts = [
         model,
@@ -43,6 +44,31 @@ def name(store_directory: Path) -> str:
         file_system.type_of(store_directory),
     ]
     return re.sub(r"[^a-z0-9.]+", "-", " ".join(parts).lower()).strip("-")
+
+
+@lru_cache
+def cpu() -> str:
+    """Return the name of this machine's CPU."""
+    cpuinfo = ask.file("/proc/cpuinfo")
+    if named := re.search(r"^model name\s*:\s*(.+)", cpuinfo, re.MULTILINE):
+        return named[1].strip()
+    return (
+        cpu_of(ask.command("lscpu"), cpuinfo)
+        or ask.command("sysctl", "-n", "machdep.cpu.brand_string")
+        or platform.processor()
+        or platform.machine()
+    )
+
+
+def cpu_of(lscpu: str, cpuinfo: str) -> str:
+    """Return the maker and the kinds of cores of a CPU to which /proc/cpuinfo gives no name, such as those by Arm.
+
+    They are as lscpu names them, or the numbers in /proc/cpuinfo where it doesn't; empty where these are missing, too.
+    """
+    makers, kinds = (re.findall(rf"^\s*{name}:\s*(.+)$", lscpu, re.MULTILINE) for name in ("Vendor ID", "Model name"))
+    if not kinds or "-" in kinds:
+        makers, kinds = [], re.findall(r"^CPU (?:implementer|part)\s*:\s*(\S+)", cpuinfo, re.MULTILINE)
+    return " ".join(dict.fromkeys(makers + kinds))
 
 
 def node() -> str:
@@ -62,9 +88,13 @@ def usable_cores() -> int:
     return len(cores()) if limit is None else max(1, min(len(cores()), int(limit)))
 
 
-def load_average() -> float:
-    """Return the load average of the last minute."""
-    return os.getloadavg()[0]
+def memory_left_bytes() -> int | None:
+    """Return how much memory (bytes) this process can still get, None where the system doesn't say.
+
+    The page cache counts as free, as the kernel takes it back at once: proc_meminfo(5), `MemAvailable`.
+    """
+    available = re.findall(r"MemAvailable:\s+(\d+) kB", ask.file("/proc/meminfo"))
+    return min([*(int(each) * 1024 for each in available), *cgroup.memory_left()], default=None)
 
 
 def _room(cores: int, memory_bytes: int, limits: cgroup.Limits) -> tuple[str, str]:

@@ -11,14 +11,13 @@ import select
 import subprocess
 import sys
 import time
+from mmap import PAGESIZE
 from pathlib import Path
 from typing import NamedTuple
 
 LEAST_WAIT_SECONDS, MOST_WAIT_SECONDS = 0.0005, 0.02
 LOOKS = 200
-STATUS_BYTES = 8192
-ANONYMOUS, MAPPED = (b"RssAnon",), (b"RssFile", b"RssShmem")
-"""Fields of /proc/PID/status (proc_pid_status(5), Linux 4.5), in KiB."""
+STATM_BYTES = 256
 
 
 class Resident(NamedTuple):
@@ -28,13 +27,12 @@ class Resident(NamedTuple):
     mapped: int
 
 
-def resident(status: bytes) -> Resident | None:
-    """Return what a process's status file says of its memory, None where it doesn't."""
-    fields = dict(line.split(b":", 1) for line in status.splitlines())
-    try:
-        return Resident(*(sum(int(fields[name].split()[0]) * 1024 for name in names) for names in (ANONYMOUS, MAPPED)))
-    except KeyError:
+def resident(statm: str) -> Resident | None:
+    """Return what a process's statm file says of its memory (in pages: proc_pid_statm(5)), None where it's empty."""
+    if not statm:
         return None
+    _, pages, mapped, *_ = map(int, statm.split())
+    return Resident((pages - mapped) * PAGESIZE, mapped * PAGESIZE)
 
 
 class Watcher:
@@ -59,11 +57,11 @@ class Watcher:
 def watch(process: int) -> Resident | None:
     """Look at the memory of a process until the standard input ends; return the most that was seen of each kind."""
     most = None
-    with open(f"/proc/{process}/status", "rb", buffering=0) as status:
+    with open(f"/proc/{process}/statm", "rb", buffering=0) as statm:
         start = time.perf_counter()
         print(flush=True)
         while True:
-            seen = resident(os.pread(status.fileno(), STATUS_BYTES, 0))
+            seen = resident(os.pread(statm.fileno(), STATM_BYTES, 0).decode())
             if seen:
                 most = Resident(*map(max, seen, most or seen))
             wait = min(MOST_WAIT_SECONDS, max(LEAST_WAIT_SECONDS, (time.perf_counter() - start) / LOOKS))

@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
-from scripts.system import cgroup, machine
+from scripts.system import ask, cgroup, machine
 
 HASHED = bytes(1 << 20)
 TOUCHED_PAGES = 1024
@@ -45,55 +46,36 @@ class Watch:
         """Probe the machine; `place` is a directory, on the disk that is measured, for files that stay."""
         self._place = place
         self._before = _probe(place / "probe-before")
-        self._counts = _Counts.now()
+        self._counts = _counts()
 
     def finish(self) -> dict[str, Any]:
         """Return what a record says of noise. Processes that worked for this one must have ended."""
-        counts = _Counts.now()
+        counts = _counts()
         after = _probe(self._place / "probe-after")
-        return {"before": asdict(self._before), "after": asdict(after), **counts.since(self._counts)}
+        passed = {name: _passed(before, counts[name]) for name, before in self._counts.items()}
+        return {"before": asdict(self._before), "after": asdict(after), **passed}
 
 
-@dataclass(frozen=True)
-class _Counts:
-    """Counts since the machine, or this process, started. Times in seconds, of the cores that it may run on."""
+def _passed(before: float | None, now: float | None) -> float | None:
+    return None if before is None or now is None else max(0, now - before)
 
-    wall: float
-    stolen: float | None
-    user: float | None
-    own_user: float
-    throttled: int | None
-    limited: cgroup.Throttling | None
 
-    @classmethod
-    def now(cls) -> "_Counts":
-        """Read them: /proc/stat counts in ticks (proc_stat(5)); processes that ended count as one's own."""
-        user, stolen = _user_and_stolen(set(machine.cores()))
-        own = sum(resource.getrusage(who).ru_utime for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-        throttled = list(_numbers("cpu[0-9]*/thermal_throttle/core_throttle_count"))
-        hot = int(sum(throttled)) if throttled else None
-        return cls(time.monotonic(), stolen, user, own, hot, cgroup.throttling())
-
-    def since(self, before: "_Counts") -> dict[str, float | int | None]:
-        """What has been counted since then, as in a record."""
-        others = stolen = throttled = waits = waited = None
-        if self.user is not None and before.user is not None:
-            others = max(0.0, self.user - before.user - (self.own_user - before.own_user))
-        if self.stolen is not None and before.stolen is not None:
-            stolen = max(0.0, self.stolen - before.stolen)
-        if self.throttled is not None and before.throttled is not None:
-            throttled = self.throttled - before.throttled
-        if self.limited is not None and before.limited is not None:
-            waits = self.limited.events - before.limited.events
-            waited = self.limited.seconds - before.limited.seconds
-        return {
-            "wall_seconds": self.wall - before.wall,
-            "stolen_seconds": stolen,
-            "other_user_seconds": others,
-            "throttle_events": throttled,
-            "limit_waits": waits,
-            "limit_wait_seconds": waited,
-        }
+def _counts() -> dict[str, float | None]:
+    """What has been counted since the machine, or this process, started: times in seconds, of the cores that it may run
+    on. Processes that ended count as one's own."""
+    user, stolen = _user_and_stolen(set(machine.cores()))
+    own = sum(resource.getrusage(who).ru_utime for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    throttled = list(_numbers("cpu[0-9]*/thermal_throttle/core_throttle_count"))
+    limited = cgroup.throttling()
+    waits, waited = (limited.events, limited.seconds) if limited else (None, None)
+    return {
+        "wall_seconds": time.monotonic(),
+        "stolen_seconds": stolen,
+        "other_user_seconds": None if user is None else user - own,
+        "throttle_events": int(sum(throttled)) if throttled else None,
+        "limit_waits": waits,
+        "limit_wait_seconds": waited,
+    }
 
 
 def _user_and_stolen(cores: set[int]) -> tuple[float | None, float | None]:
@@ -102,18 +84,18 @@ def _user_and_stolen(cores: set[int]) -> tuple[float | None, float | None]:
     What runs on other cores, as beside a container that has cores of its own, disturbs nothing.
     """
     user = stolen = None
-    with suppress(OSError):
-        for line in Path("/proc/stat").read_text().splitlines():
-            name, *ticks = line.split()
-            if name.startswith("cpu") and name[3:].isdigit() and int(name[3:]) in cores:
-                user = (user or 0.0) + (int(ticks[0]) + int(ticks[1])) / TICKS_PER_SECOND
-                stolen = (stolen or 0.0) + int(ticks[7]) / TICKS_PER_SECOND
+    for line in ask.file("/proc/stat").splitlines():
+        name, *ticks = line.split()
+        # In ticks: proc_stat(5).
+        if name.startswith("cpu") and name[3:].isdigit() and int(name[3:]) in cores:
+            user = (user or 0.0) + (int(ticks[0]) + int(ticks[1])) / TICKS_PER_SECOND
+            stolen = (stolen or 0.0) + int(ticks[7]) / TICKS_PER_SECOND
     return user, stolen
 
 
 def _probe(place: Path) -> Probes:
     return Probes(
-        load_average=machine.load_average(),
+        load_average=os.getloadavg()[0],
         megahertz=_megahertz(),
         cpu_seconds=min(_seconds_to_hash() for _ in range(3)),
         memory_seconds=_seconds_to_touch(),
@@ -125,11 +107,8 @@ def _probe(place: Path) -> Probes:
 def _megahertz() -> float | None:
     """The mean frequency of the cores, as the kernel sets it or, where it doesn't, as the cores report it."""
     found = [kilohertz / 1000 for kilohertz in _numbers("cpu[0-9]*/cpufreq/scaling_cur_freq")]
-    if not found:
-        with suppress(OSError):
-            lines = Path("/proc/cpuinfo").read_text()
-            found = [float(value) for value in re.findall(r"^cpu MHz\s*: ([0-9.]+)", lines, re.MULTILINE)]
-    return sum(found) / len(found) if found else None
+    found = found or list(map(float, re.findall(r"^cpu MHz\s*: ([0-9.]+)", ask.file("/proc/cpuinfo"), re.MULTILINE)))
+    return fmean(found) if found else None
 
 
 def _numbers(pattern: str) -> Iterator[float]:

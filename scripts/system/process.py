@@ -83,17 +83,13 @@ def call(
 @contextmanager
 def pinned(threads: int, thread_variables: Iterable[str] = ()) -> Iterator[None]:
     """Let processes that are started meanwhile load their libraries with that many threads each, and keep memory."""
-    variables = dict.fromkeys([*THREAD_VARIABLES, *thread_variables], str(threads)) | KEEPS_MEMORY
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
+    before = os.environ.copy()
+    os.environ |= dict.fromkeys([*THREAD_VARIABLES, *thread_variables], str(threads)) | KEEPS_MEMORY
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        os.environ.clear()
+        os.environ |= before
 
 
 def die_with(parent: int) -> None:
@@ -106,11 +102,6 @@ def die_with(parent: int) -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os.kill(os.getpid(), signal.SIGKILL)
-
-
-def cpu_affinity() -> list[int] | None:
-    """Return the cores that this process may run on, or None where the system doesn't say."""
-    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
 
 
 def failure(error: Exception) -> Exception:

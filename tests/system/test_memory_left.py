@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from scripts.measure import memory
-from scripts.system import memory_left
+from scripts.system import machine
 from tests.support.workflow import Workflow
 
 GROUPS = Path("/sys/fs/cgroup/memory")
@@ -43,7 +43,7 @@ def test_what_does_not_fit_is_a_gap_and_the_rest_is_measured(workflow: Workflow,
 
 
 def test_what_fits_has_no_shortage() -> None:
-    left = memory_left.left_bytes()
+    left = machine.memory_left_bytes()
     if left is None:
         pytest.skip("this system doesn't say")
     assert memory.shortage(1, [32, 32, 3]) is None

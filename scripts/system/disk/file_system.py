@@ -2,7 +2,11 @@
 
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
+
+from scripts.system import ask
 
 LOCAL, MEMORY, NETWORK, UNKNOWN = "local", "memory", "network", "unknown"
 KINDS = {
@@ -109,12 +113,7 @@ def may_inline(file_system_type: str) -> bool:
 def seconds_to_allocate(path: Path) -> float:
     """Return how long (s) after a sync the file system that a path is on may give blocks to what was synced."""
     setting = ALLOCATES_LATE.get(type_of(path))
-    if not setting:
-        return 0.0
-    try:
-        return float(setting.read_text())
-    except (OSError, ValueError):
-        return LATE_SECONDS
+    return float(ask.file(setting) or LATE_SECONDS) if setting else 0.0
 
 
 def never_cold(path: Path) -> str | None:
@@ -133,29 +132,42 @@ def type_of(path: Path) -> str:
 def mount_of(place: Path, mountinfo: str) -> tuple[str, str, str]:
     """Return type, mount point and mount options of the nearest mount above a real path, given what
     /proc/self/mountinfo says (proc(5))."""
-    best = (UNKNOWN, "", UNKNOWN)
+    above = [mount for mount in mounts(mountinfo) if place.is_relative_to(mount.point)]
+    if not above:
+        return UNKNOWN, UNKNOWN, UNKNOWN
+    # Of several mounts at one place the last one is seen.
+    nearest = max(reversed(above), key=lambda mount: len(mount.point))
+    # The mount's options, and the file system's own: how a server is spoken to, what a journal holds.
+    options = dict.fromkeys([*nearest.options.split(","), *nearest.own_options.split(",")])
+    return nearest.type, nearest.point, ",".join(options)
+
+
+class Mount(NamedTuple):
+    """One mount: which directory of the file system is where, and the options of the mount and of the file system."""
+
+    root: str
+    point: str
+    options: str
+    type: str
+    own_options: str
+
+
+def mounts(mountinfo: str) -> Iterator[Mount]:
+    """Yield each mount that a process's mountinfo file tells (proc_pid_mountinfo(5))."""
     for line in mountinfo.splitlines():
         before, after = line.split(" - ", 1)
-        mount_point, options = before.split()[4:6]
-        mount_point = unescaped(mount_point)
-        inside = place == Path(mount_point) or Path(mount_point) in place.parents
-        if inside and len(mount_point) >= len(best[1]):
-            type_, _, own = after.split(maxsplit=2)
-            # The mount's options, and the file system's own: how a server is spoken to, what a journal holds.
-            best = (type_, mount_point, ",".join(dict.fromkeys([*options.split(","), *own.split(",")])))
-    return best
-
-
-def unescaped(path: str) -> str:
-    """Return a path of /proc/self/mountinfo with the spaces and the like that stand there in octal numbers."""
-    return re.sub(r"\\(\d{3})", lambda octal: chr(int(octal[1], 8)), path)
+        root, point, options = before.split()[3:6]
+        type_, _, own_options = after.split(maxsplit=2)
+        yield Mount(_unescaped(root), _unescaped(point), options, type_, own_options)
 
 
 def _mount(path: Path) -> tuple[str, str, str]:
     place = Path(os.path.realpath(path))
     while not place.exists():
         place = place.parent
-    try:
-        return mount_of(place, Path("/proc/self/mountinfo").read_text())
-    except OSError:
-        return UNKNOWN, UNKNOWN, UNKNOWN
+    return mount_of(place, ask.file("/proc/self/mountinfo"))
+
+
+def _unescaped(path: str) -> str:
+    """A path in mountinfo with the spaces and the like that stand there as octal numbers."""
+    return re.sub(r"\\(\d{3})", lambda octal: chr(int(octal[1], 8)), path)
