@@ -11,7 +11,6 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,7 @@ from scripts.dataset.image_set import ImageSet, content_digest
 from scripts.stores import manifest
 from scripts.stores.manifest import DATA
 from scripts.system.disk import disk_usage, file_system, scratch
-from scripts.system.disk.durability import sync_directory
+from scripts.system.disk.durability import opened, sync_directory
 
 IMAGE_SET_FACTS = ("name", "label", "synthetic", "note", "digest", "image_shape")
 
@@ -90,45 +89,39 @@ def build(name: str, choice: Choice, cutoff: int, image_set: ImageSet, directory
     backend = choice.backend
     with neighbour(directory) as unpublished:
         unpublished.mkdir()
+        data = unpublished / DATA
         with Progress(f"build {name} {cutoff}: written", cutoff) as progress:
             watched = _Watched(images, progress)
-            backend.write(unpublished / DATA, watched, labels, durable=True, options=choice.options)
+            backend.write(data, watched, labels, durable=True, options=choice.options)
             progress.update(cutoff)
-        with _unchanged(unpublished / DATA, backend) as data, backend.open(data, choice.options) as reader:
+        # A copy is opened where opening changes the store.
+        read = data if backend.opens_without_writing else shutil.copytree(data, unpublished / "copy")
+        with backend.open(read, choice.options) as reader:
             count = len(reader)
             digest = content_digest(_read_back(reader, name)) if count == cutoff else None
         if digest != content_digest(base.blocks(images, labels)):
             raise UserError(
                 f"backend {name} gave back other images than it was given ({cutoff} images); fix the backend"
             )
-        content = {
-            **_facts(name, choice, cutoff, image_set, directory),
-            "failed": None,
-            "digest": digest,
-            **asdict(disk_usage.settled(unpublished / DATA)),
-        }
-        manifest.write(unpublished, content)
-        _publish(unpublished, directory, content["key"])
+        if read != data:
+            shutil.rmtree(read)
+        content = _facts(name, choice, cutoff, image_set, directory)
+        _publish(unpublished, directory, content | {"digest": digest, **asdict(disk_usage.settled(data))})
 
 
 def publish_failure(name: str, choice: Choice, cutoff: int, image_set: ImageSet, directory: Path, reason: str) -> None:
     """Publish the manifest of a store that couldn't be built, which says why, with no file in the store."""
     with neighbour(directory) as unpublished:
         (unpublished / DATA).mkdir(parents=True)
-        content = {
-            **_facts(name, choice, cutoff, image_set, directory),
-            "failed": reason,
-            "digest": None,
-            **{fact.name: None for fact in fields(disk_usage.DiskUsage)},
-        }
-        manifest.write(unpublished, content)
-        _publish(unpublished, directory, content["key"])
+        content = _facts(name, choice, cutoff, image_set, directory)
+        _publish(unpublished, directory, content | {"failed": reason})
 
 
 def _facts(name: str, choice: Choice, cutoff: int, image_set: ImageSet, directory: Path) -> dict[str, Any]:
-    """What a manifest says of a store, built or not."""
+    """What a manifest says of a store before it is built."""
     provenance = image_set.provenance
     return {
+        **dict.fromkeys(("failed", "digest", *(fact.name for fact in fields(disk_usage.DiskUsage)))),
         "backend": name,
         "module": choice.module,
         "options": choice.options,
@@ -181,18 +174,6 @@ class _Watched:
         return self._images[rows]
 
 
-@contextmanager
-def _unchanged(data: Path, backend: base.Backend) -> Iterator[Path]:
-    """Yield what may be opened so that `data` stays as it was written: itself, or a copy where opening writes."""
-    if backend.opens_without_writing:
-        yield data
-    else:
-        copy = data.with_name("copy")
-        shutil.copytree(data, copy)
-        yield copy
-        shutil.rmtree(copy)
-
-
 def _read_back(reader: base.Reader, name: str) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
     """Yield (start, images, labels) over all images and labels of a store, a block at a time."""
     count = len(reader)
@@ -203,13 +184,13 @@ def _read_back(reader: base.Reader, name: str) -> Iterator[tuple[int, np.ndarray
             progress.update(min(start + rows, count))
 
 
-def _publish(unpublished: Path, directory: Path, expected_key: str) -> None:
-    """Rename the complete store into its place, unless a complete one with the same key is there already."""
-    parent = os.open(directory.parent, os.O_RDONLY)
-    try:
+def _publish(unpublished: Path, directory: Path, content: dict[str, Any]) -> None:
+    """Write the manifest, and rename the store into its place unless a complete one with its key is there already."""
+    manifest.write(unpublished, content)
+    with opened(directory.parent) as parent:
         fcntl.flock(parent, fcntl.LOCK_EX)
         try:
-            check(directory, expected_key)
+            check(directory, content["key"])
             manifest.refuse_damaged(directory)
         except UserError:
             pass
@@ -224,5 +205,3 @@ def _publish(unpublished: Path, directory: Path, expected_key: str) -> None:
             scratch.put_off(directory, scratch.stores_of(directory))
             os.rename(unpublished, directory)
         os.fsync(parent)
-    finally:
-        os.close(parent)

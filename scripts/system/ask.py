@@ -1,5 +1,6 @@
 """What the system says: in its files, and by its commands. The answer is empty where the system has none."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -13,8 +14,9 @@ def file(path: Path | str) -> str:
 
 
 def command(*words: str) -> str:
-    """Return what a command prints."""
+    """Return what a command prints, in English."""
+    english = os.environ | {"LC_ALL": "C"}
     try:
-        return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(words, env=english, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return ""

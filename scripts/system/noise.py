@@ -17,6 +17,7 @@ from statistics import fmean
 from typing import Any
 
 from scripts.system import ask, cgroup, machine
+from scripts.system.disk import scratch
 
 HASHED = bytes(1 << 20)
 TOUCHED_PAGES = 1024
@@ -99,7 +100,7 @@ def _probe(place: Path) -> Probes:
         megahertz=_megahertz(),
         cpu_seconds=min(_seconds_to_hash() for _ in range(3)),
         memory_seconds=_seconds_to_touch(),
-        file_seconds=_seconds_to_create(place),
+        file_seconds=scratch.seconds_to_create(place, FILES_CREATED) / FILES_CREATED,
         disk_seconds=_seconds_to_overwrite(place / "overwritten"),
     )
 
@@ -133,15 +134,6 @@ def _seconds_to_touch() -> float:
         for page in range(0, len(memory), mmap.PAGESIZE):
             memory[page] = 1
         return (time.perf_counter() - start) / TOUCHED_PAGES
-
-
-def _seconds_to_create(place: Path) -> float:
-    """Time to create an empty file; the files stay, as deleting them would slow down what comes after."""
-    place.mkdir()
-    start = time.perf_counter()
-    for number in range(FILES_CREATED):
-        os.close(os.open(place / str(number), os.O_WRONLY | os.O_CREAT | os.O_EXCL))
-    return (time.perf_counter() - start) / FILES_CREATED
 
 
 def _seconds_to_overwrite(file: Path) -> float:

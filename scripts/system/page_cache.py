@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
-from scripts.system.disk.durability import sync_file_system
+from scripts.system.disk.durability import opened, sync_file_system
 
 COLD_RESIDENT_FRACTION = 0.01
 WARM_RESIDENT_FRACTION = 0.99
@@ -86,14 +86,11 @@ def unsynced_fraction(path: Path) -> float | None:
 
 def _evict_clean(path: Path) -> None:
     for number, file in enumerate(files_of(path)):
-        descriptor = os.open(file, os.O_RDONLY)
-        try:
+        with opened(file) as descriptor:
             if number == 0:
                 # It may well be resident now, and a look that finds pages makes all later ones faster.
                 _cached_pages(descriptor, os.fstat(descriptor))
             os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-        finally:
-            os.close(descriptor)
 
 
 def load(path: Path) -> float | None:
@@ -151,11 +148,8 @@ def _fraction(found: Iterable[tuple[int, int] | None]) -> float | None:
 def _announce(file: str) -> None:
     """Let the kernel begin to read a file."""
     if hasattr(os, "posix_fadvise"):
-        descriptor = os.open(file, os.O_RDONLY)
-        try:
+        with opened(file) as descriptor:
             os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_WILLNEED)
-        finally:
-            os.close(descriptor)
 
 
 def _read(file: str) -> None:
@@ -172,8 +166,7 @@ def _resident_pages(file: str) -> tuple[int, int] | None:
     """
     if not hasattr(_libc, "mincore"):
         return None
-    descriptor = os.open(file, os.O_RDONLY)
-    try:
+    with opened(file) as descriptor:
         status = os.fstat(descriptor)
         if not _may_know(file, status):
             return None
@@ -184,8 +177,6 @@ def _resident_pages(file: str) -> tuple[int, int] | None:
         if cached is not None and (cached == 0 or cached >= pages):
             return min(cached, pages), pages
         address = _libc.mmap(None, status.st_size, mmap.PROT_READ, mmap.MAP_SHARED, descriptor, 0)
-    finally:
-        os.close(descriptor)
     if address == MAP_FAILED:
         return None
     try:

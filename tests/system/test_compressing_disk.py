@@ -137,7 +137,7 @@ def test_many_extents_are_all_found(place: Path) -> None:
             file.write(bytes([1 + number]) * piece)
     usage = disk_usage.settled(place)
     assert usage.allocated_bytes == pieces * 4096
-    assert extents.kinds(str(place / "pieces")) == extents.Kinds(True, 0)
+    assert extents.kinds(str(place / "pieces")) == (True, 0)
 
 
 @pytest.mark.parametrize("attribute", ["lzo", "zlib"])

@@ -1,6 +1,7 @@
 """How much disk a store takes: apparent and allocated bytes, and files."""
 
 import os
+import stat
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -50,18 +51,18 @@ def measure(path: Path) -> DiskUsage:
     apparent = files = blocks = inline = 0
     compressed = False
     data: list[str] = []
-    for place, status, is_directory in _walk(path):
+    for place, status in _walk(path):
         blocks += status.st_blocks * BYTES_PER_BLOCK
-        if is_directory:
+        if stat.S_ISDIR(status.st_mode):
             continue
         apparent += status.st_size
         files += 1
         data.append(place)
         inside = status.st_size <= SMALL_FILE_BYTES and (not status.st_blocks or file_system.may_inline(type_))
         if status.st_size and (inside or file_system.may_hide_compression(type_)):
-            kinds = extents.kinds(place)
-            inline += kinds.inline_bytes if kinds else 0
-            compressed |= bool(kinds and kinds.compressed)
+            any_compressed, inline_bytes = extents.kinds(place)
+            inline += inline_bytes
+            compressed |= any_compressed
     if not (compressed and file_system.may_hide_compression(type_)):
         return DiskUsage(apparent, blocks, files, BLOCKS, inline)
     allocated = _on_disk(data)
@@ -70,7 +71,7 @@ def measure(path: Path) -> DiskUsage:
 
 def contents(path: Path) -> dict[str, int]:
     """Return `files` and `apparent_bytes` as `measure` counts them; no file is opened for that."""
-    lengths = [status.st_size for _, status, is_directory in _walk(path) if not is_directory]
+    lengths = [status.st_size for _, status in _walk(path) if not stat.S_ISDIR(status.st_mode)]
     return {"files": len(lengths), "apparent_bytes": sum(lengths)}
 
 
@@ -102,23 +103,17 @@ def _on_disk(files: list[str]) -> int | None:
         return None
 
 
-def _walk(path: Path) -> Iterator[tuple[str, os.stat_result, bool]]:
-    """Yield path, status, and whether it is a directory, of a file or of a directory and all in it, each file once."""
-    status = os.stat(path)
-    yield os.fspath(path), status, os.path.isdir(path)
+def _walk(path: Path) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield path and status of a file, or of a directory and all in it, each file once."""
     seen: set[tuple[int, int]] = set()
-    pending = [os.fspath(path)] if os.path.isdir(path) else []
+    pending = [os.path.realpath(path)]
     while pending:
-        with os.scandir(pending.pop()) as entries:
-            for entry in entries:
-                if entry.name == SNAKEMAKE_MARKER:
-                    continue
-                status = entry.stat(follow_symlinks=False)
-                is_directory = entry.is_dir(follow_symlinks=False)
-                if status.st_nlink > 1 and not is_directory:
-                    if (status.st_dev, status.st_ino) in seen:
-                        continue
-                    seen.add((status.st_dev, status.st_ino))
-                if is_directory:
-                    pending.append(entry.path)
-                yield entry.path, status, is_directory
+        place = pending.pop()
+        status = os.lstat(place)
+        if stat.S_ISDIR(status.st_mode):
+            pending += [os.path.join(place, name) for name in os.listdir(place) if name != SNAKEMAKE_MARKER]
+        elif status.st_nlink > 1:
+            if (status.st_dev, status.st_ino) in seen:
+                continue
+            seen.add((status.st_dev, status.st_ino))
+        yield place, status

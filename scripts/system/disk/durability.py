@@ -7,6 +7,8 @@ milliseconds: so a directory is synced file by file, and the device's cache is e
 import ctypes
 import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -41,21 +43,25 @@ def sync_file_system(path: Path) -> None:
     except AttributeError:
         sync_tree(path)
         return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
+    with opened(path) as descriptor:
         if syncfs(descriptor) != 0:
             error = ctypes.get_errno()
             raise OSError(error, os.strerror(error), str(path))
+
+
+@contextmanager
+def opened(path: Path | str) -> Iterator[int]:
+    """Open a file or directory, and yield its descriptor."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        yield descriptor
     finally:
         os.close(descriptor)
 
 
 def _fsync(path: Path, *, empties_device: bool = True) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
+    with opened(path) as descriptor:
         if empties_device and hasattr(fcntl, "F_FULLFSYNC"):
             fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
         else:
             os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

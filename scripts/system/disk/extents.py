@@ -7,7 +7,8 @@ on the disk. Btrfs tells that size to root, who may search its trees: BTRFS_IOC_
 import fcntl
 import os
 import struct
-from dataclasses import dataclass
+
+from scripts.system.disk.durability import opened
 
 FIEMAP = 0xC020660B
 """FS_IOC_FIEMAP, include/uapi/linux/fs.h; structures and flags are in fiemap.h there."""
@@ -27,26 +28,19 @@ ITEM_HEAD, ITEM_PLACE = struct.Struct("<QQBBHB"), struct.Struct("<QQ")
 ITEM_INLINE = 0
 
 
-@dataclass(frozen=True)
-class Kinds:
-    """How the extents of a file are stored: whether any is compressed, and how many bytes lie among the metadata."""
+def kinds(path: str) -> tuple[bool, int]:
+    """Return whether any extent of a file is compressed, and how many of its bytes lie among the metadata.
 
-    compressed: bool
-    inline_bytes: int
-
-
-def kinds(path: str) -> Kinds | None:
-    """Return how the extents of a file are stored, None where its file system doesn't tell."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        found = _extents(descriptor)
+    Where the file system doesn't tell, none is and none do.
+    """
+    with opened(path) as descriptor:
+        try:
+            found = _extents(descriptor)
+        except OSError:
+            return False, 0
         length = os.fstat(descriptor).st_size
-    except OSError:
-        return None
-    finally:
-        os.close(descriptor)
     inline = sum(max(0, min(start + size, length) - start) for start, size, flags in found if flags & INLINE)
-    return Kinds(any(flags & ENCODED for _, _, flags in found), inline)
+    return any(flags & ENCODED for _, _, flags in found), inline
 
 
 def btrfs_bytes(path: str, seen: set[int]) -> int:
@@ -55,9 +49,8 @@ def btrfs_bytes(path: str, seen: set[int]) -> int:
     `seen` are the places of extents that count already; those of this file are added, so that data which several files
     share counts once. Raises OSError where the file is on another file system, and PermissionError for all but root.
     """
-    descriptor = os.open(path, os.O_RDONLY)
     taken = 0
-    try:
+    with opened(path) as descriptor:
         for content in _items(descriptor):
             *_, type_ = ITEM_HEAD.unpack_from(content)
             if type_ == ITEM_INLINE:
@@ -67,8 +60,6 @@ def btrfs_bytes(path: str, seen: set[int]) -> int:
             if place and place not in seen:  # a hole is nowhere
                 seen.add(place)
                 taken += size
-    finally:
-        os.close(descriptor)
     return taken
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from scripts.common.atomic import is_of_this_host, is_of_this_run, owned_name
 from scripts.common.progress import report
-from scripts.system.disk.durability import sync_file_system
+from scripts.system.disk.durability import opened, sync_file_system
 from scripts.system.page_cache import files_of
 
 PLACE = ".timing-{user}"
@@ -42,12 +42,22 @@ def stores_of(store: Path) -> Path:
 def directory(stores: Path) -> Iterator[Path]:
     """Make a new directory among the stores; afterwards give back the space of its large files, and leave the rest."""
     candidates = [_new_name(stores) for _ in range(PLACES_TRIED)]
-    made = min(candidates, key=_seconds_to_make) / "job"
+    made = min(candidates, key=partial(seconds_to_create, count=FILES_TRIED)) / "job"
     made.mkdir()
     try:
         yield made
     finally:
         give_back(made)
+
+
+def seconds_to_create(directory: Path, count: int) -> float:
+    """Make a directory, and return how long (s) it took to create so many empty files in it. The files stay, as
+    deleting them would slow down what comes after."""
+    directory.mkdir()
+    start = time.perf_counter()
+    for number in range(count):
+        os.close(os.open(directory / str(number), os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+    return time.perf_counter() - start
 
 
 def give_back(written: Path) -> None:
@@ -96,15 +106,6 @@ def _left(stores: Path) -> list[Path]:
     return [each for each in _place(stores).glob("*") if is_of_this_host(each.name) or is_of_this_run(each.name)]
 
 
-def _seconds_to_make(candidate: Path) -> float:
-    """Make a directory with a few files in it, and say how long the files took."""
-    candidate.mkdir()
-    start = time.perf_counter()
-    for number in range(FILES_TRIED):
-        os.close(os.open(candidate / str(number), os.O_WRONLY | os.O_CREAT | os.O_EXCL))
-    return time.perf_counter() - start
-
-
 def _place(stores: Path) -> Path:
     return stores / PLACE.format(user=os.getuid())
 
@@ -119,13 +120,8 @@ def _new_name(stores: Path) -> Path:
 
 def _spread(place: Path) -> None:
     """Ask the file system to put the directories in `place` far from each other, where it knows how."""
-    descriptor = os.open(place, os.O_RDONLY)
-    try:
-        flags = array.array("L", [0])
+    flags = array.array("L", [0])
+    with opened(place) as descriptor, suppress(OSError):
         fcntl.ioctl(descriptor, GET_FLAGS, flags)
         flags[0] |= TOP_OF_HIERARCHY
         fcntl.ioctl(descriptor, SET_FLAGS, flags)
-    except OSError:
-        pass
-    finally:
-        os.close(descriptor)
