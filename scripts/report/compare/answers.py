@@ -86,6 +86,10 @@ class Question:
     better: str
     answers: list[Answer] = field(default_factory=list)
 
+    def at(self, cutoff: int) -> Answer | None:
+        """The answer at a cutoff, None where there is none."""
+        return next((answer for answer in self.answers if answer.cutoff == cutoff), None)
+
 
 def questions(results: Results) -> list[Question]:
     """Every operation and both measures of disk, with the best at each cutoff."""

@@ -60,8 +60,7 @@ class Line:
 
     def at(self, cutoff: int) -> Answer | None:
         """The answer at a cutoff, None where there is none."""
-        answers = self.question.answers if self.question else []
-        return next((answer for answer in answers if answer.cutoff == cutoff), None)
+        return self.question.at(cutoff) if self.question else None
 
 
 def lines(questions: Sequence[Question]) -> list[Line]:

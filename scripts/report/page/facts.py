@@ -1,45 +1,30 @@
-"""What a page says of the machine, the settings and the time, in words, from the conditions of the run.
+"""What a page says of a run beside its answers: machine, code, settings and time, gaps, and what is left out.
 
 Where records differ, all values are named.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from scripts.common.cells import Cell
+from scripts.backends.shared import descriptions
+from scripts.backends.shared.descriptions import Described
+from scripts.measure.operations import catalogue
 from scripts.report import wording
+from scripts.report.page.run import Run
 from scripts.report.records import order
 from scripts.report.records.conditions import Conditions
-from scripts.report.records.nodes import Node
-from scripts.report.records.order import Jump
-from scripts.report.records.record import Host
+from scripts.report.records.record import BACKEND, Host
+from scripts.report.rows import GAP, BuiltRow, CellName
+from scripts.report.tables import Tables
 
 KINDS = {"local": "local", "memory": "in memory", "network": "network", "unknown": "of an unknown kind"}
 """Kinds of file systems, in words."""
 
 
-@dataclass(frozen=True)
-class MachineSection:
-    """What the section on the machine shows: facts by name, the highest load before a cell, and all nodes."""
-
-    facts: dict[str, str]
-    load: float | None
-    nodes: tuple[Node, ...]
-
-    @property
-    def apart(self) -> list[Node]:
-        """The nodes whose records are compared with no others."""
-        return [node for node in self.nodes if node.apart]
-
-
-def section(measured: Conditions, cells: int) -> MachineSection:
-    """Make the section on the machine. `cells` is the number of records that count."""
-    return MachineSection(of_machine(measured, cells), measured.load, measured.nodes)
-
-
-def of_machine(measured: Conditions, cells: int) -> dict[str, str]:
-    """What the machine is, each fact once; several values where the nodes differ. `cells` is the number of records."""
+def machine(run: Run) -> dict[str, str]:
+    """What the machine is, each fact once; several values where the nodes differ."""
+    measured = run.conditions
     hosts = measured.hosts
     facts = {
         "CPU": distinct(host.cpu for host in hosts),
@@ -55,8 +40,88 @@ def of_machine(measured: Conditions, cells: int) -> dict[str, str]:
         ),
     }
     if measured.copies:
-        facts["Copies"] = f"{measured.copies} of {cells} cells read a copy of their store, made for the job"
+        facts["Copies"] = f"{measured.copies} of {len(run.main)} cells read a copy of their store, made for the job"
     return facts
+
+
+def clock_notes(measured: Conditions) -> Iterator[str]:
+    """Sentences: when, on which node and by how much the wall clock was set during the run."""
+    for jump in measured.jumps:
+        direction = "back" if jump.seconds < 0 else "forward"
+        cell = f"{wording.operation(jump.cell.operation)} of {jump.cell.backend}, {wording.images(jump.cell.cutoff)}"
+        yield (
+            f"{order.moment(jump.started)} UTC: the clock of {jump.node} was set {direction} by "
+            f"{wording.seconds(abs(jump.seconds))} {'during' if jump.within else 'before'} {cell}."
+        )
+
+
+def settings(measured: Conditions) -> dict[str, str]:
+    """Each setting in words, several values where records differ."""
+    merged = defaultdict(list)
+    for used in measured.settings:
+        for name, value in {**used, "interval_percent": 100 * used["interval_width"]}.items():
+            merged[name].append(f"{value:,.10g}")
+    return {name: distinct(values) for name, values in merged.items()}
+
+
+def distinct(values: Iterable[Any]) -> str:
+    """Different values, joined."""
+    return wording.join(dict.fromkeys(str(value) for value in values))
+
+
+def backends(run: Run) -> list[tuple[Described, dict[str, str]]]:
+    """Each backend as its own code describes it, with what else a page says of it: the names that it was measured as,
+    and the versions of its libraries."""
+    used = run.conditions.backends
+    found = []
+    for backend in descriptions.backends_of(code.module for code in used.values()):
+        own = {name: code for name, code in used.items() if code.module == backend.name}
+        versions = {library: version for code in own.values() for library, version in code.versions.items()}
+        said = ", ".join(f"{library} {version}" for library, version in versions.items())
+        found.append((backend, {"Measured as": wording.join(own), "Versions": said}))
+    return found
+
+
+def codecs(tables: Tables) -> list[Described]:
+    """The codecs of the run as their own code describes them."""
+    return descriptions.codecs_of(kind.codec for kind in tables.kinds.values() if kind.codec)
+
+
+def gaps(tables: Tables) -> dict[tuple[str, str, str], list[int]]:
+    """The cutoffs of cells and stores without a number, by backend, operation and reason."""
+    found = defaultdict(list)
+    for row in tables.summary:
+        if row.status == GAP:
+            found[row.backend, row.operation, row.gap_reason or "no reason recorded"].append(row.cutoff_images)
+    for store in tables.disk_usage:
+        if not isinstance(store, BuiltRow):
+            found[store.backend, "disk usage", "the store was not built"].append(store.cutoff_images)
+    return found
+
+
+def flagged(run: Run) -> dict[CellName, Counter[str]]:
+    """How many samples a cell has, and how many are outliers or unverified, for cells that have such samples."""
+    found: dict[CellName, Counter[str]] = defaultdict(Counter)
+    for row in run.results.timings:
+        if row.subject == BACKEND:
+            outlier = row.outlier and row.state_verified
+            found[row.cell].update(samples=1, outliers=outlier, unverified=not row.state_verified)
+    return {cell: counts for cell, counts in found.items() if counts["outliers"] or counts["unverified"]}
+
+
+def unmeasured(run: Run) -> Iterator[tuple[list[str], str, int, str]]:
+    """The operations that a run left out: what they add, how many timing jobs they take, and how long each one.
+
+    Those of a kind that differ only in their state stand together.
+    """
+    missing = defaultdict(list)
+    for entry in catalogue.entries().values():
+        if entry.name not in run.tables.operations:
+            missing[entry.kind, entry.durable].append(entry.name)
+    stores = len({row.full_cell.store for row in run.main})
+    for (kind, durable), names in missing.items():
+        takes = catalogue.entry(names[0]).takes or f"{run.budget_seconds:g} s or more for each"
+        yield names, catalogue.adds(kind, durable=durable), stores * len(names), takes
 
 
 def _cores(host: Host) -> str:
@@ -71,38 +136,3 @@ def _memory(host: Host) -> str:
     there, limit = host.memory_bytes, host.memory_limit_bytes
     limited = "" if limit is None else f", limited to {limit / 2**30:.1f} GiB"
     return f"{there / 2**30:.1f} GiB{limited}"
-
-
-def span(measured: Conditions) -> tuple[str, str]:
-    """When the first cell started and the last one ended, to the minute, UTC."""
-    return order.moment(measured.started), order.moment(measured.ended)
-
-
-def clock_notes(jumps: Iterable[Jump]) -> list[str]:
-    """Sentences: when, on which node and by how much the wall clock was set during the run."""
-    found = []
-    for jump in jumps:
-        direction = "back" if jump.seconds < 0 else "forward"
-        by = wording.seconds(abs(jump.seconds))
-        what = f"{'during' if jump.within else 'before'} {_cell(jump.cell)}"
-        when = order.moment(jump.started)
-        found.append(f"{when} UTC: the clock of {jump.node} was set {direction} by {by} {what}.")
-    return found
-
-
-def _cell(cell: Cell) -> str:
-    return f"{wording.operation(cell.operation)} of {cell.backend}, {wording.images(cell.cutoff)}"
-
-
-def settings(used: Iterable[Mapping[str, float]]) -> dict[str, str]:
-    """Each setting in words, several values where records differ."""
-    merged: dict[str, list[str]] = {}
-    for each in used:
-        for name, value in {**each, "interval_percent": 100 * each["interval_width"]}.items():
-            merged.setdefault(name, []).append(f"{value:,.10g}")
-    return {name: distinct(values) for name, values in merged.items()}
-
-
-def distinct(values: Iterable[Any]) -> str:
-    """Different values, joined."""
-    return wording.join(dict.fromkeys(str(value) for value in values))

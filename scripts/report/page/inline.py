@@ -18,27 +18,25 @@ SVG = "{http://www.w3.org/2000/svg}"
 LINK = "{http://www.w3.org/1999/xlink}href"
 RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 DUBLIN_CORE = "{http://purl.org/dc/elements/1.1/}"
-LEFT_OUT = ("font-family", "stroke-dashoffset")
-"""The page has fonts of its own, and matplotlib writes no offset of dashes but 0."""
-NO_ROTATION = re.compile(r"rotate\(-?0 [^)]*\)")
-MORE_DIGITS = re.compile(r"(\d\.\d\d)\d+")
-"""A hundredth of a point is less than a pixel."""
+SHOWS_NOTHING = re.compile(
+    r"(font-family: [^;]*|stroke-dashoffset: 0)(; |$)|rotate\(-?0 [^)]*\)|(?<=\d\.\d\d)\d+|(?<=[:;]) "
+)
+"""The page has fonts of its own, and a hundredth of a point is less than a pixel."""
 
 
 @dataclass(frozen=True)
 class Inlined:
-    """A figure in the page: its name, title and caption (from the file's own metadata), and the element; `empty` where
-    it says only why there is nothing to show."""
+    """A figure in the page: its name, title and caption (from the file's own metadata), and the element."""
 
     name: str
     title: str
     caption: str
     svg: Markup
-    empty: bool = False
 
 
-def read(path: Path, places: Mapping[str, str]) -> Inlined:
-    """Read an SVG that `scripts.report.draw.style.save` wrote; UserError where it's another file.
+def read(path: Path, places: Mapping[str, str]) -> Inlined | None:
+    """Read an SVG that `scripts.report.draw.style.save` wrote, None where it says only why there is nothing to show;
+    UserError where it's another file.
 
     Ids get the figure's name in front, as several figures share a page. The band at the top that holds the title is cut
     off, for the page has its own headings. Marks lead to places on the same page; `places` says of each what to show
@@ -51,53 +49,39 @@ def read(path: Path, places: Mapping[str, str]) -> Inlined:
     title, caption = (root.findtext(f".//{DUBLIN_CORE}{name}") for name in ("title", "description"))
     if not title or not caption:
         raise UserError(f"{path} carries no title and caption; remove it and run the workflow again")
-    empty = any(keyword.text == EMPTY for keyword in root.iterfind(f".//{DUBLIN_CORE}subject//{RDF}li"))
+    if any(keyword.text == EMPTY for keyword in root.iterfind(f".//{DUBLIN_CORE}subject//{RDF}li")):
+        return None
     for child in [*root.findall(f"{SVG}metadata"), *root.findall(f"{SVG}title")]:
         root.remove(child)
     for element in root.iter():
         _inline(element, path.stem, places)
-    *_, width, height = (float(number) for number in root.attrib["viewBox"].split())
+    *_, width, height = map(float, root.attrib["viewBox"].split())
     cut = TITLE_INCHES * POINTS_PER_INCH
     root.attrib = {
         "viewBox": f"0 {cut:g} {width:g} {height - cut:g}",
         "role": "img",
         "aria-labelledby": f"{path.stem}-title {path.stem}-caption",
     }
-    return Inlined(path.stem, title, caption, Markup(ElementTree.tostring(root, encoding="unicode")), empty)
+    return Inlined(path.stem, title, caption, Markup(ElementTree.tostring(root, encoding="unicode")))
 
 
 def _inline(element: Element, figure: str, places: Mapping[str, str]) -> None:
-    """Make an element part of the page: its ids, links and looks. What shows nothing is left out."""
+    """Make an element part of the page: its ids and links. What shows nothing is left out, as it is much of a file."""
     element.tag = element.tag.removeprefix(SVG)
-    target = element.attrib.pop(LINK, "")
-    attributes = {name: _smaller(name, value) for name, value in element.attrib.items()}
-    if element.tag == "a":
-        place = target.removeprefix(f"{PAGE}#")
-        # The keyboard skips the mark, for the tables have the same links in their order.
-        attributes = {"href": f"#{place}", "tabindex": "-1"}
-        if place in places:
-            said = Element("title")
-            said.text = places[place]
-            element.insert(0, said)
-    elif target:
-        attributes["href"] = target.replace("#", f"#{figure}-")
+    target = element.attrib.pop(LINK, "").removeprefix(PAGE)
     if element.tag == "g":
         # No other element refers to a group.
-        attributes.pop("id", None)
-    for name, value in attributes.items():
-        attributes[name] = f"{figure}-{value}" if name == "id" else value.replace("url(#", f"url(#{figure}-")
-    element.attrib = {name: value for name, value in attributes.items() if value}
-    if not (element.text or "").strip():
-        element.text = None
-    if not (element.tail or "").strip():
-        element.tail = None
-
-
-def _smaller(name: str, value: str) -> str:
-    """The value of an attribute that shows the same in fewer letters; empty where it shows nothing."""
-    if name == "style":
-        looks = (look.split(": ") for look in value.split("; "))
-        return MORE_DIGITS.sub(r"\1", ";".join(f"{name}:{value}" for name, value in looks if name not in LEFT_OUT))
-    if name in ("id", "clip-path"):
-        return value
-    return MORE_DIGITS.sub(r"\1", " ".join(NO_ROTATION.sub("", value).split()))
+        element.attrib.pop("id", None)
+    attributes = {name: " ".join(SHOWS_NOTHING.sub("", value).split()) for name, value in element.attrib.items()}
+    if element.tag == "a":
+        # The keyboard skips the mark, for the tables have the same links in their order.
+        attributes = {"href": target, "tabindex": "-1"}
+        if said := places.get(target.removeprefix("#")):
+            element.insert(0, Element("title"))
+            element[0].text = said
+    elif target:
+        attributes["href"] = target.replace("#", f"#{figure}-")
+    if "id" in attributes:
+        attributes["id"] = f"{figure}-{attributes['id']}"
+    element.attrib = {name: value.replace("url(#", f"url(#{figure}-") for name, value in attributes.items() if value}
+    element.text, element.tail = (text if text and text.strip() else None for text in (element.text, element.tail))

@@ -1,6 +1,4 @@
-"""The section with the tables: the times of each operation and the sizes of all stores."""
-
-from dataclasses import dataclass
+"""The tables on the page: the order of their stores, and what marks in figures say of their rows."""
 
 from scripts.report import printed, wording
 from scripts.report.draw import links
@@ -11,30 +9,20 @@ from scripts.report.rows import BuiltRow, MeasuredRow, SummaryRow
 from scripts.report.tables import Tables
 
 
-@dataclass(frozen=True)
-class Order:
-    """The stores of a table: those in sight, and the others, below a line that opens."""
-
-    in_sight: list[str]
-    others: list[str]
-
-
-@dataclass(frozen=True)
-class TablesSection:
-    """What the section with the tables shows: the order of the stores for each operation, and for disk usage."""
-
-    times: dict[str, Order]
-    disk_usage: Order
-
-
-def section(run: Run) -> TablesSection:
-    """Make the section of a run. Many stores are ordered by time or size, few stand in the order of the run."""
+def by_time(run: Run, operation: str) -> tuple[list[str], list[str]]:
+    """All backends by their time at the largest cutoff that they were measured at: those in sight, and the others."""
     tables = run.tables
-    if not run.many:
-        everything = Order(tables.backends, [])
-        return TablesSection(dict.fromkeys(tables.operations, everything), everything)
-    times = {operation: _ordered(_by_time(tables, operation)) for operation in tables.operations}
-    return TablesSection(times, _ordered(_by_disk(tables)))
+    ranked = (name for cutoff in reversed(tables.cutoffs) for name in tables.by_time(operation, cutoff))
+    return _in_sight(run, [*ranked, *tables.backends])
+
+
+def by_disk(run: Run) -> tuple[list[str], list[str]]:
+    """All backends by allocated bytes at the largest cutoff, or by apparent bytes where allocated ones don't decide:
+    those in sight, and the others."""
+    tables = run.tables
+    measure = "allocated_bytes" if tables.allocated_decides else "apparent_bytes"
+    sizes = tables.sizes(measure, tables.cutoffs[-1])
+    return _in_sight(run, [*sorted(sizes, key=sizes.__getitem__), *tables.backends])
 
 
 def places(tables: Tables) -> dict[str, str]:
@@ -48,6 +36,12 @@ def places(tables: Tables) -> dict[str, str]:
     return found
 
 
+def _in_sight(run: Run, ranked: list[str]) -> tuple[list[str], list[str]]:
+    """The first of many stores, and the others; few stores stand in the order of the run."""
+    order = list(dict.fromkeys(ranked))
+    return (order[:TOP], order[TOP:]) if run.many else (run.tables.backends, [])
+
+
 def _said(tables: Tables, row: SummaryRow) -> str:
     """What a cell is and its time, or why it has none."""
     way = wording.way(row.processes, row.start_method)
@@ -59,20 +53,3 @@ def _said(tables: Tables, row: SummaryRow) -> str:
             between = wording.times_between(row.ratio_to_best_low, row.ratio_to_best_high)
             value += f"; undecided, {between} times as long as the best"
     return f"{'; '.join(filter(None, what))}: {value}"
-
-
-def _ordered(ranked: list[str]) -> Order:
-    return Order(ranked[:TOP], ranked[TOP:])
-
-
-def _by_time(tables: Tables, operation: str) -> list[str]:
-    """All backends by their time at the largest cutoff that they were measured at."""
-    ranked = (name for cutoff in reversed(tables.cutoffs) for name in tables.by_time(operation, cutoff))
-    return list(dict.fromkeys([*ranked, *tables.backends]))
-
-
-def _by_disk(tables: Tables) -> list[str]:
-    """All backends by allocated bytes at the largest cutoff, or by apparent bytes where allocated ones don't decide."""
-    measure = "allocated_bytes" if tables.allocated_decides else "apparent_bytes"
-    sizes = tables.sizes(measure, tables.cutoffs[-1])
-    return list(dict.fromkeys([*sorted(sizes, key=sizes.__getitem__), *tables.backends]))

@@ -3,17 +3,21 @@
 Records with a fault are left out, and the page says so. They never stop the page of this machine.
 """
 
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from scripts.common.cells import Cell, place_of_record
 from scripts.common.errors import UserError
 from scripts.measure.operations import catalogue
 from scripts.report import from_records
+from scripts.report.page.run import Run
 from scripts.report.records import comparability, disturbances, order, reading, selection
 from scripts.report.records.comparability import FILE_SYSTEM, NODE, SHARED
 from scripts.report.records.record import Records
-from scripts.report.rows import BuiltRow, MeasuredRow, SelectionRow, SummaryRow
+from scripts.report.rows import BuiltRow, MeasuredRow, SummaryRow
 from scripts.report.tables import MAIN_GROUP, Tables
 
 UNREADABLE = "unreadable or of another version"
@@ -36,131 +40,95 @@ class Machine:
     name: str
     tables: Tables
     nodes: int
-    file_systems: tuple[str, ...]
-    otherwise: tuple[str, ...] = ()
+    file_systems: list[str]
+    otherwise: list[str] = field(default_factory=list)
     left_out: dict[str, list[Path]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Block:
-    """One operation at one cutoff: the row of each machine, None where it has no value, by backend."""
-
-    operation: str
-    cutoff: int
-    rows: dict[str, list[MeasuredRow | None]]
-
-
-@dataclass(frozen=True)
 class SideBySide:
-    """The other machines; this machine and the others that have a cell in common with it; and blocks by kind of
-    operation, such as `read`."""
+    """The other machines, and side by side this one with those that have a cell in common with it.
+
+    `blocks` are operations and cutoffs, by kind of operation, with the row of each machine shown, None where it has no
+    value, by backend.
+    """
 
     others: list[Machine]
     shown: list[Machine]
-    blocks: dict[str, list[Block]]
+    blocks: dict[str, list[tuple[str, int, dict[str, list[MeasuredRow | None]]]]]
 
     @property
-    def notes(self) -> list[str]:
+    def notes(self) -> Iterator[str]:
         """Sentences: what else the others differ in, which have no cell in common, and what was left out and why."""
-        found = []
         for other in self.others:
             if other.otherwise:
-                found.append(f"{other.name} also differs in: {'; '.join(other.otherwise)}.")
+                yield f"{other.name} also differs in: {'; '.join(other.otherwise)}."
             if other not in self.shown:
-                found.append(f"{other.name} has no cell in common with this machine.")
+                yield f"{other.name} has no cell in common with this machine."
             for reason, paths in other.left_out.items():
                 one = len(paths) == 1
                 place = f"{'' if one else 'the first: '}{Path('records', place_of_record(paths[0]))}"
-                found.append(f"Left out: {len(paths)} record{'' if one else 's'} of {other.name}, {reason} ({place}).")
-        return found
+                yield f"Left out: {len(paths)} record{'' if one else 's'} of {other.name}, {reason} ({place})."
 
 
-def record_files(records: Path, tables: Tables) -> list[Path]:
-    """The record files of other machines, beside the directory of this machine's, of backends and operations that the
-    tables have."""
-    return sorted(
-        path
-        for path in records.parent.glob("*/*/*/*/*.json")
-        if (cell := Cell.of_record(path)).machine != records.name
-        and cell.backend in tables.backends
-        and cell.operation in tables.operations
-    )
-
-
-def beside(tables: Tables, main: list[SelectionRow], others: list[Path]) -> SideBySide | None:
-    """Put the machine of the tables and of the main group of records beside the machines of the other record files,
-    each `<machine>/<backend>/<size>/<cutoff>/<operation>.json`; None without any."""
-    by_machine: dict[str, list[Path]] = {}
-    for path in others:
-        by_machine.setdefault(Cell.of_record(path).machine, []).append(path)
+def beside(run: Run, records: Path) -> SideBySide | None:
+    """Put the machine of a run beside the machines whose records stand beside its own, which are in a directory: those
+    of backends and operations that the run has. None without any."""
+    tables = run.tables
+    by_machine = defaultdict(list)
+    for path in sorted(records.parent.glob("*/*/*/*/*.json")):
+        cell = Cell.of_record(path)
+        if cell.machine != records.name and cell.backend in tables.backends and cell.operation in tables.operations:
+            by_machine[cell.machine].append(path)
     if not by_machine:
         return None
-    file_systems = tuple(dict.fromkeys(row.file_system for row in main))
-    this = Machine(main[0].machine, tables, len({row.node for row in main}), file_systems)
-    found = [_other(machine, paths, tables, main) for machine, paths in by_machine.items()]
-    shown = [this, *(other for other in found if any(_shared(this, other, each) for each in tables.operations))]
-    kinds: dict[str, list[Block]] = {}
+    file_systems = dict.fromkeys(row.file_system for row in run.main)
+    this = Machine(records.name, tables, len({row.node for row in run.main}), list(file_systems))
+    others = [_other(machine, paths, run) for machine, paths in by_machine.items()]
+    shown = [this, *(other for other in others if any(_shared(this, other, each) for each in tables.operations))]
+    blocks = defaultdict(list)
     for operation in tables.operations:
         entry = catalogue.get(operation)
-        for block in _blocks(operation, shown):
-            kinds.setdefault(entry.kind if entry else operation, []).append(block)
-    return SideBySide(found, shown, kinds)
+        # The largest cutoff that this machine and another have; several, where it differs.
+        largest = {max(cutoffs) for other in shown[1:] if (cutoffs := _shared(this, other, operation))}
+        for cutoff in sorted(largest, reverse=True):
+            cells = {name: [each.tables.cell(name, cutoff, operation) for each in shown] for name in tables.backends}
+            rows = {name: values for name, values in cells.items() if any(values)}
+            blocks[entry.kind if entry else operation].append((operation, cutoff, rows))
+    return SideBySide(others, shown, blocks)
 
 
-def _other(name: str, paths: list[Path], of_this: Tables, main: list[SelectionRow]) -> Machine:
-    kept, left_out = _readable(paths)
-    images = {row.image_set_digest for row in main}
-    _leave_out(kept, left_out, OTHER_IMAGES, [path for path in kept if kept[path].image_set.digest not in images])
-    overlapping = order.overlapping(kept)
-    _leave_out(kept, left_out, OVERLAPPING, [path for paths in overlapping.values() for path in paths])
-    files = {row.full_store: row.files for row in of_this.disk_usage if isinstance(row, BuiltRow)}
+def _other(name: str, paths: list[Path], run: Run) -> Machine:
+    kept: Records = {}
+    left_out = defaultdict(list)
+    for path in paths:
+        try:
+            kept[path] = reading.read(path)
+        except (UserError, OSError):
+            left_out[UNREADABLE].append(path)
+
+    def leave_out(reason: str, paths: Iterable[Path]) -> None:
+        for path in paths:
+            del kept[path]
+            left_out[reason].append(path)
+
+    leave_out(MISPLACED, [path for path, record in kept.items() if record.cell != Cell.of_record(path)])
+    images = {row.image_set_digest for row in run.main}
+    leave_out(OTHER_IMAGES, [path for path, record in kept.items() if record.image_set.digest not in images])
+    leave_out(OVERLAPPING, chain.from_iterable(order.overlapping(kept).values()))
+    files = {row.full_store: row.files for row in run.tables.disk_usage if isinstance(row, BuiltRow)}
     groups = selection.select(kept, files).groups
-    _leave_out(kept, left_out, APART, [path for path, group in groups.items() if group != MAIN_GROUP])
+    leave_out(APART, [path for path, group in groups.items() if group != MAIN_GROUP])
     disturbed = disturbances.judge(kept, files)
     summary = from_records.summary(kept, dict.fromkeys(kept, MAIN_GROUP), disturbed)
     tables = Tables([SummaryRow.of(values) for values in summary], [], [])
-    known = {comparability.identity(vars(row)) for row in main}
+    known = {comparability.identity(vars(row)) for row in run.main}
     identities = {comparability.identity(comparability.columns(record, pools={})) for record in kept.values()}
     differing = {words for own in identities for words in comparability.differences(own, known)}
-    otherwise = tuple(words for words in SHARED if words in differing and words not in OF_COURSE)
-    return Machine(name, tables, _nodes(kept), _file_systems(kept), otherwise, left_out)
-
-
-def _readable(paths: list[Path]) -> tuple[Records, dict[str, list[Path]]]:
-    """The records that can be read and are of the cell whose place they are in; the other paths, by the reason."""
-    kept: Records = {}
-    left_out: dict[str, list[Path]] = {}
-    for path in paths:
-        try:
-            record = reading.read(path)
-        except (UserError, OSError):
-            left_out.setdefault(UNREADABLE, []).append(path)
-            continue
-        if record.cell == Cell.of_record(path):
-            kept[path] = record
-        else:
-            left_out.setdefault(MISPLACED, []).append(path)
-    return kept, left_out
-
-
-def _leave_out(kept: Records, left_out: dict[str, list[Path]], reason: str, paths: list[Path]) -> None:
-    for path in paths:
-        del kept[path]
-    if paths:
-        left_out[reason] = paths
-
-
-def _blocks(operation: str, machines: list[Machine]) -> list[Block]:
-    """An operation at the largest cutoff that this machine and another have; at several, where it differs."""
-    this, *others = machines
-    largest = {max(cutoffs) for other in others if (cutoffs := _shared(this, other, operation))}
-    found = []
-    for cutoff in sorted(largest, reverse=True):
-        cells = {
-            name: [each.tables.cell(name, cutoff, operation) for each in machines] for name in this.tables.backends
-        }
-        found.append(Block(operation, cutoff, {name: values for name, values in cells.items() if any(values)}))
-    return found
+    otherwise = [words for words in SHARED if words in differing and words not in OF_COURSE]
+    nodes = {record.host.node for record in kept.values()}
+    file_systems = dict.fromkeys(record.file_system.type for record in kept.values())
+    return Machine(name, tables, len(nodes), list(file_systems), otherwise, left_out)
 
 
 def _shared(this: Machine, other: Machine, operation: str) -> list[int]:
@@ -168,11 +136,3 @@ def _shared(this: Machine, other: Machine, operation: str) -> list[int]:
     cells = [(name, cutoff) for name in this.tables.backends for cutoff in this.tables.cutoffs]
     both = (this.tables, other.tables)
     return [cutoff for name, cutoff in cells if all(tables.cell(name, cutoff, operation) for tables in both)]
-
-
-def _nodes(records: Records) -> int:
-    return len({record.host.node for record in records.values()})
-
-
-def _file_systems(records: Records) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(record.file_system.type for record in records.values()))

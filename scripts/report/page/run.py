@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,15 +12,17 @@ from scripts.common.errors import UserError
 from scripts.dataset.image_set import read_provenance
 from scripts.report import tables, wording
 from scripts.report.compare import answers
-from scripts.report.compare.answers import Question
+from scripts.report.compare.answers import Answer, Question
 from scripts.report.compare.results import Results
-from scripts.report.records import conditions
+from scripts.report.records import conditions, order
 from scripts.report.records.conditions import Conditions
-from scripts.report.rows import CellName, SelectionRow, SummaryRow, TimingRow
+from scripts.report.rows import SelectionRow, SummaryRow, TimingRow
 from scripts.report.tables import MAIN_GROUP, Tables
 
 LONGER = 4
 """A command to measure again asks for this many times the seconds, which makes an interval half as wide."""
+MANY_DISTURBED = 0.25
+"""Where more than this share of the cells was disturbed, the page says so at its top."""
 QUICK_RESULTS = "results/quick"
 MOST_LISTED = 7
 """With more stores than these, tables show the first rows, and the other rows below a line that opens."""
@@ -79,6 +81,16 @@ class Run:
         return [row for row in self.selected if row.comparison_group == MAIN_GROUP]
 
     @cached_property
+    def apart(self) -> list[SelectionRow]:
+        """The records that are compared with no others."""
+        return [row for row in self.selected if row.comparison_group != MAIN_GROUP]
+
+    @property
+    def span(self) -> tuple[str, str]:
+        """When the first cell started and the last one ended, to the minute, UTC."""
+        return order.moment(self.conditions.started), order.moment(self.conditions.ended)
+
+    @cached_property
     def questions(self) -> list[Question]:
         """Everything to be best at, with its answers."""
         return answers.questions(self.results)
@@ -88,6 +100,11 @@ class Run:
         """The row of each disturbed cell, its own where it has several; also of cells that stand apart."""
         rows = {row.cell: row for row in self.tables.summary}
         return [row for row in rows.values() if row.disturbances]
+
+    @property
+    def many_disturbed(self) -> bool:
+        """Whether so many cells were disturbed that the page says so at its top."""
+        return len(self.disturbed) > MANY_DISTURBED * len(self.selected)
 
     @property
     def many(self) -> bool:
@@ -111,10 +128,11 @@ class Run:
         values = [f"{name}={json.dumps(value)}" for name, value in {**images, **self.settings}.items()]
         return shlex.join(["snakemake", "--cores", "4", *(["--config", *values] if values else [])])
 
-    def again(self, cells: Iterable[CellName]) -> str:
-        """The command that measures these cells again, for `LONGER` times as long as the one that was given most."""
+    def again(self, operation: str, answer: Answer) -> str:
+        """The command that measures the leader and the undecided stores of an answer again, for `LONGER` times as long
+        as the one that was given most."""
         records = {row.cell: row for row in self.main}
-        own = [records[cell] for cell in cells]
+        own = [records[name, answer.cutoff, operation] for name in (answer.leader, *answer.undecided)]
         names = [row.full_cell.name for row in own]
         seconds = LONGER * max(row.budget_seconds for row in own)
         place = ["--results", QUICK_RESULTS] if self.quick else []
