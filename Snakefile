@@ -14,6 +14,7 @@ from scripts.plan.read import check_config_files, read_plan
 from scripts.plan.session import Session
 from scripts.plan.snakemake_internals import SnakemakeRun
 from scripts.plan.untracked import step, untracked
+from scripts.report.draw import captions
 from snakemake.utils import min_version
 
 min_version("9.17")
@@ -75,14 +76,14 @@ onsuccess:
 
 
 onerror:
-    SESSION.failure()
+    SESSION.remove_left_overs()
 
 
 rule all:
     """The page, and the figures and tables that it shows."""
     input:
         f"{RESULTS}/report.html",
-        expand(f"{RESULTS}/figures/{{figure}}.{{suffix}}", figure=PLAN.figures, suffix=["svg", "png"]),
+        expand(f"{RESULTS}/figures/{{figure}}.{{suffix}}", figure=captions.names(), suffix=["svg", "png"]),
         ancient(PLAN.tables),
         ancient(PLAN.libraries()),
 
@@ -98,7 +99,7 @@ rule download:
     params:
         step=STEP,
         images=untracked(PLAN.config["images"]),
-        archive=PLAN.archive,
+        archive=lambda wildcards: PLAN.archive_digest,
         addresses=untracked(PLAN.config["addresses"]),
         directory=untracked(PLAN.downloads),
         offline_fallback=untracked(str(PLAN.config["offline_fallback"]).lower()),
@@ -294,7 +295,7 @@ rule page:
         others=PLAN.other_records(),
         index=PLAN.index,
         tables=ancient(PLAN.tables),
-        figures=expand(f"{RESULTS}/figures/{{figure}}.svg", figure=PLAN.figures),
+        figures=expand(f"{RESULTS}/figures/{{figure}}.svg", figure=captions.names()),
     output:
         report(
             f"{RESULTS}/report.html",

@@ -42,19 +42,16 @@ def main(arguments: list[str]) -> int:
         with _lock_of(step, rest):
             importlib.import_module(f"scripts.steps.{step}").main(rest)
     except UserError as error:
-        print(f"error in {step}: {error}", file=sys.stderr)
-        return 1
+        said = str(error)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("scripts"):
             raise
-        remedy = (
+        said = (
             f"the Python package that provides `{error.name}` is not installed in {sys.prefix}; install the pins: "
             "python -m pip install --require-hashes -r requirements/run.txt (for all backends requirements/all.txt)"
         )
         if error.name.partition(".")[0] in sys.stdlib_module_names:
-            remedy = supported.lacks_standard(error.name) or remedy
-        print(f"error in {step}: {remedy}", file=sys.stderr)
-        return 1
+            said = supported.lacks_standard(error.name) or said
     except _Ended:
         print(
             f"{step} was ended from outside, as a cluster does with jobs that are cancelled or over their time limit; "
@@ -66,8 +63,7 @@ def main(arguments: list[str]) -> int:
         print(f"{step} was interrupted; {_next_run(step)}", file=sys.stderr)
         return 130
     except MemoryError:
-        print(f"error in {step}: not enough memory; leave out the largest cutoffs in config.yaml", file=sys.stderr)
-        return 1
+        said = "not enough memory; leave out the largest cutoffs in config.yaml"
     except BrokenPipeError:
         # Who read what was printed has gone, as `head` does; the interpreter's own last flush must not complain of it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -80,9 +76,10 @@ def main(arguments: list[str]) -> int:
             said = f"{os.strerror(error.errno)}{place}; {WRITABLE_PLACE}"
         else:
             raise
-        print(f"error in {step}: {said}", file=sys.stderr)
-        return 1
-    return 0
+    else:
+        return 0
+    print(f"error in {step}: {said}", file=sys.stderr)
+    return 1
 
 
 def _next_run(step: str) -> str:

@@ -15,8 +15,10 @@ from typing import Any, BinaryIO
 
 from scripts.common import full_disk
 
-NEIGHBOUR = re.compile(r"\..*?-([0-9a-f]{8}-.+-[0-9]+-[0-9a-f]{8})")
-"""Matches the name of a `neighbour`; the group is the name that `owned_name` made."""
+OWNED = re.compile(r"([0-9a-f]{8})-(.+)-([0-9]+)-[0-9a-f]{8}")
+"""Matches a name of `owned_name`: the run, the host and the process."""
+NEIGHBOUR = re.compile(rf"\..*?-({OWNED.pattern})")
+"""Matches the name of a `neighbour`; its first group is a name of `owned_name`."""
 
 
 def owner() -> str:
@@ -31,12 +33,14 @@ def owned_name() -> str:
 
 def is_of_this_host(name: str) -> bool:
     """Say whether a process of this host has made a name of `owned_name`."""
-    return _parts(name)[1:2] == (socket.gethostname(),)
+    owned = OWNED.fullmatch(name)
+    return owned is not None and owned[2] == socket.gethostname()
 
 
 def is_of_this_run(name: str) -> bool:
     """Say whether a name of `owned_name` was made in this working directory, on whatever host."""
-    return _parts(name)[:1] == (owner(),)
+    owned = OWNED.fullmatch(name)
+    return owned is not None and owned[1] == owner()
 
 
 @contextmanager
@@ -106,36 +110,24 @@ def _remove(path: Path) -> None:
 
 def _is_abandoned(name: str, *, one_writer: bool) -> bool:
     """Whether the process that made a name of `owned_name` is gone, so that its file has no owner."""
-    if not (parts := _parts(name)):
-        return False
-    if is_of_this_host(name):
-        return not _is_running(parts[2])
+    owned = OWNED.fullmatch(name)
+    if owned and is_of_this_host(name):
+        return not _is_running(int(owned[3]))
     return one_writer and is_of_this_run(name)
 
 
-def _parts(name: str) -> tuple[str, str, int] | tuple[()]:
-    """What `owned_name` has put together: the run, the host and the process; nothing where it's no such name."""
-    run, _, rest = name.partition("-")
-    host, *numbers = rest.rsplit("-", 2)
-    return (run, host, int(numbers[0])) if len(numbers) == 2 and numbers[0].isdigit() else ()
-
-
 def _is_running(process: int) -> bool:
+    """Whether a process hasn't ended; the parent of one that has may never collect its exit code, in a container."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
-        pass
-    return not _has_ended(process)
-
-
-def _has_ended(process: int) -> bool:
-    """Whether a process has ended and its parent hasn't collected the exit code; one in a container may never."""
+        return True
     try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
-        return False
+        return True
 
 
 def nearest_directory(path: str) -> Path:

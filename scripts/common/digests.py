@@ -107,11 +107,10 @@ def _code(tree: ast.Module) -> bytes:
 
 def _is_prose(statement: ast.stmt) -> bool:
     """Say whether a statement is nothing but a string."""
-    return (
-        isinstance(statement, ast.Expr)
-        and isinstance(statement.value, ast.Constant)
-        and isinstance(statement.value.value, str)
-    )
+    match statement:
+        case ast.Expr(ast.Constant(str())):
+            return True
+    return False
 
 
 def _imports(tree: ast.Module) -> tuple[set[Path], set[str]]:
@@ -135,16 +134,12 @@ def _imports(tree: ast.Module) -> tuple[set[Path], set[str]]:
 
 def _data_files(tree: ast.Module, folder: Path) -> list[Path]:
     """Return the files that a module in a folder names in `DATA_FILES`, absolute."""
+    files: list[Path] = []
     for node in tree.body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == DECLARATION:
-            names = ast.literal_eval(node.value)
-            return [path.resolve() for name in names for path in _matching(folder, name)]
-    return []
-
-
-def _matching(folder: Path, name: str) -> Iterable[Path]:
-    """Return the files of a folder that a name with `*` stands for, or the one that a name without it is."""
-    return sorted(folder.glob(name)) if "*" in name else [folder / name]
+            for name in ast.literal_eval(node.value):
+                files += folder.glob(name) if "*" in name else [folder / name]
+    return [path.resolve() for path in files]
 
 
 def _module_files(parts: list[str]) -> list[Path]:

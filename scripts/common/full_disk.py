@@ -28,13 +28,12 @@ TEXTS = {
 }
 """What libraries say: the system's words in any case, SQLite's own, and the numbers in which HDF5 and Rust say it."""
 ROOM = "leave out the largest cutoffs, or set store_dir, download_dir or scratch_dir to a larger disk"
+NO_SPACE, NO_QUOTA = os.strerror(errno.ENOSPC), os.strerror(QUOTA)
 REMEDIES = {
-    os.strerror(errno.ENOSPC): f"free some space, {ROOM}",
+    NO_SPACE: f"free some space, {ROOM}",
     NO_INODES: "delete files (`df -i` counts them), leave out the largest cutoffs or the backends that make a file for "
     "each image, or set store_dir, download_dir or scratch_dir to a file system with more inodes",
-    os.strerror(
-        QUOTA
-    ): f"your quota of bytes or of files is used up (`quota -s` shows both): delete some of yours, {ROOM}",
+    NO_QUOTA: f"your quota of bytes or of files is used up (`quota -s` shows both): delete some of yours, {ROOM}",
 }
 
 
@@ -83,12 +82,9 @@ def lacking(place: Path) -> OSError | None:
     # The administrator may write where for others there is no space.
     free = (there.f_bavail if os.geteuid() else there.f_bfree) * there.f_frsize
     # One that has no limit, or doesn't tell it, says that it has 0 blocks in all.
-    if there.f_blocks == 0:
-        return None
-    if free >= LITTLE_SPACE_BYTES and not _lacks_inodes(place):
-        return None
-    words = NO_INODES if free >= LITTLE_SPACE_BYTES else os.strerror(errno.ENOSPC)
-    return OSError(errno.ENOSPC, words, str(place))
+    if there.f_blocks > 0 and free < LITTLE_SPACE_BYTES:
+        return OSError(errno.ENOSPC, NO_SPACE, str(place))
+    return OSError(errno.ENOSPC, NO_INODES, str(place)) if _lacks_inodes(place) else None
 
 
 def line(error: OSError) -> str:

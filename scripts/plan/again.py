@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -117,21 +118,10 @@ def _check(plan: Plan, machine: str, cells: list[Cell]) -> None:
 
 
 def _measure(plan: Plan, cell: Cell, seconds: float) -> bool:
-    """Measure a cell again and say whether that went well; what was measured before isn't lost to a gap."""
+    """Measure a cell again, in the step that the workflow starts, and say whether that went well; what was measured
+    before isn't lost to a gap."""
     record = plan.record(cell)
     before = record.read_bytes()
-    step = [sys.executable, str(digests.CHECKOUT / digests.PACKAGE), *_step(plan, cell, seconds)]
-    done = subprocess.run(step, check=False)
-    if done.returncode == 0 and json.loads(record.read_bytes())["status"] == MEASURED:
-        return True
-    if json.loads(before)["status"] == MEASURED:
-        with replacing(record) as file:
-            file.write(before)
-    return False
-
-
-def _step(plan: Plan, cell: Cell, seconds: float) -> list[str]:
-    """The step that times a cell, as the workflow starts it, with another budget."""
     options = {
         "--machine": cell.machine,
         "--name": cell.backend,
@@ -145,24 +135,27 @@ def _step(plan: Plan, cell: Cell, seconds: float) -> list[str]:
         "--settings": plan.settings(cell),
         "--seconds": seconds,
         "--limit": jobs.limit_seconds(plan, cell, seconds),
-        "--record": plan.record(cell),
+        "--record": record,
     }
-    given = [text for option, value in options.items() for text in (option, str(value))]
-    return ["time_operation", *given, *plan.working_places()]
+    step = [sys.executable, digests.CHECKOUT / digests.PACKAGE, "time_operation", *chain(*options.items())]
+    done = subprocess.run([*map(str, step), *plan.working_places()], check=False)
+    if done.returncode == 0 and json.loads(record.read_bytes())["status"] == MEASURED:
+        return True
+    if json.loads(before)["status"] == MEASURED:
+        with replacing(record) as file:
+            file.write(before)
+    return False
 
 
 def _make_page(plan: Plan) -> None:
     """Let Snakemake make what follows from the records, and nothing that comes before them."""
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(digests.CHECKOUT / "Snakefile")]
+    command += ["--workflow-profile", str(digests.CHECKOUT / "profiles/default"), "--cores", str(os.cpu_count() or 1)]
+    command += ["--allowed-rules", *DOWNSTREAM, "--forcerun", "summarise", "--quiet", "all"]
     with tempfile.NamedTemporaryFile("w", suffix=".json") as config:
         json.dump(plan.config, config)
         config.flush()
-        failed = subprocess.run(_snakemake(config.name), check=False).returncode != 0
-    if failed:
-        raise UserError("the cells are measured, but the page couldn't be made from them; run the workflow to see why")
-
-
-def _snakemake(config: str) -> list[str]:
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(digests.CHECKOUT / "Snakefile")]
-    command += ["--workflow-profile", str(digests.CHECKOUT / "profiles/default"), "--cores", str(os.cpu_count() or 1)]
-    command += ["--configfile", config, "--allowed-rules", *DOWNSTREAM, "--forcerun", "summarise"]
-    return [*command, "--quiet", "all"]
+        if subprocess.run([*command, "--configfile", config.name], check=False).returncode:
+            raise UserError(
+                "the cells are measured, but the page couldn't be made from them; run the workflow to see why"
+            )

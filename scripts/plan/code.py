@@ -30,7 +30,7 @@ class Code:
         # The page depends on the backends' code, and on the words in code that it shows.
         backends = {file for choice in plan.choices.values() for file in choice.files()}
         code = digests.code_digest([digests.step_file("page"), *backends, *descriptions.notes_files(backends)])
-        shown = [*backends, *map(_figure_file, plan.figures)]
+        shown = [*backends, *map(_figure_file, captions.names())]
         self.page = digests.digest([code, digests.docstrings(shown), self._catalogue])
 
     def build(self, store: Names) -> str:

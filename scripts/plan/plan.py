@@ -24,7 +24,6 @@ from scripts.measure.operations import catalogue
 from scripts.plan import available
 from scripts.plan.config import configuration, places
 from scripts.report import intact
-from scripts.report.draw import captions
 from scripts.stores import manifest, store
 from scripts.system import machine
 from scripts.system.disk import file_system
@@ -165,10 +164,6 @@ class Plan:
         with open(images, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
-    def archive(self, wildcards: Any) -> str:
-        """Return `archive_digest` when a job needs it: a large file takes a while."""
-        return self.archive_digest
-
     @cached_property
     def writes(self) -> str:
         """Where timings write, on the file system of the stores: beside them, unless they may only be read."""
@@ -182,11 +177,6 @@ class Plan:
         """Take what the start of the run has handed to this job."""
         # A cached property isn't computed where the object has its value.
         vars(self).update(json.loads(os.environ.get(HANDED_VARIABLE, "{}")))
-
-    @cached_property
-    def figures(self) -> list[str]:
-        """The names of the figures."""
-        return captions.names()
 
     def all_stores(self) -> list[Store]:
         """Return every store, in the config's order of backends."""

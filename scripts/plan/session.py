@@ -58,24 +58,18 @@ class Session:
         if any(job.rule.name == "page" for job in self._run.jobs()):
             again.remember(self._plan)
         print(closing(self._plan))
-        self._remove_left_overs()
-
-    def failure(self) -> None:
-        """Remove what is left."""
-        self._remove_left_overs()
+        self.remove_left_overs()
 
     def _at_exit(self) -> None:
         if not self._run.works:
             return
-        if not self._has_jobs and self._has_left_overs():
-            self._remove_left_overs()
+        writes = Path(self._plan.writes)
+        if not self._has_jobs and (scratch.is_left(writes) or any(abandoned(made_in(self._plan)))):
+            self.remove_left_overs()
         if self._goes_on and (full := full_disk.lacking(Path.cwd())):
             print(f"error: {full_disk.line(full)}", file=sys.stderr)
 
-    def _has_left_overs(self) -> bool:
-        return scratch.is_left(Path(self._plan.writes)) or next(abandoned(made_in(self._plan)), None) is not None
-
-    def _remove_left_overs(self) -> None:
+    def remove_left_overs(self) -> None:
         """Remove what timing jobs wrote and what killed jobs left."""
         # Snakemake's `shell` would fill in what is in braces. The step itself says what fails.
         step = [sys.executable, str(digests.CHECKOUT / digests.PACKAGE), "discard", "--stores", self._plan.writes]

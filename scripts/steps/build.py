@@ -29,29 +29,20 @@ def main(
     limit: Annotated[float | None, "seconds that it may take; no limit where it isn't given"] = None,
 ) -> None:
     """Build the store."""
-    build = partial(
-        _build, name=name, module=module, options=options, cutoff=cutoff, image_set=image_set, directory=store
-    )
+    work = (name, module, options, cutoff, image_set, store)
     try:
-        process.call(build, threads=None, limit_seconds=limit)
+        process.call(partial(_build, *work), threads=None, limit_seconds=limit)
     except Failed as failure:
         print(*getattr(failure, "__notes__", ()), sep="\n", file=sys.stderr)
         report(f"build {name} {cutoff}: failed: {failure}")
-        build(failed=f"{failure}; {TRY_AGAIN}")
+        _build(*work, failed=f"{failure}; {TRY_AGAIN}")
     except BaseException:
         with neighbour(store):  # removes what the process has left that was killed
             raise
 
 
 def _build(
-    *,
-    name: str,
-    module: str,
-    options: dict[str, Any],
-    cutoff: int,
-    image_set: Path,
-    directory: Path,
-    failed: str | None = None,
+    name: str, module: str, options: dict[str, Any], cutoff: int, image_set: Path, directory: Path, failed: str = ""
 ) -> None:
     """Build, or publish the reason why that has failed."""
     from scripts.dataset.image_set import ImageSet  # in the process that was started for it

@@ -18,6 +18,7 @@ from scripts.common import digests
 from scripts.plan.code import Code
 from scripts.plan.config import configuration
 from scripts.plan.plan import Plan
+from scripts.report.draw import captions
 from scripts.stores.store import Choice
 from tests.support.backend_variants import RUNNABLE
 from tests.support.checkout import CHECKOUT
@@ -147,7 +148,7 @@ def test_a_library_that_is_missing_is_named(tmp_path: Path) -> None:
 
 def test_every_figure_has_a_digest_of_its_own() -> None:
     plan = Plan(configuration.complete({}), with_conda=False, on_cluster=False)
-    found = [Code(plan).figure(SimpleNamespace(figure=figure)) for figure in plan.figures]
+    found = [Code(plan).figure(SimpleNamespace(figure=figure)) for figure in captions.names()]
     assert len(set(found)) == len(found) > 0
 
 
