@@ -9,11 +9,10 @@ from scripts.common import supported
 supported.check()
 
 from scripts.plan.code import Code
-from scripts.plan.jobs import Jobs
+from scripts.plan.jobs import Jobs, step, untracked
 from scripts.plan.read import check_config_files, read_plan
 from scripts.plan.session import Session
 from scripts.plan.snakemake_internals import SnakemakeRun
-from scripts.plan.untracked import step, untracked
 from scripts.report.draw import captions
 from snakemake.utils import min_version
 

@@ -5,10 +5,14 @@ them; how jobs are grouped is said in `profiles/slurm`.
 """
 
 import math
-from collections.abc import Mapping
+import os
+import shlex
+import sys
+from collections.abc import Callable, Mapping
 from itertools import product
 from typing import Any
 
+from scripts.common import digests
 from scripts.dataset.sources.cifar10 import IMAGE_SHAPE
 from scripts.plan import forecast
 from scripts.plan.checks import room
@@ -88,3 +92,20 @@ def limit_seconds(plan: Plan, store: Names, budget_seconds: float) -> float:
 
 def _minutes(cutoff: int, seconds: float) -> int:
     return 1 + math.ceil((PATIENCE * seconds + forecast.SECONDS_PER_FILE * cutoff) / 60)
+
+
+def untracked(value: Any) -> Callable[[Any, Any], Any]:
+    """Return a value as a parameter of a rule that Snakemake doesn't compare between runs.
+
+    It says where something is or how it is shown, so a change redoes nothing. Snakemake takes for derived what a
+    function returns that asks for `output` (or `input`, `threads`, `resources`), and leaves it out of the comparison.
+    `tests/workflow/test_reruns.py` shows which changes redo what.
+    """
+    return lambda wildcards, output: value
+
+
+def step(plan: Plan) -> Callable[[Any, Any], str]:
+    """Return the start of every step's command, for a shell: the interpreter that runs Snakemake, or that of the rule's
+    conda environment, and the package of steps."""
+    python = "python" if plan.with_conda else sys.executable
+    return untracked(shlex.join([python, os.path.relpath(digests.CHECKOUT / digests.PACKAGE)]))
