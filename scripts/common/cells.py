@@ -1,8 +1,4 @@
-"""Stores and cells: what names one, and where its files lie.
-
-The image size is part of both, as `32x32` (height x width in pixels), so that stores and records of several sizes lie
-beside each other.
-"""
+"""Stores and cells: what names one, the image size (height x width in pixels) included, and where its files lie."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -48,38 +48,32 @@ def _parser(function: Callable[..., None]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=f"python scripts {step}", description=module.__doc__)
     hints = get_type_hints(function, include_extras=True)
     for name, parameter in inspect.signature(function).parameters.items():
-        _add(parser, parameter, hints[name])
+        flag = name.replace("_", "-")
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
+            required = parameter.default is inspect.Parameter.empty
+            parser.add_argument(f"--{flag}", required=required, **_settings(parameter, hints[name]))
+        else:
+            parser.add_argument(name, **_settings(parameter, hints[name]))
     return parser
 
 
-def _add(parser: argparse.ArgumentParser, parameter: inspect.Parameter, hint: Any) -> None:
-    """Add one parameter to a parser."""
+def _settings(parameter: inspect.Parameter, hint: Any) -> dict[str, Any]:
+    """How `argparse` reads a parameter of a type, and what it says of it."""
     kind, noted = get_args(hint) if get_origin(hint) is Annotated else (hint, "")
     argument = noted if isinstance(noted, Argument) else Argument(noted)
-    is_option = parameter.kind is inspect.Parameter.KEYWORD_ONLY
-    is_required = parameter.default is inspect.Parameter.empty
     settings: dict[str, Any] = {"help": argument.help}
-    if is_option:
-        settings["required"] = is_required
-    if not is_required:
+    if parameter.default is not inspect.Parameter.empty:
         settings["default"] = parameter.default
     if kind is bool:
-        settings["action"] = "store_true"
-    else:
-        settings |= {"metavar": argument.metavar, "choices": argument.choices}
-        settings |= _reading(kind, argument, may_be_empty=not is_required and not parameter.default)
-    flag = parameter.name.replace("_", "-")
-    parser.add_argument(f"--{flag}" if is_option else parameter.name, **settings)
-
-
-def _reading(kind: Any, argument: Argument, *, may_be_empty: bool) -> dict[str, Any]:
-    """How `argparse` reads a parameter of a type."""
+        return settings | {"action": "store_true"}
     if get_origin(kind) in (Union, types.UnionType):
         kind = next(one for one in get_args(kind) if one is not types.NoneType)
-    settings: dict[str, Any] = {}
     if get_origin(kind) is list:
-        settings["nargs"] = "*" if may_be_empty else "+"
+        settings["nargs"] = "+" if parameter.default else "*"
         (kind,) = get_args(kind)
     is_json = kind is dict or get_origin(kind) is dict
-    settings["type"] = argument.read or (json.loads if is_json else kind)
-    return settings
+    return settings | {
+        "metavar": argument.metavar,
+        "choices": argument.choices,
+        "type": argument.read or (json.loads if is_json else kind),
+    }

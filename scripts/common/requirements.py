@@ -1,8 +1,4 @@
-"""Requirements of packages, as backends and codecs declare them: read without a library, since every environment does.
-
-A requirement is a text such as `lmdb==3.0.0` or `plyvel==1.5.1; sys_platform == 'linux'`, by the Python packaging
-specification "dependency specifiers".
-"""
+"""Requirements of packages, such as `plyvel==1.5.1; sys_platform == 'linux'`, read without a library."""
 
 import re
 from collections.abc import Mapping

@@ -1,8 +1,4 @@
-"""Measuring some cells of a finished run again, for longer; tables, figures and page follow, and nothing else.
-
-A cell's name is BACKEND/SIZE/CUTOFF/OPERATION. All else is as in the run whose page is there, and the next run keeps
-what was measured. It's for runs on one machine, not for those on a cluster or with conda.
-"""
+"""Measuring some cells of a finished run again, for longer; tables, figures and page follow, and nothing else."""
 
 import json
 import os

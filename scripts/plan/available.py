@@ -1,7 +1,4 @@
-"""Whether a backend can run here: its Python packages, and the tools that build what it needs built.
-
-Only the start of a run asks. The answer is in no digest.
-"""
+"""Whether a backend can run here: its Python packages, and the tools that build what it needs built."""
 
 import importlib.util
 import os

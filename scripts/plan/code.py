@@ -1,8 +1,4 @@
-"""The digest of the code and the libraries that each rule depends on.
-
-Snakemake doesn't see edits in imported modules. So each rule has such a digest as a parameter: an edit redoes what
-depends on it, and nothing more.
-"""
+"""The digest of the code and the libraries that each rule depends on (`scripts.common.digests`)."""
 
 from collections.abc import Iterable
 from dataclasses import asdict

@@ -1,10 +1,6 @@
-"""An example of a finished run, for the repository: what `figure`, `page` and `compare` read of its results.
-
-Records and stores stay where they are, and so does the page, which links to the records.
-"""
+"""An example of a finished run, for the repository: what `figure`, `page` and `compare` read of its results."""
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 from scripts.common.atomic import neighbour
@@ -26,7 +22,7 @@ def copy(results: Path, output: Path) -> list[Path]:
     sources = {output / path.name: path for path in _tables(results)}
     sources[output / PROVENANCE] = _provenance(results)
     sources |= {output / FIGURES / path.name: path for path in sorted((results / FIGURES).glob("*.svg"))}
-    for earlier in _earlier(output):
+    for earlier in (path for pattern in ("*.csv", "*.json", f"{FIGURES}/*.svg") for path in output.glob(pattern)):
         if earlier not in sources:
             earlier.unlink()
     for target, source in sources.items():
@@ -56,9 +52,3 @@ def _provenance(results: Path) -> Path:
         if (path := directory / "dataset" / PROVENANCE).is_file():
             return path
     raise UserError(f"{results / 'dataset' / PROVENANCE} is missing; run the workflow again without download_dir")
-
-
-def _earlier(output: Path) -> Iterator[Path]:
-    """Yield the files of an earlier example."""
-    for pattern in ("*.csv", "*.json", f"{FIGURES}/*.svg"):
-        yield from output.glob(pattern)

@@ -1,8 +1,4 @@
-"""One operation on one backend, tried in seconds: its store is built in a temporary place, timed and removed.
-
-Build and timing are those of the workflow, with a smaller budget. The images are synthetic ones of 32x32, those of an
-image set on the disk, or those of an archive.
-"""
+"""One operation on one backend, tried in seconds: built and timed as in the workflow, in a temporary place."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

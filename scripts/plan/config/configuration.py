@@ -51,9 +51,8 @@ def complete(config: Config) -> Config:
 def choices(config: Config) -> dict[str, store.Choice]:
     """Return the backends and variants that a complete config asks for, by name and in its order.
 
-    A backend that keeps one value per image is there with each of `codecs`.
-
-    Raises UserError for options that a backend doesn't take.
+    A backend that keeps one value per image is there with each of `codecs`. Raises UserError for options that a backend
+    doesn't take.
     """
     names = [*backends.names(), *config["variants"]] if config["backends"] == ALL else config["backends"]
     every = [each for name in names for each in _with_codecs(config, name)]
