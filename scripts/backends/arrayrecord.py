@@ -10,16 +10,13 @@ import contextlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from scripts import codecs
 from scripts.backends import base
-from scripts.backends.shared import file_access, values, whole_process
-
-if TYPE_CHECKING:
-    from array_record.python.array_record_module import ArrayRecordReader
+from scripts.backends.shared import file_access, values
 
 FILE = "images.array_record"
 COMPRESSIONS = {"none": "uncompressed", "snappy": "snappy", "zstd": f"zstd:{codecs.ZSTD_LEVEL}", "brotli": "brotli"}
@@ -40,7 +37,7 @@ class Reader(base.Reader):
         self._codec = codecs.load(options["codec"])
         self._per_group = options["images_per_group"]
         self._at_random = self._opened(AT_RANDOM)
-        self._in_order: ArrayRecordReader | None = None
+        self._in_order: Any = None
         self._descriptor: int | None = None
         if self._codec.is_identity and options["compression"] == "none":
             self._descriptor = os.open(self._path, os.O_RDONLY)
@@ -67,8 +64,8 @@ class Reader(base.Reader):
                 return
         values.split(self._records(numbers), images, labels, self._codec)
 
-    def _opened(self, settings: str) -> "ArrayRecordReader":
-        whole_process.refuse_after_fork("array_record")
+    def _opened(self, settings: str) -> Any:
+        base.refuse_after_fork("array_record")
         from array_record.python.array_record_module import ArrayRecordReader
 
         return self._resources.enter_context(contextlib.closing(ArrayRecordReader(self._path, settings)))
@@ -108,7 +105,7 @@ class Backend(base.Backend):
     reader = Reader
 
     def _write(self, path: Path, images: base.Source, labels: base.Source, options: dict[str, Any]) -> None:
-        whole_process.refuse_after_fork("array_record")
+        base.refuse_after_fork("array_record")
         from array_record.python.array_record_module import ArrayRecordWriter
 
         settings = f"group_size:{options['images_per_group']},{COMPRESSIONS[options['compression']]}"

@@ -30,6 +30,10 @@ BLOCK_BYTES = 4 << 20
 call, and small enough for any machine."""
 
 
+_first_users: dict[str, int] = {}
+"""The process that used a library first, by the library's name. A fork copies it, and so tells parent from child."""
+
+
 class Source(Protocol):
     """What `write` takes: an array, a memory map larger than memory, or anything whose slices are arrays."""
 
@@ -301,6 +305,24 @@ def blocks(images: Source, labels: Source, rows: int | None = None) -> Iterator[
         _check("images", image_block, PIXEL, (stop - start, *image_shape))
         _check("labels", label_block, LABEL, (stop - start,))
         yield start, image_block, label_block
+
+
+def refuse_after_fork(library: str) -> None:
+    """Raise UserError in a process that was forked from one that has used a library which crashes or hangs there.
+
+    Call it whenever the library is used. The process of the first call may go on, and so may those that it spawns.
+    """
+    if _first_users.setdefault(library, os.getpid()) != os.getpid():
+        raise UserError(
+            f"{library} can't be used in a process that was forked from one that has used it; start processes with "
+            "`spawn` or `forkserver`"
+        )
+
+
+def threads() -> int:
+    """Return the number of threads that a library may use: as many as OpenMP may, which a timing sets, and otherwise
+    as many as there are cores. A library that keeps it for the whole process is told once, when it is first used."""
+    return int(os.environ.get("OMP_NUM_THREADS", "").split(",")[0] or os.cpu_count() or 1)
 
 
 def _check(name: str, array: Source, dtype: np.dtype, shape: tuple[int, ...]) -> None:

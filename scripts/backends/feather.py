@@ -128,8 +128,7 @@ class Backend(base.Backend):
         codec = codecs.load(options["codec"])
         block_rows = base.rows_per_block(images.shape)
         rows = options["images_per_batch"] or block_rows
-        metadata = {arrow.METADATA: values.metadata(images.shape), IMAGES_PER_BATCH: str(rows).encode()}
-        schema = arrow.schema(arrow.image_type(images.shape[1:], codec), metadata)
+        schema = arrow.schema(images.shape, codec, {IMAGES_PER_BATCH: str(rows).encode()})
         level = codecs.ZSTD_LEVEL if options["compression"] == "zstd" else None
         compression = None if options["compression"] == "none" else pa.Codec(options["compression"], level)
         settings = pa.ipc.IpcWriteOptions(compression=compression, use_threads=False)

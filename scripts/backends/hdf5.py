@@ -10,7 +10,7 @@ import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -18,11 +18,6 @@ from scripts.backends import base
 from scripts.backends.shared import file_access
 from scripts.backends.shared.labels import Labels
 from scripts.common.errors import UserError
-
-if TYPE_CHECKING:
-    from h5py.h5d import DatasetID
-    from h5py.h5p import PropFAID
-    from h5py.h5s import SpaceID
 
 FILE = "images.h5"
 GZIP_LEVEL = 4
@@ -143,7 +138,7 @@ class Backend(base.Backend):
             file.close()
 
 
-def _access() -> "PropFAID":
+def _access() -> Any:
     """Return how files are opened: closing closes everything in them; no sieve buffer, no chunk cache, no locks."""
     from h5py import h5f, h5p
 
@@ -155,14 +150,14 @@ def _access() -> "PropFAID":
     return access
 
 
-def _rows(dataset: "DatasetID", start: int, shape: Sequence[int]) -> "SpaceID":
+def _rows(dataset: Any, start: int, shape: Sequence[int]) -> Any:
     """Return the selection of `shape[0]` whole rows of `dataset` from row `start`."""
     space = dataset.get_space()
     space.select_hyperslab((start, *[0] * (len(shape) - 1)), tuple(shape))
     return space
 
 
-def _read_rows(dataset: "DatasetID", start: int, out: np.ndarray) -> None:
+def _read_rows(dataset: Any, start: int, out: np.ndarray) -> None:
     from h5py import h5s
 
     dataset.read(h5s.create_simple(out.shape), _rows(dataset, start, out.shape), out)

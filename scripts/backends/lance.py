@@ -17,7 +17,7 @@ import numpy as np
 
 from scripts import codecs
 from scripts.backends import base
-from scripts.backends.shared import arrow, values, whole_process
+from scripts.backends.shared import arrow, values
 from scripts.common.errors import UserError
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Reader(base.Reader):
     """Holds the dataset, to read everything, and a session of its one fragment, to read at random."""
 
     def _open(self, path: Path, options: dict[str, Any]) -> tuple[int, Sequence[int]]:
-        whole_process.refuse_after_fork("lance")
+        base.refuse_after_fork("lance")
         import lance
 
         self._codec = codecs.load(options["codec"])
@@ -96,18 +96,19 @@ class Backend(base.Backend):
             raise UserError("backend lance compresses image by image only in file_version 2.2: leave it at that")
 
     def _write(self, path: Path, images: base.Source, labels: base.Source, options: dict[str, Any]) -> None:
-        whole_process.refuse_after_fork("lance")
+        base.refuse_after_fork("lance")
         import lance
-        import pyarrow
+        import pyarrow as pa
 
         encoding = {COMPRESSION: options["compression"], LEVEL: str(codecs.ZSTD_LEVEL), DICTIONARY: NO_DICTIONARY}
-        metadata = {arrow.METADATA: values.metadata(images.shape)}
-        schema = arrow.schema(pyarrow.large_binary(), metadata, encoding)
+        image = pa.field(arrow.IMAGE, pa.large_binary(), False, encoding)
+        label = pa.field(arrow.LABEL, pa.int64(), False)
+        schema = pa.schema([image, label], {arrow.METADATA: values.metadata(images.shape)})
         failures: list[BaseException] = []
         batches = _batches(images, labels, codecs.load(options["codec"]), schema, failures)
         try:
             lance.write_dataset(
-                pyarrow.RecordBatchReader.from_batches(schema, batches),
+                pa.RecordBatchReader.from_batches(schema, batches),
                 str(path / DATASET),
                 data_storage_version=options["file_version"],
                 data_cache_bytes=base.BLOCK_BYTES,

@@ -122,8 +122,7 @@ class Backend(base.Backend):
         codec = codecs.load(options["codec"])
         block_rows = base.rows_per_block(images.shape)
         rows = options["images_per_row_group"] or max(1, block_rows // PIECES_PER_BLOCK)
-        metadata = {arrow.METADATA: values.metadata(images.shape)}
-        schema = arrow.schema(arrow.image_type(images.shape[1:], codec), metadata)
+        schema = arrow.schema(images.shape, codec)
         settings: dict[str, Any] = {
             "compression": options["compression"],
             "use_dictionary": False,

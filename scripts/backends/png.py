@@ -24,7 +24,7 @@ class Reader(files.Reader):
         return super()._open(path, {"codec": CODEC})
 
 
-class Backend(base.Backend):
+class Backend(files.Backend):
     """PNG files on a file system, which needs no library but Pillow."""
 
     packages = png.packages
@@ -33,11 +33,6 @@ class Backend(base.Backend):
             png.PILLOW_COMPRESS_LEVEL, "zlib's level: 0 stores, 1 is fastest, 9 is smallest", tuple(range(10))
         )
     }
-    fork_safe = True
-    several_readers = True
-    opens_without_writing = True
-    takes = base.Footprint(files=3, files_per_image=1, bytes_per_image=40)
-    has_many_files = True
     reader = Reader
 
     def _write(self, path: Path, images: base.Source, labels: base.Source, options: dict[str, Any]) -> None:

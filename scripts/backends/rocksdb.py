@@ -18,7 +18,7 @@ import numpy as np
 
 from scripts import codecs
 from scripts.backends import base
-from scripts.backends.shared import values, whole_process
+from scripts.backends.shared import values
 
 if TYPE_CHECKING:
     import rocksdict
@@ -101,8 +101,8 @@ def _database_options(options: dict[str, Any]) -> "rocksdict.Options":
         database_options.set_compression_options(w_bits=0, level=codecs.ZSTD_LEVEL, strategy=0, max_dict_bytes=0)
     database_options.set_allow_mmap_reads(options["memory_map"])
     database_options.set_write_buffer_size(WRITE_BUFFER_BYTES)
-    database_options.set_max_background_jobs(whole_process.threads())
-    database_options.set_max_file_opening_threads(whole_process.threads())
+    database_options.set_max_background_jobs(base.threads())
+    database_options.set_max_file_opening_threads(base.threads())
     return database_options
 
 

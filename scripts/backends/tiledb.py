@@ -11,17 +11,12 @@ import errno
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from scripts import codecs
 from scripts.backends import base
-from scripts.backends.shared import whole_process
-
-if TYPE_CHECKING:
-    import tiledb
-    from tiledb import libtiledb
 
 TILES_PER_BLOCK = 64
 """A tile has a 64th of a block by default: 64 KiB."""
@@ -62,7 +57,7 @@ class Reader(base.Reader):
             chosen.add_ranges([ids.astype(np.uint64)])
         self._fill(chosen, images, labels)
 
-    def _fill(self, subarray: "libtiledb.Subarray", images: np.ndarray, labels: np.ndarray) -> None:
+    def _fill(self, subarray: Any, images: np.ndarray, labels: np.ndarray) -> None:
         """Read the cells of the ranges, in their order."""
         from tiledb import libtiledb
 
@@ -118,11 +113,11 @@ class Backend(base.Backend):
             query.finalize()
 
 
-def _context() -> "tiledb.Ctx":
+def _context() -> Any:
     """Return a context of its own, with its threads and settings."""
     import tiledb
 
-    threads = str(whole_process.threads())
+    threads = str(base.threads())
     return tiledb.Ctx(
         {
             "sm.compute_concurrency_level": threads,
@@ -135,9 +130,7 @@ def _context() -> "tiledb.Ctx":
     )
 
 
-def _schema(
-    context: "tiledb.Ctx", padded: int, per_tile: int, image_bytes: int, options: dict[str, Any]
-) -> "tiledb.ArraySchema":
+def _schema(context: Any, padded: int, per_tile: int, image_bytes: int, options: dict[str, Any]) -> Any:
     """Return the schema: one dimension of `padded` images in tiles of `per_tile`, and the two attributes."""
     import tiledb
 
@@ -154,7 +147,7 @@ def _schema(
     return tiledb.ArraySchema(tiledb.Domain(dimension, ctx=context), [image, label], ctx=context)
 
 
-def _submit(query: "libtiledb.Query", images: np.ndarray, labels: np.ndarray) -> None:
+def _submit(query: Any, images: np.ndarray, labels: np.ndarray) -> None:
     """Let the query read or write these arrays themselves, without a copy."""
     query.set_data_buffer(IMAGE, images.reshape(-1), images.size)
     query.set_data_buffer(LABEL, labels, labels.size)

@@ -19,7 +19,7 @@ import numpy as np
 from scripts import codecs
 from scripts.backends import base
 from scripts.backends.go import library
-from scripts.backends.shared import values, whole_process
+from scripts.backends.shared import values
 
 LIBRARY = "a Go library"
 IMAGES_PER_CALL = 1024
@@ -148,7 +148,7 @@ class Reader(base.Reader):
 @cache
 def library_calls() -> Calls:
     """Load the library, which is built first where it isn't there, and return its functions."""
-    whole_process.refuse_after_fork(LIBRARY)
+    base.refuse_after_fork(LIBRARY)
     loaded = ctypes.CDLL(str(library.built().resolve()))
     free = loaded.store_free
     free.argtypes, free.restype = [POINTER], None
@@ -167,7 +167,7 @@ def library_calls() -> Calls:
 
 
 def _refuse(*arguments: Any) -> None:
-    whole_process.refuse_after_fork(LIBRARY)
+    base.refuse_after_fork(LIBRARY)
 
 
 def _handle(create_or_open: Callable[..., None], kind: str, path: Path, options: dict[str, Any]) -> int:

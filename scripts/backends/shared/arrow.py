@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scripts import codecs
-from scripts.backends.shared import values, whole_process
+from scripts.backends import base
+from scripts.backends.shared import values
 from scripts.common.errors import UserError
 
 if TYPE_CHECKING:
@@ -24,21 +25,16 @@ METADATA = b"images"
 """The key in a schema's metadata that holds what `values.metadata` makes."""
 
 
-def schema(
-    kind: "pyarrow.DataType", metadata: dict[bytes, bytes], image_metadata: dict[bytes, bytes] | None = None
-) -> "pyarrow.Schema":
-    """Return the schema of both columns; `kind`, the type of images, is `image_type` or binary with large offsets."""
+def schema(shape: Sequence[int], codec: codecs.Codec, more: dict[bytes, bytes] | None = None) -> "pyarrow.Schema":
+    """Return the schema of both columns, of images of `shape`, (n, height, width, 3), with more metadata.
+
+    The type of images is fixed-size binary where images' bytes are their pixels, and binary otherwise.
+    """
     import pyarrow as pa
 
-    fields = [pa.field(IMAGE, kind, False, image_metadata), pa.field(LABEL, pa.int64(), False)]
-    return pa.schema(fields, metadata)
-
-
-def image_type(image_shape: Sequence[int], codec: codecs.Codec) -> "pyarrow.DataType":
-    """Return fixed-size binary where images' bytes are their pixels, and binary otherwise."""
-    import pyarrow as pa
-
-    return pa.binary(math.prod(image_shape) if codec.is_identity else -1)
+    kind = pa.binary(math.prod(shape[1:]) if codec.is_identity else -1)
+    fields = [pa.field(IMAGE, kind, False), pa.field(LABEL, pa.int64(), False)]
+    return pa.schema(fields, {METADATA: values.metadata(shape), **(more or {})})
 
 
 def batch(
@@ -117,7 +113,7 @@ def limit_input_threads() -> None:
     """Hold Arrow's pool of threads for input to the threads that a library may use; once for the whole process."""
     import pyarrow as pa
 
-    pa.set_io_thread_count(whole_process.threads())
+    pa.set_io_thread_count(base.threads())
 
 
 def _array(kind: "pyarrow.DataType", length: int, *parts: np.ndarray | bytes) -> "pyarrow.Array":

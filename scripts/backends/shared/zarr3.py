@@ -8,7 +8,7 @@ import itertools
 import math
 import os
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,6 +27,7 @@ PLACE_BYTES, CHECKSUM_BYTES = 16, 4
 """A shard ends with place and length of each chunk, in so many bytes, and with a CRC-32C of them (Zarr's sharding
 codec)."""
 IMAGES, LABELS = "images", "labels"
+METADATA = "zarr.json"
 COMPRESSORS: dict[str, dict[str, Any]] = {
     "none": {},
     "zstd": {"level": codecs.ZSTD_LEVEL, "checksum": False},
@@ -71,69 +72,37 @@ def layout(shape: Sequence[int], options: dict[str, Any]) -> Layout:
     return Layout(per_chunk, chunks * per_chunk, rows, min(_multiple(LABELS_PER_CHUNK, rows), count))
 
 
-def footprint(options: dict[str, Any], image_shape: Sequence[int]) -> base.Footprint:
-    """Return what a store of such images takes beside them: each file of images has three directories to itself."""
-    per_file = layout((1 << 30, *image_shape), options).images_per_shard
-    return base.Footprint(files=12, files_per_image=4 / per_file, bytes_per_image=20)
-
-
-def write(
-    images: base.Source,
-    labels: base.Source,
-    layout: Layout,
-    put_images: Callable[[int, np.ndarray], None],
-    put_labels: Callable[[int, np.ndarray], None],
-) -> None:
-    """Hand over all images and labels, whole files at a time, with the number of the first in each."""
-    (count,) = labels.shape
-    pending: list[np.ndarray] = []
-    for start, image_block, label_block in base.blocks(images, labels, layout.images_per_write):
-        put_images(start, image_block)
-        pending.append(label_block)
-        stop = start + len(label_block)
-        if stop % layout.labels_per_chunk == 0 or stop == count:
-            chunk = np.concatenate(pending)
-            put_labels(stop - len(chunk), chunk)
-            pending.clear()
-
-
 class Reader(base.Reader):
     """Reads images a chunk at a time."""
 
-    def _set_up(
-        self, path: Path, shape: Sequence[int], per_chunk: int, per_shard: int, options: dict[str, Any]
-    ) -> tuple[int, Sequence[int]]:
-        """Return what `_open` does, once both arrays are open."""
-        count, *image_shape = shape
-        self._rows = _multiple(base.rows_per_block(shape), per_shard)
-        self._per_chunk, self._chunks_per_shard = per_chunk, per_shard // per_chunk
-        self._knows_places = options["compression"] == "none" and self._chunks_per_shard > 1
+    def _set_up(self, path: Path, images: Any, labels: Any, options: dict[str, Any]) -> tuple[int, Sequence[int]]:
+        """Take both open arrays of the library's, and return what `_open` does."""
+        self._images, self._stored_labels = images, labels
+        count, *image_shape = images.shape
+        self._layout = layout(images.shape, options)
+        self._knows_places = options["compression"] == "none" and self._layout.has_shards
         self._shards = path / IMAGES / "c"
-        self._labels = Labels(count, lambda first, labels: self._fill_labels(slice(first, first + len(labels)), labels))
+        self._labels = Labels(count, lambda n, out: self._fill(self._stored_labels, slice(n, n + len(out)), out))
         return count, image_shape
 
     @abstractmethod
-    def _fill_images(self, rows: slice, images: np.ndarray) -> None:
-        """Read images that follow each other."""
-
-    @abstractmethod
-    def _fill_labels(self, rows: slice, labels: np.ndarray) -> None:
-        """Read labels that follow each other."""
+    def _fill(self, stored: Any, rows: slice, out: np.ndarray) -> None:
+        """Read rows of one of both arrays, which follow each other."""
 
     @abstractmethod
     def _fill_batch(self, ids: np.ndarray, images: np.ndarray) -> None:
         """Read images in the order of `ids`."""
 
     def _read_all(self, images: np.ndarray, labels: np.ndarray) -> None:
-        for start in range(0, len(self), self._rows):
-            rows = slice(start, min(start + self._rows, len(self)))
-            self._fill_images(rows, images[rows])
-        self._fill_labels(slice(0, len(self)), labels)
+        step = _multiple(base.rows_per_block(images.shape), self._layout.images_per_shard)
+        for start in range(0, len(self), step):
+            rows = slice(start, min(start + step, len(self)))
+            self._fill(self._images, rows, images[rows])
+        self._fill(self._stored_labels, slice(0, len(self)), labels)
 
     def _read(self, ids: np.ndarray, images: np.ndarray, labels: np.ndarray) -> None:
         if len(ids) == 1:
-            one = slice(int(ids[0]), int(ids[0]) + 1)
-            self._fill_images(one, images)
+            self._fill(self._images, slice(int(ids[0]), int(ids[0]) + 1), images)
         else:
             if self._knows_places:
                 self._announce(ids)
@@ -142,13 +111,54 @@ class Reader(base.Reader):
 
     def _announce(self, ids: np.ndarray) -> None:
         """Let the kernel fetch what a batch needs: its chunks, and the places of chunks at the end of their shards."""
-        size, all_places = self._per_chunk * math.prod(self.image_shape), self._chunks_per_shard * PLACE_BYTES
-        chunks = np.unique(ids // self._per_chunk).tolist()
-        for shard, found in itertools.groupby(chunks, lambda chunk: chunk // self._chunks_per_shard):
+        per_chunk, chunks = (
+            self._layout.images_per_chunk,
+            self._layout.images_per_shard // self._layout.images_per_chunk,
+        )
+        size = per_chunk * math.prod(self.image_shape)
+        for shard, found in itertools.groupby(np.unique(ids // per_chunk).tolist(), lambda chunk: chunk // chunks):
             with open(f"{self._shards}/{shard}/0/0/0", "rb", buffering=0) as file:
                 descriptor = file.fileno()
-                file_access.announce(descriptor, [os.fstat(descriptor).st_size - all_places - CHECKSUM_BYTES], 0)
-                file_access.announce(descriptor, [chunk % self._chunks_per_shard * size for chunk in found], size)
+                places = os.fstat(descriptor).st_size - chunks * PLACE_BYTES - CHECKSUM_BYTES
+                file_access.announce(descriptor, [places], 0)
+                file_access.announce(descriptor, [chunk % chunks * size for chunk in found], size)
+
+
+class Backend(base.Backend):
+    """Both arrays, made and filled by a library."""
+
+    options = OPTIONS
+    fork_safe = False
+    several_readers = True
+    opens_without_writing = True
+    has_many_files = True
+    file = METADATA
+
+    def footprint(self, options: dict[str, Any], image_shape: Sequence[int]) -> base.Footprint:
+        """Count the files of images as well, each of which has three directories to itself."""
+        per_file = layout((1 << 30, *image_shape), options).images_per_shard
+        return base.Footprint(files=12, files_per_image=4 / per_file, bytes_per_image=20)
+
+    def _write(self, path: Path, images: base.Source, labels: base.Source, options: dict[str, Any]) -> None:
+        chosen = layout(images.shape, options)
+        stored_images, stored_labels = self._create(path, images.shape, chosen, options["compression"])
+        pending: list[np.ndarray] = []
+        for start, image_block, label_block in base.blocks(images, labels, chosen.images_per_write):
+            self._put(stored_images, start, image_block)
+            pending.append(label_block)
+            stop = start + len(label_block)
+            if stop % chosen.labels_per_chunk == 0 or stop == images.shape[0]:
+                chunk = np.concatenate(pending)
+                self._put(stored_labels, stop - len(chunk), chunk)
+                pending.clear()
+
+    @abstractmethod
+    def _create(self, path: Path, shape: Sequence[int], layout: Layout, compression: str) -> tuple[Any, Any]:
+        """Return two new arrays of the library's, IMAGES and LABELS, of images of `shape`, (n, height, width, 3)."""
+
+    @abstractmethod
+    def _put(self, stored: Any, start: int, block: np.ndarray) -> None:
+        """Write rows of an array from `start` on, which are whole files."""
 
 
 def _multiple(limit: int, of: int) -> int:
