@@ -285,9 +285,10 @@ class Backend(ABC):
         return self.takes
 
 
-def rows_per_block(shape: Sequence[int]) -> int:
-    """Return the number of images in BLOCK_BYTES, at least 1; `shape` is (n, height, width, 3)."""
-    return max(1, BLOCK_BYTES // math.prod(shape[1:]))
+def rows_per_block(shape: Sequence[int], of: int = 1) -> int:
+    """Return the number of images in BLOCK_BYTES, a multiple of `of` and at least that; `shape` is (n, height, width,
+    3)."""
+    return max(1, BLOCK_BYTES // math.prod(shape[1:]) // of) * of
 
 
 def blocks(images: Source, labels: Source, rows: int | None = None) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:

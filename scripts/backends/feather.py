@@ -126,14 +126,13 @@ class Backend(base.Backend):
         import pyarrow as pa
 
         codec = codecs.load(options["codec"])
-        block_rows = base.rows_per_block(images.shape)
-        rows = options["images_per_batch"] or block_rows
+        rows = options["images_per_batch"] or base.rows_per_block(images.shape)
         schema = arrow.schema(images.shape, codec, {IMAGES_PER_BATCH: str(rows).encode()})
         level = codecs.ZSTD_LEVEL if options["compression"] == "zstd" else None
         compression = None if options["compression"] == "none" else pa.Codec(options["compression"], level)
         settings = pa.ipc.IpcWriteOptions(compression=compression, use_threads=False)
         with pa.OSFile(str(path / FILE), "wb") as file, pa.ipc.new_file(file, schema, options=settings) as writer:
-            for _, image_block, label_block in base.blocks(images, labels, max(1, block_rows // rows) * rows):
+            for _, image_block, label_block in base.blocks(images, labels, base.rows_per_block(images.shape, rows)):
                 batch = arrow.batch(schema, image_block, label_block, codec, "images_per_batch of backend feather")
                 writer.write_table(pa.Table.from_batches([batch]), rows)
 

@@ -114,14 +114,13 @@ class Backend(base.Backend):
 
         images_per_chunk = min(options["images_per_chunk"], images.shape[0])
         layout = h5p.create(h5p.DATASET_CREATE)
-        rows = base.rows_per_block(images.shape)
+        rows = base.rows_per_block(images.shape, images_per_chunk or 1)
         if images_per_chunk:
             layout.set_chunk((images_per_chunk, *images.shape[1:]))
             if options["compression"] == "gzip":
                 layout.set_deflate(GZIP_LEVEL)
             elif options["compression"] == "lzf":
                 layout.set_filter(h5z.FILTER_LZF, h5z.FLAG_OPTIONAL)
-            rows = max(1, rows // images_per_chunk) * images_per_chunk
         file = h5f.create(bytes(path / FILE), h5f.ACC_EXCL, fapl=_access())
         try:
             stored_images = h5d.create(file, b"images", h5t.STD_U8LE, h5s.create_simple(images.shape), layout)

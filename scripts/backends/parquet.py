@@ -120,8 +120,7 @@ class Backend(base.Backend):
         from pyarrow import parquet
 
         codec = codecs.load(options["codec"])
-        block_rows = base.rows_per_block(images.shape)
-        rows = options["images_per_row_group"] or max(1, block_rows // PIECES_PER_BLOCK)
+        rows = options["images_per_row_group"] or max(1, base.rows_per_block(images.shape) // PIECES_PER_BLOCK)
         schema = arrow.schema(images.shape, codec)
         settings: dict[str, Any] = {
             "compression": options["compression"],
@@ -134,7 +133,7 @@ class Backend(base.Backend):
             pa.OSFile(str(path / FILE), "wb") as file,
             parquet.ParquetWriter(file, schema, **settings) as writer,
         ):
-            for _, image_block, label_block in base.blocks(images, labels, max(1, block_rows // rows) * rows):
+            for _, image_block, label_block in base.blocks(images, labels, base.rows_per_block(images.shape, rows)):
                 batch = arrow.batch(schema, image_block, label_block, codec, "images_per_row_group of backend parquet")
                 writer.write_table(pa.Table.from_batches([batch]), rows)
 

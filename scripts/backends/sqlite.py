@@ -7,7 +7,7 @@ Layout of a store:
         table shape    one row: images, height, width
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,7 @@ class Reader(base.Reader):
 
     def _read_all(self, images: np.ndarray, labels: np.ndarray) -> None:
         self._map(True)
-        self._fill(self._connection.execute(ALL), images, labels)
+        values.decode_pairs(self._connection.execute(ALL), images, labels, self._codec)
 
     def _read(self, ids: np.ndarray, images: np.ndarray, labels: np.ndarray) -> None:
         self._map(self._maps_at_random)
@@ -60,24 +60,13 @@ class Reader(base.Reader):
             ((labels[0], blob),) = self._connection.execute(ONE, numbers)
             values.decode([blob], images, self._codec)
         else:
-            self._fill(self._connection.execute(SEVERAL, (str(numbers),)), images, labels)
+            rows = self._connection.execute(SEVERAL, (str(numbers),))
+            values.decode_pairs(rows, images, labels, self._codec)
 
     def _map(self, wanted: bool) -> None:
         if self._is_mapped != wanted:
             self._connection.execute(f"PRAGMA mmap_size = {WHOLE_FILE if wanted else 0}")
             self._is_mapped = wanted
-
-    def _fill(self, rows: Iterable[tuple[int, bytes]], images: np.ndarray, labels: np.ndarray) -> None:
-        """Fill the arrays from rows in their order."""
-        found: list[int] = []
-
-        def blobs() -> Iterator[bytes]:
-            for label, blob in rows:
-                found.append(label)
-                yield blob
-
-        values.decode(blobs(), images, self._codec)
-        labels[:] = found
 
 
 class Backend(base.Backend):

@@ -11,7 +11,6 @@ Layout of a store:
 import itertools
 import math
 import mmap
-import os
 import tarfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
@@ -70,14 +69,15 @@ class Reader(base.Reader):
             for start in range(first, end, rows):
                 stop = min(start + rows, end)
                 file_access.announce(shard.file.fileno(), [self._index[start, 0] - LABEL], 2 * file_access.READ_BYTES)
-                self._decode(range(start, stop), images[start:stop], labels[start:stop])
+                stored = self._stored(range(start, stop))
+                values.decode_pairs(stored, images[start:stop], labels[start:stop], self._codec)
 
     def _read(self, ids: np.ndarray, images: np.ndarray, labels: np.ndarray) -> None:
         numbers = ids.tolist()
         for number in numbers:
             place, size = self._index[number, 0], self._index[number, 1]
             file_access.announce(self._shard(number).file.fileno(), [place - LABEL], LABEL + size)
-        self._decode(numbers, images, labels)
+        values.decode_pairs(self._stored(numbers), images, labels, self._codec)
 
     def _close_shards(self) -> None:
         for shard in self._shards.values():
@@ -99,38 +99,26 @@ class Reader(base.Reader):
             shard = self._shards[key] = _Shard(file, content, memoryview(content))
         return shard
 
-    def _decode(self, numbers: Iterable[int], images: np.ndarray, labels: np.ndarray) -> None:
-        """Fill the arrays with the images and labels of `numbers` from the maps."""
-        found: list[int] = []
-
-        def stored() -> Iterator[memoryview]:
-            for number in numbers:
-                shard, place = self._shard(number), self._index[number, 0]
-                found.append(int(shard.content[place - LABEL : place - LABEL + LABEL_DIGITS].rstrip(b"\0")))
-                yield shard.view[place : place + self._index[number, 1]]
-
-        values.decode(stored(), images, self._codec)
-        labels[:] = found
+    def _stored(self, numbers: Iterable[int]) -> Iterator[tuple[int, memoryview]]:
+        """Yield label and image of each of `numbers`, from the maps."""
+        for number in numbers:
+            shard, place = self._shard(number), self._index[number, 0]
+            label = int(shard.content[place - LABEL : place - LABEL + LABEL_DIGITS].rstrip(b"\0"))
+            yield label, shard.view[place : place + self._index[number, 1]]
 
     def _read_pixels(self, shard: "_Shard", rows: int, images: np.ndarray, labels: np.ndarray) -> None:
-        """Fill the arrays from a shard of codec raw. Each call reads `rows` images, and what is between them apart."""
-        size = images[:1].nbytes
-        padding = -size % BLOCK
-        between = np.empty((rows, padding + HEAD), np.uint8)
-        between_pieces = values.slices(between)
-        label_text = between[:, padding + BLOCK : padding + BLOCK + LABEL_DIGITS]
-        place = 0
+        """Fill the arrays from a shard of codec raw, `rows` images at a time, and a large image without a copy."""
+        size = images[0].nbytes
+        step = HEAD + size + -size % BLOCK
+        buffer = np.empty((rows, step if rows > 1 else HEAD), np.uint8)
         for start in range(0, len(images), rows):
-            image_pieces = values.slices(images[start : start + rows])
-            pieces = [piece for pair in zip(between_pieces, image_pieces, strict=False) for piece in pair]
-            if not start:
-                pieces[0] = pieces[0][padding:]
-            wanted = len(image_pieces) * (padding + HEAD + size) - (0 if start else padding)
-            read = os.preadv(shard.file.fileno(), pieces, place)
-            if read < wanted:
-                _read_rest(shard.file, pieces, read, place)
-            place += wanted
-            text = label_text[: len(image_pieces)].copy().view(f"S{LABEL_DIGITS}").ravel().tolist()
+            members = buffer[: len(images) - start]
+            file_access.read_into(shard.file, members, start * step)
+            if rows > 1:
+                images[start : start + rows].reshape(len(members), size)[:] = members[:, HEAD : HEAD + size]
+            else:
+                file_access.read_into(shard.file, images[start], start * step + HEAD)
+            text = members[:, BLOCK : BLOCK + LABEL_DIGITS].copy().view(f"S{LABEL_DIGITS}").ravel().tolist()
             labels[start : start + rows] = list(map(int, text))
 
 
@@ -158,6 +146,7 @@ class Backend(base.Backend):
         count, height, width, _ = images.shape
         name_digits = max(NAME_DIGITS, len(str(count - 1)))
         parts = _parts(images, labels, per_shard)
+        zeros = memoryview(bytes(BLOCK))
         with open(path / INDEX, "xb", buffering=0) as index_file:
             file_access.write_all(index_file, np.array([height, width], NUMBER))
             for shard, parts_of_shard in itertools.groupby(parts, lambda part: part[0] // per_shard):
@@ -169,7 +158,9 @@ class Backend(base.Backend):
                         names = _digits(np.arange(start, start + len(stored)), 10, name_digits)
                         heads = _heads(names, label_block, options["codec"], sizes)
                         paddings = -sizes % BLOCK
-                        _write_members(file, heads, stored, paddings.tolist())
+                        tails = [zeros[:padding] for padding in paddings.tolist()]
+                        members = zip(heads, stored, tails, strict=True)
+                        file_access.write_all(file, b"".join(itertools.chain.from_iterable(members)))
                         ends = end + np.cumsum(HEAD + sizes + paddings)
                         file_access.write_all(index_file, np.stack((ends - paddings - sizes, sizes), 1).astype(NUMBER))
                         end = int(ends[-1])
@@ -225,28 +216,6 @@ def _digits(numbers: np.ndarray, radix: int, count: int) -> np.ndarray:
     for place in range(count - 1, -1, -1):
         numbers, digits[:, place] = np.divmod(numbers, radix)
     return digits
-
-
-def _write_members(file: FileIO, heads: np.ndarray, stored: Sequence[bytes | memoryview], paddings: list[int]) -> None:
-    """Write heads, values and padding, one image after the other. A call takes as many pieces as the system allows."""
-    zeros = memoryview(bytes(BLOCK))
-    head_pieces = [memoryview(head) for head in heads]
-    triples = zip(head_pieces, stored, [zeros[:padding] for padding in paddings], strict=True)
-    pieces = [piece for triple in triples for piece in triple if piece]
-    most = os.sysconf("SC_IOV_MAX")
-    for start in range(0, len(pieces), most):
-        some = pieces[start : start + most]
-        written = os.writev(file.fileno(), some)
-        if written < sum(map(len, some)):
-            file_access.write_all(file, memoryview(b"".join(some))[written:])
-
-
-def _read_rest(file: FileIO, pieces: list[memoryview], read: int, place: int) -> None:
-    """Fill `pieces` from the file, from `place` on; their first `read` bytes are filled already."""
-    for piece in pieces:
-        file_access.read_into(file, piece[read:], place + min(read, len(piece)))
-        place += len(piece)
-        read = max(0, read - len(piece))
 
 
 def _shard_name(path: Path, number: int) -> str:

@@ -91,10 +91,10 @@ class Backend(base.Backend):
         from tiledb import libtiledb
 
         count, *image_shape = images.shape
-        rows = base.rows_per_block(images.shape)
-        per_tile = min(options["images_per_tile"] or max(1, rows // TILES_PER_BLOCK), count)
+        fitting = max(1, base.rows_per_block(images.shape) // TILES_PER_BLOCK)
+        per_tile = min(options["images_per_tile"] or fitting, count)
         padded = -(-count // per_tile) * per_tile
-        rows = max(1, rows // per_tile) * per_tile
+        rows = base.rows_per_block(images.shape, per_tile)
         context = _context()
         schema = _schema(context, padded, per_tile, math.prod(image_shape), options)
         tiledb.Array.create(str(path), schema, ctx=context)

@@ -70,6 +70,21 @@ def decode(values: Iterable[bytes | memoryview], images: np.ndarray, codec: code
         raise ValueError(f"{found} values, not {len(images)}")
 
 
+def decode_pairs(
+    pairs: Iterable[tuple[int, bytes | memoryview]], images: np.ndarray, labels: np.ndarray, codec: codecs.Codec
+) -> None:
+    """Fill `images` and `labels` from n pairs of a label and an image's bytes, in their order; see `decode`."""
+    found: list[int] = []
+
+    def encoded() -> Iterator[bytes | memoryview]:
+        for label, value in pairs:
+            found.append(label)
+            yield value
+
+    decode(encoded(), images, codec)
+    labels[:] = found
+
+
 def join(images: np.ndarray, labels: np.ndarray, codec: codecs.Codec) -> list[bytes]:
     """Return one value per image; `images` as in `encode`, `labels` (n,) int64, C-contiguous."""
     return [b"".join(pair) for pair in zip(slices(labels), encode(images, codec), strict=True)]

@@ -68,8 +68,8 @@ def layout(shape: Sequence[int], options: dict[str, Any]) -> Layout:
     count, rows = shape[0], base.rows_per_block(shape)
     per_chunk = min(options["images_per_chunk"] or max(1, rows // CHUNKS_PER_SHARD), count)
     chunks = min(options["chunks_per_shard"] or max(1, rows // per_chunk), -(-count // per_chunk))
-    rows = chunks * per_chunk if chunks > 1 else _multiple(rows, per_chunk)
-    return Layout(per_chunk, chunks * per_chunk, rows, min(_multiple(LABELS_PER_CHUNK, rows), count))
+    rows = chunks * per_chunk if chunks > 1 else base.rows_per_block(shape, per_chunk)
+    return Layout(per_chunk, chunks * per_chunk, rows, min(max(1, LABELS_PER_CHUNK // rows) * rows, count))
 
 
 class Reader(base.Reader):
@@ -94,7 +94,7 @@ class Reader(base.Reader):
         """Read images in the order of `ids`."""
 
     def _read_all(self, images: np.ndarray, labels: np.ndarray) -> None:
-        step = _multiple(base.rows_per_block(images.shape), self._layout.images_per_shard)
+        step = base.rows_per_block(images.shape, self._layout.images_per_shard)
         for start in range(0, len(self), step):
             rows = slice(start, min(start + step, len(self)))
             self._fill(self._images, rows, images[rows])
@@ -159,8 +159,3 @@ class Backend(base.Backend):
     @abstractmethod
     def _put(self, stored: Any, start: int, block: np.ndarray) -> None:
         """Write rows of an array from `start` on, which are whole files."""
-
-
-def _multiple(limit: int, of: int) -> int:
-    """Return the largest multiple of a number that isn't above the limit, or the number itself where none is."""
-    return max(1, limit // of) * of
