@@ -7,17 +7,15 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from scripts.common.atomic import write_json
-from scripts.common.cells import Cell
 from scripts.common.errors import UserError
 from scripts.report import intact
-from scripts.report.estimates import Ratio
 from scripts.report.records import order
 from scripts.report.records.nodes import Node
 from scripts.report.records.order import Jump
-from scripts.report.records.record import BackendCode, FileSystem, Host, Records
+from scripts.report.records.record import BackendCode, FileSystem, Host, Records, made
 
 FILE = "conditions.json"
 VERSION = 1
@@ -100,33 +98,11 @@ def read(directory: Path) -> Conditions:
         content = json.loads(file.read_bytes())
         if content.pop("conditions_version") != VERSION:
             raise ValueError(f"not of version {VERSION}")
-        return _built(content)
+        return made(Conditions, content)
     except FileNotFoundError:
         raise UserError(f"{file} is missing; run the workflow again") from None
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{file} isn't what this version writes ({error}); run the workflow again") from None
-
-
-def _built(content: Mapping[str, Any]) -> Conditions:
-    return Conditions(
-        hosts=tuple(Host(**host) for host in content["hosts"]),
-        file_systems=tuple(FileSystem(**{**one, "limits": tuple(one["limits"])}) for one in content["file_systems"]),
-        copies=content["copies"],
-        backends={name: BackendCode(**code) for name, code in content["backends"].items()},
-        settings=tuple(content["settings"]),
-        note=content["note"],
-        load=content["load"],
-        limits=tuple(content["limits"]),
-        started=content["started"],
-        ended=content["ended"],
-        jumps=tuple(Jump(**{**jump, "cell": Cell(**jump["cell"])}) for jump in content["jumps"]),
-        nodes=tuple(_node(node) for node in content["nodes"]),
-    )
-
-
-def _node(content: Mapping[str, Any]) -> Node:
-    ratios = {name: content[name] and Ratio(**content[name]) for name in ("baseline", "computation", "disk")}
-    return Node(**{**content, **ratios, "hardware": tuple(content["hardware"])})
 
 
 def _distinct_settings(records: Records) -> tuple[Mapping[str, float], ...]:

@@ -41,7 +41,7 @@ def read(path: Path) -> Record:
         raise UserError(f"the record {path} isn't JSON ({error}); {remedy}") from None
     if fault := _beside_schema(content) or _beyond_schema(content):
         raise UserError(f"the record {path} isn't what this version writes ({fault}); {remedy}")
-    return record.built(content)
+    return record.read(content)
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -4,21 +4,26 @@ The fields are described in `scripts/schemas/record.schema.yaml`. Times are in s
 """
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, is_dataclass
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from scripts.common import digests
 from scripts.common.cells import Cell
+from scripts.measure.operations import base
 from scripts.measure.stopping import block
 from scripts.report.rows import MEASURED, Values, Way
+from scripts.system.noise import Probes
 
 BACKEND, BASELINE = "backend", "baseline"
 """The subjects of samples: the backend itself, and the reference file that is timed between its samples."""
 RECORDS = "records"
 """The directory of all records, beside the tables."""
+
+Made = TypeVar("Made")
+_annotations: Callable[[Any], dict[str, Any]] = cache(get_type_hints)
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,6 @@ class BackendCode:
 class ImageSet:
     """The images of a store, and how many of them repeat others to reach the cutoff."""
 
-    name: str
     label: str
     synthetic: bool
     note: str | None
@@ -103,18 +107,6 @@ class FileSystem:
 
 
 @dataclass(frozen=True)
-class Probes:
-    """What the probes found right before or right after the samples."""
-
-    load_average: float
-    megahertz: float | None
-    cpu_seconds: float
-    memory_seconds: float
-    file_seconds: float
-    disk_seconds: float
-
-
-@dataclass(frozen=True)
 class Noise:
     """What else went on while the samples were taken."""
 
@@ -142,30 +134,11 @@ class Latencies:
         return list(zip(self.probabilities, seconds, strict=True))
 
 
-@dataclass(frozen=True)
-class Sample:
+@dataclass(frozen=True, kw_only=True)
+class Sample(base.Sample):
     """One sample of the backend or of the baseline; `block` is the number of its block of time, from 0."""
 
-    subject: str
-    order: int
-    started_seconds: float
     block: int
-    processes: int
-    start_method: str | None
-    images: int
-    seconds: float
-    open_seconds: float | None
-    latency_seconds: Mapping[str, float] | None
-    user_seconds: float
-    system_seconds: float
-    peak_memory_bytes: int | None
-    peak_mapped_bytes: int | None
-    state: str
-    state_verified: bool
-    resident_fraction: float | None
-    unsynced_fraction: float | None
-    device_read_bytes: int | None
-    device_written_bytes: int | None
 
     @property
     def way(self) -> Way:
@@ -239,37 +212,29 @@ Records = dict[Path, Record]
 """Records by the files that they were read from."""
 
 
-def built(content: Mapping[str, Any]) -> Record:
-    """Build a record from the content of its file, which must be as the schema says."""
-    noise = content["noise"]
-    file_system = content["file_system"]
-    image_set = content["image_set"]
-    return Record(
-        cell=Cell(**content["cell"]),
-        status=content["status"],
-        gap_reason=content["gap_reason"],
-        backend=BackendCode(**content["backend"]),
-        measuring_digest=content["measuring_digest"],
-        image_set=ImageSet(**{**image_set, "image_shape": tuple(image_set["image_shape"])}),
-        store=TimedStore(**content["store"]),
-        settings=content["settings"],
-        started=content["started"],
-        ended=content["ended"],
-        clock=Clock(**content["clock"]),
-        host=Host(**content["machine"]),
-        file_system=FileSystem(**{**file_system, "limits": tuple(file_system["limits"])}),
-        threads=content["process"]["threads"],
-        noise=Noise(**{**noise, "before": Probes(**noise["before"]), "after": Probes(**noise["after"])}),
-        eviction=content["eviction"],
-        latencies=_latencies(content["latencies"]),
-        overwrite_seconds=content["overwrite_seconds"],
-        samples=_samples(content["samples"], content["settings"]["budget_seconds"]),
+def read(content: Mapping[str, Any]) -> Record:
+    """Make a record from the content of its file, which must be as the schema says."""
+    budget_seconds = content["settings"]["budget_seconds"]
+    samples = tuple(
+        Sample(**sample, block=block(sample["started_seconds"], budget_seconds)) for sample in content["samples"]
     )
+    threads = content["process"]["threads"]
+    return made(Record, {**content, "host": content["machine"], "threads": threads, "samples": samples})
 
 
-def _latencies(content: Mapping[str, list[float]] | None) -> Latencies | None:
-    return Latencies(**{name: tuple(values) for name, values in content.items()}) if content else None
+def made(kind: type[Made], content: Mapping[str, Any]) -> Made:
+    """Make a dataclass from JSON, of which there may be more: lists are made tuples, and objects the dataclasses that
+    the annotations of its fields name."""
+    return kind(**{name: _as(hint, content[name]) for name, hint in _annotations(kind).items()})
 
 
-def _samples(content: list[Mapping[str, Any]], budget_seconds: float) -> tuple[Sample, ...]:
-    return tuple(Sample(**sample, block=block(sample["started_seconds"], budget_seconds)) for sample in content)
+def _as(annotation: Any, content: Any) -> Any:
+    inner = get_args(annotation)
+    if isinstance(content, list) and inner:
+        return tuple(_as(inner[0], each) for each in content)
+    if isinstance(content, dict):
+        if get_origin(annotation) is Mapping:
+            return {name: _as(inner[1], each) for name, each in content.items()}
+        kinds: list[Any] = [kind for kind in (annotation, *inner) if is_dataclass(kind)]
+        return made(kinds[0], content) if kinds else content
+    return content
