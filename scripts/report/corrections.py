@@ -20,7 +20,8 @@ What was measured stays beside the corrected time, in the tables and in the reco
 """
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any, Protocol, TypeVar
@@ -104,16 +105,16 @@ class Timed:
         return replace(found, low=low, high=high)
 
 
-def correct(jobs: Mapping[Name, Job]) -> dict[Name, Timed]:
-    """The time of each job, given all jobs of one cutoff, operation and way of sharing the work; none for a job without
-    samples of the backend."""
-    plain = {name: median(job.baseline) for name, job in jobs.items() if job.baseline}
-    if not plain:
-        return {name: Timed(job.seconds, job.seconds) for name, job in jobs.items() if job.seconds}
-    usual = sorted(plain.values())[(len(plain) - 1) // 2]
-    # What sets whole jobs apart is left out of these, as it's what a job is tested for.
-    around = [usual * seconds / plain[name] for name in plain for seconds in jobs[name].baseline]
-    return {name: _timed(job, usual, around) for name, job in jobs.items() if job.seconds}
+def correct(jobs: Mapping[Name, Job], alike: Callable[[Name], Hashable] = lambda _: None) -> dict[Name, Timed]:
+    """The time of each job; none for a job without samples of the backend.
+
+    `alike` has one value for all jobs of one cutoff, operation and way of sharing the work; without it, all jobs are
+    taken for such.
+    """
+    together: dict[Hashable, dict[Name, Job]] = defaultdict(dict)
+    for name, job in jobs.items():
+        together[alike(name)][name] = job
+    return {name: timed for own in together.values() for name, timed in _corrected(own).items()}
 
 
 def ratio(one: Timed, other: Timed) -> Ratio:
@@ -144,6 +145,16 @@ def columns(timed: Timed) -> dict[str, Any]:
             found |= {"raw_baseline_median_seconds": timed.pace.value * timed.plain}
             found |= {"pace": timed.pace.value, "pace_low": timed.pace.low, "pace_high": timed.pace.high}
     return found
+
+
+def _corrected(jobs: Mapping[Name, Job]) -> dict[Name, Timed]:
+    plain = {name: median(job.baseline) for name, job in jobs.items() if job.baseline}
+    if not plain:
+        return {name: Timed(job.seconds, job.seconds) for name, job in jobs.items() if job.seconds}
+    usual = sorted(plain.values())[(len(plain) - 1) // 2]
+    # What sets whole jobs apart is left out of these, as it's what a job is tested for.
+    around = [usual * seconds / plain[name] for name in plain for seconds in jobs[name].baseline]
+    return {name: _timed(job, usual, around) for name, job in jobs.items() if job.seconds}
 
 
 def _timed(job: Job, usual: float, around: list[float]) -> Timed:

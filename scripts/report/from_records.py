@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from statistics import median
@@ -101,15 +101,20 @@ def _outliers(record: Record) -> set[int]:
 
 def _times_of(records: Records, groups: Groups) -> dict[Path, dict[Way, Timed]]:
     """The time of each record, in each way of sharing the work, corrected by the other records of its group."""
-    alike: dict[tuple[int, int, str, Way], dict[Path, Job]] = defaultdict(dict)
-    for path, record in records.items():
-        for way in record.ways:
-            samples = [sample for sample in record.samples if sample.way == way]
-            alike[groups[path], record.cell.cutoff, record.cell.operation, way][path] = Job.of(samples)
+
+    def alike(job: tuple[Path, Way]) -> Hashable:
+        path, way = job
+        cell = records[path].cell
+        return groups[path], cell.cutoff, cell.operation, way
+
+    jobs = {
+        (path, way): Job.of([sample for sample in record.samples if sample.way == way])
+        for path, record in records.items()
+        for way in record.ways
+    }
     found: dict[Path, dict[Way, Timed]] = {path: {} for path in records}
-    for (*_, way), jobs in alike.items():
-        for path, timed in corrections.correct(jobs).items():
-            found[path][way] = timed
+    for (path, way), timed in corrections.correct(jobs, alike).items():
+        found[path][way] = timed
     return found
 
 

@@ -12,6 +12,7 @@ an undecided ratio and an unnoticeable time do.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from operator import sub, truediv
 
 from scripts.report import corrections, wording
 from scripts.report.compare import trends
@@ -48,19 +49,9 @@ class Verdict:
     evidence: str
 
 
-@dataclass(frozen=True)
-class Claim:
-    """What the article says, and what was found here."""
-
-    says: str
-    verdict: str
-    evidence: str
-
-
-def judge(results: Results) -> list[Claim]:
-    """Every claim with its verdict, in the article's order."""
-    verdicts = {says: rule(results) for says, rule in CLAIMS.items()}
-    return [Claim(says, found.verdict, found.evidence) for says, found in verdicts.items()]
+def judge(results: Results) -> dict[str, Verdict]:
+    """Every claim in the article's order, with its verdict."""
+    return {says: rule(results) for says, rule in CLAIMS.items()}
 
 
 def _single_image_disk(results: Results) -> Verdict:
@@ -86,7 +77,7 @@ def _overtakes(results: Results) -> Verdict:
             return _missing(results, WRITE, READ, backends=(LMDB, HDF5))
         few, many = leads[min(leads)], leads[max(leads)]
         noticed = [results.noticeable(operation, cutoff) for cutoff in (min(leads), max(leads))]
-        found_at = [_more(few) if noticed[0] else None, _less(many) if noticed[1] else None]
+        found_at = [_more(few) if noticed[0] else None, _more(many.inverse) if noticed[1] else None]
         holds.append(_all(found_at))
         at = [f" {crossover.sentence}" for crossover in trends.crossovers_between(results, operation, HDF5, LMDB)]
         found.append(
@@ -107,8 +98,7 @@ def _largest_gap(results: Results) -> Verdict:
     if cutoff is None:
         return _missing(results, WRITE, READ)
     rows = {name: [results.row((name, cutoff, kind)) for kind in (WRITE, READ)] for name in ARTICLE_BACKENDS}
-    apart = {name: _seconds_apart(*pair) for name, pair in rows.items()}
-    factors = {name: _factor_apart(*pair) for name, pair in rows.items()}
+    apart, factors = ({name: _apart(pair, by) for name, pair in rows.items()} for by in (sub, truediv))
     numbers = wording.join(
         f"{name} {wording.seconds(apart[name].value)} or a factor of {wording.significant(factors[name].value, 2)}"
         for name in ARTICLE_BACKENDS
@@ -180,20 +170,27 @@ def _serialised(results: Results) -> Verdict:
 
 
 def _sequential(results: Results) -> Verdict:
-    cutoff, ratios = _random_over_sequential(results)
-    if not ratios:
-        return _missing(results, RANDOM, READ, backends=(LMDB, HDF5))
-    numbers = wording.join(
-        f"{name} ties"
-        if found.outcome == TIED
-        else f"{name} takes {wording.factor(found)}{', undecided' if found.outcome == UNDECIDED else ''}"
-        for name, found in ratios.items()
-    )
-    evidence = (
-        f"An image read alone, in random order, compared with one of all read in order, of {wording.images(cutoff)}, "
-        f"both warm: {numbers}."
-    )
-    return _verdict([_more(found) for found in ratios.values()], evidence, "the store")
+    for cutoff in reversed(results.tables.cutoffs):
+        ratios = {
+            name: corrections.ratio(drawn, in_order)
+            for name in (LMDB, HDF5)
+            if (drawn := results.time_of_all(name, cutoff, RANDOM))
+            and (in_order := results.time_of_all(name, cutoff, READ))
+        }
+        if len(ratios) < 2:
+            continue
+        numbers = wording.join(
+            f"{name} ties"
+            if found.outcome == TIED
+            else f"{name} takes {wording.factor(found)}{', undecided' if found.outcome == UNDECIDED else ''}"
+            for name, found in ratios.items()
+        )
+        evidence = (
+            f"An image read alone, in random order, compared with one of all read in order, of "
+            f"{wording.images(cutoff)}, both warm: {numbers}."
+        )
+        return _verdict([_more(found) for found in ratios.values()], evidence, "the store")
+    return _missing(results, RANDOM, READ, backends=(LMDB, HDF5))
 
 
 def _more_than_png(results: Results) -> Verdict:
@@ -211,10 +208,6 @@ def _more_than_png(results: Results) -> Verdict:
     return _missing(results)
 
 
-def _never(why: str) -> Callable[[Results], Verdict]:
-    return lambda results: Verdict(NOT_MEASURED, why)
-
-
 CLAIMS: dict[str, Callable[[Results], Verdict]] = {
     "LMDB takes the most disk for a single image.": _single_image_disk,
     "HDF5 is slower than LMDB with few images and overtakes it as they become more.": _overtakes,
@@ -223,8 +216,8 @@ CLAIMS: dict[str, Callable[[Results], Verdict]] = {
     "With larger images LMDB's disk use goes off the chart, HDF5's stays smaller.": _large_images,
     "Ten processes read an LMDB ten times as fast, and readers don't wait for the writer.": _processes,
     "Access to HDF5 is serialised unless the file system is parallel.": _serialised,
-    "Appending to an LMDB can fail because its map is full.": _never(
-        "Stores are written whole here, and the map grows by itself."
+    "Appending to an LMDB can fail because its map is full.": lambda results: Verdict(
+        NOT_MEASURED, "Stores are written whole here, and the map grows by itself."
     ),
     "Sequential keys favour LMDB; reading ranges from HDF5 beats reading one by one.": _sequential,
     "HDF5 and LMDB take more disk than PNG files.": _more_than_png,
@@ -257,32 +250,19 @@ def _more(ratio: Ratio) -> bool | None:
     return ratio.value > 1 if ratio.outcome == DIFFERENT else None
 
 
-def _less(ratio: Ratio) -> bool | None:
-    return ratio.value < 1 if ratio.outcome == DIFFERENT else None
-
-
 def _beyond(number: Bounded, limit: float) -> bool | None:
     """Whether a number is above a limit; None where that is open."""
     return True if number.low >= limit else False if number.high < limit else None
 
 
-def _seconds_apart(*rows: MeasuredRow) -> Bounded:
-    """How far writing and reading are apart (s): the typical, and the least and most that both intervals allow."""
+def _apart(rows: Iterable[MeasuredRow], by: Callable[[float, float], float]) -> Bounded:
+    """How far writing and reading are apart, in seconds or by a factor: the typical, and the least and most that both
+    intervals allow."""
     short, long = sorted(rows, key=lambda row: row.median_seconds)
     return Bounded(
-        long.median_seconds - short.median_seconds,
-        low=max(0.0, long.interval_low_seconds - short.interval_high_seconds),
-        high=long.interval_high_seconds - short.interval_low_seconds,
-    )
-
-
-def _factor_apart(*rows: MeasuredRow) -> Bounded:
-    """By what factor writing and reading are apart: the typical, and the least and most that both intervals allow."""
-    short, long = sorted(rows, key=lambda row: row.median_seconds)
-    return Bounded(
-        long.median_seconds / short.median_seconds,
-        low=max(1.0, long.interval_low_seconds / short.interval_high_seconds),
-        high=long.interval_high_seconds / short.interval_low_seconds,
+        by(long.median_seconds, short.median_seconds),
+        low=max(by(1.0, 1.0), by(long.interval_low_seconds, short.interval_high_seconds)),
+        high=by(long.interval_high_seconds, short.interval_low_seconds),
     )
 
 
@@ -292,19 +272,6 @@ def _largest(name: str, found: dict[str, Bounded]) -> bool | None:
     if all(found[name].low > other.high for other in others):
         return True
     return False if any(found[name].high < other.low for other in others) else None
-
-
-def _random_over_sequential(results: Results) -> tuple[int, dict[str, Ratio]]:
-    """The largest cutoff at which LMDB and HDF5 were read both ways, and how many times as long random order takes."""
-    for cutoff in reversed(results.tables.cutoffs):
-        ratios = {}
-        for name in (LMDB, HDF5):
-            random, sequential = (results.time_of_all(name, cutoff, operation) for operation in (RANDOM, READ))
-            if random and sequential:
-                ratios[name] = corrections.ratio(random, sequential)
-        if len(ratios) == 2:
-            return cutoff, ratios
-    return 0, {}
 
 
 def _most_processes(results: Results, backend: str) -> tuple[int, dict[MeasuredRow, Bounded]]:
@@ -337,11 +304,8 @@ def _missing(
     results: Results, *operations: str, backends: Sequence[str] = ARTICLE_BACKENDS, cutoff: int | None = None
 ) -> Verdict:
     """Why a claim can't be judged: backends or operations that this run is without, or numbers."""
-    absent = [name for name in backends if name not in results.tables.backends]
-    if absent:
-        return Verdict(NOT_MEASURED, f"This run is without {wording.join(absent)}.")
-    untimed = [name for name in operations if name not in results.tables.operations]
-    if untimed:
-        return Verdict(NOT_MEASURED, f"This run is without {wording.join(untimed)}.")
+    for asked, known in ((backends, results.tables.backends), (operations, results.tables.operations)):
+        if absent := [name for name in asked if name not in known]:
+            return Verdict(NOT_MEASURED, f"This run is without {wording.join(absent)}.")
     where = f" at {wording.images(cutoff)}" if cutoff else ""
     return Verdict(NOT_MEASURED, f"This run has no numbers for it{where}.")

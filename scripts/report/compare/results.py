@@ -7,7 +7,7 @@ from functools import cached_property
 from scripts.measure.operations import catalogue
 from scripts.report import corrections
 from scripts.report.corrections import Job, Timed
-from scripts.report.estimates import NOTICEABLE_SECONDS, Ratio, exact
+from scripts.report.estimates import NOTICEABLE_SECONDS, Ratio
 from scripts.report.rows import CellName, MeasuredRow, TimingRow, Way
 from scripts.report.tables import MAIN_GROUP, Tables
 
@@ -27,13 +27,7 @@ class Results:
     @cached_property
     def times(self) -> dict[CellName, Timed]:
         """The time of each cell, corrected where it must be."""
-        alike: dict[tuple[int, str, Way], dict[CellName, Job]] = defaultdict(dict)
-        for (name, way), job in self._jobs.items():
-            _, cutoff, operation = name
-            alike[cutoff, operation, way][name] = job
-        timed = {
-            (name, way): time for (_, _, way), jobs in alike.items() for name, time in corrections.correct(jobs).items()
-        }
+        timed = corrections.correct(self._jobs, alike=lambda job: (job[0][1:], job[1]))
         return {name: timed[name, way] for name, way in self._own_ways.items()}
 
     def row(self, name: CellName) -> MeasuredRow:
@@ -42,11 +36,6 @@ class Results:
         if row is None:
             raise KeyError(name)
         return row
-
-    def seconds(self, backend: str, cutoff: int, operation: str) -> float | None:
-        """Median time (s) of a cell, None for a gap."""
-        row = self.tables.cell(backend, cutoff, operation)
-        return row.median_seconds if row else None
 
     def ratio(self, operation: str, cutoff: int, one: str, other: str) -> Ratio:
         """How many times as long `one` takes as `other`. Raises KeyError where either wasn't measured."""
@@ -67,14 +56,6 @@ class Results:
         rows = self.tables.measured(operation, cutoff)
         times = [row.median_seconds * (1 if one_image(operation) else cutoff / row.images) for row in rows]
         return max(times, default=0.0)
-
-    def size_ratio(self, measure: str, cutoff: int, one: str, other: str) -> Ratio | None:
-        """How many times as many bytes (`apparent_bytes` or `allocated_bytes`) `one` takes as `other`; None where the
-        file system doesn't tell them."""
-        sizes = self.tables.sizes(measure, cutoff)
-        if one not in sizes or other not in sizes:
-            return None
-        return exact(sizes[one] / sizes[other])
 
     def time_of_all(self, backend: str, cutoff: int, operation: str) -> Timed | None:
         """A cell's time, scaled from the images that a sample handles to all of the cutoff; None where it wasn't

@@ -4,11 +4,12 @@ number of images, and after how many epochs it pays to convert one store into an
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations, permutations
+from itertools import combinations, permutations, product
 
 from scripts.measure.operations import catalogue
 from scripts.report import estimates, wording
 from scripts.report.compare.results import Results, one_image
+from scripts.report.estimates import Bounded
 
 READ_OLD = catalogue.answering("read-all", catalogue.WARM)
 WRITE_NEW = catalogue.answering("import", catalogue.FRESH)
@@ -41,34 +42,30 @@ class Crossover:
 
 @dataclass(frozen=True)
 class Growth:
-    """Time grows with the number of images to the power of `exponent`, between `low` and `high`; 1 is linear.
+    """Time grows with the number of images to the power of `exponent`; 1 is linear.
 
     `cutoffs` are the numbers of images that it was taken over, ascending.
     """
 
     backend: str
     operation: str
-    exponent: float
-    low: float
-    high: float
+    exponent: Bounded
     cutoffs: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class BreakEven:
-    """After `epochs`, between `low` and `high`, converting the store of `source` into one of `target` has paid.
+    """After `epochs` converting the store of `source` into one of `target` has paid; None where an epoch with `target`
+    isn't surely shorter.
 
-    All three are None where an epoch with `target` isn't surely shorter; `high` is infinite where the noise leaves that
-    open. `conversion` are the two operations whose times make the cost, `epoch` is the one that stands for an epoch,
+    `conversion` are the two operations whose times make the cost, `epoch` is the one that stands for an epoch,
     `outcome` what the epochs with the two stores are to each other.
     """
 
     cutoff: int
     source: str
     target: str
-    epochs: float | None
-    low: float | None
-    high: float | None
+    epochs: Bounded | None
     conversion: tuple[str, str]
     epoch: str
     outcome: str
@@ -105,9 +102,15 @@ def growths(results: Results) -> list[Growth]:
     An operation that reads only some of the images is scaled to all of them. An operation that handles one image has no
     growth. See `scripts.report.estimates.growth`.
     """
-    operations = [operation for operation in results.tables.operations if not one_image(operation)]
-    found = [_growth(results, operation, name) for operation in operations for name in results.tables.backends]
-    return [growth for growth in found if growth]
+    tables = results.tables
+    found = []
+    for operation, backend in product(tables.operations, tables.backends):
+        times = {cutoff: results.time_of_all(backend, cutoff, operation) for cutoff in tables.cutoffs}
+        seconds = {cutoff: time.seconds for cutoff, time in times.items() if time}
+        exponent = None if one_image(operation) else estimates.growth(seconds)
+        if exponent:
+            found.append(Growth(backend, operation, exponent, tuple(estimates.growing(seconds))))
+    return found
 
 
 def break_evens(results: Results, most_targets: int | None = None) -> list[BreakEven]:
@@ -131,37 +134,14 @@ def break_evens(results: Results, most_targets: int | None = None) -> list[Break
     return found
 
 
-def _growth(results: Results, operation: str, backend: str) -> Growth | None:
-    times = {cutoff: results.time_of_all(backend, cutoff, operation) for cutoff in results.tables.cutoffs}
-    seconds = {cutoff: time.seconds for cutoff, time in times.items() if time}
-    grown = estimates.growth(seconds)
-    if not grown:
-        return None
-    cutoffs = tuple(estimates.growing(seconds))
-    return Growth(backend, operation, grown.value, grown.low, grown.high, cutoffs)
-
-
 def _break_even(
     results: Results, cutoff: int, source: str, target: str, conversion: tuple[str, str], epoch: str
 ) -> BreakEven:
     shorter = results.ratio(epoch, cutoff, target, source)
-    read, write = conversion
-    paid = None
-    if shorter.shorter:
-        costs = [_seconds(results, source, cutoff, read), _seconds(results, target, cutoff, write)]
-        epochs = [_seconds(results, name, cutoff, epoch) for name in (source, target)]
-        paid = estimates.break_even(costs, *epochs)
-    return BreakEven(
-        cutoff,
-        source,
-        target,
-        epochs=paid.value if paid else None,
-        low=paid.low if paid else None,
-        high=paid.high if paid else None,
-        conversion=conversion,
-        epoch=epoch,
-        outcome=shorter.outcome,
-    )
+    costs = [_seconds(results, name, cutoff, step) for name, step in zip((source, target), conversion, strict=True)]
+    epochs = [_seconds(results, name, cutoff, epoch) for name in (source, target)]
+    paid = estimates.break_even(costs, *epochs) if shorter.shorter else None
+    return BreakEven(cutoff, source, target, paid, conversion, epoch, shorter.outcome)
 
 
 def _seconds(results: Results, backend: str, cutoff: int, operation: str) -> list[float]:

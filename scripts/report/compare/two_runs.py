@@ -30,9 +30,9 @@ from scripts.common.errors import UserError
 from scripts.measure.stopping import CONFIDENCE
 from scripts.report import corrections, estimates, tables, wording
 from scripts.report.compare.results import Results
-from scripts.report.corrections import Job, Timed
+from scripts.report.corrections import Timed
 from scripts.report.estimates import DIFFERENT, RANGE, TIED, UNDECIDED, Ratio
-from scripts.report.rows import CellName, SummaryRow, TimingRow, Way
+from scripts.report.rows import CellName, SummaryRow, TimingRow
 from scripts.report.tables import Tables
 
 FACTOR = 1.1
@@ -233,12 +233,8 @@ def _rest(found: Differences) -> str:
 
 def _times(names: Sequence[CellName], before: Results, after: Results) -> dict[CellName, tuple[Timed, Timed]]:
     """The times of cells in both runs, corrected by what the reference file usually takes in the two together."""
-    alike: dict[tuple[int, str, Way], dict[tuple[CellName, int], Job]] = defaultdict(dict)
-    for name in names:
-        _, cutoff, operation = name
-        for place, run in enumerate((before, after)):
-            alike[cutoff, operation, before.row(name).way][name, place] = run.jobs[name]
-    found = {key: time for jobs in alike.values() for key, time in corrections.correct(jobs).items()}
+    jobs = {(name, place): run.jobs[name] for name in names for place, run in enumerate((before, after))}
+    found = corrections.correct(jobs, alike=lambda job: (job[0][1:], before.row(job[0]).way))
     return {name: (found[name, 0], found[name, 1]) for name in names}
 
 
