@@ -39,6 +39,8 @@ FACTOR = 1.1
 ASSUMED_NOISE = 0.042
 """The standard deviation of the logarithm of a ratio of two jobs, where no two cells show it. On a shared virtual
 machine of two cores, ratios to the reference file had one of 3 % from job to job, and here are two jobs."""
+LONGER = 4
+"""Undecided cells are to be sampled for this many times as long as before, which makes an interval half as wide."""
 MOST_UNDECIDED = 10
 """At most this many undecided cells are named."""
 HEADINGS = ("backend", "images", "operation", "A", "B", "B over A", "95 % interval", "disturbed")
@@ -73,8 +75,7 @@ class Differences:
     - `tied`: the number of cells that surely don't differ by more than the threshold.
     - `undecided`: the number of cells of which the two runs can't tell.
     - `open_still`: undecided cells that look different by as much as counts, with their ratios. `to_measure` are their
-      names for the step `again`. `longer_seconds` is four times as long as any of them was sampled, which makes an
-      interval half as wide.
+      names for the step `again`, `longer_seconds` how long to sample each.
     - `only_before`, `only_after`: the numbers of cells that were measured in one run alone.
     - `unlike`: the number of cells whose samples were taken otherwise (number of images, eviction, threads, size of a
       batch), or that have no reference file where one is needed.
@@ -131,33 +132,40 @@ def find(before: Results, after: Results, factor: float = FACTOR) -> Differences
     alike = [name for name in common if _alike(name, before, after, one_machine)]
     if not alike:
         raise UserError("the two runs have no cell in common that can be compared; measure the same cells in both")
-    times = _times(alike, before, after) if one_machine else _in_plain_files(alike, before, after)
+    times = _times(alike, before, after, one_machine)
     ratios = {name: corrections.ratio(second, first) for name, (first, second) in times.items()}
     outcomes = [ratio.outcome for ratio in ratios.values()]
     known_noise = _between_jobs(ratios)
     noise = ASSUMED_NOISE if known_noise is None else known_noise
     found = estimates.discoveries([estimates.p_value(ratio, noise) for ratio in ratios.values()])
+    beyond_chance = dict(zip(ratios, found, strict=True))
+    apart = {name: abs(math.log(ratio.value)) for name, ratio in ratios.items()}
+    enough = [(name, ratio) for name, ratio in ratios.items() if apart[name] >= math.log(factor)]
     listed = [
         _difference(name, before, after, times[name], ratio)
-        for (name, ratio), named in zip(ratios.items(), found, strict=True)
-        if named and ratio.outcome == DIFFERENT and abs(math.log(ratio.value)) >= math.log(factor)
+        for name, ratio in enough
+        if beyond_chance[name] and ratio.outcome == DIFFERENT
     ]
-    open_still = _look_different(ratios, factor)
+    looking_different = [(name, ratio) for name, ratio in enough if ratio.outcome == UNDECIDED]
+    open_still = sorted(looking_different, key=lambda each: -apart[each[0]])[:MOST_UNDECIDED]
+    to_measure = [after.row(name).full_cell.name for name, _ in open_still]
+    sampled = (row for run in (before, after) for row in run.timings if row.cell in dict(open_still))
+    measuring = [{row.measuring_digest for row in run.tables.main} for run in (before, after)]
     return Differences(
         listed,
         compared=len(alike),
         tied=outcomes.count(TIED),
         undecided=outcomes.count(UNDECIDED),
         open_still=open_still,
-        to_measure=[after.row(name).full_cell.name for name, _ in open_still],
-        longer_seconds=_longer_seconds(before, after, {name for name, _ in open_still}),
+        to_measure=to_measure,
+        longer_seconds=LONGER * math.ceil(max((row.started_seconds for row in sampled), default=0)),
         only_before=len(before.jobs) - len(common),
         only_after=len(after.jobs) - len(common),
         unlike=len(common) - len(alike),
         noise=math.exp(noise),
         noise_known=known_noise is not None,
         machines=machines,
-        measured_alike=_measuring(before.tables) == _measuring(after.tables),
+        measured_alike=measuring[0] == measuring[1],
     )
 
 
@@ -176,75 +184,47 @@ def lines(found: Differences) -> list[str]:
     else:
         said.append("No cell surely differs.")
     if found.open_still:
-        said += ["Undecided, though they look different:", *map(_undecided, found.open_still)]
-        names, seconds = " ".join(found.to_measure), f"{found.longer_seconds:g}"
-        said += [
-            "",
-            f"To decide, in the checkout of each: python scripts again {names} --seconds {seconds}",
-            "",
-        ]
+        said.append("Undecided, though they look different:")
+        for (backend, cutoff, operation), ratio in found.open_still:
+            between = wording.undecided(ratio.value, ratio.low, ratio.high)
+            said.append(f"{backend}  {cutoff:,}  {operation}  {between}")
+        command = f"python scripts again {' '.join(found.to_measure)} --seconds {found.longer_seconds}"
+        said += ["", f"To decide, in the checkout of each: {command}", ""]
     faster = len(found.listed) - found.slower
-    unlike = (
-        f", {found.unlike} in both but sampled otherwise (other images, batches, threads or eviction)"
-        if found.unlike
-        else ""
-    )
+    others = [f"{found.only_before} cells only in A", f"{found.only_after} only in B"]
+    if found.unlike:
+        others.append(f"{found.unlike} in both but sampled otherwise (other images, batches, threads or eviction)")
     noise = f"jobs differ by a factor of {wording.significant(found.noise)} without a cause"
     if not found.noise_known:
         noise += ", assumed, for so few cells don't show it"
     by_chance = round((1 - CONFIDENCE) * found.compared)
     said.append(
         f"{found.compared} cells compared: {found.slower} slower in B, {faster} faster, "
-        f"{_rest(found)}; {found.only_before} cells only in A, {found.only_after} only in B{unlike}. "
+        f"{_rest(found)}; {', '.join(others)}. "
         f"Chance alone makes about {by_chance} differ at 95 % each, as a rule none by the stricter rule used here; "
         f"{noise}."
     )
     return said
 
 
-def _look_different(ratios: dict[CellName, Ratio], factor: float) -> list[tuple[CellName, Ratio]]:
-    """The undecided cells that differ by the factor or more by their estimates, the largest first."""
-    found = [(name, ratio) for name, ratio in ratios.items() if ratio.outcome == UNDECIDED]
-    apart = [(name, ratio) for name, ratio in found if abs(math.log(ratio.value)) >= math.log(factor)]
-    return sorted(apart, key=lambda each: -abs(math.log(each[1].value)))[:MOST_UNDECIDED]
-
-
-def _longer_seconds(before: Results, after: Results, cells: set[CellName]) -> int:
-    """Four times the seconds that the longest of these cells was sampled for, in either run."""
-    rows = [row for run in (before, after) for row in run.timings]
-    started = (row.started_seconds for row in rows if row.cell in cells)
-    return 4 * math.ceil(max(started, default=0))
-
-
-def _undecided(found: tuple[CellName, Ratio]) -> str:
-    (backend, cutoff, operation), ratio = found
-    return f"{backend}  {cutoff:,}  {operation}  {wording.undecided(ratio.value, ratio.low, ratio.high)}"
-
-
 def _rest(found: Differences) -> str:
     """What the cells are that aren't listed."""
-    tied = f"{found.tied} surely alike"
-    undecided = f"{found.undecided} undecided" + (
-        ", which more seconds for each would decide" if found.undecided else ""
-    )
+    remedy = ", which more seconds for each would decide" if found.undecided else ""
     more = found.compared - len(found.listed) - found.tied - found.undecided
-    return f"{tied}, {undecided}" + (f", {more} different by less than counts or by chance" if more else "")
+    little = f", {more} different by less than counts or by chance" if more else ""
+    return f"{found.tied} surely alike, {found.undecided} undecided{remedy}{little}"
 
 
-def _times(names: Sequence[CellName], before: Results, after: Results) -> dict[CellName, tuple[Timed, Timed]]:
-    """The times of cells in both runs, corrected by what the reference file usually takes in the two together."""
+def _times(
+    names: Sequence[CellName], before: Results, after: Results, one_machine: bool
+) -> dict[CellName, tuple[Timed, Timed]]:
+    """The times of cells in both runs, corrected by what the reference file usually takes in the two together; of two
+    machines, in times of the reference file of the same round."""
     jobs = {(name, place): run.jobs[name] for name in names for place, run in enumerate((before, after))}
-    found = corrections.correct(jobs, alike=lambda job: (job[0][1:], before.row(job[0]).way))
+    found = {job: Timed(own.ratios, own.ratios) for job, own in jobs.items()}
+    if one_machine:
+        found = corrections.correct(jobs, alike=lambda job: (job[0][1:], before.row(job[0]).way))
     return {name: (found[name, 0], found[name, 1]) for name in names}
-
-
-def _in_plain_files(names: Sequence[CellName], before: Results, after: Results) -> dict[CellName, tuple[Timed, Timed]]:
-    """The times of cells in both runs, in times of the reference file of the same round."""
-
-    def timed(run: Results, name: CellName) -> Timed:
-        return Timed(run.jobs[name].ratios, run.jobs[name].ratios)
-
-    return {name: (timed(before, name), timed(after, name)) for name in names}
 
 
 def _refuse_other_images(before: Tables, after: Tables) -> None:
@@ -258,10 +238,6 @@ def _refuse_other_images(before: Tables, after: Tables) -> None:
                 f"at {wording.images(cutoff)} A has {counts[0][cutoff]:,} different images, B {counts[1][cutoff]:,}; "
                 "compare runs on the same images"
             )
-
-
-def _measuring(tables_of_run: Tables) -> set[str]:
-    return {row.measuring_digest for row in tables_of_run.main}
 
 
 def _alike(name: CellName, before: Results, after: Results, one_machine: bool) -> bool:

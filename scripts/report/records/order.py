@@ -5,7 +5,6 @@ these seconds decide. The wall clock only says when each boot was, by the median
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -44,7 +43,7 @@ def spans(records: Records) -> dict[Path, Span]:
     """Return when each record started and ended, as if no wall clock had ever been set."""
     found = {}
     for paths in _by_boot(records).values():
-        began = median(_wall(records[path].started) - records[path].clock.started_seconds for path in paths)
+        began = median(_ahead(records[path].started, records[path].clock.started_seconds) for path in paths)
         for path in paths:
             clock = records[path].clock
             found[path] = began + clock.started_seconds, began + clock.ended_seconds
@@ -80,14 +79,21 @@ def meet(one: Record, other: Record, spans_of: tuple[Span, Span]) -> bool:
 
 def jumps(records: Records) -> list[Jump]:
     """Return how often and how far wall clocks were set, in the order of the records."""
-    found = []
     began = {path: start for path, (start, _) in spans(records).items()}
+    found = []
     for (node, *_), paths in _by_boot(records).items():
         ordered = sorted(paths, key=lambda path: records[path].clock.span)
-        for within, jumped in ((True, _within(records, ordered)), (False, _between(records, ordered))):
-            found += [(path, Jump(node, by, within, began[path], records[path].cell)) for path, by in jumped]
-    place = {path: number for number, path in enumerate(sorted(records, key=spans(records).__getitem__))}
-    return [jump for _, jump in sorted(found, key=lambda each: (place[each[0]], each[1].within))]
+        jumped = [(path, records[path].clock.jump_seconds, True) for path in ordered]
+        for before, path in pairwise(ordered):
+            then, now = records[before], records[path]
+            set_by = _ahead(now.started, now.clock.started_seconds) - _ahead(then.ended, then.clock.ended_seconds)
+            jumped.append((path, set_by, False))
+        found += [
+            Jump(node, seconds, within, began[path], records[path].cell)
+            for path, seconds, within in jumped
+            if abs(seconds) >= LEAST_JUMP_SECONDS
+        ]
+    return sorted(found, key=lambda jump: (jump.started, jump.within))
 
 
 def moment(seconds: float) -> str:
@@ -95,24 +101,9 @@ def moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")
 
 
-def _within(records: Records, ordered: list[Path]) -> Iterator[tuple[Path, float]]:
-    for path in ordered:
-        seconds = records[path].clock.jump_seconds
-        if abs(seconds) >= LEAST_JUMP_SECONDS:
-            yield path, seconds
-
-
-def _between(records: Records, ordered: list[Path]) -> Iterator[tuple[Path, float]]:
-    for before, path in pairwise(ordered):
-        record, earlier = records[path], records[before]
-        apart = _wall(record.started) - record.clock.started_seconds
-        seconds = apart - (_wall(earlier.ended) - earlier.clock.ended_seconds)
-        if abs(seconds) >= LEAST_JUMP_SECONDS:
-            yield path, seconds
-
-
-def _wall(text: str) -> float:
-    return datetime.fromisoformat(text).timestamp()
+def _ahead(wall: str, seconds: float) -> float:
+    """How many seconds a moment by the wall clock is ahead of the same by the clock since boot."""
+    return datetime.fromisoformat(wall).timestamp() - seconds
 
 
 def _by_boot(records: Records) -> dict[Boot, list[Path]]:
