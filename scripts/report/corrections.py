@@ -35,24 +35,17 @@ SURE = (1.0, 1.0)
 Name = TypeVar("Name", bound=Hashable)
 
 
-class Sampled(Protocol):
+class _Sampled(Protocol):
     """A sample, as a record or a row of the table of timings has it."""
 
     @property
-    def subject(self) -> str:
-        """One of SUBJECTS."""
-
+    def subject(self) -> str: ...
     @property
-    def block(self) -> int:
-        """The number of its block of time."""
-
+    def block(self) -> int: ...
     @property
-    def seconds(self) -> float:
-        """How long it took."""
-
+    def seconds(self) -> float: ...
     @property
-    def state_verified(self) -> bool:
-        """Whether it counts."""
+    def state_verified(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -68,14 +61,16 @@ class Job:
     ratios: list[float]
 
     @classmethod
-    def of(cls, samples: Sequence[Sampled]) -> "Job":
+    def of(cls, samples: Sequence[_Sampled]) -> "Job":
         """From the samples of one job and one way of sharing the work, in the order they were taken.
 
         Baseline and backend take turns, so the n-th of the one and the n-th of the other are of one round.
         """
         backend, baseline = ([sample for sample in samples if sample.subject == name] for name in SUBJECTS)
         rounds = zip(backend, baseline, strict=True)
-        ratios = [(own, own.seconds / plain.seconds) for own, plain in rounds if _count(own, plain)]
+        ratios = [
+            (own, own.seconds / plain.seconds) for own, plain in rounds if own.state_verified and plain.state_verified
+        ]
         return cls(_seconds(backend), _seconds(baseline), _medians(ratios))
 
 
@@ -193,15 +188,11 @@ def _width(timed: Timed) -> float:
     return math.log(high / low)
 
 
-def _count(*samples: Sampled) -> bool:
-    return all(sample.state_verified for sample in samples)
-
-
-def _seconds(samples: Sequence[Sampled]) -> list[float]:
+def _seconds(samples: Sequence[_Sampled]) -> list[float]:
     """The medians of blocks (s) of the samples that count."""
     return _medians([(sample, sample.seconds) for sample in samples if sample.state_verified])
 
 
-def _medians(values: list[tuple[Sampled, float]]) -> list[float]:
+def _medians(values: list[tuple[_Sampled, float]]) -> list[float]:
     """The medians of values in the blocks of the samples that they belong to."""
     return block_medians([value for _, value in values], [sample.block for sample, _ in values])

@@ -15,13 +15,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations, pairwise
-from statistics import NormalDist
+from statistics import NormalDist, median
 
 import numpy as np
 
 from scripts.measure.stopping import CONFIDENCE, median_interval
 
-NORMAL_QUANTILE = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
+TAILS = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
+"""The parts of a distribution below the ends of its interval."""
+NORMAL_QUANTILE = NormalDist().inv_cdf(TAILS[1])
 """The 97.5 % point of the standard normal distribution."""
 INTERVAL = f"{CONFIDENCE:.0%} interval".replace("%", " %")
 RANGE = "range"
@@ -136,11 +138,9 @@ def estimate(samples: Sequence[float]) -> Estimate:
 
     Raises ValueError without samples. Source of the interval: `scripts.measure.stopping.median_interval`.
     """
-    if not len(samples):
-        raise ValueError("no samples")
     interval = median_interval(samples, CONFIDENCE)
     low, high = interval or (min(samples), max(samples))
-    return Estimate(float(np.median(samples)), float(low), float(high), INTERVAL if interval else RANGE)
+    return Estimate(float(median(samples)), float(low), float(high), INTERVAL if interval else RANGE)
 
 
 def ratio(samples: Sequence[float], reference: Sequence[float]) -> Ratio:
@@ -153,7 +153,7 @@ def ratio(samples: Sequence[float], reference: Sequence[float]) -> Ratio:
     Hodges and Lehmann, "Estimates of location based on rank tests", Annals of Mathematical Statistics 34 (1963),
     applied to logarithms; Hollander, Wolfe and Chicken, "Nonparametric Statistical Methods", 3rd edition, section 4.3.
     """
-    value = float(np.median(_some(samples)) / np.median(_some(reference)))
+    value = float(median(samples) / median(reference))
     pairs = np.sort(np.divide.outer(np.asarray(samples, float), np.asarray(reference, float)), axis=None)
     few = any(median_interval(side, CONFIDENCE) is None for side in (samples, reference))
     rank = 0 if few else _pairs_outside(*sorted((len(samples), len(reference))))
@@ -236,9 +236,9 @@ def growth(samples: Mapping[int, Sequence[float]]) -> Bounded | None:
     chance = np.random.default_rng(SEED)
     place = np.log(used) - np.mean(np.log(used))
     slope = place / (place @ place)
-    measured = slope @ np.log([np.median(_some(samples[cutoff])) for cutoff in used])
+    measured = slope @ np.log([median(samples[cutoff]) for cutoff in used])
     drawn = slope @ np.log([_resampled_medians(samples[cutoff], chance) for cutoff in used])
-    low, high = np.quantile(drawn, _tails())
+    low, high = np.quantile(drawn, TAILS)
     return Bounded(float(measured), float(low), float(high))
 
 
@@ -252,15 +252,15 @@ def break_even(
     is the percentile bootstrap's (source as for `growth`), each set of samples drawn anew; `high` is infinite where
     more than one draw in forty saves nothing. Raises ValueError without samples.
     """
-    cost = sum(np.median(_some(step)) for step in conversion)
-    saved = np.median(_some(epoch_from)) - np.median(_some(epoch_to))
+    cost = sum(median(step) for step in conversion)
+    saved = median(epoch_from) - median(epoch_to)
     if saved <= 0:
         return None
     chance = np.random.default_rng(SEED)
     costs = sum(_resampled_medians(step, chance) for step in conversion)
     savings = _resampled_medians(epoch_from, chance) - _resampled_medians(epoch_to, chance)
     drawn = np.divide(costs, savings, out=np.full(RESAMPLES, np.inf), where=savings > 0)
-    low, high = np.quantile(drawn, _tails(), method="nearest")
+    low, high = np.quantile(drawn, TAILS, method="nearest")
     return Bounded(float(cost / saved), float(low), float(high))
 
 
@@ -308,33 +308,21 @@ def _zeros(places: np.ndarray, curve: np.ndarray) -> list[float]:
     return zeros
 
 
-def _some(samples: Sequence[float]) -> Sequence[float]:
-    if not len(samples):
-        raise ValueError("no samples")
-    return samples
-
-
 def _resampled_medians(samples: Sequence[float], chance: np.random.Generator) -> np.ndarray:
     """Medians (RESAMPLES,) of as many samples, drawn anew with replacement."""
-    values = np.asarray(_some(samples), float)
+    values = np.asarray(samples, float)
     medians: np.ndarray = np.median(values[chance.integers(0, len(values), (RESAMPLES, len(values)))], axis=1)
     return medians
-
-
-def _tails() -> tuple[float, float]:
-    tail = (1 - CONFIDENCE) / 2
-    return tail, 1 - tail
 
 
 @cache
 def _pairs_outside(fewer: int, more: int) -> int:
     """How many of the sorted pairwise ratios lie outside the interval on each side."""
-    tail = (1 - CONFIDENCE) / 2
     pairs = fewer * more
     if fewer > EXACT_SAMPLES:
         return max(0, int(pairs / 2 - NORMAL_QUANTILE * np.sqrt(pairs * (fewer + more + 1) / 12)) - 1)
     probabilities = _mann_whitney(fewer, more)
-    return max(0, int(np.searchsorted(np.cumsum(probabilities), tail, side="right")) - 1)
+    return max(0, int(np.searchsorted(np.cumsum(probabilities), TAILS[0], side="right")) - 1)
 
 
 def _mann_whitney(fewer: int, more: int) -> np.ndarray:

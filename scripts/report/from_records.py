@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from statistics import median
@@ -21,6 +21,9 @@ from scripts.report.rows import GAP, MEASURED, Values, Way
 
 Groups = Mapping[Path, int]
 """The comparison group of each record."""
+MEDIANS = ("open_seconds", "user_seconds", "system_seconds", "device_read_bytes", "device_written_bytes")
+PEAKS = ("peak_memory_bytes", "peak_mapped_bytes")
+"""The columns of the summary that are medians of the samples, and those that are maxima."""
 
 
 def timings(records: Records, groups: Groups) -> list[Values]:
@@ -175,21 +178,17 @@ def _rates(timed: Timed, images: int, image_bytes: int) -> Values:
 
 def _costs(record: Record, samples: Sequence[Sample]) -> Values:
     """Opening, CPU time, memory, and bytes of the device, these also by the bytes of pixels and labels asked for."""
-    needed = samples[0].images * (record.image_set.image_bytes + base.LABEL_BYTES)
-    writes = samples[0].state == "fresh"
-    read = _median(samples, lambda sample: sample.device_read_bytes)
-    written = _median(samples, lambda sample: sample.device_written_bytes)
-    return {
-        "open_seconds": _median(samples, lambda sample: sample.open_seconds),
-        "user_seconds": _median(samples, lambda sample: sample.user_seconds),
-        "system_seconds": _median(samples, lambda sample: sample.system_seconds),
-        "peak_memory_bytes": max(_known(samples, lambda sample: sample.peak_memory_bytes), default=None),
-        "peak_mapped_bytes": max(_known(samples, lambda sample: sample.peak_mapped_bytes), default=None),
-        "device_read_bytes": read,
-        "device_read_ratio": read / needed if read is not None and not writes else None,
-        "device_written_bytes": written,
-        "device_written_ratio": written / needed if written is not None and writes else None,
+    known = {
+        name: [value for sample in samples if (value := getattr(sample, name)) is not None]
+        for name in (*MEDIANS, *PEAKS)
     }
+    costs: Values = {name: float(median(known[name])) if known[name] else None for name in MEDIANS}
+    costs |= {name: max(known[name], default=None) for name in PEAKS}
+    moved = "written" if samples[0].state == "fresh" else "read"
+    if (total := costs[f"device_{moved}_bytes"]) is not None:
+        needed = samples[0].images * (record.image_set.image_bytes + base.LABEL_BYTES)
+        costs[f"device_{moved}_ratio"] = total / needed
+    return costs
 
 
 def _latency(record: Record) -> Values:
@@ -213,31 +212,18 @@ def _effect(timed: Timed | None) -> list[str]:
     return [f"effect: {said}, which leaves it open; {done}"]
 
 
-def _median(samples: Sequence[Sample], value: Callable[[Sample], float | None]) -> float | None:
-    """The median of what is known of a value of each sample."""
-    known = _known(samples, value)
-    return float(median(known)) if known else None
-
-
-def _known(samples: Sequence[Sample], value: Callable[[Sample], float | None]) -> list[float]:
-    return [found for found in map(value, samples) if found is not None]
-
-
 def _disk_usage_of(content: Mapping[str, Any]) -> Values:
     """What the manifest of a store says of it, by column."""
     images, raw = content["cutoff"], content["cutoff"] * math.prod(content["image_set"]["image_shape"])
-    apparent, allocated = content["apparent_bytes"], content["allocated_bytes"]
+    sizes = {measure: content[f"{measure}_bytes"] for measure in ("apparent", "allocated")}
     return {
         "image_set": content["image_set"]["label"],
         "synthetic": content["image_set"]["synthetic"],
-        "apparent_bytes": apparent,
-        "allocated_bytes": allocated,
+        **{f"{measure}_bytes": size for measure, size in sizes.items()},
+        **{f"{measure}_bytes_per_image": size and size / images for measure, size in sizes.items()},
+        **{f"{measure}_ratio_to_raw": size and size / raw for measure, size in sizes.items()},
         "allocation": content["allocation"],
         "files": content["files"],
-        "apparent_bytes_per_image": apparent / images,
-        "allocated_bytes_per_image": None if allocated is None else allocated / images,
-        "apparent_ratio_to_raw": apparent / raw,
-        "allocated_ratio_to_raw": None if allocated is None else allocated / raw,
         "file_system": content["file_system"]["type"],
         **_kind(content["module"], content["options"]),
     }

@@ -24,12 +24,13 @@ def damaged(directory: Path) -> list[Path]:
     """Return the tables in a directory that aren't as they were written, or the file of digests itself."""
     index = directory / INDEX
     try:
-        digests = _digests(index)
+        digests = dict(json.loads(index.read_text(encoding="utf-8"))["sha256"])
     except FileNotFoundError:
         return []
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return [index]
-    return [directory / name for name, digest in digests.items() if not _is(directory / name, digest)]
+    files = {directory / name: digest for name, digest in digests.items()}
+    return [path for path, digest in files.items() if path.exists() and _digest(path) != digest]
 
 
 def check(table: Path) -> None:
@@ -39,18 +40,6 @@ def check(table: Path) -> None:
             f"{table} isn't as the workflow wrote it, by {INDEX} beside it; run the workflow again, which writes it "
             f"once more (of a copy: copy it again, with {INDEX})"
         )
-
-
-def _digests(index: Path) -> dict[str, str]:
-    return dict(json.loads(index.read_text(encoding="utf-8"))["sha256"])
-
-
-def _is(table: Path, digest: str) -> bool:
-    """Whether a table has that digest; one that isn't there isn't damaged."""
-    try:
-        return _digest(table) == digest
-    except FileNotFoundError:
-        return True
 
 
 def _digest(path: Path) -> str:

@@ -21,7 +21,7 @@ from scripts.report import estimates, wording
 from scripts.report.estimates import DIFFERENT, INTERVAL, RANGE, Ratio
 from scripts.report.records import comparability
 from scripts.report.records.comparability import Pools
-from scripts.report.records.record import BASELINE, Record, Records, Sample
+from scripts.report.records.record import BASELINE, Record, Records
 
 FEWEST = 3
 """The fewest pairs of reference files, or jobs with a probe, from which anything is concluded."""
@@ -106,13 +106,15 @@ def _compared(name: str, own: list[Record], first: list[Record]) -> Node:
     """A node by its own records, compared with the records of the first node."""
     if own is first:
         return Node(name, len(own))
-    main = _main_file_system(first)
+    # Writing to the disk elsewhere is writing to another disk.
+    main, _ = Counter(map(_file_system, first)).most_common(1)[0]
+    there = ([record for record in side if _file_system(record) == main] for side in (own, first))
     return Node(
         name,
         len(own),
         baseline=_baseline(own, first),
         computation=_probe("cpu_seconds", own, first),
-        disk=_probe("disk_seconds", _on_file_system(main, own), _on_file_system(main, first)),
+        disk=_probe("disk_seconds", *there),
         hardware=_other_hardware(own, first),
     )
 
@@ -160,15 +162,6 @@ def _probe(name: str, own: list[Record], first: list[Record]) -> Ratio | None:
     return estimates.ratio(mine, theirs)
 
 
-def _main_file_system(records: list[Record]) -> tuple[str, str]:
-    """The file system that most of them were timed on: writing to the disk elsewhere is writing to another disk."""
-    return Counter(map(_file_system, records)).most_common(1)[0][0]
-
-
-def _on_file_system(name: tuple[str, str], records: list[Record]) -> list[Record]:
-    return [record for record in records if _file_system(record) == name]
-
-
 def _file_system(record: Record) -> tuple[str, str]:
     return record.file_system.type, record.file_system.mount_point
 
@@ -178,13 +171,13 @@ def _plain_files(records: list[Record]) -> dict[tuple[Any, ...], float]:
     must share, whatever their backend."""
     found = defaultdict(list)
     for record in records:
-        taken = [sample.seconds for sample in record.samples_of(BASELINE) if _alone(sample)]
+        # Some backends don't allow forking, so that only some jobs have a file for forked processes.
+        taken = [
+            sample.seconds
+            for sample in record.samples_of(BASELINE)
+            if sample.state_verified and sample.processes == 1 and sample.start_method != "fork"
+        ]
         if taken:
             *shared, _, manner = comparability.identity(comparability.columns(record, pools={}))
             found[record.cell.cutoff, *shared, manner].append(median(taken))
     return {what: median(jobs) for what, jobs in found.items()}
-
-
-def _alone(sample: Sample) -> bool:
-    """Whether one process read or wrote the reference file, which wasn't forked: some backends don't allow forking."""
-    return sample.state_verified and sample.processes == 1 and sample.start_method != "fork"
