@@ -35,8 +35,8 @@ class Baseline:
         if durable:
             sync_directory(path.parent)
 
-    def open(self, path: Path, options: dict[str, Any]) -> "BaselineReader":
-        """Open the file `path` for reading; `options["image_shape"]` is (height, width, 3)."""
+    def open(self, path: Path, options: dict[str, Any]) -> Any:
+        """Return a reader of the file `path`; `options["image_shape"]` is (height, width, 3)."""
         return BaselineReader(path, options["image_shape"])
 
 

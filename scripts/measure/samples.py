@@ -14,7 +14,7 @@ from scripts.measure.baseline import Baseline
 from scripts.measure.operations import catalogue
 from scripts.measure.operations.base import NO_FACTS, Inputs, Operation, Sample, Subject, Unmeasurable
 from scripts.measure.operations.state import CacheState
-from scripts.measure.settings import Job, Settings
+from scripts.measure.settings import Job
 from scripts.stores import store
 from scripts.stores.manifest import DATA
 
@@ -81,7 +81,8 @@ def sample(operation: Operation, label: str) -> None:
     operation.check()
     *_, first = last[backend.name]
     # A first run that lasts long isn't run again for nothing, unless the state needs an identical run before it.
-    keep_first = _is_long(first, settings) and first.state_verified and not operation.needs_identical_run_first
+    is_long = first.seconds >= settings.long_sample_seconds
+    keep_first = is_long and first.state_verified and not operation.needs_identical_run_first
     if keep_first:
         operation.keep(last[backend.name], 0.0)
 
@@ -116,7 +117,3 @@ def _why_unverified(state: str, samples: list[Sample]) -> str:
     read = [taken.device_read_bytes for taken in samples if taken.device_read_bytes is not None]
     moved = f", and at most {max(read):,} bytes came from the device" if read else ""
     return f"no sample started from the state {state}: {resident} was in the page cache{moved}"
-
-
-def _is_long(taken: Sample, settings: Settings) -> bool:
-    return taken.seconds >= settings.long_sample_seconds

@@ -88,14 +88,10 @@ def _files_digest(directory: Path) -> str:
         found.update(b"%s\0" % inside)
         for name in sorted(files):
             if name != SNAKEMAKE_MARKER:
-                content = _file_digest(os.path.join(place, name))
+                with open(os.path.join(place, name), "rb") as file:
+                    content = hashlib.file_digest(file, "sha256").digest()
                 found.update(b"%s\0%s" % (os.fsencode(name), content))
     return found.hexdigest()
-
-
-def _file_digest(path: str) -> bytes:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
 
 
 def _raise(error: OSError) -> None:

@@ -8,7 +8,7 @@ import os
 import stat
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from scripts.common.errors import UserError, shown
@@ -19,40 +19,35 @@ SECONDS_BEFORE_SAYING_SO = 5.0
 USUAL = "/tmp/image-storage-benchmark.lock"
 
 
-@contextmanager
-def shared() -> Iterator[None]:
+def shared() -> AbstractContextManager[None]:
     """Hold the host's lock together with other steps that share it; wait while a timing runs."""
-    with _hold(_path(), fcntl.LOCK_SH):
-        yield
+    return _held(fcntl.LOCK_SH)
 
 
-@contextmanager
-def alone() -> Iterator[None]:
+def alone() -> AbstractContextManager[None]:
     """Hold the host's lock alone; wait until every other holder on this host has finished."""
-    with _hold(_path(), fcntl.LOCK_EX):
-        yield
+    return _held(fcntl.LOCK_EX)
 
 
 def check() -> None:
     """Raise UserError where this host's lock can't be opened, with the remedy."""
-    for path in (_path(), _gate(_path())):
+    for path in _files():
         os.close(_open(path))
 
 
-def _path() -> Path:
-    """Return the lock's file: one for all users and checkouts of a host, so not in TMPDIR, which may be a job's own."""
-    return Path(os.environ.get(ENVIRONMENT_VARIABLE) or USUAL)
-
-
-def _gate(path: Path) -> Path:
-    return Path(f"{path}.gate")
+def _files() -> tuple[Path, Path]:
+    """The lock's file and its gate."""
+    # All users and checkouts of a host share them, so they aren't in TMPDIR, which may be a job's own.
+    path = os.environ.get(ENVIRONMENT_VARIABLE) or USUAL
+    return Path(path), Path(f"{path}.gate")
 
 
 @contextmanager
-def _hold(path: Path, kind: int) -> Iterator[None]:
+def _held(kind: int) -> Iterator[None]:
     """Take the lock in turn."""
+    path, gate_path = _files()
     # A process that waits for the lock holds the gate, so that no newcomer overtakes a timing that waits.
-    gate = _open(_gate(path))
+    gate = _open(gate_path)
     lock = _open(path)
     try:
         _wait(gate, fcntl.LOCK_EX, path)

@@ -308,7 +308,7 @@ class TakesMemory:
     fork_safe = False
     several_readers = True
     opens_without_writing = True
-    native = None
+    go_modules = ()
     thread_variables = ()
     versions = staticmethod(dict)
     options: ClassVar[dict[str, Any]] = {}

@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 
+from scripts.backends.base import Backend
+from scripts.measure.baseline import Baseline
 from scripts.measure.operations.catalogue import Declaration
 from scripts.measure.settings import Settings
 from scripts.system.costs import Costs, Meter
@@ -26,30 +28,12 @@ PROBABILITIES = tuple(
 """The quantiles of the time of one call that a record keeps."""
 
 
-class Storage(Protocol):
-    """What a backend and the baseline have in common."""
-
-    @property
-    def fork_safe(self) -> bool:
-        """Whether a process that was forked after the library was loaded may use it."""
-
-    @property
-    def several_readers(self) -> bool:
-        """Whether several processes may read one store at the same time."""
-
-    def write(self, path: Path, images: Any, labels: Any, *, durable: bool, options: dict[str, Any]) -> None:
-        """Write a new store at `path`."""
-
-    def open(self, path: Path, options: dict[str, Any]) -> Any:
-        """Return a reader of the store at `path`, with `read_all`, `read` and `close`, and usable with `with`."""
-
-
 @dataclass(frozen=True)
 class Subject:
     """What a sample is taken of: `backend` or `baseline`, with its options."""
 
     name: str
-    storage: Storage
+    storage: Backend | Baseline
     options: dict[str, Any]
 
 

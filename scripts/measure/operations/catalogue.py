@@ -33,9 +33,6 @@ from scripts.common.errors import UserError, did_you_mean
 FRESH, WARM, COLD = "fresh", "warm", "cold"
 SETTINGS = ("budget_seconds", "minimum_samples", "threads")
 """Every operation depends on these settings of the config."""
-COLD_SETTINGS = ("drop_caches",)
-"""An operation that starts cold depends on these settings too."""
-ADDS, TAKES = "Adds: ", "Takes: "
 
 Class = TypeVar("Class", bound=type[Any])
 
@@ -104,7 +101,7 @@ class Entry(Declaration):
     @property
     def all_settings(self) -> tuple[str, ...]:
         """The settings of the config that the operation depends on."""
-        return (*SETTINGS, *self.settings, *(COLD_SETTINGS if self.state == COLD else ()))
+        return (*SETTINGS, *self.settings, *(("drop_caches",) if self.state == COLD else ()))
 
 
 @cache
@@ -162,19 +159,15 @@ def _entries(path: Path) -> Iterator[Entry]:
 
 
 def _entry(module: str, class_name: str, docstring: str, declared: dict[str, Any]) -> Entry:
-    title, meaning, *labelled = (" ".join(paragraph.split()) for paragraph in docstring.split("\n\n"))
+    title, meaning, *others = (" ".join(paragraph.split()) for paragraph in docstring.split("\n\n"))
+    labelled = dict(paragraph.split(": ", 1) for paragraph in others)
     return Entry(
         name=re.sub(r"\B(?=[A-Z])", "-", class_name).lower(),
         title=title.removesuffix("."),
         meaning=meaning,
-        adds=_labelled(ADDS, labelled),
-        takes=_labelled(TAKES, labelled),
+        adds=labelled.get("Adds", ""),
+        takes=labelled.get("Takes", ""),
         module=module,
         class_name=class_name,
         **declared,
     )
-
-
-def _labelled(label: str, paragraphs: list[str]) -> str:
-    """Return what follows a label; empty where no paragraph has it."""
-    return next((paragraph.removeprefix(label) for paragraph in paragraphs if paragraph.startswith(label)), "")

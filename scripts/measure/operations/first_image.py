@@ -24,10 +24,6 @@ class FirstImage(Reading):
 
     in_other_processes = True
 
-    def prepare(self) -> None:
-        """Write the baseline's file."""
-        self.stored_images, self.stored_labels = self.write_baseline()
-
     def run(self, subject: Subject, *, counts: bool = True) -> list[Sample]:
         """Read one image, drawn from the whole store, in a process of its own, and compare it."""
         path = self.paths[subject.name]

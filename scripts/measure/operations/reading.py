@@ -15,6 +15,12 @@ IMAGES_COMPARED_AT_ONCE = 32
 SEED = 20190101
 
 
+def calls(ids: np.ndarray, images: np.ndarray, labels: np.ndarray, step: int) -> list[tuple[np.ndarray, ...]]:
+    """Return the arguments of each call that reads `step` of the images `ids` into its part of the caller's arrays."""
+    parts = [slice(start, start + step) for start in range(0, len(ids), step)]
+    return [(ids[part], images[part], labels[part]) for part in parts]
+
+
 class Reading(Operation):
     """Reads the built store, and as baseline the reference file."""
 
@@ -42,6 +48,10 @@ class Reading(Operation):
         self.images.fill(0)
         self.labels.fill(0)
         self.meter.rest()
+
+    def prepare(self) -> None:
+        """Write the baseline's file, and keep what is stored for comparing."""
+        self.stored_images, self.stored_labels = self.write_baseline()
 
     def write_baseline(self) -> tuple[np.ndarray, np.ndarray]:
         """Write the baseline's file, try on both whether they can be evicted, and return images and labels in memory.

@@ -9,7 +9,7 @@ import numpy as np
 
 from scripts.measure.operations.base import PROBABILITIES, QUANTILES, Inputs, Sample, Subject, quantiles
 from scripts.measure.operations.catalogue import Declaration
-from scripts.measure.operations.reading import Reading
+from scripts.measure.operations.reading import Reading, calls
 
 
 class Random(Reading):
@@ -26,7 +26,7 @@ class Random(Reading):
 
     def prepare(self) -> None:
         """Write the baseline's file and allocate the arrays."""
-        self.stored_images, self.stored_labels = self.write_baseline()
+        super().prepare()
         self.allocate(min(len(self.inputs.labels), self.inputs.settings.random_images))
 
     @property
@@ -40,21 +40,18 @@ class Random(Reading):
         self.images.fill(0xAA)
         self.labels.fill(-1)
         ids = self.next_generator(subject).choice(len(self.inputs.labels), len(self.labels), replace=False)
-        step = self.images_per_call
-        calls = [
-            (ids[start : start + step], self.images[start : start + step], self.labels[start : start + step])
-            for start in range(0, len(ids), step)
-        ]
-        moments = np.empty(len(calls) + 1, np.int64)
+        asked = calls(ids, self.images, self.labels, self.images_per_call)
+        moments = np.empty(len(asked) + 1, np.int64)
         clock = time.perf_counter_ns
         resident = self.cache.bring_about(path) if counts else None
         # What opening reads ahead would be missing from the bytes of the device, so the costs always include it.
         with ExitStack() as closed_afterwards, self.clocked(subject) as clocked:
             start = clock()
-            reader = closed_afterwards.enter_context(subject.storage.open(path, subject.options))
+            reader = subject.storage.open(path, subject.options)
+            closed_afterwards.enter_context(reader)
             read = reader.read
             moments[0] = clock()
-            for number, call in enumerate(calls, start=1):
+            for number, call in enumerate(asked, start=1):
                 read(*call)
                 moments[number] = clock()
         self.compare(self.images, self.labels, ids)

@@ -22,10 +22,10 @@ from scripts.measure.operations.base import (
     without_garbage_collection,
 )
 from scripts.measure.operations.catalogue import Declaration
-from scripts.measure.operations.reading import Reading
+from scripts.measure.operations.reading import Reading, calls
 from scripts.system import machine, process
 from scripts.system.aligned import empty_on_page
-from scripts.system.costs import Meter, together
+from scripts.system.costs import Costs, Meter, together
 
 TIMES_AS_MANY_IMAGES = 10
 """As many times the images of random are read, so that starting together doesn't count."""
@@ -53,7 +53,7 @@ class Workers(Reading):
         """Write the baseline's file and start the processes."""
         if not self.backend.storage.several_readers:
             raise Unmeasurable("only one process at a time can read this store")
-        self.stored_images, self.stored_labels = self.write_baseline()
+        super().prepare()
         methods = [FORK, SPAWN] if self.backend.storage.fork_safe and hasattr(os, "fork") else [SPAWN]
         for method in methods:
             self._started[method] = []
@@ -81,12 +81,14 @@ class Workers(Reading):
         context = get_context("fork") if method == FORK else get_context("spawn")
         size = self.inputs.settings.batch_size
         batches = -(-self._count // size)
+        subjects = (self.baseline, self.backend)
         for worker in range(self._processes[-1]):
             fewest = 2 ** worker.bit_length()  # with so many processes it has its largest share
             most = min(self._count, -(-(batches - worker) // fewest) * size)
             connection, theirs = context.Pipe()
-            arguments = (theirs, os.getpid(), self.rehearsals, max(1, most), self.inputs.images.shape[1:])
-            context.Process(target=serve, args=(*arguments, (self.baseline, self.backend)), daemon=True).start()
+            shape = (max(1, most), *self.inputs.images.shape[1:])
+            arguments = (theirs, os.getpid(), self.rehearsals, shape, size, subjects)
+            context.Process(target=serve, args=arguments, daemon=True).start()
             theirs.close()
             self._started[method].append(connection)
         for connection in self._started[method]:
@@ -94,9 +96,9 @@ class Workers(Reading):
 
     def _run(self, subject: Subject, ids: np.ndarray, connections: list[Connection], method: str) -> Sample:
         path = self.paths[subject.name]
-        step = self.inputs.settings.batch_size
-        batches = [ids[start : start + step] for start in range(0, len(ids), step)]
-        shares = [batches[worker :: len(connections)] for worker in range(len(connections))]
+        # Batches are dealt in turn. There may be fewer of them than processes.
+        dealt = np.arange(len(ids)) // self.inputs.settings.batch_size % len(connections)
+        shares = [ids[dealt == worker] for worker in range(len(connections))]
         resident = self.cache.bring_about(path)
         for connection, share in zip(connections, shares, strict=True):
             _send(connection, (subject.name, path, share, self.cold))
@@ -106,7 +108,7 @@ class Workers(Reading):
             _send(connection, "go")
         answers = [_receive(connection) for connection in connections]
         starts, ends, open_seconds, costs, found = zip(*answers, strict=True)
-        if list(found) != [self._checksum(share) for share in shares]:
+        if list(found) != [checksum(self.stored_images[share], self.stored_labels[share]) for share in shares]:
             self.refuse()
         total = together(costs)
         return self.sample(
@@ -122,22 +124,18 @@ class Workers(Reading):
             ),
         )
 
-    def _checksum(self, batches: list[np.ndarray]) -> int:
-        ids = np.concatenate([*batches, np.empty(0, np.int64)]).astype(np.int64)
-        return checksum(self.stored_images[ids], self.stored_labels[ids])
-
 
 def serve(
     connection: Connection,
     parent: int,
     rehearsals: dict[str, Path],
-    most: int,
-    image_shape: tuple[int, ...],
+    shape: tuple[int, ...],
+    batch_size: int,
     subjects: tuple[Subject, ...],
 ) -> None:
     """Be a worker: for each share of batches that comes, say when ready, wait for the word, read, and answer."""
     process.die_with(parent)
-    images, labels = empty_on_page((most, *image_shape), np.uint8), empty_on_page((most,), np.int64)
+    images, labels = empty_on_page(shape, np.uint8), empty_on_page(shape[:1], np.int64)
     images.fill(0)
     labels.fill(0)
     for subject in subjects:
@@ -147,8 +145,13 @@ def serve(
     connection.send("ready")
     while task := connection.recv():
         try:
-            name, path, batches, cold = task
-            _read(connection, known[name], path, batches, images, labels, meter, cold=cold)
+            name, path, ids, cold = task
+            own_images, own_labels = images[: len(ids)], labels[: len(ids)]
+            own_images.fill(0xAA)
+            own_labels.fill(-1)
+            own_calls = calls(ids, own_images, own_labels, batch_size)
+            timed = _read(connection, known[name], path, own_calls, meter, cold=cold)
+            connection.send((*timed, checksum(own_images, own_labels)))
         except Exception as error:
             connection.send(process.failure(error))
 
@@ -162,27 +165,20 @@ def _read(
     connection: Connection,
     subject: Subject,
     path: Path,
-    batches: list[np.ndarray],
-    images: np.ndarray,
-    labels: np.ndarray,
+    calls: list[tuple[np.ndarray, ...]],
     meter: Meter,
     *,
     cold: bool,
-) -> None:
-    """Read batches and answer; the word `ready` comes once the reader is open or, cold, before it is opened."""
+) -> tuple[int, int, float, Costs]:
+    """Read, and return start and end (ns), the seconds of opening and the costs.
+
+    The word `ready` comes once the reader is open or, cold, before it is opened.
+    """
 
     def wait_for_the_word() -> None:
         connection.send("ready")
         connection.recv()
 
-    calls = []
-    done = 0
-    for ids in batches:
-        place = slice(done, done + len(ids))
-        calls.append((ids, images[place], labels[place]))
-        done += len(ids)
-    images[:done].fill(0xAA)
-    labels[:done].fill(-1)
     if cold:
         wait_for_the_word()
     meter.start()
@@ -196,7 +192,7 @@ def _read(
             reader.read(*call)
         end = time.perf_counter_ns()
         costs = meter.stop()
-    connection.send((start, end, open_seconds, costs, checksum(images[:done], labels[:done])))
+    return start, end, open_seconds, costs
 
 
 def _send(connection: Connection, message: Any) -> None:

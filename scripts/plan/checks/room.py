@@ -120,7 +120,10 @@ def in_files(plan: Plan, name: str) -> bool:
 
 def block_bytes(file_system_type: str, named: int) -> int:
     """Return the block (bytes) of which a file takes a multiple on a file system that names such a block (bytes)."""
-    return min(named, SERVER_BLOCK_BYTES if file_system.is_of_network(file_system_type) else LARGEST_BLOCK_BYTES)
+    return min(
+        named,
+        SERVER_BLOCK_BYTES if file_system.KINDS.get(file_system_type) == file_system.NETWORK else LARGEST_BLOCK_BYTES,
+    )
 
 
 def size(number: float, *others: float) -> str:

@@ -48,6 +48,7 @@ def measure(path: Path) -> DiskUsage:
     unless the extents were asked. Snakemake's marker files don't count.
     """
     type_ = file_system.type_of(path)
+    may_hide_compression = file_system.may_hide_compression(type_)
     apparent = files = blocks = inline = 0
     compressed = False
     data: list[str] = []
@@ -58,12 +59,12 @@ def measure(path: Path) -> DiskUsage:
         apparent += status.st_size
         files += 1
         data.append(place)
-        inside = status.st_size <= SMALL_FILE_BYTES and (not status.st_blocks or file_system.may_inline(type_))
-        if status.st_size and (inside or file_system.may_hide_compression(type_)):
+        inside = status.st_size <= SMALL_FILE_BYTES and (not status.st_blocks or type_ in file_system.INLINES)
+        if status.st_size and (inside or may_hide_compression):
             any_compressed, inline_bytes = extents.kinds(place)
             inline += inline_bytes
             compressed |= any_compressed
-    if not (compressed and file_system.may_hide_compression(type_)):
+    if not (compressed and may_hide_compression):
         return DiskUsage(apparent, blocks, files, BLOCKS, inline)
     allocated = _on_disk(data)
     return DiskUsage(apparent, allocated, files, UNKNOWN if allocated is None else EXTENTS, inline)

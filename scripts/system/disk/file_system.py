@@ -95,19 +95,9 @@ def keeps_own_cache(file_system_type: str) -> bool:
     return file_system_type in OWN_CACHE
 
 
-def is_of_network(file_system_type: str) -> bool:
-    """Say whether the files lie on servers."""
-    return KINDS.get(file_system_type) == NETWORK
-
-
 def may_hide_compression(file_system_type: str) -> bool:
     """Say whether the blocks of a file may be more than it takes on the disk, compressed."""
     return file_system_type in HIDES_COMPRESSION or file_system_type not in KINDS
-
-
-def may_inline(file_system_type: str) -> bool:
-    """Say whether the content of small files may lie among the metadata, though they have blocks."""
-    return file_system_type in INLINES or file_system_type not in KINDS
 
 
 def seconds_to_allocate(path: Path) -> float:
