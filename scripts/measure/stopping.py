@@ -15,8 +15,7 @@ from statistics import median
 from scripts.measure.settings import Settings
 
 CONFIDENCE = 0.95
-# On a shared virtual machine, the ratios to the baseline in blocks of a tenth of two seconds were uncorrelated; the
-# ratios in shorter blocks weren't.
+# On a shared virtual machine, ratios to the baseline in shorter blocks than these are correlated.
 BLOCKS = 10
 """The budget of a cell is divided into so many blocks of equal length."""
 

@@ -28,9 +28,8 @@ THREAD_VARIABLES = (
 when they are loaded. A backend names the variables of its own libraries."""
 KEEPS_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(64 << 20)}
 """Lets glibc keep freed memory at hand, with the largest thresholds that it comes to by itself (mallopt(3)). Left to
-itself it gives memory back or doesn't by how the heap happens to lie: with the checkout in another directory, PNG's
-compressor took a third longer, in every job. Source: Mytkowicz and others, "Producing wrong data without doing anything
-obviously wrong!" (2009)."""
+itself it gives memory back or doesn't by how the heap happens to lie, so that the checkout's path changes timings.
+Source: Mytkowicz and others, "Producing wrong data without doing anything obviously wrong!" (2009)."""
 PR_SET_PDEATHSIG = 1
 """Option of prctl(2), from Linux, include/uapi/linux/prctl.h."""
 ENDED_FROM_OUTSIDE = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)

@@ -73,7 +73,7 @@ def choose(name: str) -> store.Choice:
 
 def time_cell(stores: Path, name: str, operation: str, settings: Settings = FAST) -> dict[str, Any]:
     """Time a cell as the step does, in a process of its own."""
-    return timing.time_cell(job(stores, name, operation, settings))
+    return timing.time_cell(job(stores, name, operation, settings), writes=stores / "stores")
 
 
 def take(stores: Path, name: str, operation: str, settings: Settings = FAST) -> dict[str, Any]:

@@ -85,7 +85,7 @@ def job(place: Path, directory: Path, operation: str = "read-warm") -> Job:
 
 def time(place: Path, directory: Path, operation: str = "read-warm") -> None:
     """Time a cell of a store, as the step does."""
-    timing.time_cell(job(place, directory, operation))
+    timing.time_cell(job(place, directory, operation), writes=directory.parent.parent)
 
 
 def read_here(place: Path, directory: Path) -> None:

@@ -19,6 +19,7 @@ from scripts.dataset.image_set import ImageSet
 from scripts.plan import available
 from scripts.stores import store
 from scripts.stores.manifest import MANIFEST
+from scripts.system.disk import scratch
 from tests.support.backend_variants import RUNNABLE
 from tests.support.checkout import CHECKOUT
 from tests.support.image_sets import write_image_set
@@ -141,11 +142,14 @@ def test_the_first_complete_store_stays(image_set: ImageSet, disk: Path) -> None
 
 
 def test_a_stale_store_gives_way(image_set: ImageSet, disk: Path) -> None:
-    (disk / "hdf5/5" / store.DATA).mkdir(parents=True)
-    (disk / "hdf5/5" / store.DATA / "stale").write_text("x")
-    store.build("hdf5", choose("hdf5"), 5, image_set, disk / "hdf5/5")
-    store.check(disk / "hdf5/5", store.key(image_set.provenance["digest"], 5, choose("hdf5")))
-    assert [path.name for path in (disk / "hdf5").iterdir()] == ["5"]
+    directory = disk / "hdf5/32x32/5"
+    (directory / store.DATA).mkdir(parents=True)
+    (directory / store.DATA / "stale").write_text("x")
+    store.build("hdf5", choose("hdf5"), 5, image_set, directory)
+    store.check(directory, store.key(image_set.provenance["digest"], 5, choose("hdf5")))
+    assert list(directory.parent.iterdir()) == [directory]
+    scratch.remove_all(disk)
+    assert [path.name for path in disk.iterdir()] == ["hdf5"], "what gave way goes at the end of the run"
 
 
 def build_command(name: str, cutoff: int, image_set: Path, directory: Path) -> list[str]:

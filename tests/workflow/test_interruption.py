@@ -202,6 +202,8 @@ def test_nothing_is_timed_on_after_its_step_was_killed(disk: Path) -> None:
         "100",
         "--operation",
         "write",
+        "--writes",
+        disk / "stores",
     ]
     command += ["--image-set", disk / "dataset", "--store", disk / "stores/png/100", "--record", disk / "record.json"]
     command += ["--settings", json.dumps({"budget_seconds": 60, "interval_width": 1e-9, "maximum_samples": 10**6})]

@@ -4,8 +4,7 @@ Deleted files make creating files slow for minutes on some file systems: without
 inodes that were deleted in the last 60 s, or 300 s (`recently_deleted` in Linux, fs/ext4/ialloc.c). Two things keep
 that out of the timings. A job deletes nothing: it empties its large files, and the run removes all at its end. And
 every job's directory is placed as if at the top of the file system, which ext4 spreads over the disk (`chattr +T`), in
-the best of a few places: creating a file took 34 to 60 microseconds there in 97 of 100 jobs, right after 75,000 files
-were deleted, and 200 to 630 beside those (measured).
+the best of a few places: beside many files that were just deleted, creating a file takes several times as long.
 """
 
 import array
@@ -34,8 +33,8 @@ GET_FLAGS, SET_FLAGS, TOP_OF_HIERARCHY = 0x80086601, 0x40086602, 0x00020000
 
 
 def stores_of(store: Path) -> Path:
-    """Return the directory of all stores, of that of one, <stores>/<backend>/<cutoff>."""
-    return store.parent.parent
+    """Return the directory of all stores, of that of one, <stores>/<backend>/<image size>/<cutoff>."""
+    return store.parents[2]
 
 
 @contextmanager
@@ -65,9 +64,9 @@ def give_back(written: Path) -> None:
 
     What is written next comes where they were. Else one sample would have to write where nothing ever was, and another
     wouldn't: on a virtual disk the first write to a place is slower than later ones (Amazon EC2 User Guide, "Optimize
-    disk performance for instance store volumes"), five times on one that grows as it's used (30 MB, durably, 98 and 20
-    ms, measured). Small files keep their space: emptying 100,000 took ten seconds (measured). For hundreds of megabytes
-    ext4 goes on to other places all the same; whether those were new, `Operation.overwrite_seconds` tells.
+    disk performance for instance store volumes"). Small files keep their space, as emptying many takes long. For
+    hundreds of megabytes ext4 goes on to other places all the same; whether those were new, `overwrite_seconds` of the
+    record tells.
     """
     for path in files_of(written):
         if os.path.getsize(path) >= LARGE_FILE_BYTES:
