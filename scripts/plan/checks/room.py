@@ -78,7 +78,28 @@ def check(plan: Plan, to_make: Collection[str]) -> None:
     for need in needs(plan, to_make):
         by_device[os.stat(nearest_directory(need.place)).st_dev].append(need)
     for needed in by_device.values():
-        _check_file_system(plan, needed)
+        room = sum((need.room for need in needed), Room())
+        place = nearest_directory(max(needed, key=lambda need: need.room.bytes).place)
+        there = os.statvfs(place)
+        free = there.f_bavail * there.f_frsize
+        keys = list(dict.fromkeys(need.key for need in needed if need.key and need.room.bytes))
+        elsewhere = f"set {' and '.join(keys)} to" if keys else "run in a copy on"
+        # A file system that has no limit, or doesn't tell it, says that it has 0 blocks in all.
+        if there.f_blocks > 0 and free < room.bytes:
+            parts = ", ".join(f"{need.what} {size(need.room.bytes)}" for need in needed if need.room.bytes)
+            raise UserError(
+                f"the run needs up to {size(room.bytes, free)} ({parts}) and {place} has {size(free, room.bytes)} "
+                f"free; free some space, leave out the largest cutoffs, or {elsewhere} a larger disk"
+            )
+        # A file system that makes inodes as it needs them, as btrfs does, says that it has 0 in all.
+        if there.f_files > 0 and there.f_favail < room.files:
+            names = ", ".join(name for name in plan.choices if in_files(plan, name))
+            leave_out = f"the backends that make a file for each image ({names}) or " if names else ""
+            raise UserError(
+                f"the run makes up to {room.files:,.0f} files and directories, and the file system of {place} has "
+                f"{there.f_favail:,} inodes left for more, whatever space is free; delete files, leave out "
+                f"{leave_out}the largest cutoffs, or {elsewhere} a file system with more inodes"
+            )
 
 
 def needs(plan: Plan, to_make: Collection[str]) -> Iterator[Need]:
@@ -135,32 +156,6 @@ def size(number: float, *others: float) -> str:
     return f"{number:,.0f} bytes"
 
 
-def _check_file_system(plan: Plan, needed: list[Need]) -> None:
-    """Raise UserError when the one file system of these parts lacks the room for them."""
-    room = sum((need.room for need in needed), Room())
-    place = nearest_directory(max(needed, key=lambda need: need.room.bytes).place)
-    there = os.statvfs(place)
-    free = there.f_bavail * there.f_frsize
-    keys = list(dict.fromkeys(need.key for need in needed if need.key and need.room.bytes))
-    elsewhere = f"set {' and '.join(keys)} to" if keys else "run in a copy on"
-    # A file system that has no limit, or doesn't tell it, says that it has 0 blocks in all.
-    if there.f_blocks > 0 and free < room.bytes:
-        parts = ", ".join(f"{need.what} {size(need.room.bytes)}" for need in needed if need.room.bytes)
-        raise UserError(
-            f"the run needs up to {size(room.bytes, free)} ({parts}) and {place} has {size(free, room.bytes)} free; "
-            f"free some space, leave out the largest cutoffs, or {elsewhere} a larger disk"
-        )
-    # A file system that makes inodes as it needs them, as btrfs does, says that it has 0 in all.
-    if there.f_files > 0 and there.f_favail < room.files:
-        each = [name for name in plan.choices if in_files(plan, name)]
-        leave_out = f"the backends that make a file for each image ({', '.join(each)}) or " if each else ""
-        raise UserError(
-            f"the run makes up to {room.files:,.0f} files and directories, and the file system of {place} has "
-            f"{there.f_favail:,} inodes left for more, whatever space is free; delete files, leave out {leave_out}the "
-            f"largest cutoffs, or {elsewhere} a file system with more inodes"
-        )
-
-
 def _image_set(plan: Plan, to_make: Collection[str]) -> Room:
     """The arrays, and the archive where it isn't there."""
     if os.path.normpath(f"{plan.dataset}/provenance.json") not in to_make:
@@ -175,18 +170,17 @@ def _image_set(plan: Plan, to_make: Collection[str]) -> Room:
 def _timings(plan: Plan, cells: list[Cell], block: int) -> Room:
     """What the largest timing works on, and what all of them leave until the run ends."""
     works_on, left = [Room()], Room(JOB_BLOCKS * block, JOB_FILES).times(len(cells))
+    least = plan.config["minimum_samples"]
     for cell in cells:
-        plain = Room(cell.cutoff * IMAGE_BYTES, 1)
+        works_on.append(Room(cell.cutoff * IMAGE_BYTES, 1))
         own = _store(plan, cell.store, block)
-        if not catalogue.entry(cell.operation).writes:
-            on_a_copy = not plan.choices[cell.backend].backend.opens_without_writing
-            works_on.append(plain + own if on_a_copy else plain)
-            continue
-        kept = _kept(plan, cell.store, block)
-        least = plan.config["minimum_samples"]
-        runs = forecast.runs_of_a_write(cell.cutoff, in_files(plan, cell.backend), plan.budget_seconds, least)
-        left += kept.times(runs) + Room(0, runs)
-        works_on.append(plain + Room(own.bytes - kept.bytes))
+        if catalogue.entry(cell.operation).writes:
+            kept = _kept(plan, cell.store, block)
+            runs = forecast.runs_of_a_write(cell.cutoff, in_files(plan, cell.backend), plan.budget_seconds, least)
+            left += kept.times(runs) + Room(0, runs)
+            works_on[-1] += Room(own.bytes - kept.bytes)
+        elif not plan.choices[cell.backend].backend.opens_without_writing:
+            works_on[-1] += own
     return left + max(works_on, key=lambda room: room.bytes)
 
 

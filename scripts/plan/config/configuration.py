@@ -2,6 +2,7 @@
 
 import math
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -135,13 +136,9 @@ def _typed(value: Any, *, from_text: bool) -> Any:
 
 def _read(text: str) -> Any:
     """The number or truth value that a text is, otherwise the text."""
-    if text.lower() in TRUTH:
-        return TRUTH[text.lower()]
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            pass
+    for read in (TRUTH.__getitem__, int, float):
+        with suppress(KeyError, ValueError):
+            return read(text.lower())
     return text
 
 
