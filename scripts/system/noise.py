@@ -11,7 +11,6 @@ import resource
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -28,18 +27,6 @@ TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 CORES = Path("/sys/devices/system/cpu")
 
 
-@dataclass(frozen=True)
-class Probes:
-    """The state of the machine at one moment. Times in seconds; None where the system doesn't say."""
-
-    load_average: float
-    megahertz: float | None
-    cpu_seconds: float
-    memory_seconds: float
-    file_seconds: float
-    disk_seconds: float
-
-
 class Watch:
     """Watches the machine from its making until `finish`."""
 
@@ -54,7 +41,7 @@ class Watch:
         counts = _counts()
         after = _probe(self._place / "probe-after")
         passed = {name: _passed(before, counts[name]) for name, before in self._counts.items()}
-        return {"before": asdict(self._before), "after": asdict(after), **passed}
+        return {"before": self._before, "after": after, **passed}
 
 
 def _passed(before: float | None, now: float | None) -> float | None:
@@ -94,15 +81,16 @@ def _user_and_stolen(cores: set[int]) -> tuple[float | None, float | None]:
     return user, stolen
 
 
-def _probe(place: Path) -> Probes:
-    return Probes(
-        load_average=os.getloadavg()[0],
-        megahertz=_megahertz(),
-        cpu_seconds=min(_seconds_to_hash() for _ in range(3)),
-        memory_seconds=_seconds_to_touch(),
-        file_seconds=scratch.seconds_to_create(place, FILES_CREATED) / FILES_CREATED,
-        disk_seconds=_seconds_to_overwrite(place / "overwritten"),
-    )
+def _probe(place: Path) -> dict[str, float | None]:
+    """The state of the machine at this moment; None where the system doesn't say."""
+    return {
+        "load_average": os.getloadavg()[0],
+        "megahertz": _megahertz(),
+        "cpu_seconds": min(_seconds_to_hash() for _ in range(3)),
+        "memory_seconds": _seconds_to_touch(),
+        "file_seconds": scratch.seconds_to_create(place, FILES_CREATED) / FILES_CREATED,
+        "disk_seconds": _seconds_to_overwrite(place / "overwritten"),
+    }
 
 
 def _megahertz() -> float | None:
@@ -139,13 +127,10 @@ def _seconds_to_touch() -> float:
 def _seconds_to_overwrite(file: Path) -> float:
     """Time to write a small file again in its place, durably: the first time, on a new part of a disk, is another."""
     found = []
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-    try:
+    with open(file, "xb", buffering=0) as written:
         for _ in range(1 + OVERWRITES):
             start = time.perf_counter()
-            os.pwrite(descriptor, OVERWRITTEN, 0)
-            os.fsync(descriptor)
+            os.pwrite(written.fileno(), OVERWRITTEN, 0)
+            os.fsync(written.fileno())
             found.append(time.perf_counter() - start)
-    finally:
-        os.close(descriptor)
     return min(found[1:])

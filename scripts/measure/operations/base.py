@@ -38,8 +38,8 @@ class Subject:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sample:
-    """One timed run, as the record keeps it. Seconds are by `perf_counter_ns`; the last fields are as in `Costs`."""
+class Sample(Costs):
+    """One timed run with its costs, as the record keeps it. Seconds are by `perf_counter_ns`."""
 
     subject: str
     order: int = 0
@@ -64,12 +64,6 @@ class Sample:
     """The part of the store in the page cache right before the run; None where it isn't asked for or can't be known."""
     unsynced_fraction: float | None = None
     """The part of a durable write that wasn't on the disk right after the write; None as above."""
-    user_seconds: float
-    system_seconds: float
-    peak_memory_bytes: int | None
-    peak_mapped_bytes: int | None
-    device_read_bytes: int | None
-    device_written_bytes: int | None
 
 
 class Unmeasurable(Exception):
@@ -164,21 +158,22 @@ class Operation(ABC):
         read_one(subject, path, images, labels)
         self.rehearsals[subject.name] = path
 
-    @contextmanager
-    def clocked(self, subject: Subject) -> Iterator[Clocked]:
-        """Run the block, a subject's work, under the clock, without garbage collection (as timeit does)."""
-        clocked = Clocked()
-        with without_garbage_collection():
-            self.meter.start(subject.name)
-            start = time.perf_counter_ns()
-            yield clocked
-            clocked.seconds = (time.perf_counter_ns() - start) / 1e9
-        clocked.costs = self.meter.stop()
-
-    def sample(self, subject: Subject, clocked: Clocked, **known: Any) -> Sample:
+    def sample(self, subject: Subject, taken: Clocked, **known: Any) -> Sample:
         """Make a sample of a run; `known` are the fields of the sample that clock and meter don't tell."""
-        known |= {"subject": subject.name, "state": self.declared.state, "seconds": clocked.seconds}
-        return Sample(**known, **asdict(clocked.costs))
+        known |= {"subject": subject.name, "state": self.declared.state, "seconds": taken.seconds}
+        return Sample(**known, **asdict(taken.costs))
+
+
+@contextmanager
+def clocked(meter: Meter, kind: str | None = None) -> Iterator[Clocked]:
+    """Run the block, work of some kind, under the clock."""
+    taken = Clocked()
+    with without_garbage_collection():
+        meter.start(kind)
+        start = time.perf_counter_ns()
+        yield taken
+        taken.seconds = (time.perf_counter_ns() - start) / 1e9
+    taken.costs = meter.stop()
 
 
 @contextmanager

@@ -5,18 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from scripts.measure.operations.base import (
-    Clocked,
-    Sample,
-    Subject,
-    read_one,
-    without_garbage_collection,
-)
+from scripts.measure.operations.base import Clocked, Sample, Subject, clocked, read_one
 from scripts.measure.operations.catalogue import Declaration
 from scripts.measure.operations.reading import Reading
 from scripts.system import process
 from scripts.system.aligned import empty_on_page
-from scripts.system.costs import Costs, Meter
+from scripts.system.costs import Meter
 
 
 class FirstImage(Reading):
@@ -29,7 +23,7 @@ class FirstImage(Reading):
         path = self.paths[subject.name]
         number = int(self.next_generator(subject).integers(len(self.inputs.labels)))
         resident = self.cache.bring_about(path)
-        seconds, open_seconds, costs, images, labels = process.call(
+        taken, open_seconds, images, labels = process.call(
             first_image,
             subject,
             path,
@@ -42,38 +36,34 @@ class FirstImage(Reading):
         share = 1 / len(self.inputs.labels)
         sample = self.sample(
             subject,
-            Clocked(seconds, costs),
+            taken,
             images=1,
             open_seconds=open_seconds,
             resident_fraction=resident,
-            state_verified=self.verified(subject, resident, costs.device_read_bytes, share),
+            state_verified=self.verified(subject, resident, taken.costs.device_read_bytes, share),
         )
         return [sample]
 
 
 def first_image(
     subject: Subject, path: Path, rehearsal: Path, number: int, image_shape: tuple[int, ...]
-) -> tuple[float, float, Costs, np.ndarray, np.ndarray]:
+) -> tuple[Clocked, float, np.ndarray, np.ndarray]:
     """Open the store at `path` and read image `number`.
 
-    Returns the seconds that took, those of opening alone, the costs, the image (1, height, width, 3) and label (1,).
+    Returns what that took, the seconds of opening alone, the image (1, height, width, 3) and the label (1,).
     """
     images, labels = empty_on_page((1, *image_shape), np.uint8), empty_on_page((1,), np.int64)
     read_one(subject, rehearsal, images, labels)
     images.fill(0xAA)
     labels.fill(-1)
     ids = np.array([number])
-    meter = Meter()
-    with without_garbage_collection():
-        meter.start()
+    with clocked(Meter()) as taken:
         start = time.perf_counter_ns()
         reader = subject.storage.open(path, subject.options)
         opened = time.perf_counter_ns()
         reader.read(ids, images, labels)
-        end = time.perf_counter_ns()
-    costs = meter.stop()
     reader.close()
-    return (end - start) / 1e9, (opened - start) / 1e9, costs, images, labels
+    return taken, (opened - start) / 1e9, images, labels
 
 
 @Declaration(kind="first-image", state="warm", position=11, purpose="first-image", one_image=True)

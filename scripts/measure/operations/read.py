@@ -4,7 +4,7 @@ import time
 from contextlib import ExitStack
 
 from scripts.dataset.image_set import content_digest
-from scripts.measure.operations.base import Sample, Subject
+from scripts.measure.operations.base import Sample, Subject, clocked
 from scripts.measure.operations.catalogue import Declaration
 from scripts.measure.operations.reading import Reading
 
@@ -25,7 +25,7 @@ class Read(Reading):
         self.labels.fill(-1)
         # To look which of many files are in the page cache takes long, so a run that doesn't count goes without.
         resident = self.cache.bring_about(path) if counts else None
-        with ExitStack() as closed_after_the_clock, self.clocked(subject) as clocked:
+        with ExitStack() as closed_after_the_clock, clocked(self.meter, subject.name) as taken:
             start = time.perf_counter_ns()
             reader = subject.storage.open(path, subject.options)
             opened = time.perf_counter_ns()
@@ -33,11 +33,11 @@ class Read(Reading):
             reader.read_all(self.images, self.labels)
         sample = self.sample(
             subject,
-            clocked,
+            taken,
             images=len(self.labels),
             open_seconds=(opened - start) / 1e9,
             resident_fraction=resident,
-            state_verified=self.verified(subject, resident, clocked.costs.device_read_bytes, 1.0),
+            state_verified=self.verified(subject, resident, taken.costs.device_read_bytes, 1.0),
         )
         return [sample]
 

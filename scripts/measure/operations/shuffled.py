@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from scripts.measure.operations.base import PROBABILITIES, QUANTILES, Inputs, Sample, Subject, quantiles
+from scripts.measure.operations.base import PROBABILITIES, QUANTILES, Inputs, Sample, Subject, clocked, quantiles
 from scripts.measure.operations.catalogue import Declaration
 from scripts.measure.operations.reading import Reading, calls
 
@@ -45,7 +45,7 @@ class Random(Reading):
         clock = time.perf_counter_ns
         resident = self.cache.bring_about(path) if counts else None
         # What opening reads ahead would be missing from the bytes of the device, so the costs always include it.
-        with ExitStack() as closed_afterwards, self.clocked(subject) as clocked:
+        with ExitStack() as closed_afterwards, clocked(self.meter, subject.name) as taken:
             start = clock()
             reader = subject.storage.open(path, subject.options)
             closed_afterwards.enter_context(reader)
@@ -56,16 +56,16 @@ class Random(Reading):
                 moments[number] = clock()
         self.compare(self.images, self.labels, ids)
         self._last[subject.name] = seconds = np.diff(moments) / 1e9
-        clocked.seconds = int(moments[-1] - (start if self.cold else moments[0])) / 1e9
+        taken.seconds = int(moments[-1] - (start if self.cold else moments[0])) / 1e9
         share = len(ids) / len(self.inputs.labels)
         sample = self.sample(
             subject,
-            clocked,
+            taken,
             images=len(ids),
             open_seconds=int(moments[0] - start) / 1e9,
             latency_seconds=dict(zip(QUANTILES, quantiles(seconds, tuple(QUANTILES.values())), strict=True)),
             resident_fraction=resident,
-            state_verified=self.verified(subject, resident, clocked.costs.device_read_bytes, share),
+            state_verified=self.verified(subject, resident, taken.costs.device_read_bytes, share),
         )
         return [sample]
 

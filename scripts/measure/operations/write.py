@@ -9,7 +9,7 @@ import numpy as np
 
 from scripts.backends.shared import file_access
 from scripts.common.errors import UserError
-from scripts.measure.operations.base import Inputs, Operation, Sample, Subject
+from scripts.measure.operations.base import Inputs, Operation, Sample, Subject, clocked
 from scripts.measure.operations.catalogue import Declaration
 from scripts.system import page_cache
 from scripts.system.aligned import copy_on_page
@@ -51,14 +51,14 @@ class Write(Operation):
         self._runs += 1
         path = self.inputs.scratch / f"{subject.name}-{self._runs}"
         durable = self.declared.durable
-        with self.clocked(subject) as clocked:
+        with clocked(self.meter, subject.name) as taken:
             subject.storage.write(path, self.images, self.labels, durable=durable, options=subject.options)
         unsynced = page_cache.unsynced_fraction(path) if durable else None
         if unsynced:
             raise UserError(f"{path}: a durable write returned with {unsynced:.1%} not on the disk; fix the backend")
         page_cache.evict(path)
         self._last_written[subject.name] = path
-        return [self.sample(subject, clocked, images=len(self.labels), unsynced_fraction=unsynced)]
+        return [self.sample(subject, taken, images=len(self.labels), unsynced_fraction=unsynced)]
 
     def check(self) -> None:
         """Read images back, a thousand at most, spread evenly, and compare."""

@@ -110,17 +110,13 @@ def _place(stores: Path) -> Path:
 
 
 def _new_name(stores: Path) -> Path:
-    """A name for a new directory of this process, in a place that is there."""
+    """A name for a new directory of this process, in a place whose directories lie far from each other, where the file
+    system knows how."""
     place = _place(stores)
     place.mkdir(parents=True, exist_ok=True)
-    _spread(place)
-    return place / owned_name()
-
-
-def _spread(place: Path) -> None:
-    """Ask the file system to put the directories in `place` far from each other, where it knows how."""
     flags = array.array("L", [0])
     with opened(place) as descriptor, suppress(OSError):
         fcntl.ioctl(descriptor, GET_FLAGS, flags)
         flags[0] |= TOP_OF_HIERARCHY
         fcntl.ioctl(descriptor, SET_FLAGS, flags)
+    return place / owned_name()
