@@ -1,9 +1,11 @@
 """Which files a timing job works on: the built store where it lies, or a copy, and where the job writes.
 
-A copy is read where the node's own scratch is to be measured, of a store that opening changes, and of one that belongs
-to somebody else, of which the kernel won't say what is in the page cache. On a node's scratch a job leaves nothing, as
-nobody would come back for it; what its deletions do to the next job there (`scripts.system.disk.scratch`) the probe of
-creating files tells.
+A copy is read in three cases:
+
+- The node's own scratch is to be measured. There a job leaves nothing, as no later step runs on that node. What its
+  deletions do to the next job (`scripts.system.disk.scratch`) the probe of creating files tells.
+- Opening changes the store.
+- The store belongs to another user, so the kernel doesn't tell what of it is in the page cache.
 """
 
 import errno

@@ -80,7 +80,7 @@ def _open_or_make(path: Path) -> int:
         return os.open(path, flags)
     except FileNotFoundError:
         descriptor = os.open(path, flags | os.O_CREAT, 0o666)
-        with suppress(PermissionError):  # somebody else has made it just now
+        with suppress(PermissionError):  # another user has made it just now
             os.fchmod(descriptor, 0o666)
         return descriptor
 

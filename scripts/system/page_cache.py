@@ -118,8 +118,8 @@ def _loaded(files: Iterator[str]) -> Iterator[tuple[int, int] | None]:
 def resident_fraction(path: Path) -> float | None:
     """Return how much of a file or directory is in the page cache, from 0 to 1, or None where that can't be known.
 
-    By mincore(2), or by cachestat(2) where that is enough. The kernel calls every page of a file resident for those who
-    neither own it nor may write it (Linux 5.2 and later), so such a file is unknown rather than warm.
+    By mincore(2), or by cachestat(2) where that is enough. To a user who neither owns a file nor may write it, the
+    kernel calls all of its pages resident (Linux 5.2 and later), so such a file is unknown rather than warm.
     """
     return _fraction(_resident_pages(file) for file in files_of(path))
 

@@ -52,7 +52,7 @@ class Declaration:
     settings: tuple[str, ...] = ()
     """The settings of the config that the operation depends on, beside those that all do."""
     purpose: str | None = None
-    """What somebody does with a store to whom this operation is the answer (`scripts.report.compare.purposes`)."""
+    """What a store is used for by who wants to know this operation's time (`scripts.report.compare.purposes`)."""
     first_answer: bool = True
     """Whether the operation answers for its purpose even where the others of that purpose were measured."""
     one_image: bool = False

@@ -14,7 +14,7 @@ from scripts.measure.operations.reading import Reading, calls
 
 class Random(Reading):
     """One call for each image. Warm, the reader is open before the clock starts, as it is in training; cold, opening is
-    timed too, for it brings in all of a small store and a part of a large one.
+    timed too, as it brings in all of a small store and a part of a large one.
 
     Each run draws other images, the untimed ones as well: the same ones would be in the processor's caches.
     """

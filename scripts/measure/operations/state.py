@@ -1,4 +1,4 @@
-"""The state of the page cache that a read starts from: brought about, verified, and doubted where it may be feigned."""
+"""The state of the page cache that a read starts from: brought about and verified."""
 
 from pathlib import Path
 
@@ -29,14 +29,12 @@ class CacheState:
         self._usage: dict[Path, disk_usage.DiskUsage] = {}
 
     def try_on(self, path: Path) -> None:
-        """Evict a store. Raises Unmeasurable where reads start cold and it stays, or nobody can know.
-
-        Where they start warm, all of it is loaded again in one way: what came in as it was written, or by another job's
-        reading, lies in larger or smaller pieces of memory, and is read up to half as fast again for that.
-        """
+        """Evict a store. Raises Unmeasurable where reads start cold and the store stays resident, or may do so."""
         kind = file_system.type_of(path)
-        self._hidden = file_system.keeps_own_cache(kind)
+        self._hidden = kind in file_system.OWN_CACHE
         if not self.cold:
+            # A store that came in as it was written, or by another job's reading, lies in larger or smaller pieces of
+            # memory, and is faster or slower to read. So all of it is loaded again in one way.
             page_cache.evict(path)
             return
         if self._hidden:

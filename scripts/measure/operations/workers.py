@@ -157,7 +157,7 @@ def serve(
 
 
 def checksum(images: np.ndarray, labels: np.ndarray) -> int:
-    """Return the CRC-32 of images and then labels: quick, and enough to notice what isn't planted."""
+    """Return the CRC-32 of images and then labels: quick, and enough to notice a mistake."""
     return zlib.crc32(np.ascontiguousarray(labels), zlib.crc32(np.ascontiguousarray(images)))
 
 

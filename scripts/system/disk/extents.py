@@ -1,6 +1,6 @@
 """Where the bytes of a file lie, as its file system tells: compressed, among its metadata, how many on the disk.
 
-FIEMAP (Linux, Documentation/filesystems/fiemap.rst) tells everybody whether an extent is compressed, but not its size
+FIEMAP (Linux, Documentation/filesystems/fiemap.rst) tells any user whether an extent is compressed, but not its size
 on the disk. Btrfs tells that size to root, who may search its trees: BTRFS_IOC_TREE_SEARCH (btrfs-ioctl(2)).
 """
 

@@ -36,7 +36,7 @@ EVICTED_HERE_ALONE = (
     "{type}: what its servers keep in their memory can't be evicted from a node, so cold means that the node holds "
     "nothing, not that a disk was read"
 )
-SYNCED_BY_WORD = (
+SYNCED_BY_SERVERS = (
     "{type}: durable means that the servers said that they have the bytes; whether these are on a disk then is up to "
     "the servers' own settings"
 )
@@ -72,27 +72,19 @@ def description(type_: str, mount_point: str, options: str) -> dict[str, object]
     evicted or synced there.
     """
     kind = KINDS.get(type_, UNKNOWN)
-    said = {
-        LOCAL: [],
-        MEMORY: [NEVER_ON_A_DISK],
-        NETWORK: [EVICTED_HERE_ALONE, SYNCED_BY_WORD],
-        UNKNOWN: [NOT_KNOWN],
-    }[kind]
     how = [option for option in options.split(",") if option.startswith(COMPRESSION)]
     found = {
-        OWN_CACHE_STAYS: keeps_own_cache(type_),
+        OWN_CACHE_STAYS: type_ in OWN_CACHE,
         LIES_BELOW: type_ == "overlay",
-        COMPRESSES: how and not keeps_own_cache(type_),
+        COMPRESSES: how and type_ not in OWN_CACHE,
         SMALL_FILES_STAY: type_ in INLINES and kind == LOCAL and type_ != "overlay",
+        NEVER_ON_A_DISK: kind == MEMORY,
+        EVICTED_HERE_ALONE: kind == NETWORK,
+        SYNCED_BY_SERVERS: kind == NETWORK,
+        NOT_KNOWN: kind == UNKNOWN,
     }
-    said = [*(sentence for sentence, holds in found.items() if holds), *said]
-    limits = [sentence.format(type=type_, how=", ".join(how)) for sentence in said]
+    limits = [sentence.format(type=type_, how=", ".join(how)) for sentence, holds in found.items() if holds]
     return {"type": type_, "kind": kind, "mount_point": mount_point, "options": options, "limits": limits}
-
-
-def keeps_own_cache(file_system_type: str) -> bool:
-    """Say whether data stays in a memory of the file system's own when it leaves the page cache."""
-    return file_system_type in OWN_CACHE
 
 
 def may_hide_compression(file_system_type: str) -> bool:
@@ -110,7 +102,7 @@ def never_cold(path: Path) -> str | None:
     """Say why nothing on the file system that a path is on can be read cold, None where it can, for all that is known
     beforehand."""
     type_ = type_of(path)
-    why = NEVER_ON_A_DISK if KINDS.get(type_) == MEMORY else OWN_CACHE_STAYS if keeps_own_cache(type_) else None
+    why = NEVER_ON_A_DISK if KINDS.get(type_) == MEMORY else OWN_CACHE_STAYS if type_ in OWN_CACHE else None
     return why and why.format(type=type_)
 
 
