@@ -36,17 +36,14 @@ class Ground:
 
 
 @contextmanager
-def prepared(
-    store: Path, writes: Path | None, node_scratch: str | None, *, reads: bool, on_a_copy: bool
-) -> Iterator[Ground]:
+def prepared(store: Path, writes: Path, node_scratch: str | None, *, reads: bool, on_a_copy: bool) -> Iterator[Ground]:
     """Yield what a timing job works on.
 
-    `store` is the directory of the built store; `writes` one on the same file system to write in, None for that of all
-    stores; `reads` says whether the store is read at all, `on_a_copy` whether it mustn't be opened itself. With
-    `node_scratch`, whose variables are expanded here and now, both are on the node's own disk, and gone afterwards.
-    Raises UserError where a variable isn't set.
+    `store` is the directory of the built store; `writes` one on the same file system to write in; `reads` says whether
+    the store is read at all, `on_a_copy` whether it mustn't be opened itself. With `node_scratch`, whose variables are
+    expanded here and now, both are on the node's own disk, and gone afterwards. Raises UserError where a variable isn't
+    set.
     """
-    writes = writes or scratch.stores_of(store)
     if node_scratch:
         with neighbour(expanded(node_scratch) / NAME, one_writer=False) as own:
             own.mkdir()

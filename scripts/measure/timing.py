@@ -25,7 +25,7 @@ TRY_AGAIN = "to try again, run snakemake with --forcerun and this cell's record"
 
 
 def time_cell(
-    job: Job, *, writes: Path | None = None, node_scratch: str | None = None, limit_seconds: float | None = None
+    job: Job, *, writes: Path, node_scratch: str | None = None, limit_seconds: float | None = None
 ) -> dict[str, Any]:
     """Time one cell and return its record. The caller sees to it that nothing else runs (`scripts.system.lock`).
 

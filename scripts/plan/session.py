@@ -104,7 +104,7 @@ class Session:
         if not self._run.works:
             return
         writes = Path(self._plan.writes)
-        if not self._has_jobs and (scratch.is_left(writes) or any(abandoned(made_in(self._plan)))):
+        if not self._has_jobs and (scratch.left(writes) or any(abandoned(made_in(self._plan)))):
             self.remove_left_overs()
         if self._goes_on and (full := full_disk.lacking(Path.cwd())):
             print(f"error: {full_disk.line(full)}", file=sys.stderr)

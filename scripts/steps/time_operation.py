@@ -22,9 +22,9 @@ def main(
     operation: Annotated[str, "what to time, a name in scripts/measure/operations"],
     image_set: Annotated[Path, "directory of the image set"],
     store: Annotated[Path, "directory of the built store"],
+    writes: Annotated[Path, "directory on the stores' file system to write in"],
     settings: Annotated[dict[str, Any], "settings of the config, as JSON"],
     seconds: Annotated[float | None, "seconds of sampling instead, where it is measured again"] = None,
-    writes: Annotated[Path | None, "where to write on the stores' file system, if not beside them"] = None,
     node_scratch: Annotated[
         str | None, "where to time a copy instead, on the node's own disk; $VARIABLES expand"
     ] = None,

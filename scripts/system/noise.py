@@ -9,6 +9,7 @@ import os
 import re
 import resource
 import time
+import timeit
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -86,7 +87,7 @@ def _probe(place: Path) -> dict[str, float | None]:
     return {
         "load_average": os.getloadavg()[0],
         "megahertz": _megahertz(),
-        "cpu_seconds": min(_seconds_to_hash() for _ in range(3)),
+        "cpu_seconds": min(timeit.repeat(lambda: hashlib.sha256(HASHED).digest(), number=1, repeat=3)),
         "memory_seconds": _seconds_to_touch(),
         "file_seconds": scratch.seconds_to_create(place, FILES_CREATED) / FILES_CREATED,
         "disk_seconds": _seconds_to_overwrite(place / "overwritten"),
@@ -104,12 +105,6 @@ def _numbers(pattern: str) -> Iterator[float]:
     for path in CORES.glob(pattern):
         with suppress(OSError, ValueError):
             yield float(path.read_text())
-
-
-def _seconds_to_hash() -> float:
-    start = time.perf_counter()
-    hashlib.sha256(HASHED).digest()
-    return time.perf_counter() - start
 
 
 def _seconds_to_touch() -> float:

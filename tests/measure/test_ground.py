@@ -18,7 +18,7 @@ BLOCK = 2**12
 
 def copied(store: Path, scratch: Path) -> dict[str, bytes]:
     """The files of a copy, which takes as much room as the store and is gone afterwards."""
-    with ground.prepared(store, None, str(scratch), reads=True, on_a_copy=False) as prepared:
+    with ground.prepared(store, store.parent, str(scratch), reads=True, on_a_copy=False) as prepared:
         assert prepared.copied
         assert prepared.store != store
         sync_file_system(prepared.store)  # what isn't written yet lacks the file system's own blocks

@@ -84,7 +84,7 @@ def remove_all(stores: Path) -> None:
 
     The caller sees to it that no timing of theirs goes on (`scripts.system.lock`; a run ends after its jobs).
     """
-    place, made = _place(stores), _left(stores)
+    place, made = _place(stores), left(stores)
     if made:
         report("removing what the timings wrote, which takes a minute where it is many files")
         with ThreadPoolExecutor() as pool:
@@ -96,12 +96,8 @@ def remove_all(stores: Path) -> None:
         place.rmdir()
 
 
-def is_left(stores: Path) -> bool:
-    """Say whether there is anything to remove."""
-    return bool(_left(stores))
-
-
-def _left(stores: Path) -> list[Path]:
+def left(stores: Path) -> list[Path]:
+    """Return the directories that there are to remove."""
     return [each for each in _place(stores).glob("*") if is_of_this_host(each.name) or is_of_this_run(each.name)]
 
 
