@@ -195,7 +195,8 @@ def test_without_root_the_plain_file_says_how_much_comes_from_the_device(place: 
         "--image-set",
         place / "dataset",
     ]
-    command += ["--store", directory, "--settings", json.dumps(asdict(FAST)), "--record", record]
+    command += ["--store", directory, "--writes", directory.parent.parent, "--settings", json.dumps(asdict(FAST))]
+    command += ["--record", record]
     subprocess.run(command, check=True, capture_output=True)
     found = json.loads(record.read_text())
     assert found["status"] == "measured", found["gap_reason"]
