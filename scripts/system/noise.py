@@ -12,6 +12,7 @@ import time
 import timeit
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -28,6 +29,18 @@ TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 CORES = Path("/sys/devices/system/cpu")
 
 
+@dataclass(frozen=True)
+class Probes:
+    """The state of the machine at one moment. Times in seconds; None where the system doesn't say."""
+
+    load_average: float
+    megahertz: float | None
+    cpu_seconds: float
+    memory_seconds: float
+    file_seconds: float
+    disk_seconds: float
+
+
 class Watch:
     """Watches the machine from its making until `finish`."""
 
@@ -42,7 +55,7 @@ class Watch:
         counts = _counts()
         after = _probe(self._place / "probe-after")
         passed = {name: _passed(before, counts[name]) for name, before in self._counts.items()}
-        return {"before": self._before, "after": after, **passed}
+        return {"before": asdict(self._before), "after": asdict(after), **passed}
 
 
 def _passed(before: float | None, now: float | None) -> float | None:
@@ -82,16 +95,15 @@ def _user_and_stolen(cores: set[int]) -> tuple[float | None, float | None]:
     return user, stolen
 
 
-def _probe(place: Path) -> dict[str, float | None]:
-    """The state of the machine at this moment; None where the system doesn't say."""
-    return {
-        "load_average": os.getloadavg()[0],
-        "megahertz": _megahertz(),
-        "cpu_seconds": min(timeit.repeat(lambda: hashlib.sha256(HASHED).digest(), number=1, repeat=3)),
-        "memory_seconds": _seconds_to_touch(),
-        "file_seconds": scratch.seconds_to_create(place, FILES_CREATED) / FILES_CREATED,
-        "disk_seconds": _seconds_to_overwrite(place / "overwritten"),
-    }
+def _probe(place: Path) -> Probes:
+    return Probes(
+        load_average=os.getloadavg()[0],
+        megahertz=_megahertz(),
+        cpu_seconds=min(timeit.repeat(lambda: hashlib.sha256(HASHED).digest(), number=1, repeat=3)),
+        memory_seconds=_seconds_to_touch(),
+        file_seconds=scratch.seconds_to_create(place, FILES_CREATED) / FILES_CREATED,
+        disk_seconds=_seconds_to_overwrite(place / "overwritten"),
+    )
 
 
 def _megahertz() -> float | None:
