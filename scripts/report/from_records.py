@@ -67,9 +67,8 @@ def latencies(records: Records, groups: Groups) -> list[Values]:
             "seconds": seconds,
         }
         for path, record in records.items()
-        if record.latencies
         for subject in SUBJECTS
-        for probability, seconds in record.latencies.of(subject)
+        for probability, seconds in record.quantiles(subject).items()
     ]
 
 
@@ -158,7 +157,8 @@ def _summary_of(record: Record, way: Way, timed: Timed | None) -> Values:
     }
     if taken and timed:
         values |= _rates(timed, taken[0].images, record.image_set.image_bytes) | _costs(record, taken)
-        values |= _latency(record)
+        quantiles = record.quantiles(BACKEND)
+        values |= {f"latency_{name}_seconds": quantiles.get(share) for name, share in QUANTILES.items()}
     return values
 
 
@@ -189,12 +189,6 @@ def _costs(record: Record, samples: Sequence[Sample]) -> Values:
         needed = samples[0].images * (record.image_set.image_bytes + base.LABEL_BYTES)
         costs[f"device_{moved}_ratio"] = total / needed
     return costs
-
-
-def _latency(record: Record) -> Values:
-    """The quantiles of one call over all samples, as far as the record has them."""
-    found = dict(record.latencies.of(BACKEND)) if record.latencies else {}
-    return {f"latency_{name}_seconds": found.get(probability) for name, probability in QUANTILES.items()}
 
 
 def _effect(timed: Timed | None) -> list[str]:

@@ -54,7 +54,7 @@ def write_tables(
     for table, of_table in rows.items():
         tables.write(table, of_table, directory)
     conditions.write(directory, conditions.of(records, selected.main(records), selected.nodes))
-    intact.write(directory, [*(tables.path(directory, table) for table in rows), conditions.path(directory)])
+    intact.write(directory, [*(tables.path(directory, table) for table in rows), directory / conditions.FILE])
 
 
 def with_best(summary: list[Values], timings: list[Values]) -> list[Values]:

@@ -202,8 +202,7 @@ class Tables:
 
     def store(self, backend: str, cutoff: int) -> BuiltRow | None:
         """The disk usage of a store, or None where it wasn't built."""
-        row = self._stores.get((backend, cutoff))
-        return row if isinstance(row, BuiltRow) else None
+        return self._stores.get((backend, cutoff))
 
     def sizes(self, measure: str, cutoff: int) -> dict[str, int]:
         """The `apparent_bytes` or `allocated_bytes` of the stores at a cutoff, by backend, where they are known."""
@@ -214,7 +213,7 @@ class Tables:
     @cached_property
     def allocations(self) -> set[str]:
         """Where the allocated bytes of the stores are from."""
-        return {row.allocation for row in self.disk_usage if isinstance(row, BuiltRow)}
+        return {row.allocation for row in self._stores.values()}
 
     @cached_property
     def allocated_decides(self) -> bool:
@@ -249,8 +248,8 @@ class Tables:
         return found
 
     @cached_property
-    def _stores(self) -> dict[tuple[str, int], DiskUsageRow]:
-        return {row.store: row for row in self.disk_usage}
+    def _stores(self) -> dict[tuple[str, int], BuiltRow]:
+        return {row.store: row for row in self.disk_usage if isinstance(row, BuiltRow)}
 
 
 def _refuse_other_columns(found: list[str], expected: list[str]) -> None:

@@ -55,28 +55,29 @@ def significant(value: float, digits: int = 3) -> str:
 
 def seconds(value: float) -> str:
     """A time (s) with three significant digits in the unit that fits: `1.92 ms`."""
-    return " ".join(_scaled(value, TIME_UNITS))
+    return _scaled(value, TIME_UNITS)
 
 
-def unit(value: float) -> tuple[float, str]:
-    """The unit that fits a time (s): its seconds, and its name."""
-    return _unit(value, TIME_UNITS)
+def unit(value: float, units: Sequence[tuple[float, str]] = TIME_UNITS) -> tuple[float, str]:
+    """The unit that fits a time (s): its seconds, and its name. For other values than times, `units` are given."""
+    return next((pair for pair in units if abs(value) >= 0.9995 * pair[0]), units[-1])
 
 
 def tick(value: float) -> str:
     """A time (s) at an axis, as short as it can be: `10 ms`."""
-    scale, unit = _unit(value, TIME_UNITS)
-    return "0" if value == 0 else f"{value / scale:.3g} {unit}"
+    scale, name = unit(value)
+    return "0" if value == 0 else f"{value / scale:.3g} {name}"
 
 
 def seconds_between(low: float, high: float) -> str:
     """An interval of times (s) in one unit: `1.88 to 1.97 ms`."""
-    return _between(low, high, TIME_UNITS)
+    scale, name = unit(high)
+    return f"{significant(low / scale)} to {significant(high / scale)} {name}"
 
 
 def size(value: float) -> str:
     """A size (bytes) in powers of ten: `307 MB`."""
-    return " ".join(_scaled(value, BYTE_UNITS))
+    return _scaled(value, BYTE_UNITS)
 
 
 def times(value: float) -> str:
@@ -181,18 +182,9 @@ def bars(kinds: Iterable[str]) -> str:
     return f"Bars: {join(shown[kind] for kind in sorted(set(kinds)))}." if kinds else ""
 
 
-def _scaled(value: float, units: Sequence[tuple[float, str]]) -> tuple[str, str]:
-    scale, unit = _unit(value, units)
-    return significant(value / scale), unit
-
-
-def _between(low: float, high: float, units: Sequence[tuple[float, str]]) -> str:
-    scale, unit = _unit(high, units)
-    return f"{significant(low / scale)} to {significant(high / scale)} {unit}"
-
-
-def _unit(value: float, units: Sequence[tuple[float, str]]) -> tuple[float, str]:
-    return next((pair for pair in units if abs(value) >= 0.9995 * pair[0]), units[-1])
+def _scaled(value: float, units: Sequence[tuple[float, str]]) -> str:
+    scale, name = unit(value, units)
+    return f"{significant(value / scale)} {name}"
 
 
 WITHIN_INTERVALS, WITHIN_RANGES, WITHIN_SIZES = threshold(INTERVAL), threshold(RANGE), threshold(EXACT)

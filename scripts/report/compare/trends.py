@@ -152,10 +152,8 @@ def _seconds(results: Results, backend: str, cutoff: int, operation: str) -> lis
 
 def _first_measured(results: Results, operations: Sequence[str], cutoff: int, *backends: str) -> str | None:
     """The first operation that all of these backends were measured in."""
-    for operation in operations:
-        if all((backend, cutoff, operation) in results.times for backend in backends):
-            return operation
-    return None
+    measured = (name for name in operations if all((backend, cutoff, name) in results.times for backend in backends))
+    return next(measured, None)
 
 
 def _about(images: float) -> int:

@@ -77,14 +77,9 @@ def of(records: Records, main: Records, nodes: Iterable[Node]) -> Conditions:
     )
 
 
-def path(directory: Path) -> Path:
-    """Return where the conditions are in a directory of tables."""
-    return directory / FILE
-
-
 def write(directory: Path, found: Conditions) -> None:
     """Write the conditions into a directory of tables, whole or not at all."""
-    write_json(path(directory), {"conditions_version": VERSION, **asdict(found)})
+    write_json(directory / FILE, {"conditions_version": VERSION, **asdict(found)})
 
 
 def read(directory: Path) -> Conditions:
@@ -92,7 +87,7 @@ def read(directory: Path) -> Conditions:
 
     Raises UserError where the file is missing, or isn't as this version wrote it.
     """
-    file = path(directory)
+    file = directory / FILE
     intact.check(file)
     try:
         content = json.loads(file.read_bytes())

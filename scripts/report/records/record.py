@@ -120,20 +120,6 @@ class Noise:
     limit_wait_seconds: float | None
 
 
-@dataclass(frozen=True)
-class Latencies:
-    """Quantiles of the time (s) of one call: the probabilities, and the quantiles of backend and baseline."""
-
-    probabilities: tuple[float, ...]
-    backend: tuple[float, ...]
-    baseline: tuple[float, ...]
-
-    def of(self, subject: str) -> list[tuple[float, float]]:
-        """The probabilities with the quantiles (s) of a subject."""
-        seconds = self.baseline if subject == BASELINE else self.backend
-        return list(zip(self.probabilities, seconds, strict=True))
-
-
 @dataclass(frozen=True, kw_only=True)
 class Sample(base.Sample):
     """One sample of the backend or of the baseline; `block` is the number of its block of time, from 0."""
@@ -166,7 +152,7 @@ class Record:
     threads: int
     noise: Noise
     eviction: str | None
-    latencies: Latencies | None
+    latencies: Mapping[str, list[float]] | None
     overwrite_seconds: float | None
     samples: tuple[Sample, ...]
 
@@ -202,6 +188,11 @@ class Record:
     def ways(self) -> tuple[Way, ...]:
         """How the work was shared, in the order of the samples; without samples, by one process alone."""
         return tuple(dict.fromkeys(sample.way for sample in self.samples)) or ((1, None),)
+
+    def quantiles(self, subject: str) -> dict[float, float]:
+        """The quantiles (s) of the time of one call, by probability; none where the record has none."""
+        found = self.latencies
+        return dict(zip(found["probabilities"], found[subject], strict=True)) if found else {}
 
     def samples_of(self, subject: str) -> list[Sample]:
         """The samples of a subject, in the order they were taken, whether they count or not."""
