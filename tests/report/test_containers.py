@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from scripts.report import tables, wording
-from scripts.report.compare import container_costs, containers
-from scripts.report.compare.container_costs import Costs
+from scripts.report.compare import containers
+from scripts.report.compare.containers import Costs
 from scripts.report.compare.results import Results
 from scripts.report.draw import captions, heat
 from scripts.report.rows import TimingRow
@@ -46,7 +46,7 @@ def timed(directory: Path, milliseconds: dict[str, float], **changes: object) ->
 
 def costs_of(made: Run) -> Costs | None:
     timings = tables.load(TimingRow, made.directory)
-    return container_costs.costs(Results(Tables.load(made.directory), timings))
+    return containers.costs(Results(Tables.load(made.directory), timings))
 
 
 def sentences(made: Run) -> list[str]:

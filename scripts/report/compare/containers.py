@@ -1,11 +1,15 @@
-"""Containers and codecs: which variants hold the same bytes in another container, and what each of the two costs."""
+"""Containers and codecs: which variants hold the same bytes in another container, and what each of the two costs, in
+sentences."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
 from scripts.measure.operations import catalogue
 from scripts.report import wording
+from scripts.report.compare.results import Results
+from scripts.report.estimates import DIFFERENT, TIED, UNDECIDED, Ratio
 from scripts.report.tables import Tables
 
 FEWEST = 2
@@ -31,6 +35,49 @@ class Combinations:
     containers: list[str]
     codecs: list[str]
     variants: dict[Pair, str]
+
+
+@dataclass(frozen=True)
+class Costs:
+    """The operation and cutoff that was looked at, and what was found there."""
+
+    operation: str
+    cutoff: int
+    sentences: list[str]
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """The variants that were measured in an operation at a cutoff, and how they compare."""
+
+    results: Results
+    operation: str
+    cutoff: int
+    variants: dict[Pair, str]
+
+    def codecs(self, container: str) -> dict[str, str]:
+        """The variants of a container, by codec."""
+        return {codec: name for (own, codec), name in self.variants.items() if own == container}
+
+    def containers(self, codec: str) -> dict[str, str]:
+        """The variants of a codec, by container."""
+        return {container: name for (container, own), name in self.variants.items() if own == codec}
+
+    def unbeaten(self, names: Mapping[str, str]) -> list[str]:
+        """The keys of the fastest of some variants, and of the variants that surely take no longer."""
+        if not names:
+            return []
+        fastest = min(names, key=lambda key: self.seconds(names[key]))
+        tied = [key for key in names if self.ratio(names[key], names[fastest]).outcome == TIED]
+        return list(dict.fromkeys([*tied, fastest]))
+
+    def seconds(self, name: str) -> float:
+        """The median time (s) of a variant."""
+        return self.results.row((name, self.cutoff, self.operation)).median_seconds
+
+    def ratio(self, one: str, other: str) -> Ratio:
+        """How many times as long one variant takes as another."""
+        return self.results.ratio(self.operation, self.cutoff, one, other)
 
 
 def combinations_of(tables: Tables) -> Combinations:
@@ -84,3 +131,77 @@ def operations(tables: Tables, found: Combinations, size: int) -> list[str]:
 
     first = (next(filter(enough, group), None) for group in WANTED)
     return [operation for operation in first if operation]
+
+
+def costs(results: Results) -> Costs | None:
+    """What the codec takes of the time, and how far apart containers are; None where too little is known."""
+    found = combinations_of(results.tables)
+    size = cutoff(results.tables, found)
+    if size is None:
+        return None
+    operation = operations(results.tables, found, size)[0]
+    measured = {pair: name for pair, name in found.variants.items() if (name, size, operation) in results.jobs}
+    cells = _Cells(results, operation, size, measured)
+    sentences = [*_codecs(cells, found), *_containers(cells, found)]
+    return Costs(operation, size, [f"{sentence}." for sentence in sentences])
+
+
+def _codecs(cells: _Cells, found: Combinations) -> list[str]:
+    """For each codec, the part of the time that it takes more than one that none is faster than in the same
+    container."""
+    unbeaten = {container: cells.unbeaten(cells.codecs(container)) for container in found.containers}
+    often = Counter(codec for codecs in unbeaten.values() for codec in codecs)
+    ratios: dict[Pair, dict[str, Ratio]] = {}
+    for container, best in unbeaten.items():
+        if best:
+            # Of several codecs that tie, the one that is best in most containers: these then share a sentence.
+            names, fastest = cells.codecs(container), max(best, key=often.__getitem__)
+            for codec in names:
+                if codec != fastest:
+                    ratios.setdefault((codec, fastest), {})[container] = cells.ratio(names[codec], names[fastest])
+    order = sorted(ratios, key=lambda pair: found.codecs.index(pair[0]))
+    return [_share(codec, fastest, ratios[codec, fastest]) for codec, fastest in order]
+
+
+def _share(codec: str, fastest: str, ratios: Mapping[str, Ratio]) -> str:
+    """What a codec takes of the time, by container: one part of it, or the least and the most."""
+    longer = {container: ratio for container, ratio in ratios.items() if ratio.outcome == DIFFERENT}
+    ties, open_still = (
+        [container for container, ratio in ratios.items() if ratio.outcome == outcome] for outcome in (TIED, UNDECIDED)
+    )
+    others = []
+    if ties:
+        others.append(f"in {wording.join(ties)} they tie")
+    if open_still:
+        others.append(f"in {wording.join(open_still)} it is undecided")
+    if not longer:
+        return f"Codecs {codec} and {fastest}: {'; '.join(others)}"
+    ordered = sorted(longer, key=lambda container: longer[container].value)
+    ends = dict.fromkeys((ordered[0], ordered[-1]))
+    parts = " to ".join(f"{wording.part(longer[container])} in {container}" for container in ends)
+    return (
+        f"Of the time with codec {codec}, {parts} is what it takes more than {fastest}, which no codec in the same "
+        f"container is surely faster than{''.join(f'; {other}' for other in others)}"
+    )
+
+
+def _containers(cells: _Cells, found: Combinations) -> list[str]:
+    """For each codec, how many times as long the slowest container takes as the fastest, in one sentence."""
+    said = []
+    for codec in found.codecs:
+        names = cells.containers(codec)
+        best = cells.unbeaten(names)
+        if len(names) < FEWEST or not best:
+            continue
+        lacking = [container for container in found.containers if container not in names and cells.codecs(container)]
+        where = f", not measured in {wording.join(lacking)}" if lacking else ""
+        fastest = min(best, key=lambda container: cells.seconds(names[container]))
+        ratios = {container: cells.ratio(names[container], names[fastest]) for container in names}
+        longer = {container: ratio for container, ratio in ratios.items() if ratio.longer}
+        tied = all(ratio.outcome == TIED for ratio in ratios.values())
+        apart = f"all tie with {fastest}" if tied else f"none surely takes longer than {fastest}"
+        if longer:
+            slowest = max(longer, key=lambda container: longer[container].value)
+            apart = f"{slowest} takes {wording.factor(longer[slowest], f'as long as {fastest}')}"
+        said.append(f"with codec {codec}{where}, {apart}")
+    return [f"From the fastest container to the slowest: {'; '.join(said)}"] if said else []

@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 
 from scripts.common.atomic import replacing
 from scripts.report import printed, wording
-from scripts.report.compare import answers, claims, container_costs, containers, purposes
+from scripts.report.compare import answers, claims, containers, purposes
 from scripts.report.draw import captions, links
 from scripts.report.page import answer, facts, inline, listing, machines
 from scripts.report.page.run import Run
@@ -74,7 +74,6 @@ def _environment() -> Environment:
         "answers": answers,
         "captions": captions,
         "claims": claims,
-        "container_costs": container_costs,
         "containers": containers,
         "facts": facts,
         "links": links,
