@@ -111,7 +111,7 @@ def _medians(samples: list[dict[str, Any]], subject: str, budget: float) -> list
 def _said(trial: Trial, way: str, backend: list[float], plain: list[float]) -> Iterator[str]:
     found, ratio = estimates.estimate(backend), estimates.ratio(backend, plain)
     yield (
-        f"  median {wording.seconds(found.median)} ({found.kind} {wording.seconds_between(found.low, found.high)})"
+        f"  median {wording.seconds(found.value)} ({found.kind} {wording.seconds_between(found.low, found.high)})"
         f"{f', {way}' if way else ''}"
     )
     slower = ratio if ratio.value >= 1 else ratio.inverse

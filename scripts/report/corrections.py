@@ -94,10 +94,7 @@ class Timed:
     def estimate(self) -> Estimate:
         """The median (s) with its interval or range; a correction's own uncertainty is in it."""
         found = estimates.estimate(self.seconds)
-        if not self.corrected:
-            return found
-        low, high = estimates.uncertain(found.median, found.low, found.high, self.unknown)
-        return replace(found, low=low, high=high)
+        return estimates.uncertain(found, self.unknown) if self.corrected else found
 
 
 def correct(jobs: Mapping[Name, Job], alike: Callable[[Name], Hashable] = lambda _: None) -> dict[Name, Timed]:
@@ -117,15 +114,14 @@ def ratio(one: Timed, other: Timed) -> Ratio:
     of the two medians, with an interval in which is what the machine's state leaves open."""
     found = estimates.ratio(one.seconds, other.seconds)
     inverse = (1 / other.unknown[1], 1 / other.unknown[0])
-    low, high = estimates.uncertain(found.value, found.low, found.high, one.unknown, inverse)
-    return replace(found, low=low, high=high)
+    return estimates.uncertain(found, one.unknown, inverse)
 
 
 def columns(timed: Timed) -> dict[str, Any]:
     """What the table of the summary says of a time, by the names of its columns."""
     typical = timed.estimate
     found: dict[str, Any] = {
-        "median_seconds": typical.median,
+        "median_seconds": typical.value,
         "interval_low_seconds": typical.low,
         "interval_high_seconds": typical.high,
         "interval_kind": typical.kind,
@@ -133,7 +129,7 @@ def columns(timed: Timed) -> dict[str, Any]:
         "corrected": timed.corrected,
     }
     if timed.plain is not None:
-        ends = {"ratio_to_baseline": typical.median, "ratio_low": typical.low, "ratio_high": typical.high}
+        ends = {"ratio_to_baseline": typical.value, "ratio_low": typical.low, "ratio_high": typical.high}
         found |= {"baseline_median_seconds": timed.plain}
         found |= {name: seconds / timed.plain for name, seconds in ends.items()}
         if timed.pace:
@@ -183,9 +179,8 @@ def _pace(baseline: list[float], usual: float, around: list[float]) -> Ratio:
 
 def _width(timed: Timed) -> float:
     """How wide the interval of a time is, as the logarithm of its upper end over its lower one."""
-    found = estimates.estimate(timed.seconds)
-    low, high = estimates.uncertain(found.median, found.low, found.high, timed.unknown)
-    return math.log(high / low)
+    found = estimates.uncertain(estimates.estimate(timed.seconds), timed.unknown)
+    return math.log(found.high / found.low)
 
 
 def _seconds(samples: Sequence[_Sampled]) -> list[float]:

@@ -12,10 +12,11 @@ start from the same seed in every call, so that the same samples give the same n
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import combinations, pairwise
 from statistics import NormalDist, median
+from typing import TypeVar
 
 import numpy as np
 
@@ -50,26 +51,24 @@ NORMAL_DISTANCE = 1.048358
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """The median of some samples between `low` and `high`, an interval or a range by `kind`, in the samples' unit."""
-
-    median: float
-    low: float
-    high: float
-    kind: str
-
-
-@dataclass(frozen=True)
-class Ratio:
-    """How many times as long (or large) the one is as the other, between `low` and `high`, which `value` is within.
-
-    `kind` as in Estimate, or EXACT for sizes.
-    """
+class Bounded:
+    """A number between `low` and `high`, its 95 % interval."""
 
     value: float
     low: float
     high: float
+
+
+@dataclass(frozen=True)
+class Estimate(Bounded):
+    """The median of some samples, in their unit. What it is between is an interval or a range, by `kind`."""
+
     kind: str
+
+
+@dataclass(frozen=True)
+class Ratio(Estimate):
+    """How many times as long (or large) the one is as the other; `kind` may also be EXACT, for sizes."""
 
     @property
     def outcome(self) -> str:
@@ -110,17 +109,9 @@ def exact(value: float) -> Ratio:
     return Ratio(value, value, value, EXACT)
 
 
+AnyEstimate = TypeVar("AnyEstimate", bound=Estimate)
 SAME = exact(1.0)
 """What the leader takes, as a ratio to itself."""
-
-
-@dataclass(frozen=True)
-class Bounded:
-    """A number between `low` and `high`, its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -161,17 +152,17 @@ def ratio(samples: Sequence[float], reference: Sequence[float]) -> Ratio:
     return Ratio(value, min(low, value), max(high, value), RANGE if few else INTERVAL)
 
 
-def uncertain(value: float, low: float, high: float, *unknown: tuple[float, float]) -> tuple[float, float]:
-    """The interval of a value that is known between `low` and `high`, times independent factors about 1 of which each
-    is known between the two ends of an `unknown`, one below and one above 1.
+def uncertain(known: AnyEstimate, *unknown: tuple[float, float]) -> AnyEstimate:
+    """An estimate, times independent factors about 1 of which each is known between the two ends of an `unknown`, one
+    below and one above 1.
 
     On logarithms, the distances from the value to each end are added in squares. Source: the method of variance
     estimates recovery, Zou and Donner, "Construction of confidence limits about effect measures: a general approach",
     Statistics in Medicine 27 (2008).
     """
-    below = math.hypot(math.log(value / low), *(math.log(end) for end, _ in unknown))
-    above = math.hypot(math.log(high / value), *(math.log(end) for _, end in unknown))
-    return value * math.exp(-below), value * math.exp(above)
+    below = math.hypot(math.log(known.value / known.low), *(math.log(end) for end, _ in unknown))
+    above = math.hypot(math.log(known.high / known.value), *(math.log(end) for _, end in unknown))
+    return replace(known, low=known.value * math.exp(-below), high=known.value * math.exp(above))
 
 
 def outliers(samples: Sequence[float]) -> list[bool]:

@@ -221,5 +221,5 @@ def test_summary_and_samples_give_the_same_times(run, tables):
     """The page computes ratios from the samples, and prints times from the summary."""
     found = Results(tables, load(TimingRow, run.directory))
     for cell, timed in found.times.items():
-        assert timed.estimate.median == tables.cell(*cell).median_seconds
+        assert timed.estimate.value == tables.cell(*cell).median_seconds
     assert isinstance(found.times[SLOW], corrections.Timed)

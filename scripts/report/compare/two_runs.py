@@ -262,7 +262,7 @@ def _difference(
 ) -> Difference:
     rows = [run.row(name) for run in (before, after)]
     disturbed = [run for run, row in zip("AB", rows, strict=True) if row.disturbances]
-    first, second = (time.estimate.median for time in times)
+    first, second = (time.estimate.value for time in times)
     return Difference(*name, first, second, ratio, wording.join(disturbed))
 
 

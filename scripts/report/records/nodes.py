@@ -147,8 +147,7 @@ def _baseline(own: list[Record], first: list[Record]) -> Ratio | None:
     ratios = [mine[what] / theirs[what] for what in mine.keys() & theirs.keys()]
     if len(ratios) < FEWEST:
         return None
-    found = estimates.estimate(ratios)
-    return Ratio(found.median, found.low, found.high, found.kind)
+    return Ratio(**vars(estimates.estimate(ratios)))
 
 
 def _probe(name: str, own: list[Record], first: list[Record]) -> Ratio | None:
