@@ -31,14 +31,13 @@ DATA_FILES = ("../schemas/tables.columns.yaml",)
 MAIN_GROUP = 1
 """Records of this comparison group make the answers and figures."""
 ALLOCATION_UNKNOWN = "unknown"
-TYPES: dict[str, type | tuple[type, ...]] = {
-    "string": str,
-    "integer": int,
-    "number": (int, float),
-    "boolean": bool,
+TYPES: dict[str, tuple[type | tuple[type, ...], str]] = {
+    "string": (str, "string"),
+    "integer": (int, "Int64"),
+    "number": ((int, float), "Float64"),
+    "boolean": (bool, "boolean"),
 }
-DATA_TYPES = {"string": "string", "integer": "Int64", "number": "Float64", "boolean": "boolean"}
-"""The pandas data types by type of column. All of them know an empty field."""
+"""Python's types and the data type of pandas, which knows an empty field, by type of column."""
 
 
 class Kind(NamedTuple):
@@ -267,7 +266,7 @@ def _fault(value: Any, rule: Mapping[str, Any], *, gap: bool) -> str | None:
     if value is None:
         optional = rule.get("optional", False)
         return None if optional is True or (gap and optional == GAP) else "may not be empty"
-    if not isinstance(value, TYPES[rule["type"]]) or (isinstance(value, bool) and rule["type"] != "boolean"):
+    if not isinstance(value, TYPES[rule["type"]][0]) or (isinstance(value, bool) and rule["type"] != "boolean"):
         return f"is not of type {rule['type']}"
     if "values" in rule and value not in rule["values"]:
         return f"is not one of {rule['values']}"
@@ -277,4 +276,4 @@ def _fault(value: Any, rule: Mapping[str, Any], *, gap: bool) -> str | None:
 
 
 def _data_types(table: str) -> dict[str, str]:
-    return {name: DATA_TYPES[rule["type"]] for name, rule in columns(table).items()}
+    return {name: TYPES[rule["type"]][1] for name, rule in columns(table).items()}

@@ -66,7 +66,7 @@ def of(records: Records, main: Records, nodes: Iterable[Node]) -> Conditions:
         file_systems=_distinct(record.file_system for record in counted),
         copies=sum(record.store.copied for record in counted),
         backends={record.cell.backend: record.backend for record in counted},
-        settings=_distinct_settings(main),
+        settings=tuple({str(record.settings): record.settings for record in counted}.values()),
         note=next((record.image_set.note for record in counted if record.image_set.note), None),
         load=max((record.noise.before.load_average for record in counted), default=None),
         limits=_distinct(limit for record in records.values() for limit in record.file_system.limits),
@@ -98,12 +98,6 @@ def read(directory: Path) -> Conditions:
         raise UserError(f"{file} is missing; run the workflow again") from None
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{file} isn't what this version writes ({error}); run the workflow again") from None
-
-
-def _distinct_settings(records: Records) -> tuple[Mapping[str, float], ...]:
-    """The different settings; those in another order of names count once for each order."""
-    found = {tuple(record.settings.items()): record.settings for record in records.values()}
-    return tuple(found.values())
 
 
 def _distinct(values: Iterable[Value]) -> tuple[Value, ...]:
