@@ -52,6 +52,12 @@ def digest(value: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 (hex) of a file, of any size."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def step_file(step: str) -> Path:
     """Return the file of a step by its name."""
     return CHECKOUT / PACKAGE / "steps" / f"{step}.py"

@@ -14,6 +14,7 @@ from pathlib import Path
 import requests
 import urllib3
 
+from scripts.common.digests import file_sha256
 from scripts.common.errors import UserError
 from scripts.common.progress import Progress, report
 
@@ -94,12 +95,6 @@ def fetch(
                 os.replace(partial, place)
                 return address
         raise Unavailable("; ".join(reasons))
-
-
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 (hex) of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class _Fault(Exception):

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from scripts.common import sealed
+from scripts.common.digests import file_sha256
 from scripts.common.errors import UserError
 from scripts.common.progress import report
-from scripts.dataset.download import Patience, Published, Unavailable, fetch, file_sha256
+from scripts.dataset.download import Patience, Published, Unavailable, fetch
 from scripts.dataset.image_set import SYNTHETIC_LABEL
 from scripts.dataset.sources.cifar10 import open_archive
 

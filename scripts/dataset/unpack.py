@@ -9,9 +9,9 @@ import numpy as np
 
 from scripts.common import sealed
 from scripts.common.atomic import replacing
+from scripts.common.digests import file_sha256
 from scripts.common.errors import UserError
 from scripts.common.progress import Progress
-from scripts.dataset.download import file_sha256
 from scripts.dataset.image_set import PROVENANCE, PROVENANCE_VERSION, provenance_digests
 from scripts.dataset.obtain import ARCHIVE_VERSION
 from scripts.dataset.sources.cifar10 import IMAGE_SHAPE, Batch, open_archive

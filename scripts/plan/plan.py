@@ -3,7 +3,6 @@
 The plan reads files and asks what is installed; it changes and measures nothing.
 """
 
-import hashlib
 import json
 import os
 import re
@@ -17,6 +16,7 @@ from typing import Any
 from scripts.backends.go import library
 from scripts.common.atomic import nearest_directory, writable
 from scripts.common.cells import Cell, Store, image_size
+from scripts.common.digests import file_sha256
 from scripts.dataset.image_set import PROVENANCE
 from scripts.dataset.sources.cifar10 import IMAGE_SHAPE
 from scripts.measure import ground
@@ -161,8 +161,7 @@ class Plan:
         images: str = self.config["images"]
         if not configuration.is_path(images):
             return images
-        with open(images, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_sha256(Path(images))
 
     @cached_property
     def writes(self) -> str:

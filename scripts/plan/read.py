@@ -52,17 +52,12 @@ def _check(plan: Plan) -> None:
     if plan.with_conda and set("{}") & set(str(digests.CHECKOUT)):
         raise UserError(f"conda can't be used in {digests.CHECKOUT}, whose name has a brace in it; rename the folder")
     permission.check_snakemakes()
-    if not plan.with_conda:
-        _check_what_can_run(plan)
-    existing.check_what_may_only_be_read(plan)
-    # These ask the system, and what goes wrong with that is said here.
-    _ = plan.machine, plan.dataset, plan.writes
-
-
-def _check_what_can_run(plan: Plan) -> None:
-    if plan.config["backends"] != configuration.ALL:
+    if plan.config["backends"] != configuration.ALL and not plan.with_conda:
         for name, choice in plan.asked.items():
             if reason := available.lacks_package(choice):
                 raise UserError(f"backend {name} can't run in {sys.prefix}: {reason}, or leave it out of the config")
     if not plan.choices:
         raise UserError(f"none of the backends asked for can run here: {'; '.join(plan.missing.values())}")
+    existing.check_what_may_only_be_read(plan)
+    # These ask the system, and what goes wrong with that is said here.
+    _ = plan.machine, plan.dataset, plan.writes

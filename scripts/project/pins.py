@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from scripts import backends, codecs
@@ -34,10 +34,11 @@ COMPILE = (
 )
 CONDA_NAMES = {"lmdb": "python-lmdb", "matplotlib": "matplotlib-base"}
 """What conda-forge calls distributions that have another name there."""
-ENVIRONMENT = """channels:
+ENVIRONMENT = f"""channels:
   - conda-forge
   - nodefaults
 dependencies:
+  - python={CONDA_PYTHON}
 """
 EXTRA_LIST = re.compile(rf"(?<=^{EXTRA} = \[\n).*?(?=^\]$)", re.MULTILINE | re.DOTALL)
 CONDA_PIN = re.compile(r"(?<=^  - )([a-z0-9-]+)=[^=\s]+$", re.MULTILINE)
@@ -78,8 +79,9 @@ def made(project: str) -> dict[str, str]:
     core = {distribution(one): one for one in _dependencies(project)}
     extra = {name: one for name, one in requirements.items() if name not in core}
     project = EXTRA_LIST.sub("".join(f'    "{requirement}",\n' for requirement in extra.values()), project)
-    core_names = ["numpy", *(name for name in requirements if name in core)]
-    core_lines = _environment(core[name] for name in core_names)
+    core_lines = ENVIRONMENT
+    for name in ("numpy", *(name for name in requirements if name in core)):
+        core_lines += f"  - {CONDA_NAMES.get(name, name)}={core[name].split('==')[1]}\n"
     all_lines = core_lines + "  - pip\n  - pip:\n" + "".join(f"      - {one}\n" for one in extra.values())
     texts = {PROJECT: project, "envs/core.yaml": core_lines, "envs/all.yaml": all_lines}
     for path in sorted((digests.CHECKOUT / "envs").glob("*.yaml")):
@@ -111,15 +113,6 @@ def write() -> Iterator[str]:
             yield path
 
 
-def _environment(requirements: Iterable[str]) -> str:
-    """The text of an environment of conda with these requirements, which have no marker."""
-    lines = [f"python={CONDA_PYTHON}"]
-    for requirement in requirements:
-        name, version = requirement.split("==")
-        lines.append(f"{CONDA_NAMES.get(name, name)}={version}")
-    return ENVIRONMENT + "".join(f"  - {line}\n" for line in lines)
-
-
 def _with_versions(environment: str, core: dict[str, str]) -> str:
     """An environment's text with the versions of the project's own dependencies."""
     pip_names = {conda: name for name, conda in CONDA_NAMES.items()}
@@ -136,12 +129,7 @@ def _holds(path: str, project: str) -> bool:
     pinned = {(name, version) for name, version, _ in pins(digests.CHECKOUT / path)}
     extras = tomllib.loads(project)["project"]["optional-dependencies"]
     needed = [*_dependencies(project), *(one for extra in REQUIREMENTS[path] for one in extras[extra])]
-    return {_pin(requirement) for requirement in needed} <= pinned
-
-
-def _pin(requirement: str) -> tuple[str, str]:
-    name, _, version = requirement.partition(";")[0].strip().partition("==")
-    return name, version
+    return {tuple(requirement.partition(";")[0].strip().split("==")) for requirement in needed} <= pinned
 
 
 def _dependencies(project: str) -> list[str]:

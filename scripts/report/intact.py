@@ -3,12 +3,12 @@
 The small file also stands for the tables in the workflow: Snakemake compares the content of small files alone.
 """
 
-import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
 
 from scripts.common.atomic import write_json
+from scripts.common.digests import file_sha256
 from scripts.common.errors import UserError
 
 INDEX = "tables.json"
@@ -17,7 +17,9 @@ VERSION = 1
 
 def write(directory: Path, tables: Iterable[Path]) -> None:
     """Write the digests of tables, files in a directory, into that directory."""
-    write_json(directory / INDEX, {"tables_version": VERSION, "sha256": {path.name: _digest(path) for path in tables}})
+    write_json(
+        directory / INDEX, {"tables_version": VERSION, "sha256": {path.name: file_sha256(path) for path in tables}}
+    )
 
 
 def damaged(directory: Path) -> list[Path]:
@@ -30,7 +32,7 @@ def damaged(directory: Path) -> list[Path]:
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return [index]
     files = {directory / name: digest for name, digest in digests.items()}
-    return [path for path, digest in files.items() if path.exists() and _digest(path) != digest]
+    return [path for path, digest in files.items() if path.exists() and file_sha256(path) != digest]
 
 
 def check(table: Path) -> None:
@@ -40,8 +42,3 @@ def check(table: Path) -> None:
             f"{table} isn't as the workflow wrote it, by {INDEX} beside it; run the workflow again, which writes it "
             f"once more (of a copy: copy it again, with {INDEX})"
         )
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -5,7 +5,6 @@ sources that are there.
 """
 
 import fcntl
-import hashlib
 import os
 import platform
 import re
@@ -17,6 +16,7 @@ from functools import cache
 from pathlib import Path
 
 from scripts.common import atomic, digests, sealed
+from scripts.common.digests import file_sha256
 from scripts.common.errors import UserError
 from scripts.system.disk.durability import sync_directory, sync_file
 
@@ -66,7 +66,7 @@ def toolchain() -> dict[str, str]:
 def is_whole(library: Path) -> bool:
     """Say whether a library is there as it was built."""
     try:
-        return bool(sealed.read(told(library))["sha256"] == _sha256(library))
+        return bool(sealed.read(told(library))["sha256"] == file_sha256(library))
     except (OSError, KeyError, sealed.Damaged):
         return False
 
@@ -120,7 +120,7 @@ def build(output: Path) -> None:
                 "the C compiler work, or list `backends` without those that need it; the last it said: " + _said(run)
             )
         version = _go("env", "GOVERSION").stdout.strip()
-        sealed.write(told(made), {"toolchain": {"go": version}, "sha256": _sha256(made)})
+        sealed.write(told(made), {"toolchain": {"go": version}, "sha256": file_sha256(made)})
         sync_file(made)
         for file in (told(made), made):
             os.replace(file, output.parent / file.name)
@@ -145,8 +145,3 @@ def _go(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
 def _said(run: subprocess.CompletedProcess[str]) -> str:
     """Return what the tool said last, in one line."""
     return " | ".join((run.stdout + run.stderr).strip().splitlines()[-LINES_SHOWN:]) or "nothing"
-
-
-def _sha256(library: Path) -> str:
-    with open(library, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
