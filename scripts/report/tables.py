@@ -152,6 +152,10 @@ class Tables:
         known = {each.name for each in catalogue.of_kind(kind)}
         return [name for name in self.operations if name in known]
 
+    def largest(self, operations: Sequence[str]) -> int | None:
+        """The largest cutoff at which any of these operations was measured."""
+        return max((row.cutoff_images for row in self.measured_rows if row.operation in operations), default=None)
+
     def draws(self, operation: str) -> bool:
         """Whether an operation handles some of the images only, at any cutoff of this run."""
         return operation in self._drawing

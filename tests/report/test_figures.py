@@ -12,7 +12,6 @@ from PIL import Image
 
 from scripts.report import wording
 from scripts.report.draw import appearance, captions, heat, multiples, style
-from scripts.report.draw.multiples import Layout
 from scripts.report.tables import Tables
 from tests.support.figures import fields, figure_of, notes_of, rows_of, titles_of
 from tests.support.report_run import MORE_OPERATIONS, OPERATIONS, SYNTHETIC, Run
@@ -145,7 +144,7 @@ def test_colours_are_told_apart_in_greyscale():
 
 @pytest.mark.parametrize(("stores", "columns"), {1: 2, 3: 3, 4: 4, 6: 3, 7: 4, 8: 4, 18: 5, 40: 5}.items())
 def test_panels_fill_their_rows_evenly(stores, columns):
-    assert Layout.of(stores).columns == columns
+    assert multiples.columns(stores) == columns
 
 
 def test_every_mark_leads_to_its_cell(run):

@@ -4,7 +4,7 @@ A figure is one file in `figures/`, found by its place. The file holds:
 
 - A docstring. Its first line is the title: the question that the figure answers. The paragraph below is the caption.
 - `POSITION`, the figure's place on the page, counted from 1.
-- `draw(tables)`, which returns the figure.
+- `draw(tables)`, which returns the figure; of several figures alike, it is a `partial` of what draws them.
 """
 
 import ast

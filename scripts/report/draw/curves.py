@@ -37,33 +37,25 @@ class Point:
 
 def points(tables: Tables, backend: str, operation: str, *, per_image: bool = False) -> list[Point]:
     """The median time (s) of each measured cell by number of images, with its interval; of one image, if asked for."""
-    found = []
-    for cutoff in tables.cutoffs:
-        row = tables.cell(backend, cutoff, operation)
-        if row:
-            share = row.images if per_image else 1
-            found.append(
-                Point(
-                    cutoff,
-                    row.median_seconds / share,
-                    row.interval_low_seconds / share,
-                    row.interval_high_seconds / share,
-                    links.cell(row),
-                    bool(row.disturbances),
-                )
-            )
-    return found
+    rows = (tables.cell(backend, cutoff, operation) for cutoff in tables.cutoffs)
+    return [
+        Point(
+            row.cutoff_images,
+            row.median_seconds / (share := row.images if per_image else 1),
+            row.interval_low_seconds / share,
+            row.interval_high_seconds / share,
+            links.cell(row),
+            bool(row.disturbances),
+        )
+        for row in rows
+        if row
+    ]
 
 
 def baseline(tables: Tables, operation: str, *, per_image: bool = False) -> list[Point]:
     """The median over the stores' timing jobs of the baseline's time (s), by number of images."""
-    found = []
-    for cutoff in tables.cutoffs:
-        rows = [tables.cell(name, cutoff, operation) for name in tables.backends]
-        time = plain_time([row for row in rows if row], per_image=per_image)
-        if time is not None:
-            found.append(Point(cutoff, time, time, time))
-    return found
+    times = {cutoff: plain_time(tables.measured(operation, cutoff), per_image=per_image) for cutoff in tables.cutoffs}
+    return [Point(cutoff, time, time, time) for cutoff, time in times.items() if time is not None]
 
 
 def plain_time(rows: Sequence[MeasuredRow], *, per_image: bool = False) -> float | None:

@@ -1,10 +1,11 @@
 """Tables drawn as figures: a field for each row and column, shaded by how far its number is from the best."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import log
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.typing import ColorType
 
@@ -54,7 +55,26 @@ class Field:
 GAP = Field(NO_VALUE)
 
 
-def draw(axes: Axes, rows: Sequence[str], columns: Sequence[str], fields: Sequence[Sequence[Field]]) -> None:
+def draw(
+    rows: Sequence[str],
+    columns: Sequence[str],
+    tables: Mapping[str, Sequence[Sequence[Field]]],
+    notes: Sequence[str],
+    *,
+    beside: int = 1,
+) -> Figure:
+    """Draw tables of fields by row, by their titles, all with the same rows and columns, `beside` each other."""
+    lines = max(name.count("\n") + 1 for name in columns)
+    above = ABOVE_HEADS + HEAD_LINE * lines + (TITLE if any(tables) else 0.0)
+    room = {"left": style.name_width(rows), "above": above, "below": BELOW}
+    figure, panels = style.canvas(len(tables), beside, ROW * len(rows), notes, **room)
+    for axes, (title, fields) in zip(panels, tables.items(), strict=True):
+        _table(axes, rows, columns, fields)
+        axes.set_title(title, pad=8)
+    return figure
+
+
+def _table(axes: Axes, rows: Sequence[str], columns: Sequence[str], fields: Sequence[Sequence[Field]]) -> None:
     """Draw the fields by row, with the names of rows on the left and of columns on top."""
     for y, row in enumerate(fields):
         for x, field in enumerate(row):
@@ -66,13 +86,6 @@ def draw(axes: Axes, rows: Sequence[str], columns: Sequence[str], fields: Sequen
     axes.tick_params(length=0)
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
-
-
-def room(rows: Sequence[str], columns: Sequence[str], *, titled: bool = False) -> dict[str, float]:
-    """Inches that the names of rows and the heads of columns need around such a table, as `style.canvas` takes them."""
-    lines = max(name.count("\n") + 1 for name in columns)
-    above = ABOVE_HEADS + HEAD_LINE * lines + (TITLE if titled else 0.0)
-    return {"height": ROW * len(rows), "left": style.name_width(rows), "above": above, "below": BELOW}
 
 
 def head(operation: str) -> str:

@@ -63,31 +63,9 @@ class Grid:
     series: Mapping[str, Series]
 
 
-@dataclass(frozen=True)
-class Layout:
-    """How many columns the panels of a figure stand in, and how large a panel is, in inches."""
-
-    columns: int
-
-    @classmethod
-    def of(cls, panels: int) -> "Layout":
-        """As many columns as fit and fill their rows evenly."""
-        rows = -(-panels // MOST_COLUMNS)
-        return cls(max(FEWEST_COLUMNS, -(-panels // rows)))
-
-    @property
-    def width(self) -> float:
-        """The width of a panel."""
-        return (style.WIDTH - LEFT - RIGHT - BETWEEN * (self.columns - 1)) / self.columns
-
-    @property
-    def height(self) -> float:
-        """The height of a panel."""
-        return HEIGHT_TO_WIDTH * self.width
-
-    def total(self, panels: int) -> float:
-        """The height of so many panels, with the room above and below."""
-        return -(-panels // self.columns) * (ABOVE + self.height) + BELOW
+def columns(panels: int) -> int:
+    """How many panels stand beside each other: as many as fit and fill their rows evenly."""
+    return max(FEWEST_COLUMNS, -(-panels // -(-panels // MOST_COLUMNS)))
 
 
 def by_last(series: Mapping[str, Series]) -> list[str]:
@@ -116,18 +94,20 @@ def draw(
     panel's own. `beside` draws what else there is in a panel. All panels have the same y axis.
     """
     named = _legend(grids, others=others)
-    layout = Layout.of(max(len(grid.order) for grid in grids))
+    across = columns(max(len(grid.order) for grid in grids))
+    width = (style.WIDTH - LEFT - RIGHT - BETWEEN * (across - 1)) / across
     heading = HEADING if len(grids) > 1 else NO_HEADING
+    heights = [heading + -(-len(grid.order) // across) * (ABOVE + HEIGHT_TO_WIDTH * width) + BELOW for grid in grids]
     y = TITLE_INCHES + style.LEGEND_ROW * style.legend_rows(named)
-    figure = style.sheet(y + sum(heading + layout.total(len(grid.order)) for grid in grids), notes)
+    figure = style.sheet(y + sum(heights), notes)
     style.legend(figure, named)
     total = figure.get_figheight()
     panels: list[Axes] = []
-    for grid in grids:
+    for grid, height in zip(grids, heights, strict=True):
         if len(grids) > 1:
             figure.text(0.12 / style.WIDTH, 1 - (y + 0.14) / total, grid.heading, size=11, weight="bold", va="top")
-        panels += _grid(figure, grid, layout, y + heading, scale, others=others)
-        y += heading + layout.total(len(grid.order))
+        panels += _grid(figure, grid, across, width, y + heading, scale, others=others)
+        y += height
     curves.same_limits(panels)
     if beside:
         names = ((grid, name) for grid in grids for name in grid.order)
@@ -144,21 +124,23 @@ def _legend(grids: Sequence[Grid], *, others: bool) -> dict[str, Look]:
     return named | ({ALL_OTHERS: OTHERS} if others else {})
 
 
-def _grid(figure: Figure, grid: Grid, layout: Layout, top: float, scale: Scale, *, others: bool) -> list[Axes]:
-    """The panels of a grid, the first of them `top` inches below the upper edge of the figure."""
-    total, count = figure.get_figheight(), len(grid.order)
-    size = min(LARGEST_TITLE, layout.width / (TITLE_LETTER * max(map(len, grid.order))))
+def _grid(
+    figure: Figure, grid: Grid, across: int, width: float, top: float, scale: Scale, *, others: bool
+) -> list[Axes]:
+    """The panels of a grid, `across` beside each other, the first of them `top` inches below the figure's upper edge."""
+    total, count, height = figure.get_figheight(), len(grid.order), HEIGHT_TO_WIDTH * width
+    size = min(LARGEST_TITLE, width / (TITLE_LETTER * max(map(len, grid.order))))
     panels = []
     for place, name in enumerate(grid.order):
-        row, column = divmod(place, layout.columns)
-        x = LEFT + column * (layout.width + BETWEEN)
-        y = total - top - (row + 1) * (ABOVE + layout.height)
-        box = (x / style.WIDTH, y / total, layout.width / style.WIDTH, layout.height / total)
+        row, column = divmod(place, across)
+        x = LEFT + column * (width + BETWEEN)
+        y = total - top - (row + 1) * (ABOVE + height)
+        box = (x / style.WIDTH, y / total, width / style.WIDTH, height / total)
         axes = figure.add_axes(box)
         axes.set_title(name, size=size, pad=3)
         _lines(axes, name, grid, others=others)
         scale(axes)
-        _labels(axes, first_column=column == 0, last_row=place + layout.columns >= count)
+        _labels(axes, first_column=column == 0, last_row=place + across >= count)
         panels.append(axes)
     return panels
 

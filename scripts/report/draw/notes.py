@@ -79,6 +79,11 @@ def gaps(tables: Tables, operations: Sequence[str], cutoff: int | None = None) -
     return [textwrap.shorten(note, GAP_LETTERS, placeholder=" ...") for note in said[:MOST_GAPS]] + more
 
 
+def below(tables: Tables, operations: Sequence[str], cutoff: int, *own: str, sign: str = DAGGER) -> list[str]:
+    """All that stands below a figure of these operations at a cutoff: its own notes, between source and gaps."""
+    return [*source(tables), *own, disturbed(tables, operations, cutoff, sign=sign), *gaps(tables, operations, cutoff)]
+
+
 def empty(tables: Tables, reason: str, operations: Sequence[str] = (), cutoff: int | None = None) -> Figure:
     """A figure that says why there is nothing to draw, with the gaps of these operations (at one cutoff, if given)."""
     return style.empty([reason, *gaps(tables, operations, cutoff)], source(tables))

@@ -4,35 +4,47 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from scripts.measure.operations import catalogue
 from scripts.report import wording
 from scripts.report.compare import article
-from scripts.report.draw import bars, curves, links, multiples, notes, style
+from scripts.report.draw import curves, links, multiples, notes, style
 from scripts.report.draw.appearance import HIGHLIGHT
 from scripts.report.draw.curves import BASELINE, Point
 from scripts.report.tables import Tables
 
 COLUMNS = 2
 """Panels of bars beside each other."""
+ROW = 0.22
+"""Inches that the row of a bar takes."""
+THICKNESS = 0.7
+"""The thickness of a bar is this share of its row."""
+LETTER = 0.045
+"""Room on the right for each letter of the text beside a bar, as a share of the longest bar."""
+BEHIND_TEXT = {"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none"}
 
 
-def lines(tables: Tables, operations: Sequence[str], *, per_image: bool = False) -> Figure:
-    """Time (s) against the number of images: a grid for each kind of operation, a line for each of its operations."""
-    measured = [one for one in operations if any(curves.points(tables, name, one) for name in tables.backends)]
+def lines(tables: Tables, *, kinds: Sequence[str], per_image: bool = False, together: bool = False) -> Figure:
+    """Time (s) against the number of images, a line for each operation of these kinds.
+
+    Each kind has a grid of panels, with all other stores behind a panel's own; `together` there is one for all kinds.
+    """
+    operations = [name for kind in kinds for name in tables.operations_of(kind)]
     if nothing := notes.no_lines(tables, operations):
         return nothing
-    kinds: dict[str, list[str]] = {}
+    measured = [one for one in operations if any(curves.points(tables, name, one) for name in tables.backends)]
+    groups: dict[str, list[str]] = {}
     for operation in measured:
-        kinds.setdefault(catalogue.entry(operation).kind, []).append(operation)
+        groups.setdefault("" if together else wording.kind(catalogue.entry(operation).kind), []).append(operation)
     grids = []
-    for kind, alike in kinds.items():
-        say = wording.operation if len(kinds) == 1 else wording.state
+    for heading, alike in groups.items():
+        say = wording.operation if len(groups) == 1 else wording.state
         looks = style.looks(alike)
         series = {say(one): _series(tables, one, looks[one], per_image=per_image) for one in alike}
-        grids.append(multiples.Grid(wording.kind(kind), multiples.by_last(series), series))
+        grids.append(multiples.Grid(heading, multiples.by_last(series), series))
     published = any(points for grid in grids for each in grid.series.values() for points in each.published.values())
-    first = wording.join(wording.operation(alike[0]).lower() for alike in kinds.values())
+    first = wording.join(wording.operation(alike[0]).lower() for alike in groups.values())
     below = [
         *notes.source(tables),
         f"Panels by the time of {first} at the largest number of images, the shortest first.",
@@ -41,45 +53,40 @@ def lines(tables: Tables, operations: Sequence[str], *, per_image: bool = False)
         *notes.gaps(tables, operations),
     ]
     unit = "Time per image" if per_image else "Time"
-
-    def scale(axes: Axes) -> None:
-        curves.scale(axes, tables.cutoffs, unit)
-
-    return multiples.draw(grids, scale, below)
+    return multiples.draw(grids, lambda axes: curves.scale(axes, tables.cutoffs, unit), below, others=not together)
 
 
-def at_largest(tables: Tables, operations: Sequence[str]) -> Figure:
-    """Bars of the times (s) at the largest number of images that was measured, a panel per operation."""
-    measured = [row for row in tables.main if row.operation in operations and row.status == "measured"]
-    if not measured:
+def at_largest(tables: Tables, *, kind: str) -> Figure:
+    """Bars of the times (s) at the largest number of images that was measured, a panel per operation of a kind."""
+    operations = tables.operations_of(kind)
+    cutoff = tables.largest(operations)
+    if cutoff is None:
         return notes.empty(tables, notes.NOTHING, operations)
-    cutoff = max(row.cutoff_images for row in measured)
     return at(tables, operations, cutoff, f"Of {wording.images(cutoff)}.")
 
 
 def at(tables: Tables, operations: Sequence[str], cutoff: int, note: str = "") -> Figure:
     """Bars of the times at a cutoff, a panel per operation."""
     published = any(_published(tables, operation, cutoff) for operation in operations)
-    below = [
-        *notes.source(tables),
+    below = notes.below(
+        tables,
+        operations,
+        cutoff,
         f"{note} {notes.intervals(tables, operations, cutoff)} {notes.GREY}".strip(),
         notes.published("In brackets") if published else "",
-        notes.disturbed(tables, operations, cutoff, sign=notes.DAGGER),
-        *notes.gaps(tables, operations, cutoff),
-    ]
-    height = bars.ROW * (len(tables.backends) + 1)
+    )
+    height = ROW * (len(tables.backends) + 1)
     left = style.name_width([*tables.backends, BASELINE])
     figure, panels = style.canvas(len(operations), COLUMNS, height, below, left=left)
     for axes, operation in zip(panels, operations, strict=True):
         axes.set_title(wording.operation(operation))
-        rows, unit = _bars(tables, operation, cutoff)
-        bars.draw(axes, rows, unit)
+        _bars(axes, tables, operation, cutoff)
     return figure
 
 
 def _series(tables: Tables, operation: str, look: style.Look, *, per_image: bool) -> multiples.Series:
-    """The line of an operation in each panel."""
-    known = {name: article.seconds(operation, name) for name in tables.backends}
+    """The line of an operation in each panel; the article's times are of all images."""
+    known = {} if per_image else {name: article.seconds(operation, name) for name in tables.backends}
     return multiples.Series(
         look,
         {name: curves.points(tables, name, operation, per_image=per_image) for name in tables.backends},
@@ -91,33 +98,54 @@ def _series(tables: Tables, operation: str, look: style.Look, *, per_image: bool
     )
 
 
-def _published(tables: Tables, operation: str, cutoff: int) -> dict[str, float]:
-    """The article's time (s) of each store that it has one of."""
+def _published(tables: Tables, operation: str, cutoff: int) -> dict[str, str]:
+    """The article's time of each store that it has one of, in brackets."""
     known = {name: article.seconds(operation, name).get(cutoff) for name in tables.backends}
-    return {name: time for name, time in known.items() if time is not None}
+    return {name: f"  ({wording.seconds(time)})" for name, time in known.items() if time is not None}
 
 
-def _bars(tables: Tables, operation: str, cutoff: int) -> tuple[list[bars.Bar], str]:
-    """The bars of an operation, the shortest first, then gaps, then the baseline; and the unit of time that fits."""
-    measured = tables.by_time(operation, cutoff)
-    published = {name: f"  ({wording.seconds(time)})" for name, time in _published(tables, operation, cutoff).items()}
-    rows = {name: row for name in measured if (row := tables.cell(name, cutoff, operation))}
-    seconds, unit = wording.unit(max((row.median_seconds for row in rows.values()), default=1.0))
-    found = [
-        bars.Bar(
-            name,
-            row.median_seconds / seconds,
-            wording.seconds(row.median_seconds) + notes.dagger(row) + published.get(name, ""),
-            HIGHLIGHT,
-            row.interval_low_seconds / seconds,
-            row.interval_high_seconds / seconds,
-            links.cell(row),
+def _bars(axes: Axes, tables: Tables, operation: str, cutoff: int) -> None:
+    """Draw the bars of an operation, the shortest first, then gaps, then the baseline."""
+    rows = tables.measured(operation, cutoff)
+    scale, unit = wording.unit(max((row.median_seconds for row in rows), default=1.0))
+    published = _published(tables, operation, cutoff)
+    names = [row.backend for row in rows]
+    gaps = {name: f"no value{published.get(name, '')}" for name in tables.backends if name not in names}
+    names += gaps
+    ends: list[tuple[int, float]] = []
+    said: list[str] = []
+    for row in rows:
+        low, high = row.interval_low_seconds / scale, row.interval_high_seconds / scale
+        value, y, url = row.median_seconds / scale, len(said), links.from_figure(links.cell(row))
+        axes.barh(y, value, height=THICKNESS, color=HIGHLIGHT, url=url)
+        axes.plot([low, high], [y, y], color=style.TEXT, linewidth=1.2, marker="|", markersize=5)
+        ends.append((y, max(value, high)))
+        said.append(wording.seconds(row.median_seconds) + notes.dagger(row) + published.get(row.backend, ""))
+    said += gaps.values()
+    if (plain := curves.plain_time(rows)) is not None:
+        axes.barh(len(said), plain / scale, height=THICKNESS, color=style.BASELINE)
+        ends.append((len(said), plain / scale))
+        said.append(wording.seconds(plain))
+        names.append(BASELINE)
+    longest = max((end for _, end in ends), default=0.0) or 1.0
+    for y, end in ends:
+        axes.annotate(
+            said[y],
+            (end, y),
+            xytext=(5, 0),
+            textcoords="offset points",
+            va="center",
+            size=8,
+            bbox=BEHIND_TEXT,
+            zorder=5,
         )
-        for name, row in rows.items()
-    ]
-    gaps = [name for name in tables.backends if name not in rows]
-    found += [bars.Bar(name, None, f"no value{published.get(name, '')}", HIGHLIGHT) for name in gaps]
-    plain = curves.plain_time(list(rows.values()))
-    if plain is not None:
-        found.append(bars.Bar(BASELINE, plain / seconds, wording.seconds(plain), style.BASELINE))
-    return found, unit
+    for y, text in enumerate(gaps.values(), len(rows)):
+        axes.text(longest * 0.01, y, text, va="center", size=8, color=style.GREY, style="italic")
+    axes.set_xlim(0, longest * (1 + LETTER * max(map(len, said))))
+    axes.set_ylim(len(names) - 0.45, -0.55)
+    axes.set_xlabel(unit)
+    axes.set_yticks(range(len(names)), names)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(visible=False, axis="y")
+    axes.xaxis.set_major_locator(MaxNLocator(4))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

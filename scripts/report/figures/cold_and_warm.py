@@ -60,21 +60,19 @@ def _warm_and_cold(kind: str) -> list[str]:
 
 
 def _points(tables: Tables, name: str, kind: str) -> list[Point]:
-    found = []
-    for cutoff in tables.cutoffs:
-        warm, cold = (tables.cell(name, cutoff, operation) for operation in _warm_and_cold(kind))
-        if warm and cold:
-            found.append(
-                Point(
-                    cutoff,
-                    cold.median_seconds / warm.median_seconds,
-                    cold.interval_low_seconds / warm.interval_high_seconds,
-                    cold.interval_high_seconds / warm.interval_low_seconds,
-                    links.cell(cold),
-                    bool(cold.disturbances or warm.disturbances),
-                )
-            )
-    return found
+    pairs = ([tables.cell(name, cutoff, operation) for operation in _warm_and_cold(kind)] for cutoff in tables.cutoffs)
+    return [
+        Point(
+            cold.cutoff_images,
+            cold.median_seconds / warm.median_seconds,
+            cold.interval_low_seconds / warm.interval_high_seconds,
+            cold.interval_high_seconds / warm.interval_low_seconds,
+            links.cell(cold),
+            bool(cold.disturbances or warm.disturbances),
+        )
+        for warm, cold in pairs
+        if warm and cold
+    ]
 
 
 def _plain(tables: Tables, kind: str) -> list[Point]:

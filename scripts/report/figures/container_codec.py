@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from scripts.report import wording
 from scripts.report.compare import containers
 from scripts.report.compare.containers import Combinations
-from scripts.report.draw import heat, links, notes, style
+from scripts.report.draw import heat, links, notes
 from scripts.report.tables import Tables
 
 POSITION = 2
@@ -33,27 +33,24 @@ def draw(tables: Tables) -> Figure:
         wanted = [operation for group in containers.WANTED for operation in group]
         return notes.empty(tables, "No two containers were measured with the same two codecs.", wanted)
     operations = containers.operations(tables, found, cutoff)
-    panels = dict(_times(tables, found, operation, cutoff) for operation in operations)
+    shown = dict(_times(tables, found, operation, cutoff) for operation in operations)
     if sizes := _sizes(tables, found, cutoff):
-        panels[DISK] = sizes
-    below = [
-        *notes.source(tables),
-        f"Of {wording.images(cutoff)}. The darker, the more, up to {heat.DARKEST:.0f} times the least of a panel.",
-        notes.disturbed(tables, operations, cutoff, sign=notes.DAGGER),
-        _others(tables, found),
-        *notes.gaps(tables, operations, cutoff),
-    ]
-    columns = 2 if len(found.codecs) <= FEW_CODECS else 1
-    room = heat.room(found.containers, found.codecs, titled=True)
-    figure, drawn = style.canvas(len(panels), columns, notes=below, **room)
-    for axes, (title, fields) in zip(drawn, panels.items(), strict=True):
-        rows = [
+        shown[DISK] = sizes
+    panels = {
+        title: [
             [fields.get(found.variants.get((container, codec), ""), heat.GAP) for codec in found.codecs]
             for container in found.containers
         ]
-        heat.draw(axes, found.containers, found.codecs, rows)
-        axes.set_title(title, pad=8)
-    return figure
+        for title, fields in shown.items()
+    }
+    below = notes.below(
+        tables,
+        operations,
+        cutoff,
+        f"Of {wording.images(cutoff)}. The darker, the more, up to {heat.DARKEST:.0f} times the least of a panel.",
+        _others(tables, found),
+    )
+    return heat.draw(found.containers, found.codecs, panels, below, beside=2 if len(found.codecs) <= FEW_CODECS else 1)
 
 
 def _times(tables: Tables, found: Combinations, operation: str, cutoff: int) -> tuple[str, Mapping[str, heat.Field]]:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from scripts.report import wording
 from scripts.report.compare import article
-from scripts.report.draw import heat, links, notes, style
+from scripts.report.draw import heat, links, notes
 from scripts.report.rows import BuiltRow
 from scripts.report.tables import Tables
 
@@ -36,14 +36,11 @@ def draw(tables: Tables) -> Figure:
         _compression(tables),
         notes.published("Last rows") if len(beside) > 1 else "",
     ]
-    rows, columns = [*order, *beside], [wording.short_count(cutoff) for cutoff in cutoffs]
-    figure, panels = style.canvas(2, 2, notes=below, **heat.room(rows, columns, titled=True))
-    for axes, measure in zip(panels, (APPARENT, ALLOCATED), strict=True):
+    panels = {}
+    for measure in (APPARENT, ALLOCATED):
         by_cutoff = [_fields(tables, order, cutoff, measure) for cutoff in cutoffs]
-        fields = [list(row) for row in zip(*by_cutoff, strict=True)]
-        heat.draw(axes, rows, columns, [*fields, *beside.values()])
-        axes.set_title(measure, pad=8)
-    return figure
+        panels[measure] = [*zip(*by_cutoff, strict=True), *beside.values()]
+    return heat.draw([*order, *beside], [wording.short_count(cutoff) for cutoff in cutoffs], panels, below, beside=2)
 
 
 def _fields(tables: Tables, order: Sequence[str], cutoff: int, measure: str) -> list[heat.Field]:

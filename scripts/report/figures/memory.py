@@ -10,7 +10,7 @@ import statistics
 from matplotlib.figure import Figure
 
 from scripts.report import wording
-from scripts.report.draw import heat, links, notes, style
+from scripts.report.draw import heat, links, notes
 from scripts.report.rows import MeasuredRow
 from scripts.report.tables import Tables
 
@@ -21,44 +21,31 @@ SHADED_FROM_BYTES = 1e6
 
 def draw(tables: Tables) -> Figure:
     """A table of anonymous memory and one of mapped pages: a row per store, a column per operation."""
-    cutoffs = [cutoff for cutoff in tables.cutoffs if any(_rows(tables, cutoff).values())]
-    if not cutoffs:
+    known = [row for row in tables.measured_rows if row.peak_memory_bytes is not None]
+    if not known:
         return notes.empty(tables, "The memory used is not known in this run.")
-    rows = {name: known for name, known in _rows(tables, cutoffs[-1]).items() if known}
-    operations = [operation for operation in tables.operations if any(operation in known for known in rows.values())]
-    order = sorted(rows, key=lambda name: statistics.median(row.peak_memory_bytes or 0 for row in rows[name].values()))
-    columns = [heat.head(operation) for operation in operations]
-    below = _notes(tables, operations, cutoffs[-1])
-    figure, panels = style.canvas(2, 1, notes=below, **heat.room(order, columns, titled=True))
-    for axes, field, title in zip(panels, (_anonymous, _mapped), ("Anonymous memory", "Mapped pages"), strict=True):
-        fields = [[field(rows[name].get(operation)) for operation in operations] for name in order]
-        heat.draw(axes, order, columns, fields)
-        axes.set_title(title, pad=8)
-    return figure
-
-
-def _notes(tables: Tables, operations: list[str], cutoff: int) -> list[str]:
-    cells = [tables.cell(name, cutoff, operation) for name in tables.backends for operation in tables.operations]
-    pixels = max(row.megabytes_per_second * 1e6 * row.median_seconds for row in cells if row)
-    return [
+    cutoff = max(row.cutoff_images for row in known)
+    cells = {(row.backend, row.operation): row for row in known if row.cutoff_images == cutoff}
+    peaks = {
+        name: statistics.median(own)
+        for name in tables.backends
+        if (own := [row.peak_memory_bytes or 0 for row in cells.values() if row.backend == name])
+    }
+    order = sorted(peaks, key=peaks.__getitem__)
+    operations = [one for one in tables.operations if any(operation == one for _, operation in cells)]
+    pixels = max(row.megabytes_per_second * 1e6 * row.median_seconds for row in cells.values())
+    below = [
         *notes.source(tables),
         f"Of {wording.images(cutoff)}; the pixels of all of them are {wording.size(pixels)}, which don't count.",
         "In MB. Rows by the median of their operations, the least first. The darker, the more, up to "
         f"{heat.DARKEST:.0f} times {wording.size(SHADED_FROM_BYTES)}. Mapped pages win or lose nothing.",
         *notes.gaps(tables, operations, cutoff),
     ]
-
-
-def _rows(tables: Tables, cutoff: int) -> dict[str, dict[str, MeasuredRow]]:
-    """By store and operation, the cells whose memory is known."""
-    return {
-        name: {
-            operation: row
-            for operation in tables.operations
-            if (row := tables.cell(name, cutoff, operation)) and row.peak_memory_bytes is not None
-        }
-        for name in tables.backends
+    panels = {
+        title: [[field(cells.get((name, operation))) for operation in operations] for name in order]
+        for title, field in (("Anonymous memory", _anonymous), ("Mapped pages", _mapped))
     }
+    return heat.draw(order, [heat.head(operation) for operation in operations], panels, below)
 
 
 def _anonymous(row: MeasuredRow | None) -> heat.Field:

@@ -6,15 +6,9 @@ for each image, batch one call for each batch. In memory (warm), the store is op
 disk (cold), it was evicted, the eviction was verified, and opening it counts.
 """
 
-from matplotlib.figure import Figure
+from functools import partial
 
 from scripts.report.draw import times
-from scripts.report.tables import Tables
 
 POSITION = 4
-
-
-def draw(tables: Tables) -> Figure:
-    """A grid of panels for single images and one for batches."""
-    operations = [*tables.operations_of("random"), *tables.operations_of("batch")]
-    return times.lines(tables, operations, per_image=True)
+draw = partial(times.lines, kinds=("random", "batch"), per_image=True)

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 from scripts.report import wording
 from scripts.report.compare.answers import NEGLIGIBLE, WINNING
-from scripts.report.draw import heat, links, notes, style
+from scripts.report.draw import heat, links, notes
 from scripts.report.draw.curves import BASELINE
 from scripts.report.estimates import INTERVAL, NOTICEABLE_SECONDS, RANGE, UNDECIDED
 from scripts.report.rows import MeasuredRow
@@ -62,19 +62,16 @@ def draw(tables: Tables) -> Figure:
     ]
     if disk := _disk(tables, list(order), cutoff):
         table.append((DISK, disk))
-    below = [
-        *notes.source(tables),
+    below = notes.below(
+        tables,
+        tables.operations,
+        cutoff,
         f"Of {wording.images(cutoff)}. {LEGEND}",
         undecided_note([row for row in tables.measured_rows if row.cutoff_images == cutoff]),
         lacking_note(order),
-        notes.disturbed(tables, tables.operations, cutoff, sign=notes.DAGGER),
-        *notes.gaps(tables, tables.operations, cutoff),
-    ]
-    rows, columns = [BEST, *order, BASELINE], [head for head, _ in table]
-    figure, (axes,) = style.canvas(1, 1, notes=below, **heat.room(rows, columns))
-    fields = [list(row) for row in zip(*(column for _, column in table), strict=True)]
-    heat.draw(axes, rows, columns, fields)
-    return figure
+    )
+    fields = list(zip(*(column for _, column in table), strict=True))
+    return heat.draw([BEST, *order, BASELINE], [head for head, _ in table], {"": fields}, below)
 
 
 def ranked(factors: Mapping[str, Mapping[str, float]]) -> dict[str, Overall]:

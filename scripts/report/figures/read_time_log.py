@@ -5,14 +5,9 @@ logarithmic. Each store has a panel; the others are in grey behind it. In memory
 On disk (cold), it was evicted before each run, and the eviction was verified.
 """
 
-from matplotlib.figure import Figure
+from functools import partial
 
 from scripts.report.draw import times
-from scripts.report.tables import Tables
 
 POSITION = 3
-
-
-def draw(tables: Tables) -> Figure:
-    """A panel per store, a line per reading operation."""
-    return times.lines(tables, tables.operations_of("read"))
+draw = partial(times.lines, kinds=("read",))

@@ -29,20 +29,24 @@ def draw(tables: Tables) -> Figure:
     if not operations:
         reason = "This run has one process at a time. To measure more, add workers-warm to operations in config.yaml."
         return notes.empty(tables, reason)
-    cutoffs = [n for n in tables.cutoffs if any(_ways(tables, n, operation) for operation in operations)]
-    if not cutoffs:
+    cutoff = tables.largest(operations)
+    if cutoff is None:
         return notes.empty(tables, notes.NOTHING, operations)
-    cutoff = cutoffs[-1]
-    rows = {operation: found for operation in operations if (found := _ways(tables, cutoff, operation))}
+    known = (
+        (name, [row for row in tables.measured_rows if row.operation == name and row.cutoff_images == cutoff])
+        for name in operations
+    )
+    rows = {operation: found for operation, found in known if found}
     counts = sorted({row.processes for found in rows.values() for row in found})
     grids = [_grid(wording.operation(operation), found, tables.backends) for operation, found in rows.items()]
-    below = [
-        *notes.source(tables),
+    below = notes.below(
+        tables,
+        operations,
+        cutoff,
         f"Of {wording.images(cutoff)}. Panels by the rate of the most processes, the highest first. "
         f"{notes.intervals(tables, operations, cutoff)} {notes.GREY}",
-        notes.disturbed(tables, operations, cutoff),
-        *notes.gaps(tables, operations, cutoff),
-    ]
+        sign=notes.HOLLOW,
+    )
     return multiples.draw(grids, lambda axes: _scale(axes, counts), below, beside=_ideal)
 
 
@@ -53,12 +57,13 @@ def _grid(heading: str, rows: Sequence[MeasuredRow], names: Iterable[str]) -> Gr
         own = [row for row in rows if (row.start_method or "") == method]
         measured = {name: [_point(row) for row in own if row.backend == name] for name in names}
         series[wording.STARTS[method]] = Series(look, measured, _plain(own))
-    best: dict[str, tuple[float, float]] = {}
-    for each in series.values():
-        for name, points in each.measured.items():
-            if points:
-                best[name] = max(best.get(name, (0.0, 0.0)), (points[-1].x, points[-1].y))
-    return Grid(heading, sorted(best, key=best.__getitem__, reverse=True), series)
+    ends = [
+        (points[-1].x, points[-1].y, name)
+        for each in series.values()
+        for name, points in each.measured.items()
+        if points
+    ]
+    return Grid(heading, list(dict.fromkeys(name for *_, name in sorted(ends, reverse=True))), series)
 
 
 def _ideal(axes: Axes, name: str, grid: Grid) -> None:
@@ -80,10 +85,6 @@ def _scale(axes: Axes, counts: Sequence[int]) -> None:
     axes.yaxis.set_minor_locator(NullLocator())
 
 
-def _ways(tables: Tables, cutoff: int, operation: str) -> list[MeasuredRow]:
-    return [row for name in tables.backends for row in tables.ways(name, cutoff, operation)]
-
-
 def _point(row: MeasuredRow) -> Point:
     low, high = row.images / row.interval_high_seconds, row.images / row.interval_low_seconds
     return Point(row.processes, row.images_per_second, low, high, links.cell(row), bool(row.disturbances))
@@ -91,9 +92,6 @@ def _point(row: MeasuredRow) -> Point:
 
 def _plain(rows: Sequence[MeasuredRow]) -> list[Point]:
     """The baseline's images per second, by the number of processes."""
-    found = []
-    for count in sorted({row.processes for row in rows}):
-        time = curves.plain_time([row for row in rows if row.processes == count], per_image=True)
-        if time:
-            found.append(Point(count, 1 / time, 1 / time, 1 / time))
-    return found
+    counts = sorted({row.processes for row in rows})
+    times = {n: curves.plain_time([row for row in rows if row.processes == n], per_image=True) for n in counts}
+    return [Point(count, 1 / time, 1 / time, 1 / time) for count, time in times.items() if time]

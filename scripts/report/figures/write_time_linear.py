@@ -4,14 +4,9 @@ Time to write a new store, at the largest number of images that was measured: th
 Each panel has its own scale, with the fastest store first.
 """
 
-from matplotlib.figure import Figure
+from functools import partial
 
 from scripts.report.draw import times
-from scripts.report.tables import Tables
 
 POSITION = 12
-
-
-def draw(tables: Tables) -> Figure:
-    """A panel per writing operation, a bar per store."""
-    return times.at_largest(tables, tables.operations_of("write"))
+draw = partial(times.at_largest, kind="write")

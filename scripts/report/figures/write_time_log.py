@@ -5,14 +5,9 @@ and a straight line of slope one is proportional growth. Each store has a panel;
 the end of a write, bytes may still be in memory. At the end of a durable write, everything is safe on the disk.
 """
 
-from matplotlib.figure import Figure
+from functools import partial
 
 from scripts.report.draw import times
-from scripts.report.tables import Tables
 
 POSITION = 6
-
-
-def draw(tables: Tables) -> Figure:
-    """A panel per store, a line per writing operation."""
-    return times.lines(tables, tables.operations_of("write"))
+draw = partial(times.lines, kinds=("write",))
