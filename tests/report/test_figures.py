@@ -336,7 +336,7 @@ def test_sizes_stand_beside_raw_pixels_and_the_articles(run):
 def test_the_plain_file_is_drawn_wherever_it_was_timed(run, name):
     svg = (run.directory / "figures" / f"{name}.svg").read_text()
     assert (style.BASELINE in svg) is (name != "ranking")
-    assert "lain file" in texts(svg)
+    assert "reference file" in texts(svg).lower()
 
 
 def test_the_article_is_named_only_where_its_times_are_drawn(run, tmp_path):

@@ -127,7 +127,7 @@ def _legend(grids: Sequence[Grid], *, others: bool) -> dict[str, Look]:
 def _grid(
     figure: Figure, grid: Grid, across: int, width: float, top: float, scale: Scale, *, others: bool
 ) -> list[Axes]:
-    """The panels of a grid, `across` beside each other, the first of them `top` inches below the figure's upper edge."""
+    """The panels of a grid, `across` beside each other; `top` is in inches from the upper edge of the figure."""
     total, count, height = figure.get_figheight(), len(grid.order), HEIGHT_TO_WIDTH * width
     size = min(LARGEST_TITLE, width / (TITLE_LETTER * max(map(len, grid.order))))
     panels = []
