@@ -3,7 +3,7 @@
 import json
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,8 +23,7 @@ AS_ANYBODY = ("setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner"
 class Reader(Workflow):
     """A checkout of somebody who may only read what the first one made."""
 
-    def start(self, *arguments: str, prefix: Sequence[str] = (), **options):
-        return super().start(*arguments, prefix=[*AS_ANYBODY, *prefix], **options)
+    prefix = AS_ANYBODY
 
 
 @pytest.fixture

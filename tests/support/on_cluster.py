@@ -20,8 +20,13 @@ class OnCluster(Workflow):
     cluster: Cluster
     first_job: int = 0
 
-    def start(self, *arguments: str, prefix: Sequence[str] = (), **options: Any) -> subprocess.Popen[str]:
-        return super().start(*PROFILE, *arguments, prefix=[*self.cluster.prefix, *prefix], **options)
+    @property
+    def prefix(self) -> Sequence[str]:
+        """What starts a command on the login node."""
+        return self.cluster.prefix
+
+    def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+        return super().start(*PROFILE, *arguments, **options)
 
     def record(self, cell: str) -> Path:
         """The file of a cell's record."""

@@ -1,13 +1,19 @@
 """A small workflow in a copy of the checkout: to run, to plan and to edit."""
 
+import json
 import os
 import re
 import shutil
+import signal
 import subprocess
+import sys
+import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from scripts.system import lock
 from tests.support.archives import write_small_archive
@@ -30,6 +36,8 @@ class Workflow:
     """A copy of the checkout with a small config, to run the workflow in and to edit."""
 
     directory: Path
+    prefix: ClassVar[Sequence[str]] = ()
+    """What each command starts with."""
 
     def configure(self, **changes: Any) -> None:
         """Change keys of config.yaml; None removes one."""
@@ -43,7 +51,7 @@ class Workflow:
         `variables` are added to its environment; `options` are those of `subprocess.Popen`.
         """
         return subprocess.Popen(
-            [*prefix, SNAKEMAKE, "--cores", "2", *arguments],
+            [*self.prefix, *prefix, SNAKEMAKE, "--cores", "2", *arguments],
             cwd=self.directory,
             env=self.environment | (variables or {}),
             stdout=subprocess.PIPE,
@@ -54,10 +62,31 @@ class Workflow:
         )
 
     def run(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        """Run Snakemake to its end; output and errors are one text, in `stdout`."""
+        """Run Snakemake to its end; output and errors are one text, in `stdout`.
+
+        Where nothing asks for a process that is started anew, this is a fork of one that has loaded Snakemake.
+        """
+        if not self.prefix and not any(options.values()):
+            return self._run_loaded("--cores", "2", *arguments)
         process = self.start(*arguments, **options)
         output, _ = process.communicate(timeout=LONGEST_RUN_SECONDS)
         return subprocess.CompletedProcess(arguments, process.returncode, output)
+
+    def _run_loaded(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        loaded, child = _loaded_snakemake(), None
+        with tempfile.TemporaryDirectory() as place:
+            output = Path(place, "output")
+            print(json.dumps([str(self.directory), self.environment, str(output), arguments]), file=loaded.stdin)
+            try:
+                child = int(loaded.stdout.readline())
+                code = int(loaded.stdout.readline())
+            except BaseException:  # the test's time is over, say
+                _loaded_snakemake.cache_clear()
+                loaded.kill()
+                with suppress(ProcessLookupError, TypeError):
+                    os.killpg(child, signal.SIGKILL)
+                raise
+            return subprocess.CompletedProcess(arguments, code, output.read_text())
 
     def finish(self, *arguments: str, **options: Any) -> str:
         """Run Snakemake, see that it succeeds, and return what it printed."""
@@ -102,6 +131,13 @@ class Workflow:
     def environment(self) -> dict[str, str]:
         """The environment of a run: without what pytest and other runs leave in it."""
         return os.environ | {lock.ENVIRONMENT_VARIABLE: str(self.directory / "lock"), "COLUMNS": "200"}
+
+
+@cache
+def _loaded_snakemake() -> subprocess.Popen[str]:
+    """The process that has loaded Snakemake, one for each worker; it ends with the worker, which closes its input."""
+    command = [sys.executable, CHECKOUT / "tests/support/loaded_snakemake.py"]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
 
 
 def copy_checkout(directory: Path) -> Workflow:
