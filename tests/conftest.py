@@ -15,7 +15,7 @@ from scripts.backends.go import library
 from scripts.system import lock
 from tests.support import shared
 from tests.support.backend_variants import RUNNABLE
-from tests.support.workflow import Workflow, copy_checkout
+from tests.support.workflow import Workflow, copy_checkout, unload_snakemake
 
 LONGEST_TEST_SECONDS = 1800
 """For one test with its fixtures: three times as long as any took on a busy machine."""
@@ -39,7 +39,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Remove the directory that all workers share."""
+    """End what this worker has started, and remove the directory that all workers share."""
+    unload_snakemake()
     if not hasattr(config, "workerinput"):
         shared.end()
 

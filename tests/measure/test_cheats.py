@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from scripts import backends
-from scripts.backends import base
+from scripts.backends import base, memmap
 from scripts.common.cells import Cell
 from scripts.common.errors import UserError
 from scripts.measure import samples
@@ -22,7 +22,7 @@ from tests.support.image_sets import write_image_set
 COUNT = 60
 SETTINGS = Settings(minimum_samples=6, budget_seconds=0.02, maximum_samples=6, random_images=50, batch_size=16)
 HONEST = "memmap"
-"""The backend that the cheats wrap."""
+"""The backend whose files the cheats have."""
 
 
 @pytest.fixture
@@ -40,83 +40,60 @@ def take(stores: Path, operation: str) -> dict[str, Any]:
         return samples.take(job, written)
 
 
-class Cheat(base.Backend):
-    """Does what the wrapped backend does, until a subclass leaves something out."""
-
-    fork_safe = False
-    several_readers = True
-    opens_without_writing = True
-
-    def __init__(self) -> None:
-        self.honest = HONESTLY
-
-    def open(self, path: Path, options: dict[str, Any]) -> Any:
-        return self.honest.open(path, options)
-
-    def _write(self, *arguments: Any) -> None:
-        self.honest._write(*arguments)
-
-
-HONESTLY = backends.load(HONEST)
-
-
-class LosesTheLastImage(Cheat):
-    def _write(self, path: Path, images: Any, labels: Any, options: dict[str, Any]) -> None:
+class LosesTheLastImage(memmap.Backend):
+    def write(self, path: Path, images: Any, labels: Any, **more: Any) -> None:
         images = np.array(images[:])
         images[-1] = 0 if len(images) > 1 else images[-1]
-        super()._write(path, images, labels, options)
+        super().write(path, images, labels, **more)
 
 
-class LeavesBytesUnsynced(Cheat):
+class LeavesBytesUnsynced(memmap.Backend):
     """Says durable and leaves it to the kernel, which writes when it likes."""
 
     def write(self, path: Path, images: Any, labels: Any, *, durable: bool, options: dict[str, Any]) -> None:
         super().write(path, images, labels, durable=False, options=options)
 
 
-class GivesViewsOfAMap(Cheat):
+class GivesViewsOfAMap(memmap.Backend):
     """Leaves the caller's arrays alone and holds a map of the store instead."""
 
-    def open(self, path: Path, options: dict[str, Any]) -> Any:
-        reader = super().open(path, options)
-        reader._read_all = reader._read = lambda *arguments: None
-        return reader
+    class reader(memmap.Reader):
+        def _read_all(self, *arguments: np.ndarray) -> None: ...
+
+        def _read(self, *arguments: np.ndarray) -> None: ...
 
 
-class GivesTheWrongOrder(Cheat):
+class GivesTheWrongOrder(memmap.Backend):
     """Reads in the order of the store, which suits the disk better."""
 
-    def open(self, path: Path, options: dict[str, Any]) -> Any:
-        reader = super().open(path, options)
-        read, in_order = reader._read, iter(range(2 * COUNT))
-        reader._read = lambda ids, images, labels: read(
-            np.array([next(in_order) % len(reader) for _ in ids]), images, labels
-        )
-        read_all = reader._read_all
+    class reader(memmap.Reader):
+        def _open(self, path: Path, options: dict[str, Any]) -> tuple[int, tuple[int, ...]]:
+            self.in_order = iter(range(2 * COUNT))
+            return super()._open(path, options)
 
-        def swapped(images: np.ndarray, labels: np.ndarray) -> None:
-            read_all(images, labels)
+        def _read_all(self, images: np.ndarray, labels: np.ndarray) -> None:
+            super()._read_all(images, labels)
             images[[0, -1]] = images[[-1, 0]]
 
-        reader._read_all = swapped
-        return reader
+        def _read(self, ids: np.ndarray, images: np.ndarray, labels: np.ndarray) -> None:
+            super()._read(np.array([next(self.in_order) % len(self) for _ in ids]), images, labels)
 
 
-class SkipsLabels(Cheat):
-    def open(self, path: Path, options: dict[str, Any]) -> Any:
-        reader = super().open(path, options)
-        read, read_all = reader._read, reader._read_all
-        reader._read = lambda ids, images, labels: read(ids, images, labels.copy())
-        reader._read_all = lambda images, labels: read_all(images, labels.copy())
-        return reader
+class SkipsLabels(memmap.Backend):
+    class reader(memmap.Reader):
+        def _read_all(self, images: np.ndarray, labels: np.ndarray) -> None:
+            super()._read_all(images, labels.copy())
+
+        def _read(self, ids: np.ndarray, images: np.ndarray, labels: np.ndarray) -> None:
+            super()._read(ids, images, labels.copy())
 
 
-class KeepsImagesInMemory(Cheat):
+class KeepsImagesInMemory(memmap.Backend):
     """Holds what it has read once, so that a cold store needn't be touched."""
 
     kept: dict[Path, tuple[np.ndarray, np.ndarray]] = {}
 
-    def open(self, path: Path, options: dict[str, Any]) -> Any:
+    def open(self, path: Path, options: dict[str, Any]) -> base.Reader:
         if path not in self.kept:
             with super().open(path, options) as reader:
                 self.kept[path] = reader.load_all()
@@ -135,12 +112,12 @@ class KeepsImagesInMemory(Cheat):
         return FromMemory(path, options)
 
 
-class KeepsPagesInMemory(Cheat):
+class KeepsPagesInMemory(memmap.Backend):
     """Holds a map of the store's pages, so that they can't be evicted."""
 
     held: list[mmap.mmap] = []
 
-    def open(self, path: Path, options: dict[str, Any]) -> Any:
+    def open(self, path: Path, options: dict[str, Any]) -> base.Reader:
         with open(path / "images.npy", "rb") as file:
             self.held.append(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
         sum(self.held[-1][:: mmap.PAGESIZE])
@@ -160,7 +137,7 @@ READS = ("read-warm", "read-cold", "random-warm", "random-cold", "batch-warm", "
 
 
 def test_the_honest_backend_passes(stores: Path, plant: Any) -> None:
-    plant(Cheat)
+    plant(memmap.Backend)
     for operation in ("write", "write-durable", *READS):
         assert take(stores, operation)["status"] == "measured"
 

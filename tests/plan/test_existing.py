@@ -3,11 +3,11 @@
 import json
 import os
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support import shared as session
 from tests.support.archives import write_small_archive
 from tests.support.workflow import Workflow, copy_checkout
 
@@ -26,21 +26,23 @@ class Reader(Workflow):
     prefix = AS_ANYBODY
 
 
-@pytest.fixture
-def shared(disk: Path) -> Iterator[Path]:
+@pytest.fixture(scope="session")
+def shared() -> Path:
     """A directory with the image set and the stores of a finished run, that may only be read and, where root runs these
-    tests, is somebody else's."""
-    directory = disk / "shared"
-    owner = copy_checkout(disk / "owner")
-    share(owner, directory)
-    owner.finish("results/summary.csv")
-    for path in [directory, *directory.rglob("*")]:
-        path.chmod(stat.S_IMODE(path.stat().st_mode) & ~0o222)
-        if ROOT:
-            os.chown(path, NOBODY, NOBODY)
-    yield directory
-    for path in [directory, *directory.rglob("*")]:
-        path.chmod(stat.S_IMODE(path.stat().st_mode) | 0o200)
+    tests, is somebody else's. It's the same for all tests, which leave it as it is."""
+    directory = session.directory() / "shared"
+
+    def make(place: Path) -> None:
+        owner = copy_checkout(place)
+        share(owner, directory)
+        owner.finish("results/summary.csv")
+        for path in [directory, *directory.rglob("*")]:
+            path.chmod(stat.S_IMODE(path.stat().st_mode) & ~0o222)
+            if ROOT:
+                os.chown(path, NOBODY, NOBODY)
+
+    session.once("owner", make)
+    return directory
 
 
 def share(workflow: Workflow, directory: Path) -> None:

@@ -1,5 +1,8 @@
 """The report's statistics: intervals that hold what they promise, ties that are ties, differences that are found."""
 
+from bisect import bisect_right
+from itertools import accumulate
+
 import numpy as np
 import pytest
 
@@ -41,13 +44,28 @@ def test_the_value_of_a_ratio_is_the_quotient_of_the_medians_and_its_interval_ho
         assert found.low <= found.value <= found.high
 
 
-def test_exact_and_approximate_intervals_agree(monkeypatch):
-    """Their ranks differ by at most one in a hundred, which is how exact the approximation must be."""
-    counts = [(21, 21), (25, 40), (40, 60)]
-    approximate = [estimates._pairs_outside.__wrapped__(*pair) for pair in counts]
-    monkeypatch.setattr(estimates, "EXACT_SAMPLES", 60)
-    exact = [estimates._pairs_outside.__wrapped__(*pair) for pair in counts]
-    assert approximate == pytest.approx(exact, rel=0.01, abs=1)
+def pairs_outside(fewer: int, more: int) -> int:
+    """How many pairs lie outside the interval on each side, counted exactly: of all ways to mix the two sides, the ways
+    with so many pairs in order are the coefficients of a Gaussian binomial."""
+    ways = [1] + [0] * (fewer * more)
+    for step in range(1, fewer + 1):
+        for place in reversed(range(more + step, len(ways))):
+            ways[place] -= ways[place - more - step]
+        for place in range(step, len(ways)):
+            ways[place] += ways[place - step]
+    tails = list(accumulate(ways))
+    return max(0, bisect_right(tails, 0.025 * tails[-1]) - 1)
+
+
+@pytest.mark.parametrize("counts", [(6, 6), (8, 15), (20, 30), (21, 21), (25, 40), (40, 60)])
+def test_exact_and_approximate_intervals_agree(counts):
+    """Their ranks differ by at most one in a hundred, which is how exact the approximation of many must be."""
+    one, other = (np.exp(factor * np.arange(count)) for factor, count in zip((1e-4, 1e-2), counts, strict=True))
+    pairs = sorted(np.divide.outer(one, other).ravel())
+    exact = pairs_outside(*counts)
+    assert pairs.index(estimates.ratio(one, other).low) == pytest.approx(
+        exact, rel=0.01 if min(counts) > 20 else 0, abs=min(counts) > 20
+    )
 
 
 @pytest.mark.parametrize("counts", [(6, 6), (8, 15), (30, 30)])

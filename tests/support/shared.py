@@ -25,8 +25,11 @@ def directory() -> Path:
 
 
 def end() -> None:
-    """Remove the directory of a session."""
-    shutil.rmtree(os.environ.pop(ENVIRONMENT_VARIABLE))
+    """Remove the directory of a session, also what may only be read in it."""
+    place = os.environ.pop(ENVIRONMENT_VARIABLE)
+    for folder, _, _ in os.walk(place):
+        os.chmod(folder, 0o700)
+    shutil.rmtree(place)
 
 
 def once(name: str, make: Callable[[Path], object]) -> Path:

@@ -135,9 +135,15 @@ class Workflow:
 
 @cache
 def _loaded_snakemake() -> subprocess.Popen[str]:
-    """The process that has loaded Snakemake, one for each worker; it ends with the worker, which closes its input."""
+    """The process that has loaded Snakemake, one for each worker, until `unload_snakemake`."""
     command = [sys.executable, CHECKOUT / "tests/support/loaded_snakemake.py"]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+
+
+def unload_snakemake() -> None:
+    """End that process, if there is one."""
+    if _loaded_snakemake.cache_info().currsize:
+        _loaded_snakemake().communicate()
 
 
 def copy_checkout(directory: Path) -> Workflow:
