@@ -7,8 +7,10 @@ import numpy as np
 
 from scripts.measure.settings import Settings
 from scripts.measure.stopping import block, enough
+from scripts.report import corrections
 from scripts.report.compare.results import Results
-from scripts.report.corrections import Job
+from scripts.report.corrections import Job, correct
+from scripts.report.estimates import Ratio
 from scripts.report.rows import CellName, MeasuredRow, TimingRow
 from scripts.report.tables import Tables
 
@@ -71,6 +73,12 @@ def job(
         # Each comes after an untimed run, and rounds are at least so long.
         elapsed += max(2 * (own + plain), SETTINGS.budget_seconds / SETTINGS.maximum_samples)
     return Job.of(samples)
+
+
+def pair(one: Job, other: Job) -> Ratio:
+    """How many times as long the one job takes as the other, where there are no more."""
+    times = correct({"one": one, "other": other})
+    return corrections.ratio(times["one"], times["other"])
 
 
 def results(jobs: dict[CellName, Job], machine: str = "machine") -> Results:
