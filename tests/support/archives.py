@@ -1,5 +1,6 @@
 """Archives in the CIFAR-10 python layout for tests, written in a way of their own, and a pickle that runs a program."""
 
+import gzip
 import io
 import os
 import pickle
@@ -56,7 +57,12 @@ def members(**changes: object) -> dict[str, object]:
 
 def tar_gz(path: Path, contents: dict[str, object], *, extra: tarfile.TarInfo | None = None) -> Path:
     """Write an archive with those members, and an extra one of any kind in their middle."""
-    with tarfile.open(path, "w:gz", compresslevel=1) as tar:
+    # Without its name and a moment, so that the same members are the same bytes.
+    with (
+        open(path, "wb") as file,
+        gzip.GzipFile("", "wb", compresslevel=1, fileobj=file, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w") as tar,
+    ):
         for number, (name, content) in enumerate(contents.items()):
             if number == 1 and extra:
                 tar.addfile(extra, io.BytesIO(bytes(extra.size)))
@@ -90,7 +96,6 @@ def evil_pickle(marker: Path) -> bytes:
 
 def write_small_archive(path: Path, rows: int = 10, seed: int = 0) -> None:
     """Write an archive of two training batches and a test batch of `rows` images each."""
-
     contents: dict[str, object] = {"batches.meta": {b"label_names": [name.encode() for name in synthetic.LABEL_NAMES]}}
     for number, name in enumerate(("data_batch_1", "data_batch_2", "test_batch")):
         planes = synthetic.generate(rows, seed=seed, first=number * rows).transpose(0, 3, 1, 2).reshape(rows, -1)

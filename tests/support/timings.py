@@ -43,7 +43,7 @@ def job(directory: Path, name: str, operation: str, settings: Settings = FAST) -
 
 def time_cell(directory: Path, name: str, operation: str, settings: Settings = FAST) -> dict[str, Any]:
     """Time a cell as the step does, in a process of its own."""
-    return timing.time_cell(job(directory, name, operation, settings))
+    return timing.time_cell(job(directory, name, operation, settings), writes=directory / "stores")
 
 
 def take(directory: Path, name: str, operation: str, settings: Settings = FAST) -> dict[str, Any]:
