@@ -129,26 +129,13 @@ class Backend(base.Backend):
     def _write(self, path: Path, images: base.Source, labels: base.Source, options: dict[str, Any]) -> None:
         import lmdb
 
-        per_value = options["images_per_value"]
-        rows = max(1, min(IMAGES_PER_TRANSACTION, base.rows_per_block(images.shape)) // per_value) * per_value
-        codec = codecs.load(options["codec"])
+        codec, per_value = codecs.load(options["codec"]), options["images_per_value"]
         with lmdb.open(str(path), map_size=FIRST_MAP_BYTES, lock=False, sync=False) as environment:
-            for start, image_block, label_block in base.blocks(images, labels, rows):
-                if per_value > 1:
-                    packed = _pack(image_block, label_block, per_value)
-                else:
-                    packed = values.join(image_block, label_block, codec)
-                _append(environment, [(values.key(n), value) for n, value in enumerate(packed, start // per_value)])
-            _append(environment, [(values.METADATA, values.metadata(images.shape))])
+            for items in values.items(images, labels, codec, IMAGES_PER_TRANSACTION, per_value):
+                _append(environment, items)
 
 
-def _pack(images: np.ndarray, labels: np.ndarray, per_value: int) -> list[bytes]:
-    """Return values of several images with codec raw: the labels of `per_value` images and then their pixels."""
-    starts = range(0, len(labels), per_value)
-    return [b"".join((labels[start : start + per_value], images[start : start + per_value])) for start in starts]
-
-
-def _append(environment: "lmdb.Environment", items: list[tuple[bytes, bytes | memoryview]]) -> None:
+def _append(environment: "lmdb.Environment", items: list[tuple[bytes, bytes]]) -> None:
     """Put keys and values, which follow all others, in one transaction. Where the map is full, double it and retry."""
     import lmdb
 

@@ -159,7 +159,7 @@ class Backend(base.Backend):
                         heads = _heads(names, label_block, options["codec"], sizes)
                         paddings = -sizes % BLOCK
                         tails = [zeros[:padding] for padding in paddings.tolist()]
-                        members = zip(heads, stored, tails, strict=True)
+                        members = zip(values.slices(heads), stored, tails, strict=True)
                         file_access.write_all(file, b"".join(itertools.chain.from_iterable(members)))
                         ends = end + np.cumsum(HEAD + sizes + paddings)
                         file_access.write_all(index_file, np.stack((ends - paddings - sizes, sizes), 1).astype(NUMBER))

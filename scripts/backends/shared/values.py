@@ -34,11 +34,17 @@ def described(value: bytes | memoryview) -> tuple[int, list[int]]:
     return found["count"], found["image_shape"]
 
 
-def items(images: Source, labels: Source, codec: codecs.Codec, most: int) -> Iterator[list[tuple[bytes, bytes]]]:
-    """Yield keys and values of all images, at most so many at a time, in the order of keys; the metadata come last."""
-    rows = min(most, rows_per_block(images.shape))
+def items(
+    images: Source, labels: Source, codec: codecs.Codec, most: int, per_value: int = 1
+) -> Iterator[list[tuple[bytes, bytes]]]:
+    """Yield keys and values of all images, at most so many at a time, in the order of keys; the metadata come last.
+
+    Of several images to a value, whose codec must be raw, a key is the number of the value.
+    """
+    rows = max(1, min(most, rows_per_block(images.shape)) // per_value) * per_value
     for start, image_block, label_block in blocks(images, labels, rows):
-        yield [(key(number), value) for number, value in enumerate(join(image_block, label_block, codec), start)]
+        numbered = enumerate(join(image_block, label_block, codec, per_value), start // per_value)
+        yield [(key(number), value) for number, value in numbered]
     yield [(METADATA, metadata(images.shape))]
 
 
@@ -85,9 +91,13 @@ def decode_pairs(
     labels[:] = found
 
 
-def join(images: np.ndarray, labels: np.ndarray, codec: codecs.Codec) -> list[bytes]:
-    """Return one value per image; `images` as in `encode`, `labels` (n,) int64, C-contiguous."""
-    return [b"".join(pair) for pair in zip(slices(labels), encode(images, codec), strict=True)]
+def join(images: np.ndarray, labels: np.ndarray, codec: codecs.Codec, per_value: int = 1) -> list[bytes]:
+    """Return one value per image; `images` as in `encode`, `labels` (n,) int64, C-contiguous.
+
+    Of several images to a value, whose codec must be raw, all labels come first.
+    """
+    encoded = encode(images, codec) if per_value == 1 else slices(images, per_value)
+    return [b"".join(pair) for pair in zip(slices(labels, per_value), encoded, strict=True)]
 
 
 def split(values: Iterable[bytes | memoryview], images: np.ndarray, labels: np.ndarray, codec: codecs.Codec) -> None:
@@ -112,7 +122,7 @@ def split(values: Iterable[bytes | memoryview], images: np.ndarray, labels: np.n
         raise ValueError(f"{label // LABEL_BYTES} values, not {len(labels)}")
 
 
-def slices(array: np.ndarray) -> list[memoryview]:
-    """Return the bytes of each row of a C-contiguous array, without a copy."""
-    whole, size = memoryview(array).cast("B"), array[:1].nbytes
+def slices(array: np.ndarray, rows: int = 1) -> list[memoryview]:
+    """Return the bytes of each row of a C-contiguous array, or of so many rows together, without a copy."""
+    whole, size = memoryview(array).cast("B"), array[:rows].nbytes
     return [whole[start : start + size] for start in range(0, len(whole), size)]
