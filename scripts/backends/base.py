@@ -286,8 +286,8 @@ class Backend(ABC):
 
 
 def rows_per_block(shape: Sequence[int], of: int = 1) -> int:
-    """Return the number of images in BLOCK_BYTES, a multiple of `of` and at least that; `shape` is (n, height, width,
-    3)."""
+    """Return the number of images of `shape`, (n, height, width, 3), in BLOCK_BYTES: a multiple of `of`, and at least
+    `of`."""
     return max(1, BLOCK_BYTES // math.prod(shape[1:]) // of) * of
 
 
