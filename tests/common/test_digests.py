@@ -20,7 +20,7 @@ from scripts.plan.config import configuration
 from scripts.plan.plan import Plan
 from scripts.report.draw import captions
 from scripts.stores.store import Choice
-from tests.support.backend_variants import RUNNABLE
+from tests.support.backend_variants import EACH_RUNNABLE
 from tests.support.checkout import CHECKOUT
 
 pytestmark = pytest.mark.usefixtures("libraries")
@@ -57,7 +57,7 @@ def test_a_step_imports_nothing_outside_its_digest() -> None:
         assert files <= set(map(str, digests.code_files([digests.step_file(step)]))), step
 
 
-@pytest.mark.parametrize("name", RUNNABLE)
+@pytest.mark.parametrize("name", EACH_RUNNABLE)
 def test_writing_and_reading_a_store_runs_nothing_outside_its_digest(name: str, tmp_path: Path) -> None:
     choice = Choice(name, backends.resolve(name, {}))
     packages = "\n".join(f"import {package}" for package in choice.packages())

@@ -129,6 +129,7 @@ def test_an_edited_record_of_the_archive_is_refused(tmp_path):
         unpack(record, tmp_path / "dataset")
 
 
+@pytest.mark.slow
 def test_one_batch_at_a_time_is_in_memory(tmp_path):
     count = 1_000
     contents = members(**{f"data_batch_{number}": rows(count, number) for number in range(1, 13)})

@@ -11,7 +11,7 @@ from scripts.common import full_disk
 from scripts.plan import forecast
 from scripts.plan.checks import room
 from scripts.plan.read import read_plan
-from tests.support.backend_variants import Variant, installed, variants
+from tests.support.backend_variants import Variant, installed, parameters
 from tests.support.host import mounted
 from tests.support.workflow import SMALL, Workflow
 
@@ -33,7 +33,10 @@ def last_line(workflow: Workflow) -> str:
     return done.stdout.splitlines()[-1]
 
 
-@pytest.mark.parametrize("variant", [each for each in variants() if each.options.get("codec", "raw") == "raw"], ids=str)
+@pytest.mark.parametrize(
+    "variant",
+    [each for each in parameters() if each.values[0].options.get("codec", "raw") == "raw"],
+)
 def test_a_store_takes_the_room_that_its_backend_declares(
     variant: Variant, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

@@ -48,6 +48,7 @@ def test_no_file_is_behind_what_backends_and_codecs_declare() -> None:
     assert pins.behind() == []
 
 
+@pytest.mark.slow
 def test_a_new_backend_is_one_file_and_its_package_gets_into_every_file(checkout: Path) -> None:
     (checkout / "scripts/backends/shelf.py").write_text(NEW_BACKEND)
     done = run(checkout, "--check")

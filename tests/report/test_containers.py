@@ -146,16 +146,20 @@ def test_options_of_a_backend_that_is_gone_are_no_defaults(tmp_path):
         (("lmdb", "lmdb-png", "sqlite-png", "sqlite-zstd", "tar", "tar-webp"), "no two containers share two codecs."),
     ],
 )
-def test_what_cannot_be_compared_is_said_in_the_figure_and_not_on_the_page(tmp_path, names, said):
-    made = Run.of_many(tmp_path, backends=names, **READ).write().summarise().draw("container_codec", "disk_usage")
+def test_what_cannot_be_compared_is_said_in_the_figure(tmp_path, names, said):
+    made = Run.of_many(tmp_path, backends=names, **READ).write().summarise()
     assert said in notes(made)
     assert costs_of(made) is None
-    text = made.page("container_codec", "disk_usage")
+
+
+def test_a_figure_that_compares_nothing_is_not_on_the_page_which_says_why(tmp_path):
+    made = Run.of_many(tmp_path, backends=("lmdb", "sqlite"), **READ).write().summarise()
+    text = made.draw("container_codec", "disk_usage").page("container_codec", "disk_usage")
     assert 'id="container_codec"' not in text
     assert text.count("<svg") == 1
     section = shown(text[text.index('<h3 id="more">') : text.index('<section id="reproduce"')])
     assert f"{captions.title('container_codec')} This compares containers" in section
-    assert said in section
+    assert "two containers and one codec. To measure more, set codecs, as in codecs=[raw,png]." in section
 
 
 def test_the_page_has_the_figure_and_its_sentences_where_they_can_be_compared(tmp_path):

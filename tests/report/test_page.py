@@ -261,6 +261,7 @@ def test_the_same_inputs_give_the_same_page(run):
     assert run.page() == run.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "more",
     [
@@ -321,6 +322,7 @@ def test_a_click_on_a_mark_opens_the_row_of_its_cell(run, tmp_path):
     assert 'data-row="true,TR,true,true"' in shown
 
 
+@pytest.mark.slow
 def test_figures_with_nothing_to_show_are_not_on_the_page(tmp_path):
     """One number of images, and nothing but warm reads: no line has two points, and nothing is cold."""
     run = Run(tmp_path, cutoffs=(1000,), operations=("write", "read-warm")).write().summarise()

@@ -35,7 +35,10 @@ def found(run_try: Callable[..., None], capsys: pytest.CaptureFixture[str]) -> C
     return lines
 
 
-@pytest.mark.parametrize("operation", ["read-warm", "write-durable", "batch-cold"])
+@pytest.mark.parametrize(
+    "operation",
+    ["read-warm", *(pytest.param(name, marks=pytest.mark.slow) for name in ("write-durable", "batch-cold"))],
+)
 def test_a_trial_says_median_interval_and_ratio(found: Callable[..., list[str]], operation: str) -> None:
     images, time, ratio = found("memmap", operation, "--cutoff", "40")
     assert images == f"memmap, {operation}: 40 images of 32x32 (synthetic images)"

@@ -137,7 +137,10 @@ def test_a_file_that_is_cut_or_lost_is_found(name: str, a_store: Callable[[str],
         largest.unlink(missing_ok=True)
 
 
-@pytest.mark.parametrize("operation", ["random-cold", "workers-warm", "first-image-warm"])
+@pytest.mark.parametrize(
+    "operation",
+    ["random-cold", *(pytest.param(name, marks=pytest.mark.slow) for name in ("workers-warm", "first-image-warm"))],
+)
 def test_also_where_other_processes_read(operation: str, place: Path, a_store: Callable[[str], Path]) -> None:
     directory = a_store("png")
     zero_the_second_half(directory)

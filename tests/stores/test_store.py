@@ -177,6 +177,7 @@ def test_a_killed_build_leaves_nothing_in_the_final_place_and_the_next_one_clean
     assert [path.name for path in disk.iterdir()] == [str(cutoff)]
 
 
+@pytest.mark.slow
 def test_builders_at_the_same_time_publish_one_store(image_set: ImageSet, disk: Path, tmp_path: Path) -> None:
     command = build_command("lmdb", 500, tmp_path / "dataset", disk / "500")
     processes = [subprocess.Popen(command) for _ in range(4)]

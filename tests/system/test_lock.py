@@ -143,6 +143,7 @@ def test_a_lock_that_may_not_be_opened_is_one_line_at_the_start(workflow: Workfl
     assert not (workflow.directory / "results/dataset").exists()
 
 
+@pytest.mark.slow
 def test_figure_and_page_wait_for_no_timing_of_another_checkout_and_a_build_does(tmp_path: Path) -> None:
     """The figure, whose tables are nowhere, ends at once; a step that waits for the timing goes on waiting."""
     nowhere = str(tmp_path / "nowhere")
@@ -159,6 +160,7 @@ def test_figure_and_page_wait_for_no_timing_of_another_checkout_and_a_build_does
     assert started[1].wait(60) == 0
 
 
+@pytest.mark.slow
 def test_a_trial_times_alone(tmp_path: Path) -> None:
     trial = [sys.executable, CHECKOUT / "scripts", "try", "memmap", "read-warm", "--cutoff", "10", "--seconds", "0.1"]
     with lock.shared():

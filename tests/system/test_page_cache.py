@@ -50,6 +50,7 @@ def test_loading_brings_all_of_an_evicted_store_back(
 
 
 @evictable
+@pytest.mark.slow
 def test_looking_at_many_files_leaves_no_memory_behind(disk: Path) -> None:
     """It would count as the memory that the next run takes."""
     for number in range(5000):
