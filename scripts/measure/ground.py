@@ -28,7 +28,7 @@ PIECE = 2**24
 
 @dataclass(frozen=True)
 class Ground:
-    """What a job works on: the directory of a store, the one among whose like it writes, and whether that is a copy."""
+    """What a job works on: the directory of the store, the one to write in, and whether the store is a copy."""
 
     store: Path
     writes: Path
