@@ -31,20 +31,20 @@ DATASET, STORES, RESULTS = PLAN.dataset, PLAN.stores, PLAN.results
 CODE = Code(PLAN)
 # What builds and timings ask for: their turn, memory, time and cores.
 JOBS = Jobs(PLAN)
-# The start of every step's command. A change of an untracked parameter, which says where something is or how it is
-# shown, redoes nothing. A change of any other parameter redoes the jobs of its rule.
+# A change of a parameter redoes the jobs of its rule, unless it is `untracked`, computed from resources as a time limit
+# is, or the start of every step's command: these only say where something is, how it is shown or how long it may take.
 STEP = step(PLAN)
 RECORDS = untracked(f"{RESULTS}/records/{PLAN.machine}")
 # What is checked and said at the start, and cleared away at the end.
 SESSION = Session(PLAN, RUN)
 
 
-# Records of other machines, which the page shows as well, can't be made here.
 wildcard_constraints:
     backend="[A-Za-z0-9_-]+",
     cutoff="[0-9]+",
     image_size="[0-9]+x[0-9]+",
     library="[a-z0-9_-]+",
+    # Records of other machines, which the page shows as well, can't be made here.
     machine=re.escape(PLAN.machine),
     operation="[a-z-]+",
     figure="[a-z0-9_]+",
@@ -61,7 +61,8 @@ localrules:
     page,
 
 
-# Counted within each job of a cluster, so that the builds or timings of one group run one after the other.
+# profiles/slurm limits it to 1. It is counted within each job of a cluster, so that the builds or timings of one group
+# run one after the other.
 resource_scopes:
     at_a_time="local",
 
@@ -131,8 +132,8 @@ rule unpack:
 rule compile:
     """The Go library, built from sources in this repository, whose digest is in its name.
 
-    With conda it's an input of stores, whose steps lack the tools. Otherwise a step that finds no library builds it, and
-    a lost library doesn't have its stores made again.
+    With conda it is an input of the stores that need it: their environment has no compiler. Without conda the build step
+    compiles a library that is missing. So a library that was deleted doesn't have its stores made again.
     """
     output:
         "results/libraries/{library}.so",
@@ -181,7 +182,7 @@ rule build:
 
 
 rule time_operation:
-    """The record of one cell: one operation on one store, timed while nothing else of the workflow runs."""
+    """The record of one cell: one operation on one store, timed while nothing else of the workflow runs on its machine."""
     input:
         provenance=f"{DATASET}/provenance.json",
         manifest=f"{STORES}/{{backend}}/{{image_size}}/{{cutoff}}/manifest.json",
@@ -193,6 +194,7 @@ rule time_operation:
     priority: JOBS.priority_to_time
     conda:
         PLAN.store_environment
+    # On one machine the threads keep all others away; a cluster goes by cpus_per_task and slurm_extra.
     threads: JOBS.whole_machine
     resources:
         mem_mb=JOBS.megabytes,
@@ -210,6 +212,7 @@ rule time_operation:
         settings=PLAN.settings,
         places=untracked(shlex.join(PLAN.working_places())),
         limit=JOBS.limit_seconds,
+        # In no command: another file system to time on has all cells timed again.
         scratch=PLAN.scratch,
         code=CODE.time_operation,
     shell:
@@ -263,6 +266,8 @@ rule summarise:
 
 rule figure:
     """One figure, as SVG and PNG."""
+
+    # The index holds the digests of the tables: only a change of content makes figures and page again.
     input:
         index=PLAN.index,
         tables=ancient(PLAN.tables),
@@ -311,6 +316,7 @@ rule page:
         tables=subpath(output[0], parent=True),
         settings=untracked(json.dumps(PLAN.settings_shown())),
         missing=untracked(json.dumps(PLAN.missing)),
+        # In no command: other stores that can't run here change the page, other words for their reasons don't.
         left_out=sorted(PLAN.missing),
         code=CODE.page,
     shell:

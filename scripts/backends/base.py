@@ -94,12 +94,11 @@ class Reader(ABC):
     def __init__(self, path: Path, options: dict[str, Any]) -> None:
         """Open the store in the directory `path`, written with the same complete `options`."""
         with ExitStack() as self._resources:
-            count, image_shape = self._open(path, options)
+            count, (height, width, channels) = self._open(path, options)
+            self.image_shape: tuple[int, int, int] = (int(height), int(width), int(channels))
+            self._count = int(count)
+            self._closed = False
             self._resources = self._resources.pop_all()
-        height, width, channels = map(int, image_shape)
-        self.image_shape: tuple[int, int, int] = (height, width, channels)
-        self._count = int(count)
-        self._closed = False
 
     def read_all(self, images: np.ndarray, labels: np.ndarray) -> None:
         """Fill the caller's arrays with every image and label, in the order in which they were written.
@@ -242,7 +241,7 @@ class Backend(ABC):
         count, *image_shape = images.shape if len(images.shape) == 4 else (0, 0, 0, 3)
         if min(count, *image_shape) < 1 or image_shape[2] != 3:
             raise ValueError(f"images must be (n, height, width, 3) with at least one image, not {images.shape}")
-        _check("images", images, PIXEL, images.shape)
+        _check("images", images, PIXEL, (count, *image_shape))
         _check("labels", labels, LABEL, (count,))
         path = Path(path)
         path.mkdir()
@@ -323,7 +322,7 @@ def refuse_after_fork(library: str) -> None:
 def threads() -> int:
     """Return the number of threads that a library may use: as many as OpenMP may, which a timing sets, and otherwise
     as many as there are cores. A library that keeps it for the whole process is told once, when it is first used."""
-    return int(os.environ.get("OMP_NUM_THREADS", "").split(",")[0] or os.cpu_count() or 1)
+    return max(1, int(os.environ.get("OMP_NUM_THREADS", "").split(",")[0] or os.cpu_count() or 1))
 
 
 def _check(name: str, array: Source, dtype: np.dtype, shape: tuple[int, ...]) -> None:

@@ -1,7 +1,9 @@
 """The catalogue of operations: what it says of each, and what reading it loads."""
 
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -38,3 +40,22 @@ def test_reading_the_catalogue_loads_no_library() -> None:
         "assert not {'numpy', 'psutil'} & set(sys.modules), sorted(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], cwd=CHECKOUT, check=True)
+
+
+@pytest.mark.parametrize(
+    ("declared", "docstring"),
+    [
+        ('kind="read", state=WARM, position=1', "Title.\n\nWhat is timed."),
+        ('kind="read", state="warm"', "Title.\n\nWhat is timed."),
+        ('kind="read", state="warm", position=1', "Title."),
+        ('kind="read", state="warm", position=1', "Title.\n\nWhat is timed.\n\nMore without a label."),
+    ],
+)
+def test_an_operation_that_is_declared_wrongly_is_named(tmp_path: Path, declared: str, docstring: str) -> None:
+    folder = tmp_path / "scripts/measure/operations"
+    shutil.copytree(CHECKOUT / "scripts", tmp_path / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "slow.py").write_text(f'@catalogue.Declaration({declared})\nclass Slow:\n    """{docstring}"""\n')
+    program = "from scripts.measure.operations import catalogue; catalogue.entries()"
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
+    assert "UserError" in done.stderr
+    assert f"{folder / 'slow.py'}: the operation Slow isn't declared" in done.stderr

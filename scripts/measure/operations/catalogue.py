@@ -153,9 +153,15 @@ def _entries(path: Path) -> Iterator[Entry]:
         if not isinstance(node, ast.ClassDef):
             continue
         for decorator in node.decorator_list:
-            if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == Declaration.__name__:
-                declared = {word.arg: ast.literal_eval(word.value) for word in decorator.keywords if word.arg}
-                yield _entry(path.stem, node.name, ast.get_docstring(node) or "", declared)
+            if isinstance(decorator, ast.Call) and ast.unparse(decorator.func).endswith(Declaration.__name__):
+                try:
+                    declared = {word.arg: ast.literal_eval(word.value) for word in decorator.keywords if word.arg}
+                    yield _entry(path.stem, node.name, ast.get_docstring(node) or "", declared)
+                except (TypeError, ValueError) as fault:
+                    raise UserError(
+                        f"{path}: the operation {node.name} isn't declared as catalogue.py says ({fault}); give "
+                        "literal values, a title, a meaning, and a label before each other paragraph"
+                    ) from None
 
 
 def _entry(module: str, class_name: str, docstring: str, declared: dict[str, Any]) -> Entry:
