@@ -5,20 +5,22 @@ import os
 import subprocess
 import sys
 import tempfile
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from scripts.common import digests
-from scripts.common.atomic import replacing, write_json
+from scripts.common.atomic import write_json
 from scripts.common.cells import Cell
 from scripts.common.errors import UserError, did_you_mean, shown
 from scripts.common.progress import duration, report
+from scripts.measure import timing
+from scripts.measure.settings import Job, Settings
 from scripts.plan import jobs
 from scripts.plan.checks import existing
 from scripts.plan.plan import Plan
 from scripts.plan.read import read_plan
 from scripts.plan.snakemake_internals import DIRECTORY
+from scripts.system import lock
 
 RUN = "run.json"
 """The file in the results that says the config of the run whose page is there, and where it ran."""
@@ -114,33 +116,24 @@ def _check(plan: Plan, machine: str, cells: list[Cell]) -> None:
 
 
 def _measure(plan: Plan, cell: Cell, seconds: float) -> bool:
-    """Measure a cell again, in the step that the workflow starts, and say whether that went well; what was measured
-    before isn't lost to a gap."""
-    record = plan.record(cell)
-    before = record.read_bytes()
-    options = {
-        "--machine": cell.machine,
-        "--name": cell.backend,
-        "--module": plan.module(cell),
-        "--options": plan.options(cell),
-        "--image-size": cell.image_size,
-        "--cutoff": cell.cutoff,
-        "--operation": cell.operation,
-        "--image-set": plan.dataset,
-        "--store": cell.store.directory(plan.stores),
-        "--settings": plan.settings(cell),
-        "--seconds": seconds,
-        "--limit": jobs.limit_seconds(plan, cell, seconds),
-        "--record": record,
-    }
-    step = [sys.executable, digests.CHECKOUT / digests.PACKAGE, "time_operation", *chain(*options.items())]
-    done = subprocess.run([*map(str, step), *plan.working_places()], check=False)
-    if done.returncode == 0 and json.loads(record.read_bytes())["status"] == MEASURED:
-        return True
-    if json.loads(before)["status"] == MEASURED:
-        with replacing(record) as file:
-            file.write(before)
-    return False
+    """Measure a cell again and say whether that went well; what was measured before isn't lost to a gap."""
+    choice = plan.choices[cell.backend]
+    settings = Settings(**json.loads(plan.settings(cell))).for_longer(seconds)
+    store = cell.store.directory(plan.stores)
+    job = Job(cell, choice.module, choice.options, Path(plan.dataset), store, settings)
+    limit = jobs.limit_seconds(plan, cell, seconds)
+    scratch = plan.config["scratch_dir"]
+    try:
+        with lock.alone():
+            found = timing.time_cell(job, writes=Path(plan.writes), node_scratch=scratch, limit_seconds=limit)
+    except UserError as error:
+        report(f"error: {error}")
+        return False
+    path = plan.record(cell)
+    was_measured = json.loads(path.read_bytes())["status"] == MEASURED
+    if found["status"] == MEASURED or not was_measured:
+        write_json(path, found)
+    return found["status"] == MEASURED
 
 
 def _make_page(plan: Plan) -> None:

@@ -24,7 +24,6 @@ def main(
     store: Annotated[Path, "directory of the built store"],
     writes: Annotated[Path, "directory on the stores' file system to write in"],
     settings: Annotated[dict[str, Any], "settings of the config, as JSON"],
-    seconds: Annotated[float | None, "seconds of sampling instead, where it is measured again"] = None,
     node_scratch: Annotated[
         str | None, "where to time a copy instead, on the node's own disk; $VARIABLES expand"
     ] = None,
@@ -32,6 +31,6 @@ def main(
     record: Annotated[Path, "the record to write"],
 ) -> None:
     """Time the cell and write the record."""
-    how = Settings(**settings) if seconds is None else Settings(**settings).for_longer(seconds)
-    job = Job(Cell(machine, name, image_size, cutoff, operation), module, options, image_set, store, how)
+    cell = Cell(machine, name, image_size, cutoff, operation)
+    job = Job(cell, module, options, image_set, store, Settings(**settings))
     write_json(record, timing.time_cell(job, writes=writes, node_scratch=node_scratch, limit_seconds=limit))

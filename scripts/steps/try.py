@@ -31,6 +31,5 @@ def main(
         raise UserError(f"--cutoff {cutoff} is no number of images; give 1 or more")
     if not isinstance(options, dict):
         raise UserError('--options is no JSON object; give names and values, such as {"codec": "png"}')
-    tried = trial.Trial(backend, options, operation, cutoff, seconds)
-    for line in trial.run(tried, images, directory):
+    for line in trial.run(backend, operation, cutoff, options, images, seconds, directory):
         print(line)
