@@ -213,7 +213,7 @@ rule time_operation:
         places=untracked(shlex.join(PLAN.working_places())),
         limit=JOBS.limit_seconds,
         # In no command: another file system to time on has all cells timed again.
-        scratch=PLAN.scratch,
+        scratch=lambda wildcards: PLAN.config["scratch_dir"],
         code=CODE.time_operation,
     shell:
         "{params.step} time_operation --machine {wildcards.machine} --name {wildcards.backend} --module {params.module}"

@@ -130,10 +130,10 @@ def _measure(plan: Plan, cell: Cell, seconds: float) -> bool:
         report(f"error: {error}")
         return False
     path = plan.record(cell)
-    was_measured = json.loads(path.read_bytes())["status"] == MEASURED
-    if found["status"] == MEASURED or not was_measured:
+    is_measured: bool = found["status"] == MEASURED
+    if is_measured or json.loads(path.read_bytes())["status"] != MEASURED:
         write_json(path, found)
-    return found["status"] == MEASURED
+    return is_measured
 
 
 def _make_page(plan: Plan) -> None:

@@ -105,11 +105,6 @@ class Plan:
         chosen = {name: self.config[name] for name in catalogue.entry(cell.operation).all_settings}
         return json.dumps(chosen | {"budget_seconds": self.budget_seconds}, sort_keys=True)
 
-    def scratch(self, cell: Names) -> str | None:
-        """Return where a copy of a cell's store is timed on its node, None where the store itself is timed."""
-        scratch: str | None = self.config["scratch_dir"]
-        return scratch
-
     def working_places(self) -> list[str]:
         """Return the options of a timing that say where it works."""
         scratch = self.config["scratch_dir"]

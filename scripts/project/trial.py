@@ -53,10 +53,10 @@ def run(
         raise UserError(f"{operation} of {backend} can't be measured here: {found.gap_reason}")
     yield f"{backend}, {operation}: {wording.images(cutoff)} of {cell.image_size} ({image_set.provenance['label']})"
     for way in found.ways:
-        job = corrections.Job.of([sample for sample in found.samples if sample.way == way])
-        if not (job.seconds and job.baseline):
+        times = corrections.Job.of([sample for sample in found.samples if sample.way == way])
+        if not (times.seconds and times.baseline):
             continue
-        typical, ratio = estimates.estimate(job.seconds), estimates.ratio(job.seconds, job.baseline)
+        typical, ratio = estimates.estimate(times.seconds), estimates.ratio(times.seconds, times.baseline)
         interval = f"{typical.kind} {wording.seconds_between(typical.low, typical.high)}"
         shared = f", {said}" if (said := wording.way(*way)) else ""
         yield f"  median {wording.seconds(typical.value)} ({interval}){shared}"

@@ -36,7 +36,7 @@ ODD = [
     ("backends", ["lmdb", "lmdb"], "lmdb is there twice"),
     ("backends", ["[x"], "[x is unknown"),
     ("backends", ["a\nb"], "is unknown"),
-    ("backends", [NAN], "nan won't do"),
+    ("backends", [NAN], "nan is unknown"),
     ("backends", {"lmdb": None}, "such as backends="),
     ("codecs", "png", "write it as codecs=[png]"),
     ("codecs", ["pgn"], "did you mean png?"),

@@ -6,7 +6,6 @@ The layout (https://www.cs.toronto.edu/~kriz/cifar.html): a gzip-compressed tar 
 """
 
 import gzip
-import itertools
 import pickle
 import re
 import tarfile
@@ -14,7 +13,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -47,25 +46,21 @@ class Batch(NamedTuple):
 class Archive:
     """An archive that is open for reading, its members listed and its layout checked; made by `open_archive`."""
 
-    def __init__(self, path: Path, content: "_Bounded", members: dict[str, tarfile.TarInfo], rows: int | None) -> None:
-        self._path, self._content, self._members, self._rows = path, content, members, rows
-        self._training = sorted(filter(_TRAINING_MEMBER.fullmatch, members), key=lambda name: int(name.split("_")[-1]))
-        self._check_members()
-        self.batch_count = len(self._training) + 1
+    def __init__(self, content: "_Bounded", members: dict[str, tarfile.TarInfo], rows: int | None) -> None:
+        self._path, self._content, self._members, self._rows = content.name, content, members, rows
+        count = max(1, sum(_TRAINING_MEMBER.fullmatch(name) is not None for name in members))
+        self._batches = [*(f"data_batch_{number}" for number in range(1, count + 1)), _TEST_MEMBER]
+        for name in (*self._batches, _META_MEMBER):
+            if name not in members:
+                raise UserError(f"{self._path} has no member {name}: {_REMEDY}")
+        self.batch_count = len(self._batches)
         """The number of batches."""
         self.label_names = self._label_names()
 
     def batches(self) -> Iterator[Batch]:
         """Read one by one the training batches, in the order of their numbers, and the test batch. Raises UserError for
         a bad one."""
-        return map(self._batch, [*self._training, _TEST_MEMBER])
-
-    def _check_members(self) -> None:
-        numbered = (f"data_batch_{number}" for number in itertools.count(1))
-        expected = [*itertools.islice(numbered, max(1, len(self._training))), _TEST_MEMBER, _META_MEMBER]
-        missing = next((name for name in expected if name not in self._members), None)
-        if missing:
-            raise UserError(f"{self._path} has no member {missing}: {_REMEDY}")
+        return map(self._batch, self._batches)
 
     def _label_names(self) -> list[str]:
         names = self._load(_META_MEMBER).get("label_names")
@@ -111,16 +106,15 @@ def open_archive(path: Path, rows: int | None = None) -> Iterator[Archive]:
     here or while batches are read: not a gzip-compressed tar, cut short, absolute or `..` paths, links, devices,
     duplicates, absurd sizes, missing batches, pickles that are more than data.
     """
-    with gzip.open(path) as decompressed:
-        content = _Bounded(decompressed, path)
-        with _readable(path), tarfile.open(fileobj=cast(BinaryIO, content), mode="r:") as tar:
+    with _Bounded(path) as content:
+        with _readable(path), tarfile.open(fileobj=content, mode="r:") as tar:
             members = _list_members(path, tar)
             _check_end(tar, content)
-        yield Archive(path, content, members, rows)
+        yield Archive(content, members, rows)
 
 
 @contextmanager
-def _readable(path: Path) -> Iterator[None]:
+def _readable(path: Path | str) -> Iterator[None]:
     """Turn what `tarfile` and `gzip` raise for a file that they can't make sense of into one line."""
     try:
         yield
@@ -163,21 +157,17 @@ def _check_end(tar: tarfile.TarFile, content: "_Bounded") -> None:
         raise tarfile.ReadError("no end mark")
 
 
-class _Bounded:
+class _Bounded(gzip.GzipFile):
     """The decompressed bytes of an archive, refusing to be led beyond `MOST_ARCHIVE_BYTES` by any header."""
 
-    def __init__(self, content: gzip.GzipFile, path: Path) -> None:
-        self._content, self._path = content, path
-        self.tell = content.tell
+    def read(self, size: int | None = -1) -> bytes:
+        self._check(size is not None and 0 <= size <= MOST_MEMBER_BYTES)
+        return super().read(size)
 
-    def read(self, size: int) -> bytes:
-        self._check(size <= MOST_MEMBER_BYTES)
-        return self._content.read(size)
-
-    def seek(self, position: int) -> int:
-        self._check(position <= MOST_ARCHIVE_BYTES)
-        return self._content.seek(position)
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._check(offset <= MOST_ARCHIVE_BYTES)
+        return super().seek(offset, whence)
 
     def _check(self, sane: bool) -> None:
         if not sane:
-            raise UserError(f"{self._path} is absurdly large when decompressed: don't trust this archive, {_REMEDY}")
+            raise UserError(f"{self.name} is absurdly large when decompressed: don't trust this archive, {_REMEDY}")

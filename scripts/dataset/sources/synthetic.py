@@ -8,7 +8,7 @@ bytes per image (mean, spread), zlib ratio, power spectrum, means and correlatio
 
 import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -94,25 +94,25 @@ def generate(count: int, seed: int = 0, first: int = 0) -> np.ndarray:
     An image depends on its index and the seed alone, so that a short sequence is the start of a longer one. The same
     NumPy on the same kind of processor gives the same bytes.
     """
-    return _cut([_images(random) for random in _generators(seed, count, first, purpose=0)], count, first)
+    return _drawn(_images, count, seed, first, purpose=0)
 
 
 def generate_labels(count: int, seed: int = 0, first: int = 0) -> np.ndarray:
     """Return labels `first` to `first + count` of the sequence of `seed`, (count,) int64 from 0 to 9."""
-    classes = len(LABEL_NAMES)
-    return _cut(
-        [random.integers(classes, size=BLOCK) for random in _generators(seed, count, first, purpose=1)], count, first
-    )
+    return _drawn(_labels, count, seed, first, purpose=1)
 
 
-def _generators(seed: int, count: int, first: int, *, purpose: int) -> Iterator[np.random.Generator]:
-    """One generator of random numbers for each block that has a part in the images asked for."""
-    for block in range(first // BLOCK, (first + count - 1) // BLOCK + 1):
-        yield np.random.Generator(np.random.SFC64([seed, block, purpose]))
+def _drawn(
+    draw: Callable[[np.random.Generator], np.ndarray], count: int, seed: int, first: int, *, purpose: int
+) -> np.ndarray:
+    """What is drawn block by block, each block from a generator of random numbers of its own."""
+    blocks = range(first // BLOCK, (first + count - 1) // BLOCK + 1)
+    drawn = [draw(np.random.Generator(np.random.SFC64([seed, block, purpose]))) for block in blocks]
+    return np.concatenate(drawn)[first % BLOCK :][:count]
 
 
-def _cut(blocks: list[np.ndarray], count: int, first: int) -> np.ndarray:
-    return np.concatenate(blocks)[first % BLOCK :][:count]
+def _labels(random: np.random.Generator) -> np.ndarray:
+    return random.integers(len(LABEL_NAMES), size=BLOCK)
 
 
 def _images(random: np.random.Generator) -> np.ndarray:
@@ -217,20 +217,11 @@ def _colours(random: np.random.Generator, scene: np.ndarray, texture: np.ndarray
     colours[..., 2] = luminance - warm - 0.3 * green + TEXTURE_LEAK * np.roll(texture, -1, axis=0)
     mean_colour = MEAN_COLOUR + random.standard_normal((BLOCK, 3), dtype=np.float32) @ MEAN_COLOUR_SPREAD.T
     colours += mean_colour[:, np.newaxis, np.newaxis]
-    _squash(colours)
-    return colours
-
-
-def _squash(colours: np.ndarray) -> None:
-    """Bend what lies outside 0 to 255 back softly, in place: x / (1 + x**4)**(1/4) about the middle."""
+    # What lies outside 0 to 255 is bent back softly: x / (1 + x**4)**(1/4) about the middle.
     colours -= 127.5
-    bend = np.square(colours / 127.5)
-    bend *= bend
-    bend += 1
-    np.sqrt(bend, out=bend)
-    np.sqrt(bend, out=bend)
-    colours /= bend
+    colours /= np.sqrt(np.sqrt(1 + np.square(np.square(colours / 127.5))))
     colours += 127.5
+    return colours
 
 
 def _standardised(layer: np.ndarray) -> np.ndarray:

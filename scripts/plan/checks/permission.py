@@ -1,7 +1,7 @@
 """Where a run writes: whether it may, and whether anything fits there, looked at before it begins."""
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from pathlib import Path
 
 from scripts.common import full_disk
@@ -34,7 +34,7 @@ def check(plan: Plan, to_make: Collection[str]) -> None:
     for path in manifests:
         elsewhere[str(Path(path).parent.parent)] = "set store_dir to another one"
     if to_make:
-        elsewhere |= dict.fromkeys(map(str, _directories_in(LOGS)), "run in a copy")
+        elsewhere |= dict.fromkeys(map(str, Path(LOGS).glob("**/")), "run in a copy")
     for path in set(to_make) - manifests:
         elsewhere.setdefault(os.path.dirname(path), "run in a copy")
     for path, remedy in elsewhere.items():
@@ -50,9 +50,3 @@ def check(plan: Plan, to_make: Collection[str]) -> None:
             f"{plan.stores} may only be read, and {plan.writes} is on another file system, so there is no place on "
             "theirs for what timings write; set scratch_dir, or set store_dir to a directory of your own"
         )
-
-
-def _directories_in(top: str) -> Iterator[Path]:
-    """A directory and all below it, where they are there."""
-    for directory, _, _ in os.walk(top):
-        yield Path(directory)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator, ValidationError, validators
+from jsonschema import Draft202012Validator, ValidationError
 
 from scripts import backends, codecs
 from scripts.common.errors import UserError, did_you_mean, shown
@@ -43,7 +43,7 @@ def complete(config: Config) -> Config:
             raise UserError(f"config key {shown(name)} is unknown; {did_you_mean(name, known)}")
     completed = {name: _value(config, name, key) for name, key in known.items()}
     for name, key in known.items():
-        for error in Validator(key).iter_errors(completed[name]):
+        for error in Draft202012Validator(key).iter_errors(completed[name]):
             raise UserError(f"config key {name}: {_fault(name, key, completed[name], error)}")
     completed["images"] = places.expanded(completed["images"])
     return completed
@@ -131,6 +131,8 @@ def _typed(value: Any, *, from_text: bool) -> Any:
         return [_typed(item, from_text=True) for item in value]
     if from_text and isinstance(value, str):
         value = _read(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)  # which is no number for the schema
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -140,19 +142,6 @@ def _read(text: str) -> Any:
         with suppress(KeyError, ValueError):
             return read(text.lower())
     return text
-
-
-def _is_number(_: Any, value: Any) -> bool:
-    """Whether a value is a finite number."""
-    finite = not isinstance(value, float) or math.isfinite(value)
-    return isinstance(value, int | float) and not isinstance(value, bool) and finite
-
-
-Validator = validators.create(
-    Draft202012Validator.META_SCHEMA,
-    Draft202012Validator.VALIDATORS,
-    type_checker=Draft202012Validator.TYPE_CHECKER.redefine("number", _is_number),
-)
 
 
 def _fault(name: str, key: Schema, value: Any, error: ValidationError) -> str:
@@ -177,9 +166,9 @@ def _meant(key: Schema, value: Any) -> str | None:
     """The value of a key, as a command line has it, that was most likely meant; None where there is none."""
     parts = [part for part in re.split(r"[\s,;]+", value) if part] if isinstance(value, str) else [value]
     items = [_read(part) if isinstance(part, str) else part for part in parts]
-    if all(PLAIN.fullmatch(str(item)) for item in items) and Validator(key).is_valid(items):
+    if all(PLAIN.fullmatch(str(item)) for item in items) and Draft202012Validator(key).is_valid(items):
         return f"[{','.join(map(str, items))}]"
-    if isinstance(value, int) and not isinstance(value, bool) and Validator(key).is_valid(f"./{value}"):
+    if isinstance(value, int) and not isinstance(value, bool) and Draft202012Validator(key).is_valid(f"./{value}"):
         return f"./{value}"
     return None
 
