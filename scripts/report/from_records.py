@@ -12,7 +12,7 @@ from scripts import backends, codecs
 from scripts.backends import base
 from scripts.common.cells import Store
 from scripts.measure.operations.base import QUANTILES
-from scripts.report import corrections, estimates, wording
+from scripts.report import corrections, estimates, tables, wording
 from scripts.report.corrections import SUBJECTS, Job, Timed
 from scripts.report.estimates import DIFFERENT, TIED
 from scripts.report.records.manifests import Manifests
@@ -31,10 +31,12 @@ def timings(records: Records, groups: Groups) -> list[Values]:
     rows = []
     for path, record in records.items():
         outliers = _outliers(record)
-        common = record.columns | _images_of(record) | {"comparison_group": groups[path]}
+        common = _columns_of("timings", {**record.columns, **_images_of(record)})
         for place, sample in enumerate(record.samples):
-            latency = {f"latency_{name}_seconds": taken for name, taken in (sample.latency_seconds or {}).items()}
-            rows.append({**common, **vars(sample), **latency, "sample": sample.order, "outlier": place in outliers})
+            own = _columns_of("timings", vars(sample))
+            own |= {f"latency_{name}_seconds": taken for name, taken in (sample.latency_seconds or {}).items()}
+            own |= {"sample": sample.order, "outlier": place in outliers, "comparison_group": groups[path]}
+            rows.append(common | own)
     return rows
 
 
@@ -60,7 +62,7 @@ def latencies(records: Records, groups: Groups) -> list[Values]:
     """A row per quantile of the records that have quantiles."""
     return [
         {
-            **record.columns,
+            **_columns_of("latencies", record.columns),
             "comparison_group": groups[path],
             "subject": subject,
             "probability": probability,
@@ -82,9 +84,14 @@ def disk_usage(found: Manifests, stores: list[Store], records: Records) -> list[
             row |= _disk_usage_of(found[store])
         else:
             record = next(record for record in records.values() if record.cell.store == store)
-            row |= _images_of(record) | _kind(record.backend.module, record.backend.options)
+            row |= _columns_of("disk_usage", _images_of(record)) | _kind(record.backend.module, record.backend.options)
         rows.append(row)
     return rows
+
+
+def _columns_of(table: str, known: Values) -> Values:
+    """Those of the values known, by column, that a table has a column for."""
+    return {name: value for name, value in known.items() if name in tables.columns(table)}
 
 
 def _outliers(record: Record) -> set[int]:
@@ -144,7 +151,7 @@ def _summary_of(record: Record, way: Way, timed: Timed | None) -> Values:
         reason = f"the state of none of its {len(own)} samples could be verified"
     processes, start_method = way
     values = {
-        **record.columns,
+        **_columns_of("summary", record.columns),
         **_images_of(record),
         **_kind(record.backend.module, record.backend.options),
         "status": MEASURED if taken else GAP,

@@ -61,8 +61,10 @@ def columns(table: str) -> dict[str, dict[str, Any]]:
 
 
 def check(table: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Raise ValueError for the first field of a row that the table doesn't allow."""
+    """Raise ValueError for the first field of a row that the table doesn't allow, or doesn't have."""
     for number, row in enumerate(rows, start=1):
+        if unknown := row.keys() - columns(table):
+            raise ValueError(f"{table}: row {number} has no column {wording.join(sorted(unknown))}")
         # A cell has a status, and a store that was built has a size.
         gap = row.get("status") != MEASURED and row.get("apparent_bytes") is None
         for name, rule in columns(table).items():

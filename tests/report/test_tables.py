@@ -105,6 +105,13 @@ def test_a_field_outside_the_schema_is_refused(run, column, value):
         tables.check("summary", rows)
 
 
+def test_a_row_with_a_misspelt_column_is_not_written(tmp_path):
+    row = {"backend": "png", "operaton": "read-warm", "seconds": 0.1}
+    with pytest.raises(ValueError, match="latencies: row 1 has no column operaton"):
+        tables.write("latencies", [row], tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 def _read(kind: str, text: str):
     return {"string": str, "integer": int, "number": float, "boolean": "True".__eq__}[kind](text) if text else None
 
