@@ -11,6 +11,9 @@ from scripts.report.estimates import NOTICEABLE_SECONDS, Ratio
 from scripts.report.rows import CellName, MeasuredRow, TimingRow, Way
 from scripts.report.tables import MAIN_GROUP, Tables
 
+LONGER = 4
+"""What is undecided is to be sampled for this many times as long as before, which makes an interval half as wide."""
+
 
 @dataclass(frozen=True)
 class Results:

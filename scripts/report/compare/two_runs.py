@@ -21,15 +21,15 @@ it a backend that didn't change.
 """
 
 import math
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.common.errors import UserError
 from scripts.measure.stopping import CONFIDENCE
 from scripts.report import corrections, estimates, tables, wording
-from scripts.report.compare.results import Results
+from scripts.report.compare.results import LONGER, Results
 from scripts.report.corrections import Timed
 from scripts.report.estimates import DIFFERENT, RANGE, TIED, UNDECIDED, Ratio
 from scripts.report.rows import CellName, SummaryRow, TimingRow
@@ -39,76 +39,38 @@ FACTOR = 1.1
 ASSUMED_NOISE = 0.042
 """The standard deviation of the logarithm of a ratio of two jobs, where no two cells show it. On a shared virtual
 machine of two cores, ratios to the reference file had one of 3 % from job to job, and here are two jobs."""
-LONGER = 4
-"""Undecided cells are to be sampled for this many times as long as before, which makes an interval half as wide."""
 MOST_UNDECIDED = 10
 """At most this many undecided cells are named."""
 HEADINGS = ("backend", "images", "operation", "A", "B", "B over A", "95 % interval", "disturbed")
 
 
 @dataclass(frozen=True)
-class Difference:
-    """A cell that differs: its medians in the first and second run, in seconds or, of different machines, in times of
-    the reference file, and the second over the first.
-
-    `disturbed` names the runs in which something disturbed its timing job: "", "A", "B" or "A and B".
-    """
-
-    backend: str
-    cutoff: int
-    operation: str
-    before: float
-    after: float
-    ratio: Ratio
-    disturbed: str
-
-    @property
-    def slower(self) -> bool:
-        """Whether the second run is the slower one."""
-        return self.ratio.value > 1
-
-
-@dataclass(frozen=True)
 class Differences:
-    """What two runs differ in: the cells listed, and how many were compared or couldn't be.
+    """What two runs differ in.
 
-    - `tied`: the number of cells that surely don't differ by more than the threshold.
-    - `undecided`: the number of cells of which the two runs can't tell.
-    - `open_still`: undecided cells that look different by as much as counts, with their ratios. `to_measure` are their
-      names for the step `again`, `longer_seconds` how long to sample each.
-    - `only_before`, `only_after`: the numbers of cells that were measured in one run alone.
+    - `times` and `ratios`: of each cell compared the two times, and how many times as long it takes in the second run.
     - `unlike`: the number of cells whose samples were taken otherwise (number of images, eviction, threads, size of a
       batch), or that have no reference file where one is needed.
+    - `listed`: the cells that surely differ, by as much as counts.
+    - `open_still`: undecided cells that look different by as much as counts.
     - `noise`: the factor by which jobs typically differ between the runs without a cause. It is assumed where
       `noise_known` is false, as so few cells don't show it.
-    - `machines`: the machines of the two runs, one name or several in each.
-    - `measured_alike`: whether the same code measured both.
     """
 
-    listed: list[Difference]
-    compared: int
-    tied: int
-    undecided: int
-    open_still: list[tuple[CellName, Ratio]]
-    to_measure: list[str]
-    longer_seconds: int
-    only_before: int
-    only_after: int
+    before: Results
+    after: Results
+    times: Mapping[CellName, tuple[Timed, Timed]]
+    ratios: Mapping[CellName, Ratio]
     unlike: int
+    listed: list[CellName]
+    open_still: list[CellName]
     noise: float
     noise_known: bool
-    machines: tuple[str, str]
-    measured_alike: bool
 
     @property
     def slower(self) -> int:
-        """How many cells are slower in the second run."""
-        return sum(difference.slower for difference in self.listed)
-
-    @property
-    def one_machine(self) -> bool:
-        """Whether both runs are from the same kind of machine."""
-        return self.machines[0] == self.machines[1]
+        """How many of the listed cells are slower in the second run."""
+        return sum(self.ratios[name].value > 1 for name in self.listed)
 
 
 def load(directory: Path) -> Results:
@@ -126,93 +88,85 @@ def find(before: Results, after: Results, factor: float = FACTOR) -> Differences
     where the runs are of different images or have no cell in common.
     """
     _refuse_other_images(before.tables, after.tables)
-    machines = (wording.join(before.tables.machines), wording.join(after.tables.machines))
-    one_machine = machines[0] == machines[1]
+    one_machine = before.tables.machines == after.tables.machines
     common = [name for name in before.jobs if name in after.jobs]
     alike = [name for name in common if _alike(name, before, after, one_machine)]
     if not alike:
         raise UserError("the two runs have no cell in common that can be compared; measure the same cells in both")
     times = _times(alike, before, after, one_machine)
     ratios = {name: corrections.ratio(second, first) for name, (first, second) in times.items()}
-    outcomes = [ratio.outcome for ratio in ratios.values()]
     known_noise = _between_jobs(ratios)
     noise = ASSUMED_NOISE if known_noise is None else known_noise
     found = estimates.discoveries([estimates.p_value(ratio, noise) for ratio in ratios.values()])
     beyond_chance = dict(zip(ratios, found, strict=True))
     apart = {name: abs(math.log(ratio.value)) for name, ratio in ratios.items()}
-    enough = [(name, ratio) for name, ratio in ratios.items() if apart[name] >= math.log(factor)]
-    listed = [
-        _difference(name, before, after, times[name], ratio)
-        for name, ratio in enough
-        if beyond_chance[name] and ratio.outcome == DIFFERENT
-    ]
-    looking_different = [(name, ratio) for name, ratio in enough if ratio.outcome == UNDECIDED]
-    open_still = sorted(looking_different, key=lambda each: -apart[each[0]])[:MOST_UNDECIDED]
-    to_measure = [after.row(name).full_cell.name for name, _ in open_still]
-    sampled = (row for run in (before, after) for row in run.timings if row.cell in dict(open_still))
-    measuring = [{row.measuring_digest for row in run.tables.main} for run in (before, after)]
+    enough = [name for name in ratios if apart[name] >= math.log(factor)]
+    looking_different = [name for name in enough if ratios[name].outcome == UNDECIDED]
     return Differences(
-        listed,
-        compared=len(alike),
-        tied=outcomes.count(TIED),
-        undecided=outcomes.count(UNDECIDED),
-        open_still=open_still,
-        to_measure=to_measure,
-        longer_seconds=LONGER * math.ceil(max((row.started_seconds for row in sampled), default=0)),
-        only_before=len(before.jobs) - len(common),
-        only_after=len(after.jobs) - len(common),
+        before,
+        after,
+        times,
+        ratios,
         unlike=len(common) - len(alike),
+        listed=[name for name in enough if beyond_chance[name] and ratios[name].outcome == DIFFERENT],
+        open_still=sorted(looking_different, key=lambda name: -apart[name])[:MOST_UNDECIDED],
         noise=math.exp(noise),
         noise_known=known_noise is not None,
-        machines=machines,
-        measured_alike=measuring[0] == measuring[1],
     )
 
 
 def lines(found: Differences) -> list[str]:
     """The differences as a table of text, then how many there are of what, in one line."""
     said = []
-    if not found.one_machine:
-        first, second = found.machines
+    runs = (found.before, found.after)
+    machines, measuring = zip(
+        *((run.tables.machines, {row.measuring_digest for row in run.tables.main}) for run in runs), strict=True
+    )
+    if machines[0] != machines[1]:
+        first, second = map(wording.join, machines)
         said.append(f"A is of machine {first}, B of {second}: A and B are in times of the reference file of each.")
-    if not found.measured_alike:
+    if measuring[0] != measuring[1]:
         said.append(
             "Other code, or other versions of its libraries, measured B than A: differences may come from that."
         )
     if found.listed:
-        said += [*_table([HEADINGS, *(_cells(difference, found.one_machine) for difference in found.listed)]), ""]
+        say = wording.seconds if machines[0] == machines[1] else wording.times
+        rows = [HEADINGS, *(_row(found, name, say) for name in found.listed)]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        said += [*("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows), ""]
     else:
         said.append("No cell surely differs.")
     if found.open_still:
         said.append("Undecided, though they look different:")
-        for (backend, cutoff, operation), ratio in found.open_still:
+        for backend, cutoff, operation in found.open_still:
+            ratio = found.ratios[backend, cutoff, operation]
             between = wording.undecided(ratio.value, ratio.low, ratio.high)
             said.append(f"{backend}  {cutoff:,}  {operation}  {between}")
-        command = f"python scripts again {' '.join(found.to_measure)} --seconds {found.longer_seconds}"
-        said += ["", f"To decide, in the checkout of each: {command}", ""]
-    faster = len(found.listed) - found.slower
-    others = [f"{found.only_before} cells only in A", f"{found.only_after} only in B"]
+        cells = " ".join(found.after.row(name).full_cell.name for name in found.open_still)
+        sampled = (row.started_seconds for run in runs for row in run.timings if row.cell in found.open_still)
+        seconds = LONGER * math.ceil(max(sampled))
+        said += ["", f"To decide, in the checkout of each: python scripts again {cells} --seconds {seconds}", ""]
+    only_before, only_after = (len(one.jobs.keys() - other.jobs.keys()) for one, other in (runs, runs[::-1]))
+    others = [f"{only_before} cells only in A", f"{only_after} only in B"]
     if found.unlike:
         others.append(f"{found.unlike} in both but sampled otherwise (other images, batches, threads or eviction)")
     noise = f"jobs differ by a factor of {wording.significant(found.noise)} without a cause"
     if not found.noise_known:
         noise += ", assumed, for so few cells don't show it"
-    by_chance = round((1 - CONFIDENCE) * found.compared)
+    compared = len(found.ratios)
+    outcomes = Counter(ratio.outcome for ratio in found.ratios.values())
+    rest = [f"{outcomes[TIED]} surely alike", f"{outcomes[UNDECIDED]} undecided"]
+    if outcomes[UNDECIDED]:
+        rest.append("which more seconds for each would decide")
+    if little := outcomes[DIFFERENT] - len(found.listed):
+        rest.append(f"{little} different by less than counts or by chance")
     said.append(
-        f"{found.compared} cells compared: {found.slower} slower in B, {faster} faster, "
-        f"{_rest(found)}; {', '.join(others)}. "
-        f"Chance alone makes about {by_chance} differ at 95 % each, as a rule none by the stricter rule used here; "
-        f"{noise}."
+        f"{compared} cells compared: {found.slower} slower in B, {len(found.listed) - found.slower} faster, "
+        f"{', '.join(rest)}; {', '.join(others)}. "
+        f"Chance alone makes about {round((1 - CONFIDENCE) * compared)} differ at 95 % each, as a rule none by the "
+        f"stricter rule used here; {noise}."
     )
     return said
-
-
-def _rest(found: Differences) -> str:
-    """What the cells are that aren't listed."""
-    remedy = ", which more seconds for each would decide" if found.undecided else ""
-    more = found.compared - len(found.listed) - found.tied - found.undecided
-    little = f", {more} different by less than counts or by chance" if more else ""
-    return f"{found.tied} surely alike, {found.undecided} undecided{remedy}{little}"
 
 
 def _times(
@@ -257,30 +211,19 @@ def _between_jobs(ratios: dict[CellName, Ratio]) -> float | None:
     return estimates.spread(groups.values())
 
 
-def _difference(
-    name: CellName, before: Results, after: Results, times: tuple[Timed, Timed], ratio: Ratio
-) -> Difference:
-    rows = [run.row(name) for run in (before, after)]
-    disturbed = [run for run, row in zip("AB", rows, strict=True) if row.disturbances]
-    first, second = (time.estimate.value for time in times)
-    return Difference(*name, first, second, ratio, wording.join(disturbed))
-
-
-def _cells(difference: Difference, one_machine: bool) -> tuple[str, ...]:
-    ratio = difference.ratio
-    say = wording.seconds if one_machine else wording.times
+def _row(found: Differences, name: CellName, say: Callable[[float], str]) -> tuple[str, ...]:
+    """The fields of a cell, its two times in words as `say` has them."""
+    backend, cutoff, operation = name
+    ratio = found.ratios[name]
+    disturbed = [
+        letter for letter, run in zip("AB", (found.before, found.after), strict=True) if run.row(name).disturbances
+    ]
     return (
-        difference.backend,
-        f"{difference.cutoff:,}",
-        difference.operation,
-        say(difference.before),
-        say(difference.after),
+        backend,
+        f"{cutoff:,}",
+        operation,
+        *(say(time.estimate.value) for time in found.times[name]),
         wording.times(ratio.value),
         wording.times_between(ratio.low, ratio.high) + (f" ({RANGE})" if ratio.kind == RANGE else ""),
-        difference.disturbed,
+        wording.join(disturbed),
     )
-
-
-def _table(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]

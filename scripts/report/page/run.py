@@ -13,14 +13,12 @@ from scripts.dataset.image_set import read_provenance
 from scripts.report import tables, wording
 from scripts.report.compare import answers
 from scripts.report.compare.answers import Answer, Question
-from scripts.report.compare.results import Results
+from scripts.report.compare.results import LONGER, Results
 from scripts.report.records import conditions, order
 from scripts.report.records.conditions import Conditions
 from scripts.report.rows import SelectionRow, SummaryRow, TimingRow
 from scripts.report.tables import MAIN_GROUP, Tables
 
-LONGER = 4
-"""A command to measure again asks for this many times the seconds, which makes an interval half as wide."""
 MANY_DISTURBED = 0.25
 """Where more than this share of the cells was disturbed, the page says so at its top."""
 QUICK_RESULTS = "results/quick"
