@@ -2,8 +2,9 @@
 sentences."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 
 from scripts.measure.operations import catalogue
@@ -22,6 +23,8 @@ WANTED = (
 """The first operation of each group that was measured says what containers and codecs cost."""
 Pair = tuple[str, str]
 """A container and a codec."""
+Variants = Mapping[str, Mapping[str, str]]
+"""The variants measured, by container and codec."""
 
 
 @dataclass(frozen=True)
@@ -44,40 +47,6 @@ class Costs:
     operation: str
     cutoff: int
     sentences: list[str]
-
-
-@dataclass(frozen=True)
-class _Cells:
-    """The variants that were measured in an operation at a cutoff, and how they compare."""
-
-    results: Results
-    operation: str
-    cutoff: int
-    variants: dict[Pair, str]
-
-    def codecs(self, container: str) -> dict[str, str]:
-        """The variants of a container, by codec."""
-        return {codec: name for (own, codec), name in self.variants.items() if own == container}
-
-    def containers(self, codec: str) -> dict[str, str]:
-        """The variants of a codec, by container."""
-        return {container: name for (container, own), name in self.variants.items() if own == codec}
-
-    def unbeaten(self, names: Mapping[str, str]) -> list[str]:
-        """The keys of the fastest of some variants, and of the variants that surely take no longer."""
-        if not names:
-            return []
-        fastest = min(names, key=lambda key: self.seconds(names[key]))
-        tied = [key for key in names if self.ratio(names[key], names[fastest]).outcome == TIED]
-        return list(dict.fromkeys([*tied, fastest]))
-
-    def seconds(self, name: str) -> float:
-        """The median time (s) of a variant."""
-        return self.results.row((name, self.cutoff, self.operation)).median_seconds
-
-    def ratio(self, one: str, other: str) -> Ratio:
-        """How many times as long one variant takes as another."""
-        return self.results.ratio(self.operation, self.cutoff, one, other)
 
 
 def combinations_of(tables: Tables) -> Combinations:
@@ -141,25 +110,36 @@ def costs(results: Results) -> Costs | None:
         return None
     operation = operations(results.tables, found, size)[0]
     measured = {pair: name for pair, name in found.variants.items() if (name, size, operation) in results.jobs}
-    cells = _Cells(results, operation, size, measured)
-    sentences = [*_codecs(cells, found), *_containers(cells, found)]
+    seconds = {name: results.row((name, size, operation)).median_seconds for name in measured.values()}
+    ratio = partial(results.ratio, operation, size)
+    by_container: dict[str, dict[str, str]] = {container: {} for container in found.containers}
+    for (container, codec), name in measured.items():
+        by_container[container][codec] = name
+    sentences = [*_codecs(by_container, found.codecs, seconds, ratio)]
+    sentences += _containers(by_container, found.codecs, seconds, ratio)
     return Costs(operation, size, [f"{sentence}." for sentence in sentences])
 
 
-def _codecs(cells: _Cells, found: Combinations) -> list[str]:
+def _codecs(
+    by_container: Variants, codecs: Sequence[str], seconds: Mapping[str, float], ratio: Callable[[str, str], Ratio]
+) -> list[str]:
     """For each codec, the part of the time that it takes more than one that none is faster than in the same
     container."""
-    unbeaten = {container: cells.unbeaten(cells.codecs(container)) for container in found.containers}
-    often = Counter(codec for codecs in unbeaten.values() for codec in codecs)
+    unbeaten = {}
+    for container, names in by_container.items():
+        if names:
+            first = min(names, key=lambda codec: seconds[names[codec]])
+            tied = [codec for codec, name in names.items() if ratio(name, names[first]).outcome == TIED]
+            unbeaten[container] = dict.fromkeys([*tied, first])
+    often = Counter(codec for best in unbeaten.values() for codec in best)
     ratios: dict[Pair, dict[str, Ratio]] = {}
     for container, best in unbeaten.items():
-        if best:
-            # Of several codecs that tie, the one that is best in most containers: these then share a sentence.
-            names, fastest = cells.codecs(container), max(best, key=often.__getitem__)
-            for codec in names:
-                if codec != fastest:
-                    ratios.setdefault((codec, fastest), {})[container] = cells.ratio(names[codec], names[fastest])
-    order = sorted(ratios, key=lambda pair: found.codecs.index(pair[0]))
+        # Of several codecs that tie, the one that is best in most containers: these then share a sentence.
+        names, fastest = by_container[container], max(best, key=often.__getitem__)
+        for codec in names:
+            if codec != fastest:
+                ratios.setdefault((codec, fastest), {})[container] = ratio(names[codec], names[fastest])
+    order = sorted(ratios, key=lambda pair: codecs.index(pair[0]))
     return [_share(codec, fastest, ratios[codec, fastest]) for codec, fastest in order]
 
 
@@ -185,18 +165,19 @@ def _share(codec: str, fastest: str, ratios: Mapping[str, Ratio]) -> str:
     )
 
 
-def _containers(cells: _Cells, found: Combinations) -> list[str]:
+def _containers(
+    by_container: Variants, codecs: Sequence[str], seconds: Mapping[str, float], ratio: Callable[[str, str], Ratio]
+) -> list[str]:
     """For each codec, how many times as long the slowest container takes as the fastest, in one sentence."""
     said = []
-    for codec in found.codecs:
-        names = cells.containers(codec)
-        best = cells.unbeaten(names)
-        if len(names) < FEWEST or not best:
+    for codec in codecs:
+        names = {container: own[codec] for container, own in by_container.items() if codec in own}
+        if len(names) < FEWEST:
             continue
-        lacking = [container for container in found.containers if container not in names and cells.codecs(container)]
+        lacking = [container for container, own in by_container.items() if own and codec not in own]
         where = f", not measured in {wording.join(lacking)}" if lacking else ""
-        fastest = min(best, key=lambda container: cells.seconds(names[container]))
-        ratios = {container: cells.ratio(names[container], names[fastest]) for container in names}
+        fastest = min(names, key=lambda container: seconds[names[container]])
+        ratios = {container: ratio(name, names[fastest]) for container, name in names.items()}
         longer = {container: ratio for container, ratio in ratios.items() if ratio.longer}
         tied = all(ratio.outcome == TIED for ratio in ratios.values())
         apart = f"all tie with {fastest}" if tied else f"none surely takes longer than {fastest}"
