@@ -50,6 +50,19 @@ class CellRow(Row):
 
 
 @dataclass(frozen=True)
+class SharedRow(CellRow):
+    """A row about a cell in one way of sharing its work."""
+
+    processes: int
+    start_method: str | None
+
+    @property
+    def way(self) -> Way:
+        """How the work was shared."""
+        return self.processes, self.start_method
+
+
+@dataclass(frozen=True)
 class RecordRow(CellRow):
     """A row about the record of a cell."""
 
@@ -69,7 +82,7 @@ class RecordRow(CellRow):
 
 
 @dataclass(frozen=True)
-class TimingRow(CellRow):
+class TimingRow(SharedRow):
     """One sample, of a backend or of the baseline. No sample is dropped."""
 
     TABLE = "timings"
@@ -77,20 +90,13 @@ class TimingRow(CellRow):
     subject: str
     started_seconds: float
     block: int
-    processes: int
-    start_method: str | None
     seconds: float
     state_verified: bool
     outlier: bool
 
-    @property
-    def way(self) -> Way:
-        """How the work was shared."""
-        return self.processes, self.start_method
-
 
 @dataclass(frozen=True)
-class SummaryRow(RecordRow):
+class SummaryRow(RecordRow, SharedRow):
     """One cell, or one of several ways of sharing its work. `MeasuredRow` is a cell that has a number."""
 
     TABLE = "summary"
@@ -104,13 +110,6 @@ class SummaryRow(RecordRow):
     synthetic: bool
     distinct_images: int
     repeated_images: int
-    processes: int
-    start_method: str | None
-
-    @property
-    def way(self) -> Way:
-        """How the work was shared."""
-        return self.processes, self.start_method
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "SummaryRow":
@@ -202,11 +201,6 @@ class DiskUsageRow(Row):
     def full_store(self) -> Store:
         """The store with its image size."""
         return Store(self.backend, self.image_size, self.cutoff_images)
-
-    @property
-    def store(self) -> tuple[str, int]:
-        """The store's backend and cutoff."""
-        return self.backend, self.cutoff_images
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "DiskUsageRow":

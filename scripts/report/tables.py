@@ -1,7 +1,7 @@
 """The tables in results/: written and read as CSV and checked against their columns, and the cells that they hold."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -197,10 +197,6 @@ class Tables:
         row = self._cells.get((backend, cutoff, operation))
         return row if isinstance(row, MeasuredRow) else None
 
-    def ways(self, backend: str, cutoff: int, operation: str) -> list[MeasuredRow]:
-        """The measured rows of a cell, one for each way of sharing the work among processes; the cell's own is last."""
-        return self._cells_in_all_ways.get((backend, cutoff, operation), [])
-
     def quantiles(self, backend: str, cutoff: int, operation: str, subject: str = "backend") -> list[LatencyRow]:
         """The rows of a cell's latencies, by probability; none where it has none."""
         return self._quantiles.get(((backend, cutoff, operation), subject), [])
@@ -238,13 +234,6 @@ class Tables:
         return {row.cell: row for row in self.main}
 
     @cached_property
-    def _cells_in_all_ways(self) -> dict[CellName, list[MeasuredRow]]:
-        found = defaultdict(list)
-        for row in self.measured_rows:
-            found[row.cell].append(row)
-        return found
-
-    @cached_property
     def _quantiles(self) -> dict[tuple[CellName, str], list[LatencyRow]]:
         found = defaultdict(list)
         for row in self.latencies:
@@ -254,7 +243,16 @@ class Tables:
 
     @cached_property
     def _stores(self) -> dict[tuple[str, int], BuiltRow]:
-        return {row.store: row for row in self.disk_usage if isinstance(row, BuiltRow)}
+        return {(row.backend, row.cutoff_images): row for row in self.disk_usage if isinstance(row, BuiltRow)}
+
+
+def gaps_of(rows: Iterable[SummaryRow]) -> dict[tuple[str, str, str], list[int]]:
+    """The cutoffs of those of these cells that have no number, by backend, operation and reason."""
+    found = defaultdict(list)
+    for row in rows:
+        if row.status == GAP:
+            found[row.backend, row.operation, row.gap_reason or "no reason recorded"].append(row.cutoff_images)
+    return found
 
 
 def _refuse_other_columns(found: list[str], expected: list[str]) -> None:

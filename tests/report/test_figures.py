@@ -11,7 +11,7 @@ from matplotlib.colors import to_hex
 from PIL import Image
 
 from scripts.report import wording
-from scripts.report.draw import appearance, captions, heat, multiples, style
+from scripts.report.draw import captions, heat, multiples, style
 from scripts.report.tables import Tables
 from tests.support.figures import fields, figure_of, notes_of, rows_of, titles_of
 from tests.support.report_run import MORE_OPERATIONS, OPERATIONS, SYNTHETIC, Run
@@ -54,7 +54,7 @@ def panels(run: Run, name: str) -> list[dict[str, Axes]]:
 def marks(axes: Axes, place: int) -> list[tuple[float, float]]:
     """Where the marks of a panel's line are; lines are counted from 0, as in the legend."""
     drawn = [one for one in axes.collections if isinstance(one, PathCollection)]
-    (found,) = [one for one in drawn if to_hex(one.get_facecolor()[0]) == appearance.COLOURS[place]]
+    (found,) = [one for one in drawn if to_hex(one.get_facecolor()[0]) == style.COLOURS[place]]
     return [tuple(point) for point in found.get_offsets().tolist()]
 
 
@@ -138,7 +138,7 @@ def test_colours_are_told_apart_in_greyscale():
         red, green, blue = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
         return 0.299 * red + 0.587 * green + 0.114 * blue
 
-    shades = sorted(grey(colour) for colour in appearance.COLOURS[:6])
+    shades = sorted(grey(colour) for colour in style.COLOURS[:6])
     assert min(above - below for below, above in pairwise(shades)) > 20
 
 
@@ -238,7 +238,7 @@ def test_latencies_are_the_quantiles_of_the_largest_store(run):
     found = marks(grid["lmdb"], 1)
     assert found == [pytest.approx((rows[part], height)) for part, height in ((0.5, 0.30103), (0.9, 1), (0.99, 2))]
     assert rows_of(grid["lmdb"]) == ["half", "90 %", "99 %", "all"]
-    (curve,) = lines(grid["lmdb"], appearance.COLOURS[1])
+    (curve,) = lines(grid["lmdb"], style.COLOURS[1])
     slowest = max(x for x, _ in curve)
     assert slowest == pytest.approx(rows[1])
     assert max(x for x, _ in lines(grid["lmdb"], style.BASELINE)[1]) < slowest

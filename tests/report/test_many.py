@@ -13,7 +13,7 @@ from matplotlib.text import Text
 
 from scripts.report import summarise, tables, wording
 from scripts.report.compare import answers
-from scripts.report.draw import appearance, captions, heat, multiples, notes, style
+from scripts.report.draw import captions, heat, multiples, notes, style
 from scripts.report.figures import ranking
 from scripts.report.rows import MeasuredRow, TimingRow
 from scripts.report.tables import Tables
@@ -298,7 +298,7 @@ def test_each_store_has_a_panel_and_the_others_are_grey(runs, count):
     assert titles_of(figure) == read.by_time("read-warm", 10_000)
     assert len(figure.axes) == count
     for axes, name in zip(figure.axes, titles_of(figure), strict=True):
-        for colour, operation in zip(appearance.COLOURS, ("read-warm", "read-cold"), strict=False):
+        for colour, operation in zip(style.COLOURS, ("read-warm", "read-cold"), strict=False):
             own, *_ = [
                 line for line in axes.lines if line.get_color() == colour and line.get_alpha() != multiples.FAINT
             ]

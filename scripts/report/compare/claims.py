@@ -278,9 +278,9 @@ def _most_processes(results: Results, backend: str) -> tuple[int, dict[MeasuredR
     """The largest cutoff that several processes read; its row with most processes for each way of starting them, with
     how many times as fast these processes are as one."""
     for cutoff in reversed(results.tables.cutoffs):
-        shared = [row for row in results.tables.ways(backend, cutoff, WORKERS) if row.processes > 1 and row.speedup]
-        ordered = sorted(shared, key=lambda row: row.processes)
-        most = {row.start_method: row for row in ordered}.values()
+        cell = (backend, cutoff, WORKERS)
+        shared = [row for row in results.tables.measured_rows if row.cell == cell and row.processes > 1 and row.speedup]
+        most = {row.start_method: row for row in sorted(shared, key=lambda row: row.processes)}.values()
         if most:
             return cutoff, {row: row.speedup for row in most if row.speedup}
     return 0, {}

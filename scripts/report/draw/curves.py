@@ -1,10 +1,11 @@
 """Lines over the number of images: their points, marks, axes and ticks."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 from scripts.report import wording
@@ -91,11 +92,21 @@ def scale(axes: Axes, cutoffs: Sequence[int], unit: str = "Time") -> None:
     """Two logarithmic axes, with a tick for each number of images and labels."""
     axes.set(xscale="log", yscale="log", xlim=(min(cutoffs) * 0.7, max(cutoffs) * 1.4))
     axes.set(xlabel="Number of images", ylabel=unit)
-    axes.xaxis.set_major_locator(FixedLocator(cutoffs))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: wording.short_count(round(value))))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: wording.tick(value)))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_minor_locator(NullLocator())
+    ticks(axes.xaxis, count, cutoffs)
+    ticks(axes.yaxis, wording.tick)
+
+
+def ticks(axis: Axis, say: Callable[[float], str], places: Sequence[float] = ()) -> None:
+    """Major ticks only, in words, at these places where any are given."""
+    if places:
+        axis.set_major_locator(FixedLocator(places))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: say(value)))
+
+
+def count(value: float) -> str:
+    """A number of images at an axis."""
+    return wording.short_count(round(value))
 
 
 def same_limits(panels: Sequence[Axes]) -> None:

@@ -1,9 +1,15 @@
-"""Names of the places on the page that marks in figures lead to: a cell's row, and a store's disk usage."""
+"""What a figure's file and the page share: the places on the page that marks lead to, a cell's row and a store's disk
+usage, and what the page leaves out of a figure. No drawing library is imported here.
+"""
 
 from scripts.report.rows import DiskUsageRow, SummaryRow
 
 PAGE = "../report.html"
 """The page, from the directory of the figures."""
+EMPTY = "empty"
+"""The keyword of a figure's file that has nothing to show but why."""
+TITLE_INCHES = 0.45
+"""The band at the top of each figure that holds its title; the page cuts it off and sets its own heading."""
 
 
 def cell(row: SummaryRow) -> str:

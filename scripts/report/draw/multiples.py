@@ -11,8 +11,8 @@ from matplotlib.ticker import FixedLocator
 from matplotlib.typing import LineStyleType
 
 from scripts.report.draw import curves, style
-from scripts.report.draw.appearance import TITLE_INCHES
 from scripts.report.draw.curves import BASELINE, Point
+from scripts.report.draw.links import TITLE_INCHES
 from scripts.report.draw.style import Look
 
 FEWEST_COLUMNS, MOST_COLUMNS = 2, 5

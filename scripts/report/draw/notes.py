@@ -9,8 +9,8 @@ from scripts.report import wording
 from scripts.report.compare import article
 from scripts.report.draw import style
 from scripts.report.draw.curves import BASELINE
-from scripts.report.rows import GAP, MEASURED, MeasuredRow, SummaryRow
-from scripts.report.tables import Tables
+from scripts.report.rows import MEASURED, MeasuredRow, SummaryRow
+from scripts.report.tables import Tables, gaps_of
 
 NOTHING = "Nothing was measured for this figure."
 GREY = f"Grey: {BASELINE}, the same bytes in one file, timed in turn with each store."
@@ -59,11 +59,7 @@ def published(sign: str) -> str:
 def gaps(tables: Tables, operations: Sequence[str], cutoff: int | None = None) -> list[str]:
     """A note for each reason why cells of these operations (at one cutoff, if given) have no number; where there are
     many, one for all stores that share a reason."""
-    found: dict[tuple[str, str, str], list[int]] = {}
-    for row in _asked(tables, operations, cutoff):
-        if row.status == GAP:
-            key = (row.backend, row.operation, row.gap_reason or "no reason recorded")
-            found.setdefault(key, []).append(row.cutoff_images)
+    found = gaps_of(_asked(tables, operations, cutoff))
     if len(found) <= MOST_GAPS:
         return [
             f"No value: {backend}, {wording.operation(operation).lower()}, at "

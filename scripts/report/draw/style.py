@@ -16,8 +16,13 @@ from matplotlib.lines import Line2D
 from matplotlib.typing import LineStyleType, RcKeyType
 
 from scripts.common.atomic import replacing
-from scripts.report.draw.appearance import COLOURS, EMPTY, TITLE_INCHES
+from scripts.report.draw.links import EMPTY, TITLE_INCHES
 
+COLOURS = ("#16387c", "#f08a1d", "#0a9a86", "#86307f", "#93c9ee", "#111111", "#e0607e", "#a59f28")
+"""The colours of lines, by order of appearance; in a panel they stand for operations, never for stores.
+
+They are told apart by people with the common kinds of colour-blindness and, by their lightness, in greyscale.
+"""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "h")
 LINES: tuple[LineStyleType, ...] = ("-", (0, (3, 1.2)), (0, (5, 1, 1, 1)), (0, (1, 1)), (0, (7, 1, 1, 1, 1, 1)))
 GREY, BASELINE, FAINT, TEXT, NOTE = "#707070", "#9a9a9a", "#dddddd", "#222222", "#555555"

@@ -10,7 +10,6 @@ from scripts.measure.operations import catalogue
 from scripts.report import wording
 from scripts.report.compare import article
 from scripts.report.draw import curves, links, multiples, notes, style
-from scripts.report.draw.appearance import HIGHLIGHT
 from scripts.report.draw.curves import BASELINE, Point
 from scripts.report.tables import Tables
 
@@ -117,7 +116,7 @@ def _bars(axes: Axes, tables: Tables, operation: str, cutoff: int) -> None:
     for row in rows:
         low, high = row.interval_low_seconds / scale, row.interval_high_seconds / scale
         value, y, url = row.median_seconds / scale, len(said), links.from_figure(links.cell(row))
-        axes.barh(y, value, height=THICKNESS, color=HIGHLIGHT, url=url)
+        axes.barh(y, value, height=THICKNESS, color=style.COLOURS[0], url=url)
         axes.plot([low, high], [y, y], color=style.TEXT, linewidth=1.2, marker="|", markersize=5)
         ends.append((y, max(value, high)))
         said.append(wording.seconds(row.median_seconds) + notes.dagger(row) + published.get(row.backend, ""))

@@ -7,7 +7,6 @@ which weighs where images are few; warm does only where all images are read.
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
 
 from scripts.measure.operations import catalogue
 from scripts.report import wording
@@ -49,7 +48,7 @@ def draw(tables: Tables) -> Figure:
 
 def _scale(axes: Axes, tables: Tables) -> None:
     curves.scale(axes, tables.cutoffs, "Cold over warm")
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.3g} {wording.TIMES}"))
+    curves.ticks(axes.yaxis, lambda factor: f"{factor:,.3g} {wording.TIMES}")
     axes.axhline(1, color=style.TEXT, linewidth=0.9, linestyle=style.DASHED, zorder=1)
 
 

@@ -13,10 +13,10 @@ from math import log10
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import LogLocator
 
 from scripts.report import wording
-from scripts.report.draw import links, multiples, notes, style
+from scripts.report.draw import curves, links, multiples, notes, style
 from scripts.report.draw.curves import Point
 from scripts.report.draw.multiples import Series
 from scripts.report.rows import LatencyRow
@@ -86,10 +86,8 @@ def _scale(axes: Axes, times: Sequence[float], ticks: Mapping[float, str]) -> No
     axes.set(xscale="log", xlim=(min(times) / MARGIN, max(times) * MARGIN), ylim=(0, max(ticks) + 0.1))
     axes.set(xlabel="Time of one call", ylabel="Share of the images")
     axes.xaxis.set_major_locator(LogLocator(numticks=MOST_TICKS))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: wording.tick(value)))
-    axes.yaxis.set_major_locator(FixedLocator(list(ticks)))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: ticks.get(value, "")))
+    curves.ticks(axes.xaxis, wording.tick)
+    curves.ticks(axes.yaxis, lambda height: ticks.get(height, ""), list(ticks))
 
 
 def _measured(tables: Tables, cutoff: int, operation: str) -> dict[str, list[LatencyRow]]:

@@ -140,7 +140,8 @@ def _overall(found: Overall) -> heat.Field:
 
 def _operation(tables: Tables, names: list[str], cutoff: int, operation: str) -> list[heat.Field]:
     """The column of an operation: the best one's time, the factors to it, and the baseline's."""
-    best = _leader(tables, cutoff, operation)
+    rows = tables.measured(operation, cutoff)
+    best = next((row for row in rows if row.ratio_to_best is not None), None)
     if best is None:
         return [heat.GAP] * (len(names) + 2)
     baseline = heat.Field(_factor(1 / best.ratio_to_baseline)) if best.ratio_to_baseline else heat.GAP
@@ -162,12 +163,6 @@ def _field(row: MeasuredRow | None) -> heat.Field:
     )
 
 
-def _leader(tables: Tables, cutoff: int, operation: str) -> MeasuredRow | None:
-    """The row of the best, which the others' factors are to."""
-    rows = (tables.cell(name, cutoff, operation) for name in tables.by_time(operation, cutoff))
-    return next((row for row in rows if row and row.ratio_to_best is not None), None)
-
-
 def _disk(tables: Tables, names: list[str], cutoff: int) -> list[heat.Field]:
     """The column of disk usage: the least of an image, the factors to it, and the raw pixels'; none where allocated
     bytes say nothing."""
@@ -176,14 +171,17 @@ def _disk(tables: Tables, names: list[str], cutoff: int) -> list[heat.Field]:
     if not sizes or not tables.allocated_decides:
         return []
     least = min(sizes.values())
-    fields = [heat.GAP] * len(names)
-    for place, name in enumerate(names):
-        if name in sizes:
-            text = wording.significant(sizes[name] / least)
-            fields[place] = heat.of_size(sizes[name], least, text, links.store(stores[name]))
+    fields = {
+        name: heat.of_size(size, least, wording.significant(size / least), links.store(stores[name]))
+        for name, size in sizes.items()
+    }
     store = next(iter(stores.values()))
     raw = store.apparent_bytes / store.apparent_ratio_to_raw
-    return [heat.Field(wording.size(least / cutoff)), *fields, heat.Field(wording.significant(raw / least))]
+    return [
+        heat.Field(wording.size(least / cutoff)),
+        *(fields.get(name, heat.GAP) for name in names),
+        heat.Field(wording.significant(raw / least)),
+    ]
 
 
 def _factor(times: float) -> str:

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from scripts.report import wording
 from scripts.report.draw import curves, links, multiples, notes, style
@@ -78,11 +77,8 @@ def _ideal(axes: Axes, name: str, grid: Grid) -> None:
 def _scale(axes: Axes, counts: Sequence[int]) -> None:
     axes.set(xscale="log", yscale="log", xlim=(counts[0] * 0.85, counts[-1] * 1.15))
     axes.set(xlabel="Processes", ylabel="Images per second")
-    axes.xaxis.set_major_locator(FixedLocator(counts))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}"))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: wording.short_count(round(value))))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_minor_locator(NullLocator())
+    curves.ticks(axes.xaxis, "{:.0f}".format, counts)
+    curves.ticks(axes.yaxis, curves.count)
 
 
 def _point(row: MeasuredRow) -> Point:

@@ -15,8 +15,8 @@ from scripts.report.page.run import Run
 from scripts.report.records import order
 from scripts.report.records.conditions import Conditions
 from scripts.report.records.record import BACKEND, Host
-from scripts.report.rows import GAP, BuiltRow, CellName
-from scripts.report.tables import Tables
+from scripts.report.rows import BuiltRow, CellName
+from scripts.report.tables import Tables, gaps_of
 
 KINDS = {"local": "local", "memory": "in memory", "network": "network", "unknown": "of an unknown kind"}
 """Kinds of file systems, in words."""
@@ -89,13 +89,10 @@ def codecs(tables: Tables) -> list[Described]:
 
 def gaps(tables: Tables) -> dict[tuple[str, str, str], list[int]]:
     """The cutoffs of cells and stores without a number, by backend, operation and reason."""
-    found = defaultdict(list)
-    for row in tables.summary:
-        if row.status == GAP:
-            found[row.backend, row.operation, row.gap_reason or "no reason recorded"].append(row.cutoff_images)
+    found = gaps_of(tables.summary)
     for store in tables.disk_usage:
         if not isinstance(store, BuiltRow):
-            found[store.backend, "disk usage", "the store was not built"].append(store.cutoff_images)
+            found.setdefault((store.backend, "disk usage", "the store was not built"), []).append(store.cutoff_images)
     return found
 
 

@@ -10,8 +10,7 @@ from xml.etree.ElementTree import Element
 from markupsafe import Markup
 
 from scripts.common.errors import UserError
-from scripts.report.draw.appearance import EMPTY, TITLE_INCHES
-from scripts.report.draw.links import PAGE
+from scripts.report.draw.links import EMPTY, PAGE, TITLE_INCHES
 
 POINTS_PER_INCH = 72
 SVG = "{http://www.w3.org/2000/svg}"

@@ -61,7 +61,17 @@ def judge(records: Records, files: Mapping[Store, int]) -> dict[Path, list[str]]
     for record in records.values():
         by_node[record.host.node].append(record)
     typical = {node: _typical(own) for node, own in by_node.items()}
-    found = {path: list(_of(record, typical[record.host.node], files)) for path, record in records.items()}
+    found = {}
+    for path, record in records.items():
+        usual = typical[record.host.node]
+        found[path] = [
+            *_held_back(record),
+            *_slow_probes(record, usual),
+            *_slow_creation(record, usual[CREATION], files),
+            *_new_space(record),
+            *_cores_used(record),
+            *_jumps(record),
+        ]
     for (path, what), others in _beside(records).items():
         found[path].append(f"{wording.join(sorted(others))} timed something on the same {what} meanwhile")
     return {path: reasons for path, reasons in found.items() if reasons}
@@ -95,20 +105,9 @@ def _beside(records: Records) -> dict[tuple[Path, str], set[str]]:
     return found
 
 
-def _of(record: Record, typical: Mapping[str, float], files: Mapping[Store, int]) -> Iterator[str]:
-    """Yield what disturbed one record, by itself."""
-    yield from _busy(record)
-    yield from _held_back(record)
-    yield from _slow_probes(record, typical)
-    yield from _slow_creation(record, typical[CREATION], files)
-    yield from _new_space(record)
-    yield from _cores_used(record)
-    yield from _jumps(record)
-
-
-def _busy(record: Record) -> Iterator[str]:
-    """Whether a hypervisor or other processes took the cores."""
-    noise = record.noise
+def _held_back(record: Record) -> Iterator[str]:
+    """Whether others took the cores, or the machine slept, was too hot, or had used up its CPU time."""
+    noise, asleep = record.noise, record.clock.asleep_seconds
     wall = max(noise.wall_seconds, 1e-9)
     stolen = noise.stolen_seconds or 0
     share = stolen / wall / record.host.cores
@@ -117,11 +116,6 @@ def _busy(record: Record) -> Iterator[str]:
     others = ((noise.other_user_seconds or 0) - SNAKEMAKE_SECONDS) / wall
     if others > OTHERS_SHARE:
         yield f"other processes used {100 * others:.0f} % of a core"
-
-
-def _held_back(record: Record) -> Iterator[str]:
-    """Whether the machine slept, was too hot, or had used up its CPU time."""
-    noise, asleep = record.noise, record.clock.asleep_seconds
     if asleep > LEAST_ASLEEP_SECONDS:
         yield f"the machine slept for {asleep:.1f} s"
     if noise.throttle_events:

@@ -21,7 +21,7 @@ from scripts.report import estimates, wording
 from scripts.report.estimates import DIFFERENT, INTERVAL, RANGE, Ratio
 from scripts.report.records import comparability
 from scripts.report.records.comparability import Pools
-from scripts.report.records.record import BASELINE, Record, Records
+from scripts.report.records.record import BASELINE, Host, Record, Records
 
 FEWEST = 3
 """The fewest pairs of reference files, or jobs with a probe, from which anything is concluded."""
@@ -34,14 +34,15 @@ from itself by an interval up to 1.8 to 3.2 (measured on a shared virtual machin
 ALIKE, ALIKE_BY_PROBES = "no sure difference", "no sure difference, by the probes alone"
 DIFFERS, TOO_FEW = "differs, kept apart", "too few to tell"
 OTHER_MACHINE = "another machine, kept apart"
-HARDWARE: dict[str, Callable[[Any], str]] = {
-    "cpu": str,
-    "cores": lambda count: f"{count} core{'' if count == 1 else 's'}",
-    "limit": "the time of {}".format,
-    "memory": "{} GiB of memory".format,
-    "kernel": "kernel {}".format,
-}
-"""What nodes of one machine share: how each value is said in words."""
+HARDWARE: tuple[tuple[Callable[[Host], Any], Callable[[Any], str]], ...] = (
+    (lambda host: host.cpu, str),
+    (lambda host: host.node_cores, lambda count: f"{count} core{'' if count == 1 else 's'}"),
+    (lambda host: "all cores" if host.cpu_limit is None else f"{host.cpu_limit:.3g} CPUs", "the time of {}".format),
+    (lambda host: round(host.memory_bytes / 2**30), "{} GiB of memory".format),
+    (lambda host: ".".join(host.kernel.split(".")[:2]), "kernel {}".format),
+)
+"""What nodes of one machine share, each value with how it is said in words: memory in whole GiB, and the kernel with
+its major and minor version, as in names of machines."""
 
 
 @dataclass(frozen=True)
@@ -122,23 +123,11 @@ def _compared(name: str, own: list[Record], first: list[Record]) -> Node:
 def _other_hardware(own: list[Record], first: list[Record]) -> tuple[str, ...]:
     """What no record of the first node names alike; a node may change, as by an update of its kernel."""
     found = []
-    for name, words in HARDWARE.items():
-        mine, theirs = (dict.fromkeys(_hardware(record)[name] for record in side) for side in (own, first))
+    for value, words in HARDWARE:
+        mine, theirs = (dict.fromkeys(value(record.host) for record in side) for side in (own, first))
         if mine.keys().isdisjoint(theirs):
             found.append(f"{wording.join(map(words, mine), 'or')}, not {wording.join(map(str, theirs), 'or')}")
     return tuple(found)
-
-
-def _hardware(record: Record) -> dict[str, Any]:
-    """Memory in whole GiB, and the kernel with its major and minor version, as in names of machines."""
-    host = record.host
-    return {
-        "cpu": host.cpu,
-        "cores": host.node_cores,
-        "limit": "all cores" if host.cpu_limit is None else f"{host.cpu_limit:.3g} CPUs",
-        "memory": round(host.memory_bytes / 2**30),
-        "kernel": ".".join(host.kernel.split(".")[:2]),
-    }
 
 
 def _baseline(own: list[Record], first: list[Record]) -> Ratio | None:
