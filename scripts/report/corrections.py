@@ -24,28 +24,19 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from scripts.measure.stopping import block_medians, median_interval
 from scripts.report import estimates
 from scripts.report.estimates import DIFFERENT, RANGE, TIED, Estimate, Ratio
+from scripts.report.records.record import Sample
+from scripts.report.rows import TimingRow
 
 SUBJECTS = ("backend", "baseline")
 SURE = (1.0, 1.0)
 Name = TypeVar("Name", bound=Hashable)
-
-
-class _Sampled(Protocol):
-    """A sample, as a record or a row of the table of timings has it."""
-
-    @property
-    def subject(self) -> str: ...
-    @property
-    def block(self) -> int: ...
-    @property
-    def seconds(self) -> float: ...
-    @property
-    def state_verified(self) -> bool: ...
+Sampled = Sample | TimingRow
+"""A sample, as a record or a row of the table of timings has it."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +52,7 @@ class Job:
     ratios: list[float]
 
     @classmethod
-    def of(cls, samples: Sequence[_Sampled]) -> "Job":
+    def of(cls, samples: Sequence[Sampled]) -> "Job":
         """From the samples of one job and one way of sharing the work, in the order they were taken.
 
         Baseline and backend take turns, so the n-th of the one and the n-th of the other are of one round.
@@ -183,11 +174,11 @@ def _width(timed: Timed) -> float:
     return math.log(found.high / found.low)
 
 
-def _seconds(samples: Sequence[_Sampled]) -> list[float]:
+def _seconds(samples: Sequence[Sampled]) -> list[float]:
     """The medians of blocks (s) of the samples that count."""
     return _medians([(sample, sample.seconds) for sample in samples if sample.state_verified])
 
 
-def _medians(values: list[tuple[_Sampled, float]]) -> list[float]:
+def _medians(values: list[tuple[Sampled, float]]) -> list[float]:
     """The medians of values in the blocks of the samples that they belong to."""
     return block_medians([value for _, value in values], [sample.block for sample, _ in values])

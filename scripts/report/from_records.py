@@ -163,24 +163,18 @@ def _summary_of(record: Record, way: Way, timed: Timed | None) -> Values:
         "outliers": sum(estimates.outliers([sample.seconds for sample in taken])),
     }
     if taken and timed:
-        values |= _rates(timed, taken[0].images, record.image_set.image_bytes) | _costs(record, taken)
+        images = taken[0].images
+        values |= corrections.columns(timed) | _costs(record, taken)
+        rate = images / values["median_seconds"]
+        values |= {
+            "images": images,
+            "seconds_per_image": values["median_seconds"] / images,
+            "images_per_second": rate,
+            "megabytes_per_second": rate * record.image_set.image_bytes / 1e6,
+        }
         quantiles = record.quantiles(BACKEND)
         values |= {f"latency_{name}_seconds": quantiles.get(share) for name, share in QUANTILES.items()}
     return values
-
-
-def _rates(timed: Timed, images: int, image_bytes: int) -> Values:
-    """The time, and what follows from it for the `images` of a sample, of `image_bytes` of pixels each."""
-    values = corrections.columns(timed)
-    seconds = values["median_seconds"]
-    rate = images / seconds
-    return {
-        **values,
-        "images": images,
-        "seconds_per_image": seconds / images,
-        "images_per_second": rate,
-        "megabytes_per_second": rate * image_bytes / 1e6,
-    }
 
 
 def _costs(record: Record, samples: Sequence[Sample]) -> Values:

@@ -176,12 +176,6 @@ def number(count: int) -> str:
     return NUMBERS[count] if count < len(NUMBERS) else f"{count:,}"
 
 
-def bars(kinds: Iterable[str]) -> str:
-    """What error bars show, given the kinds of interval that they are drawn from."""
-    shown = {INTERVAL: "the 95 % interval of the median", RANGE: "the range where there are fewer than six blocks"}
-    return f"Bars: {join(shown[kind] for kind in sorted(set(kinds)))}." if kinds else ""
-
-
 def _scaled(value: float, units: Sequence[tuple[float, str]]) -> str:
     scale, name = unit(value, units)
     return f"{significant(value / scale)} {name}"

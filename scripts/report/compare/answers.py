@@ -120,6 +120,21 @@ def lead_sentence(question: Question) -> str:
     return "; ".join(parts)
 
 
+def ahead(question: Question) -> str:
+    """How far ahead the best is at the largest cutoff, in a sentence."""
+    last = question.answers[-1]
+    where = f"At {wording.images(last.cutoff)}"
+    if not last.noticeable:
+        return f"{where} every store needs {last.slowest}: take whichever is handiest."
+    verb, amount = ("has", "as much") if question.name in MEASURES else ("takes", "as long")
+    said = f"{where} {last.leader} {verb} {last.value}"
+    if last.to_baseline:
+        said += f", {wording.times(last.to_baseline.value)} as long as the reference file"
+    if last.behind:
+        said += f"; {last.runner_up} comes next with {wording.factor(last.behind, amount)}"
+    return f"{said}."
+
+
 def fastest(results: Results, operation: str, cutoff: int) -> Answer | None:
     """The fastest at an operation and cutoff, None where nothing was measured."""
     tables = results.tables

@@ -41,30 +41,14 @@ class Crossover:
 
 
 @dataclass(frozen=True)
-class Growth:
-    """Time grows with the number of images to the power of `exponent`; 1 is linear.
-
-    `cutoffs` are the numbers of images that it was taken over, ascending.
-    """
-
-    backend: str
-    operation: str
-    exponent: Bounded
-    cutoffs: tuple[int, ...]
-
-
-@dataclass(frozen=True)
 class BreakEven:
-    """After `epochs` converting the store of `source` into one of `target` has paid; None where an epoch with `target`
-    isn't surely shorter.
+    """After `epochs` converting one store into another has paid; None where an epoch with the new one isn't surely
+    shorter.
 
     `conversion` are the two operations whose times make the cost, `epoch` is the one that stands for an epoch,
     `outcome` what the epochs with the two stores are to each other.
     """
 
-    cutoff: int
-    source: str
-    target: str
     epochs: Bounded | None
     conversion: tuple[str, str]
     epoch: str
@@ -96,31 +80,33 @@ def crossovers_between(results: Results, operation: str, one: str, other: str) -
     return found
 
 
-def growths(results: Results) -> list[Growth]:
-    """How the time for all images grows with their number, for each operation and backend with three cutoffs.
+def growths(results: Results) -> dict[str, dict[str, Bounded]]:
+    """How the time for all images grows with their number, by operation and backend, where it has three cutoffs: the
+    power of the number of images; 1 is linear.
 
     An operation that reads only some of the images is scaled to all of them. An operation that handles one image has no
     growth. See `scripts.report.estimates.growth`.
     """
     tables = results.tables
-    found = []
+    found: dict[str, dict[str, Bounded]] = {}
     for operation, backend in product(tables.operations, tables.backends):
         times = {cutoff: results.time_of_all(backend, cutoff, operation) for cutoff in tables.cutoffs}
         seconds = {cutoff: time.seconds for cutoff, time in times.items() if time}
         exponent = None if one_image(operation) else estimates.growth(seconds)
         if exponent:
-            found.append(Growth(backend, operation, exponent, tuple(estimates.growing(seconds))))
+            found.setdefault(operation, {})[backend] = exponent
     return found
 
 
-def break_evens(results: Results, most_targets: int | None = None) -> list[BreakEven]:
-    """After how many epochs converting pays, for each pair of backends for which all that it needs was measured.
+def break_evens(results: Results, most_targets: int | None = None) -> dict[int, dict[tuple[str, str], BreakEven]]:
+    """After how many epochs converting pays, by cutoff, the largest first, and by the old and the new store, for each
+    pair for which all that it needs was measured.
 
     Only cutoffs count at which anybody notices how long an epoch takes. Where `most_targets` is given, only that many
-    targets count at a cutoff, those with the shortest epochs. See `scripts.report.estimates.break_even`.
+    new stores count at a cutoff, those with the shortest epochs. See `scripts.report.estimates.break_even`.
     """
-    found = []
-    for cutoff in results.tables.cutoffs:
+    found: dict[int, dict[tuple[str, str], BreakEven]] = {}
+    for cutoff in reversed(results.tables.cutoffs):
         ranked = (results.tables.by_time(operation, cutoff) for operation in EPOCHS)
         targets = next(filter(None, ranked), [])[:most_targets]
         for source, target in permutations(results.tables.backends, 2):
@@ -130,24 +116,14 @@ def break_evens(results: Results, most_targets: int | None = None) -> list[Break
             write = _first_measured(results, WRITE_NEW, cutoff, target)
             read = _first_measured(results, READ_OLD, cutoff, source)
             if epoch and write and read and results.noticeable(epoch, cutoff):
-                found.append(_break_even(results, cutoff, source, target, (read, write), epoch))
+                shorter = results.ratio(epoch, cutoff, target, source)
+                cells = ((source, read), (target, write), (source, epoch), (target, epoch))
+                times = (results.time_of_all(name, cutoff, operation) for name, operation in cells)
+                *costs, old, new = (time.seconds for time in times if time)
+                paid = estimates.break_even(costs, old, new) if shorter.shorter else None
+                pair = BreakEven(paid, (read, write), epoch, shorter.outcome)
+                found.setdefault(cutoff, {})[source, target] = pair
     return found
-
-
-def _break_even(
-    results: Results, cutoff: int, source: str, target: str, conversion: tuple[str, str], epoch: str
-) -> BreakEven:
-    shorter = results.ratio(epoch, cutoff, target, source)
-    costs = [_seconds(results, name, cutoff, step) for name, step in zip((source, target), conversion, strict=True)]
-    epochs = [_seconds(results, name, cutoff, epoch) for name in (source, target)]
-    paid = estimates.break_even(costs, *epochs) if shorter.shorter else None
-    return BreakEven(cutoff, source, target, paid, conversion, epoch, shorter.outcome)
-
-
-def _seconds(results: Results, backend: str, cutoff: int, operation: str) -> list[float]:
-    """The medians of the blocks (s) of a cell, scaled to all images; none where it wasn't measured."""
-    time = results.time_of_all(backend, cutoff, operation)
-    return time.seconds if time else []
 
 
 def _first_measured(results: Results, operations: Sequence[str], cutoff: int, *backends: str) -> str | None:

@@ -98,7 +98,7 @@ def draw(
     width = (style.WIDTH - LEFT - RIGHT - BETWEEN * (across - 1)) / across
     heading = HEADING if len(grids) > 1 else NO_HEADING
     heights = [heading + -(-len(grid.order) // across) * (ABOVE + HEIGHT_TO_WIDTH * width) + BELOW for grid in grids]
-    y = TITLE_INCHES + style.LEGEND_ROW * style.legend_rows(named)
+    y = TITLE_INCHES + style.LEGEND_ROW * -(-len(named) // style.LEGEND_COLUMNS)
     figure = style.sheet(y + sum(heights), notes)
     style.legend(figure, named)
     total = figure.get_figheight()

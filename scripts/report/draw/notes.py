@@ -9,6 +9,7 @@ from scripts.report import wording
 from scripts.report.compare import article
 from scripts.report.draw import style
 from scripts.report.draw.curves import BASELINE
+from scripts.report.estimates import INTERVAL, RANGE
 from scripts.report.rows import MEASURED, MeasuredRow, SummaryRow
 from scripts.report.tables import Tables, gaps_of
 
@@ -36,8 +37,9 @@ def source(tables: Tables) -> list[str]:
 
 def intervals(tables: Tables, operations: Sequence[str], cutoff: int | None = None) -> str:
     """What the error bars of these operations (at one cutoff, if given) show."""
-    rows = _asked(tables, operations, cutoff)
-    return wording.bars({row.interval_kind for row in rows if isinstance(row, MeasuredRow)})
+    shown = {INTERVAL: "the 95 % interval of the median", RANGE: "the range where there are fewer than six blocks"}
+    kinds = {row.interval_kind for row in _asked(tables, operations, cutoff) if isinstance(row, MeasuredRow)}
+    return f"Bars: {wording.join(shown[kind] for kind in sorted(kinds))}." if kinds else ""
 
 
 def disturbed(tables: Tables, operations: Sequence[str], cutoff: int | None = None, *, sign: str = HOLLOW) -> str:

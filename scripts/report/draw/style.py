@@ -179,11 +179,6 @@ def empty(reasons: Sequence[str], notes: Sequence[str]) -> Figure:
     return figure
 
 
-def legend_rows(names: Mapping[str, Look]) -> int:
-    """How many rows a legend of these names takes."""
-    return -(-len(names) // LEGEND_COLUMNS)
-
-
 def legend(figure: Figure, names: Mapping[str, Look]) -> None:
     """One legend for all panels, below the title."""
     handles = [

@@ -3,7 +3,6 @@
 from scripts.report import printed, wording
 from scripts.report.draw import links
 from scripts.report.estimates import UNDECIDED
-from scripts.report.page.answer import TOP
 from scripts.report.page.run import Run
 from scripts.report.rows import BuiltRow, MeasuredRow, SummaryRow
 from scripts.report.tables import Tables
@@ -39,7 +38,7 @@ def places(tables: Tables) -> dict[str, str]:
 def _in_sight(run: Run, ranked: list[str]) -> tuple[list[str], list[str]]:
     """The first of many stores, and the others; few stores stand in the order of the run."""
     order = list(dict.fromkeys(ranked))
-    return (order[:TOP], order[TOP:]) if run.many else (run.tables.backends, [])
+    return (order[: run.top], order[run.top :]) if run.many else (run.tables.backends, [])
 
 
 def _said(tables: Tables, row: SummaryRow) -> str:

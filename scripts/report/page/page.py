@@ -13,9 +13,9 @@ from markupsafe import Markup, escape
 
 from scripts.common.atomic import replacing
 from scripts.report import printed, wording
-from scripts.report.compare import answers, claims, containers, purposes
+from scripts.report.compare import answers, claims, containers, purposes, trends
 from scripts.report.draw import captions, links
-from scripts.report.page import answer, facts, inline, listing, machines
+from scripts.report.page import facts, inline, listing, machines
 from scripts.report.page.run import Run
 from scripts.report.records import nodes
 
@@ -70,7 +70,6 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.globals |= {
-        "answer": answer,
         "answers": answers,
         "captions": captions,
         "claims": claims,
@@ -81,6 +80,7 @@ def _environment() -> Environment:
         "printed": printed,
         "purposes": purposes,
         "say": wording,
+        "trends": trends,
         "COMBINED": COMBINED,
         "FEWEST_CELLS": nodes.FEWEST,
         "css": Markup((TEMPLATES / "page.css").read_text()),

@@ -5,15 +5,17 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 from scripts.common.errors import UserError
 from scripts.dataset.image_set import read_provenance
 from scripts.report import tables, wording
-from scripts.report.compare import answers
-from scripts.report.compare.answers import Answer, Question
+from scripts.report.compare import answers, trends
+from scripts.report.compare.answers import MEASURES, Answer, Question
 from scripts.report.compare.results import LONGER, Results
+from scripts.report.compare.trends import Crossover
 from scripts.report.records import conditions, order
 from scripts.report.records.conditions import Conditions
 from scripts.report.rows import SelectionRow, SummaryRow, TimingRow
@@ -22,8 +24,9 @@ from scripts.report.tables import MAIN_GROUP, Tables
 MANY_DISTURBED = 0.25
 """Where more than this share of the cells was disturbed, the page says so at its top."""
 QUICK_RESULTS = "results/quick"
-MOST_LISTED = 7
-"""With more stores than these, tables show the first rows, and the other rows below a line that opens."""
+TOP, MOST_LISTED = 5, 7
+"""Of more stores than the second, as many as the first are in sight in a list of all. The others stand below a line that
+opens."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,26 @@ class Run:
         """Everything to be best at, with its answers."""
         return answers.questions(self.results)
 
+    @property
+    def undecided(self) -> list[tuple[Question, Answer]]:
+        """Every answer with undecided stores, the largest cutoff first."""
+        found = [(question, answer) for question in self.questions for answer in question.answers]
+        open_still = (each for each in found if each[1].undecided and each[1].noticeable)
+        return sorted(open_still, key=lambda each: -each[1].cutoff)
+
+    @property
+    def crossovers(self) -> list[Crossover]:
+        """Which store overtakes which; of many stores, only those among the leaders of an operation."""
+        if not self.many:
+            return trends.crossovers(self.results)
+        return [
+            crossover
+            for question in self.questions
+            if question.name not in MEASURES
+            for pair in combinations(dict.fromkeys(answer.leader for answer in question.answers), 2)
+            for crossover in trends.crossovers_between(self.results, question.name, *pair)
+        ]
+
     @cached_property
     def disturbed(self) -> list[SummaryRow]:
         """The row of each disturbed cell, its own where it has several; also of cells that stand apart."""
@@ -108,6 +131,11 @@ class Run:
     def many(self) -> bool:
         """Whether there are too many stores to have all of them in sight."""
         return len(self.tables.backends) > MOST_LISTED
+
+    @property
+    def top(self) -> int | None:
+        """How many of the stores are in sight in a list of all; None for all of few."""
+        return TOP if self.many else None
 
     @property
     def quick(self) -> bool:
