@@ -158,6 +158,20 @@ class Tables:
         """The largest cutoff at which any of these operations was measured."""
         return max((row.cutoff_images for row in self.measured_rows if row.operation in operations), default=None)
 
+    def time(self, row: MeasuredRow, seconds: float | None = None) -> str:
+        """A cell's median time, or another one of its times (s), in words: `24.2 ms`, or `1.43 µs an image`.
+
+        Operations that draw some of the images say the time of one image, as a time of 2,000 images would stand under
+        100,000 otherwise. All others say the time of the whole operation, which handles all images.
+        """
+        images, said = (row.images, " an image") if self.draws(row.operation) else (1, "")
+        return f"{wording.seconds((row.median_seconds if seconds is None else seconds) / images)}{said}"
+
+    def between(self, row: MeasuredRow) -> str:
+        """The interval or range of a cell's median time, in words like `time`: `1.88 to 1.97 ms`."""
+        images = row.images if self.draws(row.operation) else 1
+        return wording.seconds_between(row.interval_low_seconds / images, row.interval_high_seconds / images)
+
     def draws(self, operation: str) -> bool:
         """Whether an operation handles some of the images only, at any cutoff of this run."""
         return operation in self._drawing

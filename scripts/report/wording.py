@@ -26,11 +26,6 @@ def kind(name: str) -> str:
     return catalogue.of_kind(name)[0].kind_title
 
 
-def state(name: str) -> str:
-    """What sets an operation apart from others of its kind: `read-warm` is `warm`, `write` is `write`."""
-    return catalogue.entry(name).state_title
-
-
 def way(processes: int, start_method: str | None) -> str:
     """How work was shared: `4 processes, forked`; empty where it wasn't."""
     if start_method is None:

@@ -11,7 +11,7 @@ from html import unescape
 import pytest
 from matplotlib.colors import to_hex
 
-from scripts.report import corrections, printed, wording
+from scripts.report import corrections, wording
 from scripts.report.compare import answers
 from scripts.report.compare.results import Results
 from scripts.report.draw import heat, style
@@ -206,8 +206,8 @@ def test_times_of_drawn_images_are_those_of_one(page, tables, times):
     total = wording.seconds(row.median_seconds)
     places = re.findall(rf".{{60}}>{re.escape(total)}<", page)
     assert not places
-    assert printed.time(tables, row).endswith(" an image")
-    assert printed.time(tables, tables.cell("memmap", 100_000, "write")) == wording.seconds(
+    assert tables.time(row).endswith(" an image")
+    assert tables.time(tables.cell("memmap", 100_000, "write")) == wording.seconds(
         tables.cell("memmap", 100_000, "write").median_seconds
     )
 

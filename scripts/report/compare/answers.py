@@ -1,9 +1,9 @@
 """The answers: at each cutoff the fastest or smallest store, the stores that tie with it, and the undecided ones."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import groupby
 
-from scripts.report import printed, wording
+from scripts.report import wording
 from scripts.report.compare.results import Results, one_image
 from scripts.report.estimates import DIFFERENT, SAME, TIED, UNDECIDED, Ratio, exact
 
@@ -84,7 +84,7 @@ class Question:
     name: str
     title: str
     better: str
-    answers: list[Answer] = field(default_factory=list)
+    answers: list[Answer]
 
     def at(self, cutoff: int) -> Answer | None:
         """The answer at a cutoff, None where there is none."""
@@ -93,11 +93,12 @@ class Question:
 
 def questions(results: Results) -> list[Question]:
     """Every operation and both measures of disk, with the best at each cutoff."""
-    asked = [Question(name, wording.operation(name), "fastest") for name in results.tables.operations]
-    asked += [Question(name, title, "smallest") for name, title in MEASURES.items()]
+    tables = results.tables
+    asked = [Question(name, wording.operation(name), "fastest", []) for name in tables.operations]
+    asked += [Question(name, title, "smallest", []) for name, title in MEASURES.items()]
     for question in asked:
         answer_at = smallest if question.name in MEASURES else fastest
-        answers = (answer_at(results, question.name, cutoff) for cutoff in results.tables.cutoffs)
+        answers = (answer_at(results, question.name, cutoff) for cutoff in tables.cutoffs)
         question.answers.extend(answer for answer in answers if answer)
     return asked
 
@@ -148,7 +149,7 @@ def fastest(results: Results, operation: str, cutoff: int) -> Answer | None:
         cutoff,
         leader.backend,
         {leader.backend: SAME} | ratios,
-        printed.time(tables, leader),
+        tables.time(leader),
         leader.to_baseline,
         results.noticeable(operation, cutoff),
         f"{wording.seconds(results.slowest(operation, cutoff))} at most for {handled}",

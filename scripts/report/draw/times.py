@@ -38,9 +38,9 @@ def lines(tables: Tables, *, kinds: Sequence[str], per_image: bool = False, toge
         groups.setdefault("" if together else wording.kind(catalogue.entry(operation).kind), []).append(operation)
     grids = []
     for heading, alike in groups.items():
-        say = wording.operation if len(groups) == 1 else wording.state
         looks = style.looks(alike)
-        series = {say(one): _series(tables, one, looks[one], per_image=per_image) for one in alike}
+        names = {one: wording.operation(one) if len(groups) == 1 else catalogue.entry(one).state_title for one in alike}
+        series = {names[one]: _series(tables, one, looks[one], per_image=per_image) for one in alike}
         grids.append(multiples.Grid(heading, multiples.by_last(series), series))
     published = any(points for grid in grids for each in grid.series.values() for points in each.published.values())
     first = wording.join(wording.operation(alike[0]).lower() for alike in groups.values())

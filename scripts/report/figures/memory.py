@@ -41,22 +41,18 @@ def draw(tables: Tables) -> Figure:
         f"{heat.DARKEST:.0f} times {wording.size(SHADED_FROM_BYTES)}. Mapped pages win or lose nothing.",
         *notes.gaps(tables, operations, cutoff),
     ]
+    rows = [[cells.get((name, operation)) for operation in operations] for name in order]
     panels = {
-        title: [[field(cells.get((name, operation))) for operation in operations] for name in order]
-        for title, field in (("Anonymous memory", _anonymous), ("Mapped pages", _mapped))
+        "Anonymous memory": [[_field(row, "peak_memory_bytes", shaded=True) for row in own] for own in rows],
+        "Mapped pages": [[_field(row, "peak_mapped_bytes", shaded=False) for row in own] for own in rows],
     }
     return heat.draw(order, [heat.head(operation) for operation in operations], panels, below)
 
 
-def _anonymous(row: MeasuredRow | None) -> heat.Field:
-    if row is None or row.peak_memory_bytes is None:
+def _field(row: MeasuredRow | None, column: str, *, shaded: bool) -> heat.Field:
+    """A peak of memory. Mapped pages have no shade: they are taken from nobody."""
+    if row is None or (peak := getattr(row, column)) is None:
         return heat.GAP
-    peak = row.peak_memory_bytes
-    return heat.Field(wording.significant(peak / 1e6), peak / SHADED_FROM_BYTES, link=links.cell(row))
-
-
-def _mapped(row: MeasuredRow | None) -> heat.Field:
-    """Mapped pages have no shade: they are taken from nobody."""
-    if row is None or row.peak_mapped_bytes is None:
-        return heat.GAP
-    return heat.Field(wording.significant(row.peak_mapped_bytes / 1e6), link=links.cell(row))
+    return heat.Field(
+        wording.significant(peak / 1e6), peak / SHADED_FROM_BYTES if shaded else None, link=links.cell(row)
+    )

@@ -1,4 +1,5 @@
-"""What a page says of a run beside its answers: machine, code, settings and time, gaps, and what is left out.
+"""What a page says of a run beside its answers: the order of stores in tables, what marks in figures lead to, machine,
+code, settings and time, gaps, and what is left out.
 
 Where records differ, all values are named.
 """
@@ -11,11 +12,13 @@ from scripts.backends.shared import descriptions
 from scripts.backends.shared.descriptions import Described
 from scripts.measure.operations import catalogue
 from scripts.report import wording
+from scripts.report.draw import links
+from scripts.report.estimates import UNDECIDED
 from scripts.report.page.run import Run
 from scripts.report.records import order
 from scripts.report.records.conditions import Conditions
 from scripts.report.records.record import BACKEND, Host
-from scripts.report.rows import BuiltRow, CellName
+from scripts.report.rows import BuiltRow, CellName, MeasuredRow, SummaryRow
 from scripts.report.tables import Tables, gaps_of
 
 KINDS = {"local": "local", "memory": "in memory", "network": "network", "unknown": "of an unknown kind"}
@@ -121,6 +124,33 @@ def unmeasured(run: Run) -> Iterator[tuple[list[str], str, int, str]]:
         yield names, catalogue.adds(kind, durable=durable), stores * len(names), takes
 
 
+def by_time(run: Run, operation: str) -> tuple[list[str], list[str]]:
+    """All backends by their time at the largest cutoff that they were measured at: those in sight, and the others."""
+    tables = run.tables
+    ranked = (name for cutoff in reversed(tables.cutoffs) for name in tables.by_time(operation, cutoff))
+    return _in_sight(run, [*ranked, *tables.backends])
+
+
+def by_disk(run: Run) -> tuple[list[str], list[str]]:
+    """All backends by allocated bytes at the largest cutoff, or by apparent bytes where allocated ones don't decide:
+    those in sight, and the others."""
+    tables = run.tables
+    measure = "allocated_bytes" if tables.allocated_decides else "apparent_bytes"
+    sizes = tables.sizes(measure, tables.cutoffs[-1])
+    return _in_sight(run, [*sorted(sizes, key=sizes.__getitem__), *tables.backends])
+
+
+def places(tables: Tables) -> dict[str, str]:
+    """What each place that a mark in a figure leads to holds, in a line."""
+    found = {links.cell(row): _said(tables, row) for row in tables.summary}
+    for row in tables.disk_usage:
+        if isinstance(row, BuiltRow):
+            sizes = {"apparent": row.apparent_bytes, "allocated": row.allocated_bytes}
+            known = [f"{wording.size(size)} {measure}" for measure, size in sizes.items() if size is not None]
+            found[links.store(row)] = f"{row.backend}; {wording.images(row.cutoff_images)}: {', '.join(known)}"
+    return found
+
+
 def _cores(host: Host) -> str:
     """How many cores a job may use, and of how many."""
     usable, all_of_them, limit = host.cores, host.node_cores, host.cpu_limit
@@ -133,3 +163,22 @@ def _memory(host: Host) -> str:
     there, limit = host.memory_bytes, host.memory_limit_bytes
     limited = "" if limit is None else f", limited to {limit / 2**30:.1f} GiB"
     return f"{there / 2**30:.1f} GiB{limited}"
+
+
+def _in_sight(run: Run, ranked: list[str]) -> tuple[list[str], list[str]]:
+    """The first of many stores, and the others; few stores stand in the order of the run."""
+    order = list(dict.fromkeys(ranked))
+    return (order[: run.top], order[run.top :]) if run.many else (run.tables.backends, [])
+
+
+def _said(tables: Tables, row: SummaryRow) -> str:
+    """What a cell is and its time, or why it has none."""
+    way = wording.way(row.processes, row.start_method)
+    what = [row.backend, wording.operation(row.operation), wording.images(row.cutoff_images), way]
+    value = row.gap_reason or "no value"
+    if isinstance(row, MeasuredRow):
+        value = f"{tables.time(row)} ({row.interval_kind} {tables.between(row)})"
+        if row.outcome == UNDECIDED and row.ratio_to_best_low and row.ratio_to_best_high:
+            between = wording.times_between(row.ratio_to_best_low, row.ratio_to_best_high)
+            value += f"; undecided, {between} times as long as the best"
+    return f"{'; '.join(filter(None, what))}: {value}"

@@ -123,7 +123,7 @@ def _other(name: str, paths: list[Path], run: Run) -> Machine:
     summary = from_records.summary(kept, dict.fromkeys(kept, MAIN_GROUP), disturbed)
     tables = Tables([SummaryRow.of(values) for values in summary], [], [])
     known = {comparability.identity(vars(row)) for row in run.main}
-    identities = {comparability.identity(comparability.columns(record, pools={})) for record in kept.values()}
+    identities = {comparability.identity(record.columns | {"pool": None}) for record in kept.values()}
     differing = {words for own in identities for words in comparability.differences(own, known)}
     otherwise = [words for words in SHARED if words in differing and words not in OF_COURSE]
     nodes = {record.host.node for record in kept.values()}

@@ -12,10 +12,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from scripts.common.atomic import replacing
-from scripts.report import printed, wording
+from scripts.report import wording
 from scripts.report.compare import answers, claims, containers, purposes, trends
 from scripts.report.draw import captions, links
-from scripts.report.page import facts, inline, listing, machines
+from scripts.report.page import facts, inline, machines
 from scripts.report.page.run import Run
 from scripts.report.records import nodes
 
@@ -43,7 +43,7 @@ def write_page(
     here, with reason and remedy.
     """
     run = Run.load(directory, provenance, records, settings, missing or {})
-    places = listing.places(run.tables)
+    places = facts.places(run.tables)
     text = (
         _environment()
         .get_template("page.html.j2")
@@ -76,8 +76,6 @@ def _environment() -> Environment:
         "containers": containers,
         "facts": facts,
         "links": links,
-        "listing": listing,
-        "printed": printed,
         "purposes": purposes,
         "say": wording,
         "trends": trends,

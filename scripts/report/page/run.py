@@ -25,8 +25,8 @@ MANY_DISTURBED = 0.25
 """Where more than this share of the cells was disturbed, the page says so at its top."""
 QUICK_RESULTS = "results/quick"
 TOP, MOST_LISTED = 5, 7
-"""Of more stores than the second, as many as the first are in sight in a list of all. The others stand below a line that
-opens."""
+"""Of more stores than the second, as many as the first are in sight in a list of all. The others stand below a line
+that opens."""
 
 
 @dataclass(frozen=True)

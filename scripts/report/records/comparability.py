@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.report.records import order
-from scripts.report.records.record import Record, Records
-from scripts.report.rows import Values
+from scripts.report.records.record import Records
 
 Pools = Mapping[str, str]
 """The pool that each node's records belong to, by the names of nodes; see `scripts.report.records.nodes`."""
@@ -34,12 +33,6 @@ SHARED: dict[str, tuple[str | None, tuple[str, ...]]] = {
 between records of one backend, and of one operation."""
 
 
-def columns(record: Record, pools: Pools) -> Values:
-    """Return what the table `selection` says of a record as it is, and of its pool. Nodes that `pools` doesn't know are
-    all of one pool."""
-    return {**record.columns, "pool": pools.get(record.host.node, "")}
-
-
 def identity(row: Mapping[str, Any]) -> Identity:
     """Return what must be equal for this record and another, given its columns."""
     return tuple((of and row[of], *(row[name] for name in names)) for of, names in SHARED.values())
@@ -51,7 +44,9 @@ def comparison_groups(records: Records, pools: Pools) -> dict[Path, int]:
     Within a group there is one version of each backend and one manner of each operation: the one that has most records
     (of equals the latest).
     """
-    identities = {path: identity(columns(record, pools)) for path, record in records.items()}
+    identities = {
+        path: identity(record.columns | {"pool": pools[record.host.node]}) for path, record in records.items()
+    }
     groups: dict[Path, Label] = {path: own[:-2] for path, own in identities.items()}
     for place in (-2, -1):
         labels = {path: (own[:-2], *own[place]) for path, own in identities.items()}

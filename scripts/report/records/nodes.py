@@ -29,8 +29,7 @@ DISK_WITHIN = {INTERVAL: 2.0, RANGE: 3.0}
 """The practical thresholds for writing to the disk, as ratios, by kind.
 
 They are wider than those of `estimates.WITHIN`: many jobs in a row may meet a busy disk or network, which an interval
-that takes jobs for independent doesn't show. With 192 records dealt to two made-up nodes by cutoff, one disk differed
-from itself by an interval up to 1.8 to 3.2 (measured on a shared virtual machine)."""
+that takes jobs for independent doesn't show."""
 ALIKE, ALIKE_BY_PROBES = "no sure difference", "no sure difference, by the probes alone"
 DIFFERS, TOO_FEW = "differs, kept apart", "too few to tell"
 OTHER_MACHINE = "another machine, kept apart"
@@ -166,6 +165,6 @@ def _plain_files(records: list[Record]) -> dict[tuple[Any, ...], float]:
             if sample.state_verified and sample.processes == 1 and sample.start_method != "fork"
         ]
         if taken:
-            *shared, _, manner = comparability.identity(comparability.columns(record, pools={}))
+            *shared, _, manner = comparability.identity(record.columns | {"pool": None})
             found[record.cell.cutoff, *shared, manner].append(median(taken))
     return {what: median(jobs) for what, jobs in found.items()}

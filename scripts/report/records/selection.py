@@ -35,7 +35,7 @@ class Selection:
     def rows(self, records: Records) -> list[Values]:
         """A row for each of the records that were selected from."""
         pools = nodes.pools(self.nodes)
-        rows = {path: comparability.columns(record, pools) for path, record in records.items()}
+        rows = {path: record.columns | {"pool": pools[record.host.node]} for path, record in records.items()}
         main = {comparability.identity(rows[path]) for path in self.main(records)}
         return [
             {
