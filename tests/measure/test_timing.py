@@ -225,7 +225,7 @@ def test_a_missing_store_is_one_line_for_the_user(own_stores: Path) -> None:
     command = [sys.executable, str(CHECKOUT / "scripts"), "time_operation", "--machine", "m", "--name", "lmdb"]
     command += ["--module", "lmdb", "--options", json.dumps(choose("lmdb").options), "--image-size", "32x32"]
     command += ["--cutoff", "7", "--operation", "write", "--image-set", str(own_stores / "dataset")]
-    command += ["--store", str(own_stores / "stores/lmdb/7"), "--settings", "{}"]
+    command += ["--store", str(own_stores / "stores/lmdb/7"), "--settings", "{}", "--writes", str(own_stores)]
     done = subprocess.run([*command, "--record", str(own_stores / "record.json")], capture_output=True, text=True)
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
