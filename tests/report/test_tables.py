@@ -106,8 +106,8 @@ def test_a_field_outside_the_schema_is_refused(run, column, value):
 
 
 def test_a_row_with_a_misspelt_column_is_not_written(tmp_path):
-    row = {"backend": "png", "operaton": "read-warm", "seconds": 0.1}
-    with pytest.raises(ValueError, match="latencies: row 1 has no column operaton"):
+    row = {"backend": "png", "operation_": "read-warm", "seconds": 0.1}
+    with pytest.raises(ValueError, match="latencies: row 1 has no column operation_"):
         tables.write("latencies", [row], tmp_path)
     assert not list(tmp_path.iterdir())
 
