@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
@@ -21,7 +20,7 @@ import numpy as np
 from scripts import codecs
 from scripts.common import full_disk
 from scripts.common.errors import UserError
-from scripts.system.disk.durability import sync_directory, sync_file_system, sync_tree
+from scripts.system.disk.durability import sync, sync_file_system, sync_tree
 
 PIXEL, LABEL = np.dtype(np.uint8), np.dtype(np.int64)
 LABEL_BYTES = LABEL.itemsize
@@ -155,15 +154,9 @@ class Reader(ABC):
     def _read(self, ids: np.ndarray, images: np.ndarray, labels: np.ndarray) -> None:
         """Do `read`, after its checks; `ids` are int64, at least one, and in range."""
 
-    def load_all(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return every image and label in new arrays, as `read_all` does for the caller's."""
-        images, labels = self._new_arrays(self._count)
-        self.read_all(images, labels)
-        return images, labels
-
     def load(self, ids: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the images and labels of `ids` in new arrays, as `read` does for the caller's."""
-        images, labels = self._new_arrays(len(ids))
+        images, labels = np.empty((len(ids), *self.image_shape), np.uint8), np.empty(len(ids), np.int64)
         self.read(ids, images, labels)
         return images, labels
 
@@ -173,13 +166,8 @@ class Reader(ABC):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
-
-    def _new_arrays(self, count: int) -> tuple[np.ndarray, np.ndarray]:
-        return np.empty((count, *self.image_shape), np.uint8), np.empty(count, np.int64)
 
     def _check_destination(self, count: int, images: np.ndarray, labels: np.ndarray) -> None:
         if self._closed:
@@ -249,10 +237,12 @@ class Backend(ABC):
             self._write(path, images, labels, options)
             if durable:
                 (sync_file_system if self.has_many_files else sync_tree)(path)
-                sync_directory(path.parent)
+                sync(path.parent)
         except BaseException as error:
-            # What was written is removed afterwards, since that makes room.
-            full = _full_disk(error, path)
+            full = None
+            # Some libraries have no words for a full disk. What was written is removed afterwards: that makes room.
+            if isinstance(error, Exception) and not isinstance(error, UserError):
+                full = full_disk.recognised(error, path) or full_disk.met(path)
             shutil.rmtree(path, ignore_errors=True)
             if full:
                 raise full from error
@@ -328,10 +318,3 @@ def threads() -> int:
 def _check(name: str, array: Source, dtype: np.dtype, shape: tuple[int, ...]) -> None:
     if array.dtype != dtype or array.shape != shape:
         raise ValueError(f"{name} must be {dtype} of shape {shape}, not {array.dtype} {array.shape}")
-
-
-def _full_disk(error: BaseException, path: Path) -> OSError | None:
-    """Return the error of a full disk, where that stopped a write: some libraries have no words for it."""
-    if isinstance(error, UserError) or not isinstance(error, Exception):
-        return None
-    return full_disk.recognised(error, path) or full_disk.met(path)

@@ -11,17 +11,13 @@ LABEL_BYTES = 8
 UNIT_BYTES = 100_000_000
 
 
-def needed_bytes(cutoff: int, image_shape: Iterable[int]) -> int:
-    """Return how much memory (bytes) timing a cell takes at least: all images are in memory once, with their labels.
-
-    What the backend takes comes on top.
-    """
-    return PROCESS_BYTES + cutoff * (math.prod(image_shape) + LABEL_BYTES)
-
-
 def shortage(cutoff: int, image_shape: Iterable[int]) -> str | None:
-    """Return why timing a cell of so many images doesn't fit into the memory that is left, None where it does."""
-    needed, left = needed_bytes(cutoff, image_shape), machine.memory_left_bytes()
+    """Return why timing a cell of so many images doesn't fit into the memory that is left, None where it does.
+
+    All images are in memory once, with their labels; what the backend takes comes on top.
+    """
+    needed = PROCESS_BYTES + cutoff * (math.prod(image_shape) + LABEL_BYTES)
+    left = machine.memory_left_bytes()
     if left is None or needed <= left:
         return None
     said = (math.ceil(needed / UNIT_BYTES) / 10, math.floor(left / UNIT_BYTES) / 10)

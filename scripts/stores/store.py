@@ -28,7 +28,7 @@ from scripts.dataset.image_set import ImageSet, content_digest
 from scripts.stores import manifest
 from scripts.stores.manifest import DATA
 from scripts.system.disk import disk_usage, file_system, scratch
-from scripts.system.disk.durability import opened, sync_directory
+from scripts.system.disk.durability import opened, sync
 
 IMAGE_SET_FACTS = ("name", "label", "synthetic", "note", "digest", "image_shape")
 
@@ -196,7 +196,7 @@ def _publish(unpublished: Path, directory: Path, content: dict[str, Any]) -> Non
             pass
         else:
             return
-        sync_directory(unpublished)
+        sync(unpublished)
         try:
             os.rename(unpublished, directory)
         except OSError as error:

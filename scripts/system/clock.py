@@ -44,8 +44,7 @@ def now() -> Moment:
 
 
 def span(start: Moment, end: Moment) -> dict[str, float | str | None]:
-    """Return what a record says of its span: which boot, from when to when since then (s), and how far the wall clock
-    jumped (s, negative if it was set back) and for how long (s) the machine slept in that time."""
+    """Return what a record says of its span, in seconds: a wall clock that was set back jumped less than 0."""
     passed = end.since_boot - start.since_boot
     return {
         "boot": boot(),

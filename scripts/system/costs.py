@@ -2,13 +2,11 @@
 
 Of this process alone: what the kernel does on its own, such as writing back later, isn't in it.
 
-Memory is anonymous memory, the process's own. Pages of files that are mapped stand beside it, as the system takes them
-back when it needs them. The kernel keeps the peak of both together (VmHWM of proc_pid_status(5)). The mapped pages are
-subtracted from it: those at the end, or the most that were seen in the first run of the same work, since a writer
-unmaps before its end (`scripts.system.memory_watch`). The result is never less than what is there at the end, or was
-seen. It is exact where the mapped pages don't become fewer before the end. It is too small where memory was given back,
-unseen, before more pages were mapped. Some kernels (from Linux 6.2 on) count pages core by core, and are some hundred
-KiB off.
+Memory is anonymous memory; mapped pages of files stand beside it. The kernel keeps the peak of both together (VmHWM of
+proc_pid_status(5)). The mapped pages are subtracted from it: those at the end, or the most that were seen in the first
+run of the same work, since a writer unmaps before its end (`scripts.system.memory_watch`). The result is never less
+than what is there at the end, or was seen. It is too small where memory was given back, unseen, before more pages were
+mapped. Some kernels (from Linux 6.2 on) count pages core by core, and are some hundred KiB off.
 """
 
 import ctypes
@@ -46,7 +44,9 @@ class Costs:
 
 def together(costs: Iterable[Costs]) -> Costs:
     """Return the costs of several processes together."""
-    return Costs(*map(_sum, zip(*map(astuple, costs), strict=True)))
+    counts = zip(*map(astuple, costs), strict=True)
+    found: list[Any] = [None if None in values else sum(values) for values in counts]
+    return Costs(*found)
 
 
 class Meter:
@@ -119,7 +119,3 @@ def peak_bytes() -> int | None:
     """Return the peak of this process's resident memory, None where the system doesn't tell it."""
     found = re.search(r"VmHWM:\s+(\d+) kB", ask.file(OWN / "status"))
     return int(found[1]) * 1024 if found else None
-
-
-def _sum(values: tuple[Any, ...]) -> Any:
-    return None if None in values else sum(values)

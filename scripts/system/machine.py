@@ -31,9 +31,8 @@ def describe() -> dict[str, object]:
 def name(store_directory: Path) -> str:
     """Return a short name for this kind of machine, from its CPU, cores, memory, kernel and stores' file system.
 
-    Two machines with the same name may be pooled by a reader, so everything that shifts timings is in it; the kernel
-    counts with its major and minor version. Where a container or the like may use less than all cores or all memory,
-    what it may use is in it: `0.5cpus`, `0.8gib`.
+    Two machines with the same name may be pooled by a reader, so everything that shifts timings is in it. Where a
+    container or the like may use less than all cores or all memory, what it may use is in it: `0.5cpus`, `0.8gib`.
     """
     model = re.sub(r"\(.*?\)|@.*|\b(CPU|Processor|with|\d+-Core)\b.*", " ", cpu())
     kernel = ".".join(platform.release().split(".")[:2])
@@ -82,8 +81,7 @@ def cores() -> list[int]:
 
 
 def usable_cores() -> int:
-    """Return the number of cores that this process can keep busy: where its CPU time is limited, as many whole ones as
-    that is enough for, and one at least."""
+    """Return the number of whole cores, one at least, that this process can keep busy within its limit of CPU time."""
     limit = cgroup.limits().cpus
     return len(cores()) if limit is None else max(1, min(len(cores()), int(limit)))
 

@@ -1,9 +1,7 @@
 """Looking at the memory of this process every now and then, from a process of its own, which waits for no lock here.
 
 The kernel keeps the peak of all resident memory, but not of its two kinds: anonymous memory, the process's own, and
-pages of mapped files, which the system takes back when it needs them. So both are looked at: twice in a millisecond at
-first, later 200 times in as long as the work has taken so far. That takes about a hundredth of another core. What comes
-and goes between two looks isn't seen.
+pages of mapped files, which the system takes back when it needs them. What comes and goes between two looks isn't seen.
 """
 
 import os
@@ -17,6 +15,7 @@ from typing import NamedTuple
 
 LEAST_WAIT_SECONDS, MOST_WAIT_SECONDS = 0.0005, 0.02
 LOOKS = 200
+"""Looks in as long as the work has taken so far."""
 STATM_BYTES = 256
 
 

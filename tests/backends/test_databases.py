@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from scripts import backends
-from tests.support.backend_variants import COUNT, Variant, assert_same, make
+from tests.support.backend_variants import COUNT, Variant, assert_same, load_all, make
 
 
 def test_lmdb_map_grows_several_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -19,7 +19,7 @@ def test_lmdb_map_grows_several_times(tmp_path: Path, monkeypatch: pytest.Monkey
     variant.write(tmp_path / "store", images, labels)
     assert (tmp_path / "store" / "data.mdb").stat().st_size > 7 << 20
     with variant.open(tmp_path / "store") as reader:
-        assert_same(reader.load_all(), images, labels)
+        assert_same(load_all(reader), images, labels)
 
 
 def test_lmdb_keys_sort_as_numbers(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_rocksdb_of_several_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     variant.write(tmp_path / "store", images, labels)
     assert len(list((tmp_path / "store").glob("*.sst"))) == 6
     with variant.open(tmp_path / "store") as reader:
-        assert_same(reader.load_all(), images, labels)
+        assert_same(load_all(reader), images, labels)
         assert_same(reader.load([1999, 0]), images[[1999, 0]], labels[[1999, 0]])
 
 
@@ -114,6 +114,6 @@ def test_sqlite_misses_no_row(tmp_path: Path) -> None:
         connection.execute("DELETE FROM images WHERE number > 0")
     with variant.open(tmp_path / "store") as reader:
         assert_same(reader.load([0]), images[:1], labels[:1])
-        for load in (reader.load_all, lambda: reader.load([0, 1]), lambda: reader.load([1])):
+        for load in (lambda: load_all(reader), lambda: reader.load([0, 1]), lambda: reader.load([1])):
             with pytest.raises(ValueError, match="value"):
                 load()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from scripts import backends
-from tests.support.backend_variants import COUNT, Variant, assert_same, make
+from tests.support.backend_variants import COUNT, Variant, assert_same, load_all, make
 
 
 @pytest.mark.parametrize("name", ["files", "png"])
@@ -29,7 +29,7 @@ def test_files_are_written_whole_where_a_call_takes_only_a_part(
         patch.setattr("scripts.backends.files.open", short_open, raising=False)
         variant.write(tmp_path / "store", images, labels)
     with variant.open(tmp_path / "store") as reader:
-        assert_same(reader.load_all(), images, labels)
+        assert_same(load_all(reader), images, labels)
 
 
 def test_tar_members_as_others_read_them(tmp_path: Path) -> None:
@@ -65,10 +65,10 @@ def test_tar_reads_on_where_a_call_gives_only_a_part(tmp_path: Path, monkeypatch
     variant.write(tmp_path / "store", images, labels)
     monkeypatch.setattr(os, "preadv", short)
     with variant.open(tmp_path / "store") as reader:
-        assert_same(reader.load_all(), images, labels)
+        assert_same(load_all(reader), images, labels)
         os.truncate(tmp_path / "store" / "shard-000002.tar", 20_000)
         with pytest.raises(EOFError, match=r"shard-000002\.tar is too short"):
-            reader.load_all()
+            load_all(reader)
 
 
 def test_arrayrecord_announces_where_records_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

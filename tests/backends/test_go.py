@@ -20,7 +20,7 @@ from scripts import backends
 from scripts.backends import base
 from scripts.backends.go import library, store
 from scripts.common.errors import UserError
-from tests.support.backend_variants import Variant, assert_same, installed, make
+from tests.support.backend_variants import Variant, assert_same, installed, load_all, make
 from tests.support.checkout import CHECKOUT
 from tests.support.host import as_who_obeys_permissions
 
@@ -172,7 +172,7 @@ def test_beside_the_library_is_written_what_has_built_it() -> None:
 @pytest.mark.usefixtures("buildable")
 def test_errors_of_the_system_keep_their_number(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="directory") as raised:
-        store.Reader("bolt", tmp_path / "nothing", backends.resolve("bolt", {}))
+        store.Reader(tmp_path / "nothing", backends.resolve("bolt", {}) | {store.KIND: "bolt"})
     assert raised.value.errno == errno.ENOENT
 
 
@@ -180,7 +180,7 @@ def test_errors_of_the_system_keep_their_number(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["unheard-of", "nothing"])
 def test_a_store_that_is_not_in_the_library(kind: str, tmp_path: Path) -> None:
     with pytest.raises(store.GoError, match=f"there is no store {kind}"):
-        store.Reader(kind, tmp_path, {"codec": "raw"})
+        store.Reader(tmp_path, {"codec": "raw", store.KIND: kind})
 
 
 @pytest.mark.usefixtures("buildable")
@@ -204,7 +204,7 @@ def test_a_file_that_is_cut_while_it_is_mapped_is_an_error(variant: Variant, tmp
         largest = max((tmp_path / "store").iterdir(), key=lambda file: file.stat().st_blocks)
         os.truncate(largest, 8192)
         with pytest.raises(store.GoError):
-            reader.load_all()
+            load_all(reader)
 
 
 def write_blocks(
@@ -213,7 +213,7 @@ def write_blocks(
     """A store that says it has twenty images, and has these blocks."""
     with monkeypatch.context() as patch:
         patch.setattr(base, "blocks", lambda *_: blocks)
-        store.write(variant.name, path, *make(20), options)
+        backends.load(variant.name)._write(path, *make(20), options)
 
 
 @pytest.mark.parametrize("codec", ["raw", "pickle"])
@@ -230,7 +230,7 @@ def test_a_number_without_a_value_is_an_error(
             with pytest.raises(store.GoError, match=f"no value of number {missing}"):
                 reader.load(ids)
         with pytest.raises(store.GoError, match="no value of number 4"):
-            reader.load_all()
+            load_all(reader)
 
 
 @pytest.mark.parametrize("codec", ["raw", "pickle"])
@@ -241,7 +241,7 @@ def test_a_number_after_the_last_value_is_an_error(
     options = backends.resolve(variant.name, {"codec": codec})
     write_blocks(variant, tmp_path, options, [(0, images, labels)], monkeypatch)
     with variant.backend.open(tmp_path, options) as reader:
-        for load in (lambda: reader.load([10]), lambda: reader.load([9, 10]), reader.load_all):
+        for load in (lambda: reader.load([10]), lambda: reader.load([9, 10]), lambda: load_all(reader)):
             with pytest.raises(store.GoError, match="no value of number 10"):
                 load()
 
@@ -258,7 +258,7 @@ def test_values_larger_than_the_buffer(
     variant.backend.write(tmp_path / "store", images, labels, durable=False, options=options)
     ids = np.array([29, 0, 14, 15, 15, 3])
     with variant.backend.open(tmp_path / "store", options) as reader:
-        assert_same(reader.load_all(), images, labels)
+        assert_same(load_all(reader), images, labels)
         assert_same(reader.load(ids[::-1]), images[ids[::-1]], labels[ids[::-1]])
 
 
@@ -298,7 +298,7 @@ def test_a_fork_after_use_is_refused_and_does_not_hang(variant: Variant, tmp_pat
     with variant.open(tmp_path / "store") as reader:
         for use in (lambda: variant.open(tmp_path / "store"), lambda: reader.load([1])):
             assert "spawn" in said_in_a_fork(use)
-        assert_same(reader.load_all(), images, labels)
+        assert_same(load_all(reader), images, labels)
 
 
 def said_in_a_fork(use: Callable[[], object]) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.support.backend_variants import Variant, assert_same, installed, make, variants
+from tests.support.backend_variants import Variant, assert_same, installed, load_all, make, variants
 from tests.support.checkout import CHECKOUT
 
 LONGEST_WAIT_SECONDS = 30
@@ -47,18 +47,18 @@ def written(variant: Variant, tmp_path: Path) -> tuple[Path, np.ndarray, np.ndar
 def test_readers_after_a_fork(variant: Variant, written: tuple[Path, np.ndarray, np.ndarray]) -> None:
     path, images, labels = written
     with variant.open(path) as reader:
-        assert_same(reader.load_all(), images, labels)
+        assert_same(load_all(reader), images, labels)
 
     def child_opens() -> None:
         with variant.open(path) as reader:
-            assert_same(reader.load_all(), images, labels)
+            assert_same(load_all(reader), images, labels)
 
     # A library that has threads of its own may refuse to work after a fork; it may not hang or crash.
     assert exit_code_of_fork(child_opens) in ([0] if variant.backend.fork_safe else [0, 1])
     if variant.backend.fork_safe:
         with variant.open(path) as reader:
             assert exit_code_of_fork(lambda: assert_same(reader.load([2, 1]), images[[2, 1]], labels[[2, 1]])) == 0
-            assert_same(reader.load_all(), images, labels)
+            assert_same(load_all(reader), images, labels)
 
 
 @forks
@@ -72,7 +72,7 @@ def test_processes_share_a_reader_after_a_fork(variant: Variant, tmp_path: Path)
 
         def read_repeatedly() -> None:
             for _ in range(20):
-                assert_same(reader.load_all(), images, labels)
+                assert_same(load_all(reader), images, labels)
 
         context = multiprocessing.get_context("fork")
         children = [context.Process(target=read_repeatedly, daemon=True) for _ in range(2)]
@@ -98,17 +98,17 @@ def test_forks_beside_threads_that_use_the_library(
     def work() -> None:
         with variant.open(path) as own:
             while not done.is_set():
-                own.load_all()
+                load_all(own)
 
     thread = threading.Thread(target=work, daemon=True)
     with variant.open(path) as reader:
-        reader.load_all()
+        load_all(reader)
 
         def child_reads() -> None:
             with variant.open(path) as own:
                 for each in (reader, own):
                     assert_same(each.load([2, 1]), images[[2, 1]], labels[[2, 1]])
-                    assert_same(each.load_all(), images, labels)
+                    assert_same(load_all(each), images, labels)
 
         thread.start()
         codes = [exit_code_of_fork(child_reads) for _ in range(FORKS)]
@@ -142,7 +142,7 @@ def _read_in_a_spawned_process(variant: Variant, path: Path, meet: bool) -> tupl
     with variant.open(path) as reader:
         if meet:
             _meet_at.barrier.wait(LONGEST_WAIT_SECONDS)  # type: ignore[attr-defined]
-        return reader.load_all()
+        return load_all(reader)
 
 
 def test_readers_in_spawned_processes(

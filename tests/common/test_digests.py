@@ -76,7 +76,7 @@ images, labels = np.zeros((3, 4, 4, 3), np.uint8), np.zeros(3, np.int64)
 backend = backends.load({name!r})
 backend.write(Path({str(tmp_path / "store")!r}), images, labels, durable=True, options={choice.options!r})
 with backend.open(Path({str(tmp_path / "store")!r}), {choice.options!r}) as reader:
-    reader.load_all(), reader.load([2, 0])
+    reader.read_all(images, labels), reader.load([2, 0])
 own = [module.__file__ for name, module in sys.modules.items() if name.startswith("scripts.")]
 print(json.dumps([list(filter(None, own)), sorted({{name.split('.')[0] for name in sys.modules}} - brought)]))
 """

@@ -17,6 +17,7 @@ from scripts.measure import samples
 from scripts.measure.settings import Job, Settings
 from scripts.stores import store
 from scripts.system.disk import scratch
+from tests.support.backend_variants import load_all
 from tests.support.image_sets import write_image_set
 
 COUNT = 60
@@ -96,7 +97,7 @@ class KeepsImagesInMemory(memmap.Backend):
     def open(self, path: Path, options: dict[str, Any]) -> base.Reader:
         if path not in self.kept:
             with super().open(path, options) as reader:
-                self.kept[path] = reader.load_all()
+                self.kept[path] = load_all(reader)
         all_images, all_labels = self.kept[path]
 
         class FromMemory(base.Reader):

@@ -20,7 +20,7 @@ from scripts.plan import available
 from scripts.stores import store
 from scripts.stores.manifest import MANIFEST
 from scripts.system.disk import scratch
-from tests.support.backend_variants import RUNNABLE
+from tests.support.backend_variants import RUNNABLE, load_all
 from tests.support.checkout import CHECKOUT
 from tests.support.image_sets import write_image_set
 
@@ -53,7 +53,7 @@ def test_a_built_store_matches_its_manifest_and_another_one(name: str, image_set
     assert one["image_set"]["distinct_images"] == 40
     assert one["image_set"]["repeated_images"] == 10
     with backends.load(name).open(disk / "one/50" / store.DATA, choice.options) as reader:
-        images, labels = reader.load_all()
+        images, labels = load_all(reader)
     assert np.array_equal(images, np.resize(image_set.images, images.shape))
     assert np.array_equal(labels, np.resize(image_set.labels, labels.shape))
     for size in ("apparent_bytes", "allocated_bytes"):

@@ -128,6 +128,12 @@ def make(count: int = COUNT, height: int = 32, width: int = 32) -> tuple[np.ndar
     return images, labels
 
 
+def load_all(reader: base.Reader) -> tuple[np.ndarray, np.ndarray]:
+    images, labels = np.empty((len(reader), *reader.image_shape), np.uint8), np.empty(len(reader), np.int64)
+    reader.read_all(images, labels)
+    return images, labels
+
+
 def assert_same(
     found: tuple[np.ndarray, np.ndarray], images: np.ndarray, labels: np.ndarray, message: str = ""
 ) -> None:

@@ -67,7 +67,10 @@ def rows(name: str, images: np.ndarray, labels: np.ndarray, directory: Path) -> 
         for start in range(0, len(ids), size):
             reader.read(ids[start : start + size], image_array[:size], label_array[:size])
 
-    with backend.open(directory / f"{name}-0", options) as reader, store.Reader(NOTHING, directory, options) as no:
+    with (
+        backend.open(directory / f"{name}-0", options) as reader,
+        store.Reader(directory, options | {store.KIND: NOTHING}) as no,
+    ):
         for operation, read, count, limit in (
             ("read_all", lambda reader: reader.read_all(image_array, label_array), len(labels), LIMIT),
             (f"batch of {BATCH}", partial(shuffled, size=BATCH), len(ids), LIMIT),

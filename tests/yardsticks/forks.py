@@ -30,7 +30,7 @@ import pytest
 from scripts import backends
 from scripts.backends import base
 from scripts.common.errors import UserError
-from tests.support.backend_variants import Variant, installed, make, variants
+from tests.support.backend_variants import Variant, installed, load_all, make, variants
 
 PROCESSES = 5
 FORKS = 10
@@ -74,7 +74,7 @@ def fork_often(variant: Variant, directory: Path) -> Counter[str]:
         for number in range(THREADS)
     ]
     with variant.open(path) as reader:
-        reader.load_all()
+        load_all(reader)
         reader.load([1, 0])
         for thread in threads:
             thread.start()
@@ -121,14 +121,14 @@ def _work_until(done: threading.Event, variant: Variant, path: Path) -> None:
     while not done.is_set():
         variant.write(path, images, labels)
         with variant.open(path) as reader:
-            reader.load_all()
+            load_all(reader)
             reader.load([2, 1])
         shutil.rmtree(path)
 
 
 def _reads_all(reader: base.Reader, images: np.ndarray, labels: np.ndarray) -> bool:
     ids = [2, 1]
-    found = [*reader.load(ids), *reader.load_all()]
+    found = [*reader.load(ids), *load_all(reader)]
     return all(map(np.array_equal, found, (images[ids], labels[ids], images, labels)))
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from scripts.common import atomic, digests, sealed
 from scripts.common.digests import file_sha256
 from scripts.common.errors import UserError
-from scripts.system.disk.durability import sync_directory, sync_file
+from scripts.system.disk.durability import sync
 
 LIBRARIES = Path("results/libraries")
 """Where built libraries are, in the directory that every step runs in."""
@@ -121,10 +121,10 @@ def build(output: Path) -> None:
             )
         version = _go("env", "GOVERSION").stdout.strip()
         sealed.write(told(made), {"toolchain": {"go": version}, "sha256": file_sha256(made)})
-        sync_file(made)
+        sync(made)
         for file in (told(made), made):
             os.replace(file, output.parent / file.name)
-        sync_directory(output.parent)
+        sync(output.parent)
 
 
 def caches_within(directory: Path) -> dict[str, str]:

@@ -22,6 +22,8 @@ from scripts.backends.go import library
 from scripts.backends.shared import values
 
 LIBRARY = "a Go library"
+KIND = "kind"
+"""The option, none of the config's, by which a reader knows which library it is to use."""
 IMAGES_PER_CALL = 1024
 METADATA = 2**64 - 1
 """The number of the value after all images; this value says what the store holds."""
@@ -49,57 +51,13 @@ class GoError(Exception):
     """An error of a Go library that isn't an error of the system."""
 
 
-class Backend(base.Backend):
-    """A backend whose stores the library knows by the name `kind`."""
-
-    kind: ClassVar[str]
-    thread_variables = ("GOMAXPROCS",)
-    fork_safe = False
-    several_readers = True
-    opens_without_writing = True
-
-    def open(self, path: Path, options: dict[str, Any]) -> "Reader":
-        """Open the database read-only, with a lock that readers share."""
-        # The libraries' own errors for a missing store differ.
-        os.stat(path / self.file)
-        return Reader(self.kind, path, options)
-
-    def _write(self, path: Path, images: base.Source, labels: base.Source, options: dict[str, Any]) -> None:
-        write(self.kind, path, images, labels, options)
-
-
-def write(kind: str, path: Path, images: base.Source, labels: base.Source, options: dict[str, Any]) -> None:
-    """Write images and labels, and their count and shape, into the existing directory `path`."""
-    codec, call = codecs.load(options["codec"]), library_calls()
-    handle = _handle(call["store_create"], kind, path, options)
-
-    def put(first: int, packed: np.ndarray, lengths: np.ndarray) -> None:
-        call["store_put"](handle, first, len(lengths), packed.ctypes.data, lengths.ctypes.data)
-
-    try:
-        rows = min(IMAGES_PER_CALL, base.rows_per_block(images.shape))
-        for start, image_block, label_block in base.blocks(images, labels, rows):
-            put(start, *_packed(image_block, label_block, codec))
-        metadata = values.metadata(images.shape)
-        put(METADATA, np.frombuffer(metadata, np.uint8), np.array([len(metadata)]))
-    except BaseException:
-        with suppress(OSError, GoError):
-            call["store_finish"](handle, False)
-        raise
-    call["store_finish"](handle, True)
-
-
 class Reader(base.Reader):
     """Holds a handle of the open database; with a codec other than raw also a buffer of values."""
-
-    def __init__(self, kind: str, path: Path, options: dict[str, Any]) -> None:
-        self._kind = kind
-        super().__init__(path, options)
 
     def _open(self, path: Path, options: dict[str, Any]) -> tuple[int, Sequence[int]]:
         self._codec = codecs.load(options["codec"])
         self._call = library_calls()
-        self._handle = _handle(self._call["store_open"], self._kind, path, options)
+        self._handle = _handle(self._call["store_open"], path, options)
         self._resources.callback(lambda: self._call["store_close"](self._handle))
         self._buffer = np.empty(FIRST_BUFFER_BYTES, np.uint8)
         [value] = self._values_of(None, METADATA, 1)
@@ -145,6 +103,40 @@ class Reader(base.Reader):
             read = stop
 
 
+class Backend(base.Backend):
+    """A backend whose stores the library knows by the name `kind`."""
+
+    kind: ClassVar[str]
+    thread_variables = ("GOMAXPROCS",)
+    fork_safe = False
+    several_readers = True
+    opens_without_writing = True
+    reader = Reader
+
+    def open(self, path: Path, options: dict[str, Any]) -> base.Reader:
+        """Open the database read-only, with a lock that readers share."""
+        return super().open(path, options | {KIND: self.kind})
+
+    def _write(self, path: Path, images: base.Source, labels: base.Source, options: dict[str, Any]) -> None:
+        codec, call = codecs.load(options["codec"]), library_calls()
+        handle = _handle(call["store_create"], path, options | {KIND: self.kind})
+
+        def put(first: int, packed: np.ndarray, lengths: np.ndarray) -> None:
+            call["store_put"](handle, first, len(lengths), packed.ctypes.data, lengths.ctypes.data)
+
+        try:
+            rows = min(IMAGES_PER_CALL, base.rows_per_block(images.shape))
+            for start, image_block, label_block in base.blocks(images, labels, rows):
+                put(start, *_packed(image_block, label_block, codec))
+            metadata = values.metadata(images.shape)
+            put(METADATA, np.frombuffer(metadata, np.uint8), np.array([len(metadata)]))
+        except BaseException:
+            with suppress(OSError, GoError):
+                call["store_finish"](handle, False)
+            raise
+        call["store_finish"](handle, True)
+
+
 @cache
 def library_calls() -> Calls:
     """Load the library, which is built first where it isn't there, and return its functions."""
@@ -170,9 +162,9 @@ def _refuse(*arguments: Any) -> None:
     base.refuse_after_fork(LIBRARY)
 
 
-def _handle(create_or_open: Callable[..., None], kind: str, path: Path, options: dict[str, Any]) -> int:
+def _handle(create_or_open: Callable[..., None], path: Path, options: dict[str, Any]) -> int:
     handle = ctypes.c_size_t()
-    create_or_open(kind.encode(), os.fsencode(path), json.dumps(options).encode(), ctypes.byref(handle))
+    create_or_open(options[KIND].encode(), os.fsencode(path), json.dumps(options).encode(), ctypes.byref(handle))
     return handle.value
 
 

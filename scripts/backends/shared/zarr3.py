@@ -24,8 +24,7 @@ CHUNKS_PER_SHARD = 64
 LABELS_PER_CHUNK = 1 << 17
 """A chunk of labels has 1 MiB, the least that Zarr's documentation advises."""
 PLACE_BYTES, CHECKSUM_BYTES = 16, 4
-"""A shard ends with place and length of each chunk, in so many bytes, and with a CRC-32C of them (Zarr's sharding
-codec)."""
+"""A shard ends with place and length of each chunk, and with a CRC-32C of them (Zarr's sharding codec)."""
 IMAGES, LABELS = "images", "labels"
 METADATA = "zarr.json"
 COMPRESSORS: dict[str, dict[str, Any]] = {
@@ -111,10 +110,8 @@ class Reader(base.Reader):
 
     def _announce(self, ids: np.ndarray) -> None:
         """Let the kernel fetch what a batch needs: its chunks, and the places of chunks at the end of their shards."""
-        per_chunk, chunks = (
-            self._layout.images_per_chunk,
-            self._layout.images_per_shard // self._layout.images_per_chunk,
-        )
+        per_chunk = self._layout.images_per_chunk
+        chunks = self._layout.images_per_shard // per_chunk
         size = per_chunk * math.prod(self.image_shape)
         for shard, found in itertools.groupby(np.unique(ids // per_chunk).tolist(), lambda chunk: chunk // chunks):
             with open(f"{self._shards}/{shard}/0/0/0", "rb", buffering=0) as file:

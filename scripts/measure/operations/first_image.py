@@ -33,16 +33,7 @@ class FirstImage(Reading):
             threads=self.inputs.settings.threads,
         )
         self.compare(images, labels, np.array([number]))
-        share = 1 / len(self.inputs.labels)
-        sample = self.sample(
-            subject,
-            taken,
-            images=1,
-            open_seconds=open_seconds,
-            resident_fraction=resident,
-            state_verified=self.verified(subject, resident, taken.costs.device_read_bytes, share),
-        )
-        return [sample]
+        return [self.sample_of(subject, taken, resident, 1, open_seconds=open_seconds)]
 
 
 def first_image(

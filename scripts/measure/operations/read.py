@@ -31,15 +31,7 @@ class Read(Reading):
             opened = time.perf_counter_ns()
             closed_after_the_clock.enter_context(reader)
             reader.read_all(self.images, self.labels)
-        sample = self.sample(
-            subject,
-            taken,
-            images=len(self.labels),
-            open_seconds=(opened - start) / 1e9,
-            resident_fraction=resident,
-            state_verified=self.verified(subject, resident, taken.costs.device_read_bytes, 1.0),
-        )
-        return [sample]
+        return [self.sample_of(subject, taken, resident, len(self.labels), open_seconds=(opened - start) / 1e9)]
 
     def check(self) -> None:
         """Compare the digest of all that was read with the store's."""

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, NoReturn
 import numpy as np
 
 from scripts.common.errors import UserError
-from scripts.measure.operations.base import Inputs, Operation, Subject
+from scripts.measure.operations.base import Clocked, Inputs, Operation, Sample, Subject
 from scripts.measure.operations.catalogue import COLD
 from scripts.measure.operations.state import CacheState
 from scripts.system.aligned import copy_on_page, empty_on_page
@@ -67,10 +67,13 @@ class Reading(Operation):
             self.cache.try_on(path)
         return images, labels
 
-    def verified(self, subject: Subject, resident: float | None, device_read_bytes: int | None, share: float) -> bool:
-        """Say whether a run of a subject, over that share of the images, started from the state."""
-        path = self.paths[subject.name]
-        return self.cache.verified(path, resident, device_read_bytes, share, is_baseline=subject is self.baseline)
+    def sample_of(self, subject: Subject, taken: Clocked, resident: float | None, images: int, **known: Any) -> Sample:
+        """Make the sample of a run that read so many images, and before which that part of the store was resident."""
+        path, share = self.paths[subject.name], images / len(self.inputs.labels)
+        read, is_baseline = taken.costs.device_read_bytes, subject is self.baseline
+        verified = self.cache.verified(path, resident, read, share, is_baseline=is_baseline)
+        known |= {"images": images, "resident_fraction": resident, "state_verified": verified}
+        return self.sample(subject, taken, **known)
 
     def next_generator(self, subject: Subject) -> np.random.Generator:
         """Return the generator of a subject's next run: runs draw different images, and jobs draw the same ones."""

@@ -57,17 +57,9 @@ class Random(Reading):
         self.compare(self.images, self.labels, ids)
         self._last[subject.name] = seconds = np.diff(moments) / 1e9
         taken.seconds = int(moments[-1] - (start if self.cold else moments[0])) / 1e9
-        share = len(ids) / len(self.inputs.labels)
-        sample = self.sample(
-            subject,
-            taken,
-            images=len(ids),
-            open_seconds=int(moments[0] - start) / 1e9,
-            latency_seconds=dict(zip(QUANTILES, quantiles(seconds, tuple(QUANTILES.values())), strict=True)),
-            resident_fraction=resident,
-            state_verified=self.verified(subject, resident, taken.costs.device_read_bytes, share),
-        )
-        return [sample]
+        latency = dict(zip(QUANTILES, quantiles(seconds, tuple(QUANTILES.values())), strict=True))
+        opening = int(moments[0] - start) / 1e9
+        return [self.sample_of(subject, taken, resident, len(ids), open_seconds=opening, latency_seconds=latency)]
 
     def keep(self, samples: list[Sample], started: float) -> None:
         """Keep the sample of the last run, and the time of each of its calls if the sample counts."""

@@ -12,15 +12,8 @@ from typing import Any
 import numpy as np
 
 from scripts.common.errors import Failed
-from scripts.measure.operations.base import (
-    Clocked,
-    Inputs,
-    Sample,
-    Subject,
-    Unmeasurable,
-    read_one,
-    without_garbage_collection,
-)
+from scripts.measure.operations import base
+from scripts.measure.operations.base import Clocked, Inputs, Sample, Subject, Unmeasurable
 from scripts.measure.operations.catalogue import Declaration
 from scripts.measure.operations.reading import Reading, calls
 from scripts.system import machine, process
@@ -110,19 +103,9 @@ class Workers(Reading):
         starts, ends, open_seconds, costs, found = zip(*answers, strict=True)
         if list(found) != [checksum(self.stored_images[share], self.stored_labels[share]) for share in shares]:
             self.refuse()
-        total = together(costs)
-        return self.sample(
-            subject,
-            Clocked((max(ends) - min(starts)) / 1e9, total),
-            processes=len(connections),
-            start_method=method,
-            images=len(ids),
-            open_seconds=max(open_seconds),
-            resident_fraction=resident,
-            state_verified=self.verified(
-                subject, resident, total.device_read_bytes, len(ids) / len(self.inputs.labels)
-            ),
-        )
+        taken = Clocked((max(ends) - min(starts)) / 1e9, together(costs))
+        known = {"processes": len(connections), "start_method": method, "open_seconds": max(open_seconds)}
+        return self.sample_of(subject, taken, resident, len(ids), **known)
 
 
 def serve(
@@ -139,7 +122,7 @@ def serve(
     images.fill(0)
     labels.fill(0)
     for subject in subjects:
-        read_one(subject, rehearsals[subject.name], images[:1], labels[:1])
+        base.read_one(subject, rehearsals[subject.name], images[:1], labels[:1])
     known = {subject.name: subject for subject in subjects}
     meter = Meter()
     connection.send("ready")
@@ -183,7 +166,7 @@ def _read(
         wait_for_the_word()
     meter.start()
     start = time.perf_counter_ns()
-    with without_garbage_collection(), subject.storage.open(path, subject.options) as reader:
+    with base.without_garbage_collection(), subject.storage.open(path, subject.options) as reader:
         open_seconds = (time.perf_counter_ns() - start) / 1e9
         if not cold:
             wait_for_the_word()

@@ -62,11 +62,9 @@ def seconds_to_create(directory: Path, count: int) -> float:
 def give_back(written: Path) -> None:
     """Give back the space of large files, of what was written in a file or directory; the files stay, empty.
 
-    What is written next comes where they were. Else one sample would have to write where nothing ever was, and another
-    wouldn't: on a virtual disk the first write to a place is slower than later ones (Amazon EC2 User Guide, "Optimize
-    disk performance for instance store volumes"). Small files keep their space, as emptying many takes long. For
-    hundreds of megabytes ext4 goes on to other places all the same; whether those were new, `overwrite_seconds` of the
-    record tells.
+    What is written next comes where they were: on a virtual disk the first write to a place is slower than later ones
+    (Amazon EC2 User Guide, "Optimize disk performance for instance store volumes"). Where ext4 goes on to other places
+    all the same, `overwrite_seconds` of the record tells. Small files keep their space, as emptying many takes long.
     """
     for path in files_of(written):
         if os.path.getsize(path) >= LARGE_FILE_BYTES:
@@ -106,8 +104,7 @@ def _place(stores: Path) -> Path:
 
 
 def _new_name(stores: Path) -> Path:
-    """A name for a new directory of this process, in a place whose directories lie far from each other, where the file
-    system knows how."""
+    """A name for a new directory of this process; where the file system knows how, such directories lie far apart."""
     place = _place(stores)
     place.mkdir(parents=True, exist_ok=True)
     flags = array.array("L", [0])
