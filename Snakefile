@@ -8,7 +8,7 @@ from scripts.common import supported
 
 supported.check()
 
-from scripts.plan.code import Code
+from scripts.plan.rule_digests import RuleDigests
 from scripts.plan.jobs import Jobs, step, untracked
 from scripts.plan.read import check_config_files, read_plan
 from scripts.plan.session import Session
@@ -28,7 +28,7 @@ configfile: f"{workflow.basedir}/config.yaml"
 PLAN = read_plan(config, with_conda=RUN.with_conda, on_cluster=RUN.is_on_cluster, is_job_on_node=RUN.is_job_on_node)
 DATASET, STORES, RESULTS = PLAN.dataset, PLAN.stores, PLAN.results
 # The digest of each rule's code: an edit redoes what depends on it.
-CODE = Code(PLAN)
+CODE = RuleDigests(PLAN)
 # What builds and timings ask for: their turn, memory, time and cores.
 JOBS = Jobs(PLAN)
 # A change of a parameter redoes the jobs of its rule, unless it is `untracked`, computed from resources as a time limit

@@ -15,7 +15,8 @@ from scripts.measure.operations import catalogue
 from scripts.measure.operations.base import NO_FACTS, Inputs, Operation, Sample, Subject, Unmeasurable
 from scripts.measure.operations.state import CacheState
 from scripts.measure.settings import Job
-from scripts.stores import store
+from scripts.stores.check import check_files, check_key
+from scripts.stores.choice import Choice, store_key
 from scripts.stores.manifest import DATA
 
 DATA_FILES = ("operations/*.py",)
@@ -29,9 +30,9 @@ def take(job: Job, place: Path) -> dict[str, Any]:
     Raises UserError where the store isn't the one that these images, this code and these options make, and where the
     backend doesn't do the whole work.
     """
-    choice = store.Choice(job.module, job.options)
+    choice = Choice(job.module, job.options)
     image_set = ImageSet.load(job.image_set)
-    content = store.check(job.store, store.key(image_set.provenance["digest"], job.cell.cutoff, choice))
+    content = check_files(job.store, store_key(image_set.provenance["digest"], job.cell.cutoff, choice))
     images, labels = image_set.first(job.cell.cutoff)
     operation: Operation = catalogue.load(job.cell.operation)(
         Inputs(images, labels, job.store / DATA, content["digest"], place, job.settings),
@@ -54,7 +55,7 @@ def gap(job: Job, reason: str) -> dict[str, Any]:
     Raises UserError where the store isn't the one that these images, this code and these options make.
     """
     digest = read_provenance(job.image_set / PROVENANCE)["digest"]
-    store.check_key(job.store, store.key(digest, job.cell.cutoff, store.Choice(job.module, job.options)))
+    check_key(job.store, store_key(digest, job.cell.cutoff, Choice(job.module, job.options)))
     cold = catalogue.entry(job.cell.operation).state == catalogue.COLD
     eviction = CacheState(cold=cold, drop_caches=job.settings.drop_caches).eviction
     return _record(job, reason, NO_FACTS | {"eviction": eviction}, [])

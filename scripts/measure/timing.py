@@ -15,6 +15,7 @@ from scripts.measure import ground, memory
 from scripts.measure.operations import catalogue
 from scripts.measure.settings import Job
 from scripts.stores import manifest
+from scripts.stores.check import damage_named, refuse_damaged
 from scripts.system import clock, machine, process
 from scripts.system.disk import file_system, scratch
 from scripts.system.noise import Watch
@@ -41,7 +42,7 @@ def time_cell(
     reads = reason is None and not entry.writes
     on_a_copy = reads and not backends.load(job.module).opens_without_writing
     with (
-        manifest.damage_named(job.store),
+        damage_named(job.store),
         ground.prepared(job.store, writes, node_scratch, reads=reads, on_a_copy=on_a_copy) as prepared,
     ):
         timed = _timed(job, prepared, reason, limit_seconds)
@@ -106,7 +107,7 @@ def _samples_or_gap(job: Job, store: Path, place: Path, limit_seconds: float | N
             limit_seconds=limit_seconds,
         )
     except Failed as failure:
-        manifest.refuse_damaged(job.store, failure)
+        refuse_damaged(job.store, failure)
         print(*getattr(failure, "__notes__", ()), sep="\n", file=sys.stderr)
         return _gap(job, f"{failure}; {TRY_AGAIN}")
     return taken

@@ -11,7 +11,7 @@ from packaging.markers import Marker
 
 from scripts.backends.go import library
 from scripts.common import digests, requirements, supported
-from scripts.stores.store import Choice
+from scripts.stores.choice import Choice
 
 RUN_PINS, ALL_PINS = "requirements/run.txt", "requirements/all.txt"
 """The pins of what a plain run needs, and of what all backends and codecs need."""

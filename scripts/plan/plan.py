@@ -24,7 +24,8 @@ from scripts.measure.operations import catalogue
 from scripts.plan import available
 from scripts.plan.config import configuration, places
 from scripts.report import intact
-from scripts.stores import manifest, store
+from scripts.stores import manifest
+from scripts.stores.choice import Choice
 from scripts.system import machine
 from scripts.system.disk import file_system
 
@@ -52,7 +53,7 @@ class Plan:
     on_cluster: bool
 
     @cached_property
-    def asked(self) -> dict[str, store.Choice]:
+    def asked(self) -> dict[str, Choice]:
         """The backends and variants asked for, by name, in the config's order; backends with each codec asked for."""
         return configuration.choices(self.config)
 
@@ -64,7 +65,7 @@ class Plan:
         return {name: reason for name, reason in reasons.items() if reason}
 
     @cached_property
-    def choices(self) -> dict[str, store.Choice]:
+    def choices(self) -> dict[str, Choice]:
         """The backends and variants that are asked for and can run here, by name."""
         return {name: choice for name, choice in self.asked.items() if name not in self.missing}
 

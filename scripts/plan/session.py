@@ -22,7 +22,7 @@ from scripts.dataset.image_set import PROVENANCE, read_provenance
 from scripts.dataset.sources.cifar10 import IMAGE_SHAPE
 from scripts.measure import memory
 from scripts.measure.operations import catalogue
-from scripts.plan import again, forecast
+from scripts.plan import forecast, measure_again
 from scripts.plan.checks import cluster, existing, permission, room
 from scripts.plan.checks.existing import BUILD, TIMING
 from scripts.plan.plan import Plan
@@ -96,7 +96,7 @@ class Session:
         """Say where the page is, and remove what is left."""
         self._goes_on = False
         if any(job.rule.name == "page" for job in self._run.jobs()):
-            again.remember(self._plan)
+            measure_again.remember(self._plan)
         print(closing(self._plan))
         self.remove_left_overs()
 

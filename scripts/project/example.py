@@ -6,7 +6,7 @@ from pathlib import Path
 from scripts.common.atomic import neighbour
 from scripts.common.errors import UserError, shown
 from scripts.dataset.image_set import PROVENANCE
-from scripts.plan.again import RUN
+from scripts.plan.measure_again import RUN
 from scripts.report import intact
 
 FIGURES = "figures"

@@ -16,9 +16,10 @@ from scripts.measure import timing
 from scripts.measure.operations import catalogue
 from scripts.measure.settings import Job, Settings
 from scripts.plan import available
-from scripts.report import corrections, estimates, wording
+from scripts.report import corrections, estimates, outcomes, wording
 from scripts.report.records import record
-from scripts.stores import store
+from scripts.stores.build import build_store
+from scripts.stores.choice import Choice
 from scripts.system import lock
 
 MACHINE = "trial"
@@ -34,7 +35,7 @@ def run(
     The timing holds the host's lock alone; the build shares the lock. Raises UserError for an unknown backend, option
     or operation, for images that aren't there, and for what can't be built or timed, with the reason.
     """
-    choice = store.Choice(backend, backends.resolve(backend, options))
+    choice = Choice(backend, backends.resolve(backend, options))
     catalogue.entry(operation)
     if reason := available.why_not(choice):
         raise UserError(f"backend {backend} can't run here: {reason}")
@@ -42,7 +43,7 @@ def run(
         place.mkdir()
         with lock.shared():
             image_set = _image_set(images, cutoff, place)
-            store.build(backend, choice, cutoff, image_set, place / "store")
+            build_store(backend, choice, cutoff, image_set, place / "store")
         size = image_size(image_set.provenance["image_shape"])
         cell = Cell(MACHINE, backend, size, cutoff, operation)
         with lock.alone():
@@ -61,7 +62,7 @@ def run(
         shared = f", {said}" if (said := wording.way(*way)) else ""
         yield f"  median {wording.seconds(typical.value)} ({interval}){shared}"
         word, slower = ("slower", ratio) if ratio.value >= 1 else ("faster", ratio.inverse)
-        outcome = "" if ratio.outcome == estimates.DIFFERENT else f"; {ratio.outcome}"
+        outcome = "" if ratio.outcome == outcomes.DIFFERENT else f"; {ratio.outcome}"
         yield (
             f"  {backend} is {slower.value:.3g}x {word} than the reference file "
             f"({operation}; {slower.kind} {slower.low:.3g}x to {slower.high:.3g}x{outcome})"

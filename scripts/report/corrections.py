@@ -5,10 +5,10 @@ reference file in turn with its backend, and jobs of the same cutoff and operati
 usual job is the one whose reference file has the median time, of two the shorter. A job's *pace* is how many times as
 long its reference file took as usual.
 
-- Surely another pace than usual (`estimates.DIFFERENT`): the time is divided by the pace. The interval of the pace
+- Surely another pace than usual (`outcomes.DIFFERENT`): the time is divided by the pace. The interval of the pace
   widens that of the time.
 - Undecided: the time stays as it was measured. The interval of the pace widens each ratio of it.
-- Surely as usual (`estimates.TIED`): the time stays as well. The pace itself widens each ratio of it, since two jobs
+- Surely as usual (`outcomes.TIED`): the time stays as well. The pace itself widens each ratio of it, since two jobs
   that are both surely as usual may be nearly 10 % apart.
 - Where the pace isn't surely as usual, the samples can also be corrected round by round: each is divided by the
   reference file's time in its round and multiplied by the reference file's usual time. This is done where it makes the
@@ -28,7 +28,7 @@ from typing import Any, TypeVar
 
 from scripts.measure.stopping import block_medians, median_interval
 from scripts.report import estimates
-from scripts.report.estimates import DIFFERENT, RANGE, TIED, Estimate, Ratio
+from scripts.report.outcomes import DIFFERENT, RANGE, TIED, Estimate, Ratio
 from scripts.report.records.record import Sample
 from scripts.report.rows import TimingRow
 

@@ -2,7 +2,7 @@
 
 1. The records are read and checked, and jobs that were not alone are refused.
 2. `records.selection` decides which records count.
-3. `from_records` estimates a time for each cell and makes the rows of all tables.
+3. `make_rows` estimates a time for each cell and makes the rows of all tables.
 4. The rows of the summary get the columns that compare each cell with the best one. Only this step needs answers, which
    are read from the rows.
 5. All tables are written, with the conditions of the run, and the digests of all these files.
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from scripts.common.cells import Cell, Store
 from scripts.common.errors import UserError
-from scripts.report import from_records, intact, tables, wording
+from scripts.report import intact, make_rows, tables, wording
 from scripts.report.compare import answers
 from scripts.report.compare.results import Results
 from scripts.report.records import conditions, manifests, order, outdated, reading, selection
@@ -43,12 +43,12 @@ def write_tables(
     _refuse_overlaps(records, records_directory.parent.parent)
     found = manifests.load(stores_directory, stores, records)
     selected = selection.select(records, {store: content["files"] for store, content in found.items()})
-    timings = from_records.timings(records, selected.groups)
+    timings = make_rows.timings(records, selected.groups)
     rows = {
         "timings": timings,
-        "summary": with_best(from_records.summary(records, selected.groups, selected.disturbed), timings),
-        "latencies": from_records.latencies(records, selected.groups),
-        "disk_usage": from_records.disk_usage(found, stores, records),
+        "summary": with_best(make_rows.summary(records, selected.groups, selected.disturbed), timings),
+        "latencies": make_rows.latencies(records, selected.groups),
+        "disk_usage": make_rows.disk_usage(found, stores, records),
         "selection": selected.rows(records),
     }
     for table, of_table in rows.items():

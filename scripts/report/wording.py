@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from scripts.measure.operations import catalogue
-from scripts.report.estimates import EXACT, INTERVAL, NOTICEABLE_SECONDS, RANGE, TIED, UNDECIDED, WITHIN, Ratio
+from scripts.report.outcomes import EXACT, INTERVAL, NOTICEABLE_SECONDS, RANGE, TIED, UNDECIDED, WITHIN, Ratio
 
 STARTS = {"fork": "forked", "spawn": "spawned"}
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
@@ -177,6 +177,6 @@ def _scaled(value: float, units: Sequence[tuple[float, str]]) -> str:
 
 
 WITHIN_INTERVALS, WITHIN_RANGES, WITHIN_SIZES = threshold(INTERVAL), threshold(RANGE), threshold(EXACT)
-"""The practical thresholds of `estimates.WITHIN`, in words: of intervals, of ranges, and of sizes."""
+"""The practical thresholds of `outcomes.WITHIN`, in words: of intervals, of ranges, and of sizes."""
 NOTICEABLE = tick(NOTICEABLE_SECONDS)
 """The time below which no store wins, in words."""

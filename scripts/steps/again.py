@@ -10,7 +10,7 @@ from typing import Annotated
 
 from scripts.common.command_line import Argument, command
 from scripts.common.errors import UserError
-from scripts.plan import again
+from scripts.plan import measure_again
 
 
 @command
@@ -23,4 +23,4 @@ def main(
     """Measure the cells and make the page."""
     if not (math.isfinite(seconds) and seconds > 0):
         raise UserError(f"--seconds {seconds:g} won't do; give how long each cell is to be measured, such as 20")
-    again.measure(cells, seconds, results)
+    measure_again.measure(cells, seconds, results)

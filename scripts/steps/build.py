@@ -46,10 +46,11 @@ def _build(
 ) -> None:
     """Build, or publish the reason why that has failed."""
     from scripts.dataset.image_set import ImageSet  # in the process that was started for it
-    from scripts.stores import store
+    from scripts.stores.build import build_store, publish_failure
+    from scripts.stores.choice import Choice
 
-    choice, images = store.Choice(module, options), ImageSet.load(image_set)
+    choice, images = Choice(module, options), ImageSet.load(image_set)
     if failed:
-        store.publish_failure(name, choice, cutoff, images, directory, failed)
+        publish_failure(name, choice, cutoff, images, directory, failed)
     else:
-        store.build(name, choice, cutoff, images, directory)
+        build_store(name, choice, cutoff, images, directory)

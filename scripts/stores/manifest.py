@@ -5,8 +5,6 @@ Nothing heavy is imported here: the process that waits for a timing asks as well
 
 import hashlib
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +24,7 @@ FILES_DIGEST = "data.sha256"
 def write(directory: Path, content: dict[str, Any]) -> None:
     """Write the manifest of the store in `directory`, and the digest of its files."""
     with replacing(directory / FILES_DIGEST) as file:
-        file.write(_files_digest(directory / DATA).encode())
+        file.write(files_digest(directory / DATA).encode())
     sealed.write(directory / MANIFEST, {"manifest_version": MANIFEST_VERSION, **content})
 
 
@@ -49,38 +47,8 @@ def remedy(directory: Path) -> str:
     return f"delete {directory} and run again"
 
 
-@contextmanager
-def damage_named(directory: Path) -> Iterator[None]:
-    """Where the block fails and the store's files aren't those that were built, raise UserError that says so instead.
-
-    Libraries fail on damaged files in ways of their own: with any error, by a signal, or never ending.
-    """
-    try:
-        yield
-    except Exception as error:
-        refuse_damaged(directory, error)
-        raise
-
-
-def refuse_damaged(directory: Path, error: Exception | None = None) -> None:
-    """Raise UserError where the files of the store in `directory` aren't those that were built; all of them are read.
-
-    `error` is the failure that gave reason to look.
-    """
-    try:
-        expected = (directory / FILES_DIGEST).read_bytes()
-        if _files_digest(directory / DATA).encode() == expected:
-            return
-        fault = "its files aren't those that were built"
-    except PermissionError as unreadable:
-        raise UserError(f"no permission to read {unreadable.filename}; {ASK}") from error
-    except OSError as unreadable:
-        fault = f"{unreadable.filename or directory / DATA}: {unreadable.strerror}"
-    raise UserError(f"the store {directory} is damaged ({fault}); {remedy(directory)}") from error
-
-
-def _files_digest(directory: Path) -> str:
-    """The SHA-256 over the names and contents of all files and directories in a directory."""
+def files_digest(directory: Path) -> str:
+    """Return the SHA-256 over the names and contents of all files and directories in a directory."""
     found = hashlib.sha256()
     for place, directories, files in os.walk(directory, onerror=_raise):
         directories.sort()

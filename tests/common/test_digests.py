@@ -15,11 +15,11 @@ import pytest
 
 from scripts import backends
 from scripts.common import digests
-from scripts.plan.code import Code
 from scripts.plan.config import configuration
 from scripts.plan.plan import Plan
+from scripts.plan.rule_digests import RuleDigests
 from scripts.report.draw import captions
-from scripts.stores.store import Choice
+from scripts.stores.choice import Choice
 from tests.support.backend_variants import EACH_RUNNABLE
 from tests.support.checkout import CHECKOUT
 
@@ -149,7 +149,7 @@ def test_a_library_that_is_missing_is_named(tmp_path: Path) -> None:
 
 def test_every_figure_has_a_digest_of_its_own() -> None:
     plan = Plan(configuration.complete({}), with_conda=False, on_cluster=False)
-    found = [Code(plan).figure(SimpleNamespace(figure=figure)) for figure in captions.names()]
+    found = [RuleDigests(plan).figure(SimpleNamespace(figure=figure)) for figure in captions.names()]
     assert len(set(found)) == len(found) > 0
 
 

@@ -25,12 +25,13 @@ REPORT = (
     {"figures"},
     {"draw"},
     {"compare"},
-    {"from_records"},
+    {"make_rows"},
     {"corrections"},
     {"records"},
     {"tables"},
     {"intact", "rows", "wording"},
     {"estimates"},
+    {"outcomes"},
 )
 """The same of the rooms and modules of the report: numbers at the ground, then which records count, what follows from
 them, how it is drawn, and the page."""
@@ -95,7 +96,7 @@ def test_no_folder_holds_more_than_a_dozen_files_of_a_kind() -> None:
 
 def test_every_file_that_is_no_code_is_declared_by_a_module() -> None:
     declared = digests.code_files(SCRIPTS.rglob("*.py"))
-    # The page's digest has the notes of the stores that it shows (`scripts.plan.code`); no other digest has any.
+    # The page's digest has the notes of the stores that it shows (`plan.rule_digests`); no other digest has any.
     data = [
         path for path in SCRIPTS.rglob("*") if path.suffix in (".css", ".j2", ".yaml") and path.parent.name != "notes"
     ]

@@ -11,7 +11,7 @@ import pytest
 
 from scripts import backends
 from scripts.plan import available
-from scripts.stores.store import Choice
+from scripts.stores.choice import Choice
 from scripts.system.disk import durability
 from tests.support.checkout import CHECKOUT, SNAKEMAKE
 from tests.support.host import as_who_obeys_permissions
@@ -56,7 +56,7 @@ def test_a_system_without_file_locks_is_refused_in_one_line(workflow: Workflow, 
 
 def test_a_backend_whose_standard_module_is_missing_is_left_out_and_the_others_load(tmp_path: Path) -> None:
     program = (
-        "from scripts import backends; from scripts.plan import available; from scripts.stores.store import Choice\n"
+        "from scripts import backends; from scripts.plan import available; from scripts.stores.choice import Choice\n"
         "for name in backends.names(): print(name, available.why_not(Choice(name, backends.resolve(name, {}))))"
     )
     hidden = os.environ | without("_sqlite3", tmp_path / "hidden")

@@ -17,7 +17,7 @@ from scripts.plan import available
 from scripts.plan.available import CONDA_PYTHON
 from scripts.plan.config import configuration
 from scripts.plan.plan import Plan
-from scripts.stores import store
+from scripts.stores.choice import Choice
 from tests.support.checkout import CHECKOUT
 
 CONDA_NAMES = {"python-lmdb": "lmdb", "matplotlib-base": "matplotlib", "python-fastjsonschema": "fastjsonschema"}
@@ -75,9 +75,7 @@ def test_what_backends_and_codecs_need_is_pinned_and_a_plain_run_needs_only_the_
     assert as_pip_names(digests.library_versions(files)) <= pip_pins("all.txt").keys()
     default = Plan(configuration.complete({}), with_conda=False, on_cluster=False)
     assert all(available.needs_only_core(choice) for choice in default.choices.values())
-    assert not all(
-        available.needs_only_core(store.Choice(name, backends.resolve(name, {}))) for name in backends.names()
-    )
+    assert not all(available.needs_only_core(Choice(name, backends.resolve(name, {}))) for name in backends.names())
 
 
 def test_the_platform_that_is_recommended_has_every_package_of_the_stores() -> None:

@@ -15,7 +15,8 @@ from scripts.common.cells import Cell
 from scripts.common.errors import UserError
 from scripts.measure import samples
 from scripts.measure.settings import Job, Settings
-from scripts.stores import store
+from scripts.stores.build import build_store
+from scripts.stores.choice import Choice
 from scripts.system.disk import scratch
 from tests.support.backend_variants import load_all
 from tests.support.image_sets import write_image_set
@@ -29,8 +30,8 @@ HONEST = "memmap"
 @pytest.fixture
 def stores(disk: Path) -> Path:
     image_set = write_image_set(disk / "dataset", COUNT)
-    choice = store.Choice(HONEST, backends.resolve(HONEST, {}))
-    store.build(HONEST, choice, COUNT, image_set, disk / "stores" / HONEST / str(COUNT))
+    choice = Choice(HONEST, backends.resolve(HONEST, {}))
+    build_store(HONEST, choice, COUNT, image_set, disk / "stores" / HONEST / str(COUNT))
     return disk
 
 

@@ -14,7 +14,7 @@ import pytest
 from scripts import backends
 from scripts.backends import base, memmap
 from scripts.common.errors import Failed
-from scripts.stores import store
+from scripts.stores.manifest import DATA
 from scripts.system import costs
 from tests.support.timings import place_of, take, time_cell
 
@@ -174,7 +174,7 @@ class DiesInAWorker(Planted):
     """Kills the process that opens the built store."""
 
     def open(self, path: Path, options: dict[str, Any]) -> base.Reader:
-        if path.name == store.DATA:
+        if path.name == DATA:
             os.kill(os.getpid(), signal.SIGKILL)
         return super().open(path, options)
 

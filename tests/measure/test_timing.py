@@ -21,7 +21,7 @@ from scripts.measure.operations.base import PROBABILITIES
 from scripts.measure.operations.state import SLACK_BYTES, CacheState
 from scripts.measure.settings import Settings
 from scripts.report.records import order
-from scripts.stores import store
+from scripts.stores.manifest import DATA
 from scripts.system import aligned, clock, machine, page_cache
 from scripts.system.disk import disk_usage
 from tests.support.backend_variants import EACH_RUNNABLE
@@ -76,7 +76,7 @@ def test_every_cell_is_measured_in_its_state_in_turn_with_the_baseline(
 @pytest.mark.parametrize("operation", ["read-cold", "batch-cold"])
 @pytest.mark.parametrize("name", EACH_RUNNABLE)
 def test_a_cold_read_comes_from_the_device(timed_stores: Path, name: str, operation: str) -> None:
-    usage = disk_usage.measure(place_of(timed_stores, name) / store.DATA)
+    usage = disk_usage.measure(place_of(timed_stores, name) / DATA)
     size = min(usage.apparent_bytes, usage.allocated_bytes)  # without the holes in files
     for sample in take(timed_stores, name, operation)["samples"]:
         if sample["subject"] == "backend":
@@ -189,7 +189,7 @@ def test_a_store_of_other_images_is_refused(own_stores: Path) -> None:
 
 def test_a_store_that_was_tampered_with_is_refused(own_stores: Path) -> None:
     """One byte of an image changed, so that sizes and counts still match."""
-    file = next((place_of(own_stores, "hdf5") / store.DATA).iterdir())
+    file = next((place_of(own_stores, "hdf5") / DATA).iterdir())
     content = bytearray(file.read_bytes())
     content[-COUNT * 8 - 5000] ^= 0xFF
     file.write_bytes(content)

@@ -10,7 +10,7 @@ from scripts.report import tables
 from scripts.report.compare import answers, trends
 from scripts.report.compare.results import Results
 from scripts.report.compare.trends import BreakEven, Crossover
-from scripts.report.estimates import DIFFERENT, INTERVAL
+from scripts.report.outcomes import DIFFERENT, INTERVAL
 from scripts.report.rows import TimingRow
 from scripts.report.tables import Tables
 from tests.support.planted import OPERATIONS, load, planted, results

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from scripts.common.cells import Cell
-from scripts.report.estimates import DIFFERENT, INTERVAL, RANGE, Ratio
+from scripts.report.outcomes import DIFFERENT, INTERVAL, RANGE, Ratio
 from scripts.report.records import nodes
 from scripts.report.records.reading import read
 from scripts.report.records.record import BASELINE, FileSystem, Record, Records

@@ -15,8 +15,8 @@ from scripts.report import corrections, wording
 from scripts.report.compare import answers
 from scripts.report.compare.results import Results
 from scripts.report.draw import heat, style
-from scripts.report.estimates import DIFFERENT, UNDECIDED
 from scripts.report.figures import ranking
+from scripts.report.outcomes import DIFFERENT, UNDECIDED
 from scripts.report.rows import TimingRow
 from scripts.report.tables import Tables, load
 from tests.support.report_run import Run

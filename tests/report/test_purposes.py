@@ -10,7 +10,7 @@ import pytest
 from scripts.measure.operations import catalogue
 from scripts.report.compare import purposes
 from scripts.report.compare.answers import MEASURES, Answer, Question
-from scripts.report.estimates import EXACT, INTERVAL, Ratio
+from scripts.report.outcomes import EXACT, INTERVAL, Ratio
 from scripts.report.tables import Tables
 from tests.support.report_run import MORE_OPERATIONS, OPERATIONS, Run
 

@@ -15,7 +15,10 @@ from scripts.common.errors import UserError
 from scripts.dataset.image_set import ImageSet
 from scripts.measure import samples, timing
 from scripts.measure.settings import Job, Settings
-from scripts.stores import manifest, store
+from scripts.stores import manifest
+from scripts.stores.build import build_store
+from scripts.stores.check import check_files, damage_named, refuse_damaged
+from scripts.stores.choice import Choice
 from scripts.system.disk import scratch
 from tests.support.backend_variants import EACH_RUNNABLE, RUNNABLE
 from tests.support.checkout import CHECKOUT
@@ -43,8 +46,8 @@ def a_store(place: Path, disk: Path) -> Callable[[str], Path]:
     def make(name: str) -> Path:
         built = place / "stores" / name / str(COUNT)
         if not built.exists():
-            choice = store.Choice(name, backends.resolve(name, {}))
-            store.build(name, choice, COUNT, ImageSet.load(place / "dataset"), built)
+            choice = Choice(name, backends.resolve(name, {}))
+            build_store(name, choice, COUNT, ImageSet.load(place / "dataset"), built)
         return shutil.copytree(built, disk / "stores" / name / str(COUNT))
 
     return make
@@ -90,7 +93,7 @@ def time(place: Path, directory: Path, operation: str = "read-warm") -> None:
 
 def read_here(place: Path, directory: Path) -> None:
     """Do the same without a process of its own."""
-    with manifest.damage_named(directory), scratch.directory(directory.parent.parent) as written:
+    with damage_named(directory), scratch.directory(directory.parent.parent) as written:
         samples.take(job(place, directory), written)
 
 
@@ -131,9 +134,9 @@ def test_a_file_that_is_cut_or_lost_is_found(name: str, a_store: Callable[[str],
     os.truncate(largest, largest.stat().st_size // 2)
     for _ in range(2):
         with refused(directory):
-            store.check(directory, key)
+            check_files(directory, key)
         with refused(directory):
-            manifest.refuse_damaged(directory)
+            refuse_damaged(directory)
         largest.unlink(missing_ok=True)
 
 
@@ -149,13 +152,13 @@ def test_also_where_other_processes_read(operation: str, place: Path, a_store: C
 
 
 def test_the_failure_of_a_whole_store_is_another_one(a_store: Callable[[str], Path]) -> None:
-    with pytest.raises(RuntimeError, match="a defect"), manifest.damage_named(a_store("memmap")):
+    with pytest.raises(RuntimeError, match="a defect"), damage_named(a_store("memmap")):
         raise RuntimeError("a defect")
 
 
 def test_a_damaged_store_does_not_stay_where_it_is_built_again(place: Path, a_store: Callable[[str], Path]) -> None:
     directory = a_store("memmap")
     zero_the_second_half(directory)
-    choice = store.Choice("memmap", backends.resolve("memmap", {}))
-    store.build("memmap", choice, COUNT, ImageSet.load(place / "dataset"), directory)
-    manifest.refuse_damaged(directory)
+    choice = Choice("memmap", backends.resolve("memmap", {}))
+    build_store("memmap", choice, COUNT, ImageSet.load(place / "dataset"), directory)
+    refuse_damaged(directory)

@@ -17,8 +17,10 @@ from scripts.backends import base
 from scripts.common.errors import UserError
 from scripts.dataset.image_set import ImageSet
 from scripts.plan import available
-from scripts.stores import store
-from scripts.stores.manifest import MANIFEST
+from scripts.stores.build import build_store
+from scripts.stores.check import check_files
+from scripts.stores.choice import Choice, store_key
+from scripts.stores.manifest import DATA, MANIFEST
 from scripts.system.disk import scratch
 from tests.support.backend_variants import RUNNABLE, load_all
 from tests.support.checkout import CHECKOUT
@@ -30,8 +32,8 @@ BYTES_OF_TIME_AND_LOG = 8192
 """Some libraries write into a store when it was made, or a log for people, which is longest the first time."""
 
 
-def choose(name: str, **options: object) -> store.Choice:
-    return store.Choice(name, backends.resolve(name, options))
+def choose(name: str, **options: object) -> Choice:
+    return Choice(name, backends.resolve(name, options))
 
 
 @pytest.fixture
@@ -44,15 +46,15 @@ def test_a_built_store_matches_its_manifest_and_another_one(name: str, image_set
     choice = choose(name)
     for place in ("one", "two"):
         (disk / place).mkdir()
-        store.build(name, choice, 50, image_set, disk / place / "50")
+        build_store(name, choice, 50, image_set, disk / place / "50")
         assert [path.name for path in (disk / place).iterdir()] == ["50"]
     one, two = (
-        store.check(disk / place / "50", store.key(image_set.provenance["digest"], 50, choice))
+        check_files(disk / place / "50", store_key(image_set.provenance["digest"], 50, choice))
         for place in ("one", "two")
     )
     assert one["image_set"]["distinct_images"] == 40
     assert one["image_set"]["repeated_images"] == 10
-    with backends.load(name).open(disk / "one/50" / store.DATA, choice.options) as reader:
+    with backends.load(name).open(disk / "one/50" / DATA, choice.options) as reader:
         images, labels = load_all(reader)
     assert np.array_equal(images, np.resize(image_set.images, images.shape))
     assert np.array_equal(labels, np.resize(image_set.labels, labels.shape))
@@ -64,19 +66,19 @@ def test_a_built_store_matches_its_manifest_and_another_one(name: str, image_set
 
 def test_another_key_is_refused_in_one_line(image_set: ImageSet, disk: Path) -> None:
     name = RUNNABLE[0]
-    store.build(name, choose(name), 5, image_set, disk / "5")
+    build_store(name, choose(name), 5, image_set, disk / "5")
     with pytest.raises(UserError, match=r"other images, code, options or versions; delete .*5 and run again") as error:
-        store.check(disk / "5", store.key("another image set", 5, choose(name)))
+        check_files(disk / "5", store_key("another image set", 5, choose(name)))
     assert "\n" not in str(error.value)
 
 
 def test_keys_differ_by_images_cutoff_and_options() -> None:
     keys = {
-        store.key("a", 1, choose("lmdb")),
-        store.key("b", 1, choose("lmdb")),
-        store.key("a", 2, choose("lmdb")),
-        store.key("a", 1, choose("lmdb", codec="png")),
-        store.key("a", 1, choose("hdf5")),
+        store_key("a", 1, choose("lmdb")),
+        store_key("b", 1, choose("lmdb")),
+        store_key("a", 2, choose("lmdb")),
+        store_key("a", 1, choose("lmdb", codec="png")),
+        store_key("a", 1, choose("hdf5")),
     }
     assert len(keys) == 5
 
@@ -84,8 +86,8 @@ def test_keys_differ_by_images_cutoff_and_options() -> None:
 @pytest.mark.parametrize("damage", ["truncate", "delete a file", "delete all", "add a file"])
 def test_a_store_that_changed_on_the_disk_is_refused(damage: str, image_set: ImageSet, disk: Path) -> None:
     choice = choose("png")
-    store.build("png", choice, 5, image_set, disk / "5")
-    data = disk / "5" / store.DATA
+    build_store("png", choice, 5, image_set, disk / "5")
+    data = disk / "5" / DATA
     some_file = next(path for path in sorted(data.rglob("*")) if path.is_file())
     if damage == "truncate":
         os.truncate(some_file, 10)
@@ -96,7 +98,7 @@ def test_a_store_that_changed_on_the_disk_is_refused(damage: str, image_set: Ima
     else:
         (data / "stray").write_text("x")
     with pytest.raises(UserError, match="run again"):
-        store.check(disk / "5", store.key(image_set.provenance["digest"], 5, choice))
+        check_files(disk / "5", store_key(image_set.provenance["digest"], 5, choice))
 
 
 class Forgetful(base.Backend):
@@ -129,24 +131,24 @@ def test_a_backend_that_gives_back_other_images_publishes_nothing(
 ) -> None:
     monkeypatch.setattr(backends, "load", lambda name: Forgetful())
     with pytest.raises(UserError, match="gave back other images"):
-        store.build("forgetful", store.Choice("png", {}), 5, image_set, disk / "5")
+        build_store("forgetful", Choice("png", {}), 5, image_set, disk / "5")
     assert list(disk.iterdir()) == []
 
 
 def test_the_first_complete_store_stays(image_set: ImageSet, disk: Path) -> None:
     name = RUNNABLE[0]
-    store.build(name, choose(name), 5, image_set, disk / "5")
+    build_store(name, choose(name), 5, image_set, disk / "5")
     first = os.stat(disk / "5" / MANIFEST).st_ino
-    store.build(name, choose(name), 5, image_set, disk / "5")
+    build_store(name, choose(name), 5, image_set, disk / "5")
     assert os.stat(disk / "5" / MANIFEST).st_ino == first
 
 
 def test_a_stale_store_gives_way(image_set: ImageSet, disk: Path) -> None:
     directory = disk / "hdf5/32x32/5"
-    (directory / store.DATA).mkdir(parents=True)
-    (directory / store.DATA / "stale").write_text("x")
-    store.build("hdf5", choose("hdf5"), 5, image_set, directory)
-    store.check(directory, store.key(image_set.provenance["digest"], 5, choose("hdf5")))
+    (directory / DATA).mkdir(parents=True)
+    (directory / DATA / "stale").write_text("x")
+    build_store("hdf5", choose("hdf5"), 5, image_set, directory)
+    check_files(directory, store_key(image_set.provenance["digest"], 5, choose("hdf5")))
     assert list(directory.parent.iterdir()) == [directory]
     scratch.remove_all(disk)
     assert [path.name for path in disk.iterdir()] == ["hdf5"], "what gave way goes at the end of the run"
@@ -183,7 +185,7 @@ def test_builders_at_the_same_time_publish_one_store(image_set: ImageSet, disk: 
     processes = [subprocess.Popen(command) for _ in range(4)]
     assert [process.wait() for process in processes] == [0] * 4
     assert [path.name for path in disk.iterdir()] == ["500"]
-    store.check(disk / "500", store.key(image_set.provenance["digest"], 500, choose("lmdb")))
+    check_files(disk / "500", store_key(image_set.provenance["digest"], 500, choose("lmdb")))
 
 
 @pytest.mark.parametrize("name", [name for name in RUNNABLE if available.needs_only_core(choose(name))])

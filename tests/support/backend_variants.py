@@ -14,7 +14,7 @@ from scripts.backends import base
 from scripts.backends.go import library
 from scripts.common.errors import UserError
 from scripts.plan import available
-from scripts.stores.store import Choice
+from scripts.stores.choice import Choice
 
 RUNNABLE = [name for name in backends.names() if not available.why_not(Choice(name, backends.resolve(name, {})))]
 """Names of the backends that can run here."""

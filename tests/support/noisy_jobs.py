@@ -10,7 +10,7 @@ from scripts.measure.stopping import block, enough
 from scripts.report import corrections
 from scripts.report.compare.results import Results
 from scripts.report.corrections import Job, correct
-from scripts.report.estimates import Ratio
+from scripts.report.outcomes import Ratio
 from scripts.report.rows import CellName, MeasuredRow, TimingRow
 from scripts.report.tables import Tables
 

@@ -9,7 +9,8 @@ from scripts.common.cells import Cell
 from scripts.dataset.image_set import ImageSet
 from scripts.measure import samples, timing
 from scripts.measure.settings import Job, Settings
-from scripts.stores import store
+from scripts.stores.build import build_store
+from scripts.stores.choice import Choice
 from scripts.system.disk import scratch
 
 FAST = Settings(minimum_samples=6, budget_seconds=0.05, maximum_samples=8, random_images=50, batch_size=16)
@@ -20,9 +21,9 @@ COUNT = 60
 BASELINE_FIRST = ["baseline", "backend"]
 
 
-def choose(name: str) -> store.Choice:
+def choose(name: str) -> Choice:
     """A backend with its defaults."""
-    return store.Choice(name, backends.resolve(name, {}))
+    return Choice(name, backends.resolve(name, {}))
 
 
 def place_of(directory: Path, name: str) -> Path:
@@ -31,7 +32,7 @@ def place_of(directory: Path, name: str) -> Path:
     if place.exists() and not backends.load(name).opens_without_writing:
         shutil.rmtree(place)
     if not place.exists():
-        store.build(name, choose(name), COUNT, ImageSet.load(directory / "dataset"), place)
+        build_store(name, choose(name), COUNT, ImageSet.load(directory / "dataset"), place)
     return place
 
 

@@ -21,7 +21,9 @@ from scripts.measure import timing
 from scripts.measure.operations.base import Unmeasurable
 from scripts.measure.operations.state import CacheState
 from scripts.measure.settings import Job, Settings
-from scripts.stores import store
+from scripts.stores.build import build_store
+from scripts.stores.choice import Choice
+from scripts.stores.manifest import DATA
 from scripts.system import page_cache
 from scripts.system.disk import disk_usage, extents
 from tests.support.checkout import CHECKOUT
@@ -82,12 +84,12 @@ def one_coloured(directory: Path) -> ImageSet:
 def built(place: Path, name: str, image_set: ImageSet) -> Path:
     """Build a store in `place`/stores and return its directory."""
     directory = place / "stores" / name / str(COUNT)
-    store.build(name, choose(name), COUNT, image_set, directory)
+    build_store(name, choose(name), COUNT, image_set, directory)
     return directory
 
 
-def choose(name: str) -> store.Choice:
-    return store.Choice(name, backends.resolve(name, {}))
+def choose(name: str) -> Choice:
+    return Choice(name, backends.resolve(name, {}))
 
 
 def in_use(place: Path) -> int:
@@ -220,7 +222,7 @@ def test_small_files_among_the_metadata_are_a_gap_with_its_reason(place: Path) -
     """They are evicted from the page cache, and read from memory all the same."""
     directory = built(place, "png", one_coloured(place / "dataset"))
     assert json.loads((directory / "manifest.json").read_text())["inline_bytes"] > 0
-    data = directory / store.DATA
+    data = directory / DATA
     page_cache.evict(data)
     assert page_cache.resident_fraction(data) == 0.0
     cell = Cell("machine", "png", "32x32", COUNT, "read-cold")

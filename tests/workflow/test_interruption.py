@@ -14,7 +14,8 @@ import pytest
 
 from scripts import backends
 from scripts.dataset.obtain import obtain
-from scripts.stores import store
+from scripts.stores.build import build_store
+from scripts.stores.choice import Choice
 from scripts.system import lock
 from tests.support.backend_variants import NATIVE, RUNNABLE
 from tests.support.checkout import CHECKOUT
@@ -188,8 +189,8 @@ def test_a_place_that_may_not_be_written_is_one_line(tmp_path: Path, request: py
 def test_nothing_is_timed_on_after_its_step_was_killed(disk: Path) -> None:
     """Or the next timing, which finds the lock free, would run beside it."""
     image_set = write_image_set(disk / "dataset", 100)
-    choice = store.Choice("png", backends.resolve("png", {}))
-    store.build("png", choice, 100, image_set, disk / "stores/png/100")
+    choice = Choice("png", backends.resolve("png", {}))
+    build_store("png", choice, 100, image_set, disk / "stores/png/100")
     command = [sys.executable, CHECKOUT / "scripts", "time_operation", "--machine", "here", "--name", "png"]
     command += [
         "--module",

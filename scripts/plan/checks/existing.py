@@ -17,7 +17,8 @@ from scripts.measure.settings import AGAIN
 from scripts.plan.plan import Plan
 from scripts.plan.snakemake_internals import Job, SnakemakeRun
 from scripts.report.records import outdated
-from scripts.stores import store
+from scripts.stores.check import check_key
+from scripts.stores.choice import store_key
 
 BUILD, TIMING = "build", "time_operation"
 """The rules that make stores and records."""
@@ -35,8 +36,8 @@ def check(plan: Plan, used: Collection[str]) -> None:
     stores = [each for each in plan.stores_of(used) if plan.manifest(each).exists()]
     digest = _image_set_digest(plan) if stores else ""
     for each in stores:
-        key = store.key(digest, each.cutoff, plan.choices[each.backend])
-        store.check_key(each.directory(plan.stores), key)
+        key = store_key(digest, each.cutoff, plan.choices[each.backend])
+        check_key(each.directory(plan.stores), key)
 
 
 def check_what_may_only_be_read(plan: Plan) -> None:
@@ -110,7 +111,7 @@ def is_record_of(record: Path, plan: Plan) -> bool:
         content = json.loads(record.read_text(encoding="utf-8"))
         settings = _settings_of_run(content["settings"])
         return bool(
-            content["store"]["key"] == store.key(_image_set_digest(plan), cell.cutoff, plan.choices[cell.backend])
+            content["store"]["key"] == store_key(_image_set_digest(plan), cell.cutoff, plan.choices[cell.backend])
             and content["measuring_digest"] == digests.code_digest([digests.step_file(TIMING)])
             and settings == settings | json.loads(plan.settings(cell))
         )
@@ -122,7 +123,7 @@ def _is_store_of(path: Path, plan: Plan) -> bool:
     """Whether a manifest, at its place, is of the store that the plan's images, code and options make."""
     named = Store.in_directory(path.parent)
     try:
-        store.check_key(path.parent, store.key(_image_set_digest(plan), named.cutoff, plan.choices[named.backend]))
+        check_key(path.parent, store_key(_image_set_digest(plan), named.cutoff, plan.choices[named.backend]))
     except (UserError, KeyError):
         return False
     return True

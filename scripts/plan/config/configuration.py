@@ -13,7 +13,7 @@ from scripts import backends, codecs
 from scripts.common.errors import UserError, did_you_mean, shown
 from scripts.measure.operations import catalogue
 from scripts.plan.config import places
-from scripts.stores import store
+from scripts.stores.choice import Choice
 
 DATA_FILES = ("../../schemas/config.schema.yaml",)
 
@@ -49,7 +49,7 @@ def complete(config: Config) -> Config:
     return completed
 
 
-def choices(config: Config) -> dict[str, store.Choice]:
+def choices(config: Config) -> dict[str, Choice]:
     """Return the backends and variants that a complete config asks for, by name and in its order.
 
     A backend that keeps one value per image is there with each of `codecs`. Raises UserError for options that a backend
@@ -173,10 +173,10 @@ def _meant(key: Schema, value: Any) -> str | None:
     return None
 
 
-def _choice(config: Config, name: str) -> store.Choice:
+def _choice(config: Config, name: str) -> Choice:
     options = dict(_described(config, name) or {"backend": name})
     module = options.pop("backend")
-    return store.Choice(module, backends.resolve(module, options))
+    return Choice(module, backends.resolve(module, options))
 
 
 def _described(config: Config, name: str) -> dict[str, Any] | None:

@@ -19,7 +19,7 @@ from scripts.report.compare import trends
 from scripts.report.compare.answers import MEASURES
 from scripts.report.compare.article import KILOBYTES
 from scripts.report.compare.results import Results
-from scripts.report.estimates import DIFFERENT, TIED, UNDECIDED, Bounded, Ratio, exact
+from scripts.report.outcomes import DIFFERENT, TIED, UNDECIDED, Bounded, Ratio, exact
 from scripts.report.rows import MeasuredRow
 
 CONFIRMED, REFUTED, DEPENDS, NOT_MEASURED = "confirmed", "refuted", "depends", "not measured"

@@ -10,7 +10,7 @@ from itertools import combinations
 from scripts.measure.operations import catalogue
 from scripts.report import wording
 from scripts.report.compare.results import Results
-from scripts.report.estimates import DIFFERENT, TIED, UNDECIDED, Ratio
+from scripts.report.outcomes import DIFFERENT, TIED, UNDECIDED, Ratio
 from scripts.report.tables import Tables
 
 FEWEST = 2

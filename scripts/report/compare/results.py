@@ -7,7 +7,7 @@ from functools import cached_property
 from scripts.measure.operations import catalogue
 from scripts.report import corrections
 from scripts.report.corrections import Job, Timed
-from scripts.report.estimates import NOTICEABLE_SECONDS, Ratio
+from scripts.report.outcomes import NOTICEABLE_SECONDS, Ratio
 from scripts.report.rows import CellName, MeasuredRow, TimingRow, Way
 from scripts.report.tables import MAIN_GROUP, Tables
 

@@ -31,7 +31,7 @@ from scripts.measure.stopping import CONFIDENCE
 from scripts.report import corrections, estimates, tables, wording
 from scripts.report.compare.results import LONGER, Results
 from scripts.report.corrections import Timed
-from scripts.report.estimates import DIFFERENT, RANGE, TIED, UNDECIDED, Ratio
+from scripts.report.outcomes import DIFFERENT, RANGE, TIED, UNDECIDED, Ratio
 from scripts.report.rows import CellName, SummaryRow, TimingRow
 from scripts.report.tables import Tables
 

@@ -11,7 +11,7 @@ from matplotlib.typing import ColorType
 
 from scripts.report import wording
 from scripts.report.draw import links, style
-from scripts.report.estimates import EXACT, WITHIN
+from scripts.report.outcomes import EXACT, WITHIN
 
 ROW = 0.25
 """Inches that a row takes."""

@@ -9,7 +9,7 @@ from scripts.report import wording
 from scripts.report.compare import article
 from scripts.report.draw import style
 from scripts.report.draw.curves import BASELINE
-from scripts.report.estimates import INTERVAL, RANGE
+from scripts.report.outcomes import INTERVAL, RANGE
 from scripts.report.rows import MEASURED, MeasuredRow, SummaryRow
 from scripts.report.tables import Tables, gaps_of
 

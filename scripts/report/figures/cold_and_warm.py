@@ -12,7 +12,7 @@ from scripts.measure.operations import catalogue
 from scripts.report import wording
 from scripts.report.draw import curves, links, multiples, notes, style
 from scripts.report.draw.curves import Point
-from scripts.report.estimates import INTERVAL
+from scripts.report.outcomes import INTERVAL
 from scripts.report.tables import Tables
 
 POSITION = 8

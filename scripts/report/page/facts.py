@@ -13,7 +13,7 @@ from scripts.backends.shared.descriptions import Described
 from scripts.measure.operations import catalogue
 from scripts.report import wording
 from scripts.report.draw import links
-from scripts.report.estimates import UNDECIDED
+from scripts.report.outcomes import UNDECIDED
 from scripts.report.page.run import Run
 from scripts.report.records import order
 from scripts.report.records.conditions import Conditions

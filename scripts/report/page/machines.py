@@ -12,7 +12,7 @@ from pathlib import Path
 from scripts.common.cells import Cell, place_of_record
 from scripts.common.errors import UserError
 from scripts.measure.operations import catalogue
-from scripts.report import from_records
+from scripts.report import make_rows
 from scripts.report.page.run import Run
 from scripts.report.records import comparability, disturbances, order, reading, selection
 from scripts.report.records.comparability import FILE_SYSTEM, NODE, SHARED
@@ -120,7 +120,7 @@ def _other(name: str, paths: list[Path], run: Run) -> Machine:
     groups = selection.select(kept, files).groups
     leave_out(APART, [path for path, group in groups.items() if group != MAIN_GROUP])
     disturbed = disturbances.judge(kept, files)
-    summary = from_records.summary(kept, dict.fromkeys(kept, MAIN_GROUP), disturbed)
+    summary = make_rows.summary(kept, dict.fromkeys(kept, MAIN_GROUP), disturbed)
     tables = Tables([SummaryRow.of(values) for values in summary], [], [])
     known = {comparability.identity(vars(row)) for row in run.main}
     identities = {comparability.identity(record.columns | {"pool": None}) for record in kept.values()}

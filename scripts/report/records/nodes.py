@@ -18,7 +18,7 @@ from statistics import median
 from typing import Any
 
 from scripts.report import estimates, wording
-from scripts.report.estimates import DIFFERENT, INTERVAL, RANGE, Ratio
+from scripts.report.outcomes import DIFFERENT, INTERVAL, RANGE, Ratio
 from scripts.report.records import comparability
 from scripts.report.records.comparability import Pools
 from scripts.report.records.record import BASELINE, Host, Record, Records
@@ -28,7 +28,7 @@ FEWEST = 3
 DISK_WITHIN = {INTERVAL: 2.0, RANGE: 3.0}
 """The practical thresholds for writing to the disk, as ratios, by kind.
 
-They are wider than those of `estimates.WITHIN`: many jobs in a row may meet a busy disk or network, which an interval
+They are wider than those of `outcomes.WITHIN`: many jobs in a row may meet a busy disk or network, which an interval
 that takes jobs for independent doesn't show."""
 ALIKE, ALIKE_BY_PROBES = "no sure difference", "no sure difference, by the probes alone"
 DIFFERS, TOO_FEW = "differs, kept apart", "too few to tell"

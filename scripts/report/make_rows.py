@@ -14,7 +14,7 @@ from scripts.common.cells import Store
 from scripts.measure.operations.base import QUANTILES
 from scripts.report import corrections, estimates, tables, wording
 from scripts.report.corrections import SUBJECTS, Job, Timed
-from scripts.report.estimates import DIFFERENT, TIED
+from scripts.report.outcomes import DIFFERENT, TIED
 from scripts.report.records.manifests import Manifests
 from scripts.report.records.record import BACKEND, Record, Records, Sample
 from scripts.report.rows import GAP, MEASURED, Values, Way

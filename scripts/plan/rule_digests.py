@@ -12,7 +12,7 @@ from scripts.plan.plan import Names, Plan
 from scripts.report.draw import captions
 
 
-class Code:
+class RuleDigests:
     """The digest of each rule's code, under the rule's name."""
 
     def __init__(self, plan: Plan) -> None:

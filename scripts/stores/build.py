@@ -1,4 +1,4 @@
-"""Stores: building and publishing one with its manifest, and refusing one that doesn't match it.
+"""Building a store, reading it back, and publishing it with its manifest.
 
 A store's directory holds `manifest.json`, `data/` with the backend's files and, in `data.sha256`, their digest. The
 manifest carries the key of the store: image set, cutoff, code and libraries of the backend, options. It says nothing of
@@ -11,21 +11,20 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from scripts import backends, codecs
 from scripts.backends import base
 from scripts.backends.go import library
-from scripts.common import digests, requirements
 from scripts.common.atomic import neighbour
 from scripts.common.errors import UserError
 from scripts.common.progress import Progress
 from scripts.dataset.image_set import ImageSet, content_digest
-from scripts.stores import manifest
+from scripts.stores import check, manifest
+from scripts.stores.choice import Choice, store_key
 from scripts.stores.manifest import DATA
 from scripts.system.disk import disk_usage, file_system, scratch
 from scripts.system.disk.durability import opened, sync
@@ -33,53 +32,7 @@ from scripts.system.disk.durability import opened, sync
 IMAGE_SET_FACTS = ("name", "label", "synthetic", "note", "digest", "image_shape")
 
 
-@dataclass(frozen=True)
-class Choice:
-    """A backend as the config asks for it: the module's name and its complete options."""
-
-    module: str
-    options: dict[str, Any]
-
-    @property
-    def backend(self) -> base.Backend:
-        """The backend itself."""
-        return backends.load(self.module)
-
-    def files(self) -> list[Path]:
-        """Return the files of code that make this backend what it is, imports apart."""
-        files = [digests.CHECKOUT / digests.PACKAGE / "backends" / f"{self.module}.py"]
-        if self.backend.go_modules:
-            files += library.sources()
-        if codecs.OPTION in self.options:
-            files.append(digests.CHECKOUT / digests.PACKAGE / "codecs" / f"{self.options[codecs.OPTION]}.py")
-        return files
-
-    def digest(self) -> str:
-        """Return the digest of the backend's code and of its libraries' versions."""
-        return digests.digest([digests.code_digest(self.files()), self.backend.versions()])
-
-    def packages(self) -> dict[str, str]:
-        """Return the libraries that it needs: import name to distribution."""
-        needed = dict(self.backend.packages)
-        if codecs.OPTION in self.options:
-            needed |= codecs.load(self.options[codecs.OPTION]).packages
-        return requirements.distributions(needed)
-
-    def versions(self) -> dict[str, str]:
-        """Return the versions of its libraries: by distribution, by module of another language, by the backend."""
-        return {
-            **digests.library_versions(digests.code_files(self.files())),
-            **library.versions(self.backend.go_modules),
-            **self.backend.versions(),
-        }
-
-
-def key(image_set_digest: str, cutoff: int, choice: Choice) -> str:
-    """Return the key of a store: what decides which bytes are in it."""
-    return digests.digest([image_set_digest, cutoff, choice.module, choice.digest(), choice.options])
-
-
-def build(name: str, choice: Choice, cutoff: int, image_set: ImageSet, directory: Path) -> None:
+def build_store(name: str, choice: Choice, cutoff: int, image_set: ImageSet, directory: Path) -> None:
     """Build the store of the first `cutoff` images in `directory`, durably, and publish it with its manifest.
 
     It's written to a neighbour of `directory` and read back; where what comes back differs, nothing is published and
@@ -126,7 +79,7 @@ def _facts(name: str, choice: Choice, cutoff: int, image_set: ImageSet, director
         "module": choice.module,
         "options": choice.options,
         "cutoff": cutoff,
-        "key": key(provenance["digest"], cutoff, choice),
+        "key": store_key(provenance["digest"], cutoff, choice),
         "backend_digest": choice.digest(),
         "versions": choice.versions() | (library.toolchain() if choice.backend.go_modules else {}),
         "image_set": {
@@ -136,28 +89,6 @@ def _facts(name: str, choice: Choice, cutoff: int, image_set: ImageSet, director
         },
         "file_system": file_system.describe(directory.parent),
     }
-
-
-def check_key(directory: Path, expected_key: str) -> dict[str, Any]:
-    """Return the manifest of a store. Raises UserError where there is none, or one of another store."""
-    content = manifest.read(directory)
-    if content["key"] != expected_key:
-        raise UserError(
-            f"the store {directory} was made from other images, code, options or versions; {manifest.remedy(directory)}"
-        )
-    return content
-
-
-def check(directory: Path, expected_key: str) -> dict[str, Any]:
-    """Return the manifest of a store. Raises UserError as `check_key` does, and for other files on the disk."""
-    content = check_key(directory, expected_key)
-    remedy = manifest.remedy(directory)
-    if not (directory / DATA).is_dir():
-        raise UserError(f"the store {directory} has lost its {DATA} directory; {remedy}")
-    for name, there in disk_usage.contents(directory / DATA).items():
-        if there != content[name]:
-            raise UserError(f"the store {directory} has {name} {there}, its manifest says {content[name]}; {remedy}")
-    return content
 
 
 class _Watched:
@@ -190,8 +121,8 @@ def _publish(unpublished: Path, directory: Path, content: dict[str, Any]) -> Non
     with opened(directory.parent) as parent:
         fcntl.flock(parent, fcntl.LOCK_EX)
         try:
-            check(directory, content["key"])
-            manifest.refuse_damaged(directory)
+            check.check_files(directory, content["key"])
+            check.refuse_damaged(directory)
         except UserError:
             pass
         else:

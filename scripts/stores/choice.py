@@ -1,0 +1,56 @@
+"""Which store is asked for: a backend with its options, and the key that says what decides the bytes in a store."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scripts import backends, codecs
+from scripts.backends import base
+from scripts.backends.go import library
+from scripts.common import digests, requirements
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A backend as the config asks for it: the module's name and its complete options."""
+
+    module: str
+    options: dict[str, Any]
+
+    @property
+    def backend(self) -> base.Backend:
+        """The backend itself."""
+        return backends.load(self.module)
+
+    def files(self) -> list[Path]:
+        """Return the files of code that make this backend what it is, imports apart."""
+        files = [digests.CHECKOUT / digests.PACKAGE / "backends" / f"{self.module}.py"]
+        if self.backend.go_modules:
+            files += library.sources()
+        if codecs.OPTION in self.options:
+            files.append(digests.CHECKOUT / digests.PACKAGE / "codecs" / f"{self.options[codecs.OPTION]}.py")
+        return files
+
+    def digest(self) -> str:
+        """Return the digest of the backend's code and of its libraries' versions."""
+        return digests.digest([digests.code_digest(self.files()), self.backend.versions()])
+
+    def packages(self) -> dict[str, str]:
+        """Return the libraries that it needs: import name to distribution."""
+        needed = dict(self.backend.packages)
+        if codecs.OPTION in self.options:
+            needed |= codecs.load(self.options[codecs.OPTION]).packages
+        return requirements.distributions(needed)
+
+    def versions(self) -> dict[str, str]:
+        """Return the versions of its libraries: by distribution, by module of another language, by the backend."""
+        return {
+            **digests.library_versions(digests.code_files(self.files())),
+            **library.versions(self.backend.go_modules),
+            **self.backend.versions(),
+        }
+
+
+def store_key(image_set_digest: str, cutoff: int, choice: Choice) -> str:
+    """Return the key of a store: what decides which bytes are in it."""
+    return digests.digest([image_set_digest, cutoff, choice.module, choice.digest(), choice.options])
