@@ -1,13 +1,8 @@
-"""The article's claims, each with a verdict computed from what was measured here.
-
-Source of the claims: `article.py`. The one place, beside it, where the article's backends are named.
+"""The article's claims, each with a verdict computed from what was measured here. Their source is `article.py`.
 
 A rule collects findings. A finding speaks for the claim (True), against it (False) or leaves it open (None), as a tie,
-an undecided ratio and an unnoticeable time do.
-
-- All findings speak for the claim: it is confirmed.
-- All findings speak against it: it is refuted.
-- Else it depends, and the evidence says on what.
+an undecided ratio and an unnoticeable time do. Where all findings speak for the claim, it is confirmed; where all speak
+against it, it is refuted. Else it depends, and the evidence says on what.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -19,7 +14,7 @@ from scripts.report.compare import trends
 from scripts.report.compare.answers import MEASURES
 from scripts.report.compare.article import KILOBYTES
 from scripts.report.compare.results import Results
-from scripts.report.outcomes import DIFFERENT, TIED, UNDECIDED, Bounded, Ratio, exact
+from scripts.report.outcomes import DIFFERENT, UNDECIDED, Bounded, Ratio, exact
 from scripts.report.rows import MeasuredRow
 
 CONFIRMED, REFUTED, DEPENDS, NOT_MEASURED = "confirmed", "refuted", "depends", "not measured"
@@ -38,6 +33,7 @@ SPAWN = "spawn"
 PARALLEL_FILE_SYSTEMS = {"beegfs", "ceph", "gpfs", "lustre", "pvfs2"}
 LARGE_PIXELS = 256 * 256 * 3
 MUCH_LARGER = 1.2
+ONE_ALONE, ONE_OF_ALL = "an image read alone, in random order,", "one of all read in order"
 NOBODY = " (too short for anybody to notice)"
 
 
@@ -49,55 +45,66 @@ class Verdict:
     evidence: str
 
 
+@dataclass(frozen=True)
+class Rule:
+    """How a claim is judged by the numbers at a cutoff, None where some are missing, and the names of the backends and
+    operations that it needs."""
+
+    judge: Callable[[Results, int], Verdict | None]
+    needs: tuple[str, ...] = ARTICLE_BACKENDS
+
+    def verdict(self, results: Results) -> Verdict:
+        """The verdict at the largest cutoff that has all numbers, or what the run lacks."""
+        for cutoff in reversed(results.tables.cutoffs):
+            if verdict := self.judge(results, cutoff):
+                return verdict
+        absent = [name for name in self.needs if name not in (*results.tables.backends, *results.tables.operations)]
+        lacks = f"is without {wording.join(absent)}" if absent else "has no numbers for it"
+        return Verdict(NOT_MEASURED, f"This run {lacks}.")
+
+
 def judge(results: Results) -> dict[str, Verdict]:
     """Every claim in the article's order, with its verdict."""
-    return {says: rule(results) for says, rule in CLAIMS.items()}
+    return {says: rule.verdict(results) for says, rule in CLAIMS.items()}
 
 
-def _single_image_disk(results: Results) -> Verdict:
-    found, holds = [], []
+def _disk(results: Results, cutoff: int, larger: Sequence[str], smaller: Sequence[str]) -> Verdict | None:
+    """Whether each of the `larger` stores takes more disk than all of the `smaller` ones, by both measures."""
+    holds, found = [], []
     for measure in MEASURES:
-        sizes = results.tables.sizes(measure, 1)
+        sizes = results.tables.sizes(measure, cutoff)
         if any(name not in sizes for name in ARTICLE_BACKENDS):
-            return _missing(results, cutoff=1)
-        holds.append(_all(_more(exact(sizes[LMDB] / sizes[name])) for name in (PNG, HDF5)))
+            return None
+        holds += [_all(_more(exact(sizes[name] / sizes[other])) for other in smaller) for name in larger]
         numbers = wording.join(f"{name} {wording.size(sizes[name])}" for name in ARTICLE_BACKENDS)
-        found.append(f"{_measure(measure)}: {numbers}.")
-    return _verdict(holds, " ".join(found), "apparent or allocated size")
+        found.append(f"{measure.split('_')[0].capitalize()} size of {wording.images(cutoff)}: {numbers}.")
+    return _verdict(holds, " ".join(found), "which sizes one compares")
 
 
-def _overtakes(results: Results) -> Verdict:
+def _overtakes(results: Results, cutoff: int) -> Verdict | None:
     holds, found = [], []
     for operation in (WRITE, READ):
-        compared = {
-            cutoff: results.ratio_if_measured(operation, cutoff, HDF5, LMDB) for cutoff in results.tables.cutoffs
-        }
-        leads = {cutoff: ratio for cutoff, ratio in compared.items() if ratio}
-        if not leads or min(leads) > SMALL or max(leads) < 10 * min(leads):
-            return _missing(results, WRITE, READ, backends=(LMDB, HDF5))
-        few, many = leads[min(leads)], leads[max(leads)]
-        noticed = [results.noticeable(operation, cutoff) for cutoff in (min(leads), max(leads))]
-        found_at = [_more(few) if noticed[0] else None, _more(many.inverse) if noticed[1] else None]
-        holds.append(_all(found_at))
-        at = [f" {crossover.sentence}" for crossover in trends.crossovers_between(results, operation, HDF5, LMDB)]
-        found.append(
-            f"{wording.operation(operation)}: {wording.compared(HDF5, LMDB, few)} at {wording.images(min(leads))}"
-            f"{'' if noticed[0] else NOBODY}, {wording.compared(HDF5, LMDB, many)} at {wording.images(max(leads))}"
-            f"{'' if noticed[1] else NOBODY}.{''.join(at)}"
-        )
+        measured = [size for size in results.tables.cutoffs if results.ratio_if_measured(operation, size, HDF5, LMDB)]
+        if cutoff not in measured or measured[0] > SMALL or cutoff < 10 * measured[0]:
+            return None
+        slower, said = [], []
+        for size, one, other in ((measured[0], HDF5, LMDB), (cutoff, LMDB, HDF5)):
+            ratio, noticeable = results.ratio(operation, size, one, other), results.noticeable(operation, size)
+            slower.append(_more(ratio) if noticeable else None)
+            said.append(
+                f"{wording.compared(one, other, ratio)} at {wording.images(size)}{'' if noticeable else NOBODY}"
+            )
+        holds.append(_all(slower))
+        found.append(f"{wording.operation(operation)}: {', '.join(said)}.")
+        found += [crossover.sentence for crossover in trends.crossovers_between(results, operation, HDF5, LMDB)]
     return _verdict(holds, " ".join(found), "whether one writes or reads")
 
 
-def _largest_gap(results: Results) -> Verdict:
-    measured = (
-        cutoff
-        for cutoff in reversed(results.tables.cutoffs)
-        if all((name, cutoff, kind) in results.times for name in ARTICLE_BACKENDS for kind in (WRITE, READ))
-    )
-    cutoff = next(measured, None)
-    if cutoff is None:
-        return _missing(results, WRITE, READ)
-    rows = {name: [results.row((name, cutoff, kind)) for kind in (WRITE, READ)] for name in ARTICLE_BACKENDS}
+def _largest_gap(results: Results, cutoff: int) -> Verdict | None:
+    cells = {name: [(name, cutoff, kind) for kind in (WRITE, READ)] for name in ARTICLE_BACKENDS}
+    if any(cell not in results.times for pair in cells.values() for cell in pair):
+        return None
+    rows = {name: [results.row(cell) for cell in pair] for name, pair in cells.items()}
     apart, factors = ({name: _apart(pair, by) for name, pair in rows.items()} for by in (sub, truediv))
     numbers = wording.join(
         f"{name} {wording.seconds(apart[name].value)} or a factor of {wording.significant(factors[name].value, 2)}"
@@ -107,59 +114,50 @@ def _largest_gap(results: Results) -> Verdict:
     return _verdict([_largest(PNG, apart), _largest(PNG, factors)], evidence, "seconds or factors")
 
 
-def _epoch(results: Results) -> Verdict:
-    for cutoff in reversed(results.tables.cutoffs):
-        rows = (results.tables.cell(name, cutoff, READ) for name in ARTICLE_BACKENDS)
-        times = {row.backend: row.median_seconds for row in rows if row}
-        if len(times) < 2:
-            continue
-        slow, fast = max(times, key=times.__getitem__), min(times, key=times.__getitem__)
-        ratio = results.ratio(READ, cutoff, slow, fast)
-        low, high = TENFOLD
-        evidence = (
-            f"One warm pass over {wording.images(cutoff)}: {fast} {wording.seconds(times[fast])}, {slow} "
-            f"{wording.seconds(times[slow])}, {wording.factor(ratio)}. "
-        )
-        if not results.noticeable(READ, cutoff) or ratio.high < 2:
-            return Verdict(REFUTED, f"{evidence}The choice of store hardly matters here.")
-        if ratio.outcome == UNDECIDED:
-            return Verdict(DEPENDS, f"{evidence}That is undecided: this run can't tell whether they differ.")
-        size = "about ten times" if ratio.low <= high and ratio.high >= low else "not ten times"
-        return Verdict(
-            DEPENDS, f"{evidence}That is {size}, and depends on how much of its time a training waits for images."
-        )
-    return _missing(results, READ)
+def _epoch(results: Results, cutoff: int) -> Verdict | None:
+    rows = [row for row in results.tables.measured(READ, cutoff) if row.backend in ARTICLE_BACKENDS]
+    if len(rows) < 2:
+        return None
+    fast, slow = rows[0], rows[-1]
+    ratio = results.ratio(READ, cutoff, slow.backend, fast.backend)
+    low, high = TENFOLD
+    times = ", ".join(f"{row.backend} {results.tables.time(row)}" for row in (fast, slow))
+    evidence = f"One warm pass over {wording.images(cutoff)}: {times}, {wording.factor(ratio)}."
+    if not results.noticeable(READ, cutoff) or ratio.high < 2:
+        return Verdict(REFUTED, f"{evidence} The choice of store hardly matters here.")
+    if ratio.outcome == UNDECIDED:
+        return Verdict(DEPENDS, f"{evidence} That is undecided: this run can't tell whether they differ.")
+    size = "about ten times" if ratio.low <= high and ratio.high >= low else "not ten times"
+    why = "depends on how much of its time a training waits for images"
+    return Verdict(DEPENDS, f"{evidence} That is {size}, and {why}.")
 
 
-def _large_images(results: Results) -> Verdict:
-    for cutoff in reversed(results.tables.cutoffs):
-        lmdb, hdf5 = (results.tables.store(name, cutoff) for name in (LMDB, HDF5))
-        if not (lmdb and hdf5 and lmdb.allocated_ratio_to_raw and hdf5.allocated_ratio_to_raw):
-            continue
-        pixels = lmdb.apparent_bytes_per_image / lmdb.apparent_ratio_to_raw
-        if pixels < LARGE_PIXELS:
-            return Verdict(NOT_MEASURED, f"The images of this run have {wording.size(pixels)} of pixels each.")
-        ratios = {LMDB: lmdb.allocated_ratio_to_raw, HDF5: hdf5.allocated_ratio_to_raw}
-        numbers = wording.join(f"{name} {wording.times(ratio)}" for name, ratio in ratios.items())
-        much_larger = ratios[LMDB] > MUCH_LARGER * ratios[HDF5]
-        return _verdict([much_larger], f"Allocated bytes over raw pixels: {numbers}.")
-    return _missing(results, backends=(LMDB, HDF5))
+def _large_images(results: Results, cutoff: int) -> Verdict | None:
+    lmdb, hdf5 = (results.tables.store(name, cutoff) for name in (LMDB, HDF5))
+    if not (lmdb and hdf5 and lmdb.allocated_ratio_to_raw and hdf5.allocated_ratio_to_raw):
+        return None
+    pixels = lmdb.apparent_bytes_per_image / lmdb.apparent_ratio_to_raw
+    if pixels < LARGE_PIXELS:
+        return Verdict(NOT_MEASURED, f"The images of this run have {wording.size(pixels)} of pixels each.")
+    ratios = {LMDB: lmdb.allocated_ratio_to_raw, HDF5: hdf5.allocated_ratio_to_raw}
+    numbers = wording.join(f"{name} {wording.times(ratio)}" for name, ratio in ratios.items())
+    return _verdict([ratios[LMDB] > MUCH_LARGER * ratios[HDF5]], f"Allocated bytes over raw pixels: {numbers}.")
 
 
-def _processes(results: Results) -> Verdict:
-    cutoff, rows = _most_processes(results, LMDB)
+def _processes(results: Results, cutoff: int) -> Verdict | None:
+    rows = _most_processes(results, LMDB, cutoff)
     if not rows:
-        return _missing(results, WORKERS, backends=(LMDB,))
+        return None
     holds = [_beyond(found, AS_FAST * row.processes) for row, found in rows.items()]
     evidence = f"{_shared(LMDB, cutoff, rows)} Readers beside a writer were not measured."
     return _verdict(holds, evidence, "how the processes are started")
 
 
-def _serialised(results: Results) -> Verdict:
-    cutoff, rows = _most_processes(results, HDF5)
+def _serialised(results: Results, cutoff: int) -> Verdict | None:
+    rows = _most_processes(results, HDF5, cutoff)
     rows = {row: found for row, found in rows.items() if row.start_method == SPAWN}
     if not rows:
-        return _missing(results, WORKERS, backends=(HDF5,))
+        return None
     store = results.tables.store(HDF5, cutoff)
     file_system = store.file_system if store else None
     if file_system in PARALLEL_FILE_SYSTEMS:
@@ -169,58 +167,43 @@ def _serialised(results: Results) -> Verdict:
     return _verdict([None if found is None else not found for found in faster], _shared(HDF5, cutoff, rows) + where)
 
 
-def _sequential(results: Results) -> Verdict:
-    for cutoff in reversed(results.tables.cutoffs):
-        ratios = {
-            name: corrections.ratio(drawn, in_order)
-            for name in (LMDB, HDF5)
-            if (drawn := results.time_of_all(name, cutoff, RANDOM))
-            and (in_order := results.time_of_all(name, cutoff, READ))
-        }
-        if len(ratios) < 2:
-            continue
-        numbers = wording.join(
-            f"{name} ties"
-            if found.outcome == TIED
-            else f"{name} takes {wording.factor(found)}{', undecided' if found.outcome == UNDECIDED else ''}"
-            for name, found in ratios.items()
-        )
-        evidence = (
-            f"An image read alone, in random order, compared with one of all read in order, of "
-            f"{wording.images(cutoff)}, both warm: {numbers}."
-        )
-        return _verdict([_more(found) for found in ratios.values()], evidence, "the store")
-    return _missing(results, RANDOM, READ, backends=(LMDB, HDF5))
+def _sequential(results: Results, cutoff: int) -> Verdict | None:
+    ratios = {}
+    for name in (LMDB, HDF5):
+        drawn, in_order = (results.time_of_all(name, cutoff, operation) for operation in (RANDOM, READ))
+        if not (drawn and in_order):
+            return None
+        ratios[name] = corrections.ratio(drawn, in_order)
+    said = (f"from {name}, {wording.compared(ONE_ALONE, ONE_OF_ALL, ratio)}" for name, ratio in ratios.items())
+    evidence = f"Of {wording.images(cutoff)}, warm: {'; '.join(said)}."
+    return _verdict([_more(ratio) for ratio in ratios.values()], evidence, "the store")
 
 
-def _more_than_png(results: Results) -> Verdict:
-    for cutoff in reversed(results.tables.cutoffs):
-        holds, evidence = [], []
-        for measure in MEASURES:
-            sizes = results.tables.sizes(measure, cutoff)
-            if all(name in sizes for name in (PNG, LMDB, HDF5)):
-                ratios = {name: exact(sizes[name] / sizes[PNG]) for name in (LMDB, HDF5)}
-                holds += [_more(ratio) for ratio in ratios.values()]
-                numbers = wording.join(f"{name} {wording.times(ratio.value)}" for name, ratio in ratios.items())
-                evidence.append(f"{_measure(measure)} over png's at {wording.images(cutoff)}: {numbers}.")
-        if len(holds) == 4:
-            return _verdict(holds, " ".join(evidence), "the store and apparent or allocated size")
-    return _missing(results)
-
-
-CLAIMS: dict[str, Callable[[Results], Verdict]] = {
-    "LMDB takes the most disk for a single image.": _single_image_disk,
-    "HDF5 is slower than LMDB with few images and overtakes it as they become more.": _overtakes,
-    "PNG files have the largest gap between reading and writing.": _largest_gap,
-    "A store that is ten times slower to read turns forty minutes of training into six hours.": _epoch,
-    "With larger images LMDB's disk use goes off the chart, HDF5's stays smaller.": _large_images,
-    "Ten processes read an LMDB ten times as fast, and readers don't wait for the writer.": _processes,
-    "Access to HDF5 is serialised unless the file system is parallel.": _serialised,
-    "Appending to an LMDB can fail because its map is full.": lambda results: Verdict(
-        NOT_MEASURED, "Stores are written whole here, and the map grows by itself."
+CLAIMS = {
+    "LMDB takes the most disk for a single image.": Rule(
+        lambda results, cutoff: _disk(results, cutoff, (LMDB,), (PNG, HDF5)) if cutoff == 1 else None
     ),
-    "Sequential keys favour LMDB; reading ranges from HDF5 beats reading one by one.": _sequential,
-    "HDF5 and LMDB take more disk than PNG files.": _more_than_png,
+    "HDF5 is slower than LMDB with few images and overtakes it as they become more.": Rule(
+        _overtakes, (LMDB, HDF5, WRITE, READ)
+    ),
+    "PNG files have the largest gap between reading and writing.": Rule(_largest_gap, (*ARTICLE_BACKENDS, WRITE, READ)),
+    "A store that is ten times slower to read turns forty minutes of training into six hours.": Rule(
+        _epoch, (*ARTICLE_BACKENDS, READ)
+    ),
+    "With larger images LMDB's disk use goes off the chart, HDF5's stays smaller.": Rule(_large_images, (LMDB, HDF5)),
+    "Ten processes read an LMDB ten times as fast, and readers don't wait for the writer.": Rule(
+        _processes, (LMDB, WORKERS)
+    ),
+    "Access to HDF5 is serialised unless the file system is parallel.": Rule(_serialised, (HDF5, WORKERS)),
+    "Appending to an LMDB can fail because its map is full.": Rule(
+        lambda *_: Verdict(NOT_MEASURED, "Stores are written whole here, and the map grows by itself.")
+    ),
+    "Sequential keys favour LMDB; reading ranges from HDF5 beats reading one by one.": Rule(
+        _sequential, (LMDB, HDF5, RANDOM, READ)
+    ),
+    "HDF5 and LMDB take more disk than PNG files.": Rule(
+        lambda results, cutoff: _disk(results, cutoff, (HDF5, LMDB), (PNG,))
+    ),
 }
 """What the article says, in this project's words, and the rule that judges it."""
 
@@ -274,16 +257,13 @@ def _largest(name: str, found: dict[str, Bounded]) -> bool | None:
     return False if any(found[name].high < other.low for other in others) else None
 
 
-def _most_processes(results: Results, backend: str) -> tuple[int, dict[MeasuredRow, Bounded]]:
-    """The largest cutoff that several processes read; its row with most processes for each way of starting them, with
-    how many times as fast these processes are as one."""
-    for cutoff in reversed(results.tables.cutoffs):
-        cell = (backend, cutoff, WORKERS)
-        shared = [row for row in results.tables.measured_rows if row.cell == cell and row.processes > 1 and row.speedup]
-        most = {row.start_method: row for row in sorted(shared, key=lambda row: row.processes)}.values()
-        if most:
-            return cutoff, {row: row.speedup for row in most if row.speedup}
-    return 0, {}
+def _most_processes(results: Results, backend: str, cutoff: int) -> dict[MeasuredRow, Bounded]:
+    """The row with most processes for each way of starting them, with how many times as fast they read as one."""
+    most = {}
+    for row in sorted(results.tables.measured_rows, key=lambda row: row.processes):
+        if row.cell == (backend, cutoff, WORKERS) and row.processes > 1 and row.speedup:
+            most[row.start_method] = row, row.speedup
+    return dict(most.values())
 
 
 def _shared(backend: str, cutoff: int, rows: dict[MeasuredRow, Bounded]) -> str:
@@ -294,18 +274,3 @@ def _shared(backend: str, cutoff: int, rows: dict[MeasuredRow, Bounded]) -> str:
         for row, found in rows.items()
     ]
     return f"From {backend} with {wording.images(cutoff)}, {wording.join(said)}."
-
-
-def _measure(name: str) -> str:
-    return f"{name.split('_')[0].capitalize()} size"
-
-
-def _missing(
-    results: Results, *operations: str, backends: Sequence[str] = ARTICLE_BACKENDS, cutoff: int | None = None
-) -> Verdict:
-    """Why a claim can't be judged: backends or operations that this run is without, or numbers."""
-    for asked, known in ((backends, results.tables.backends), (operations, results.tables.operations)):
-        if absent := [name for name in asked if name not in known]:
-            return Verdict(NOT_MEASURED, f"This run is without {wording.join(absent)}.")
-    where = f" at {wording.images(cutoff)}" if cutoff else ""
-    return Verdict(NOT_MEASURED, f"This run has no numbers for it{where}.")
