@@ -120,8 +120,8 @@ def threshold(kind: str) -> str:
 
 
 def part(ratio: Ratio) -> str:
-    """What part of its time the longer of two takes beyond the other's, given how many times as long it takes, with its
-    interval or range: `86.4 % (95 % interval 86.1 to 86.8 %)`."""
+    """How much less the shorter of two times is, given how many times as long the other is, with its interval or range:
+    `86.4 % (95 % interval 86.1 to 86.8 %)`."""
     value, low, high = (significant(100 - 100 / times) for times in (ratio.value, ratio.low, ratio.high))
     return f"{value} % ({ratio.kind} {low} to {high} %)"
 

@@ -15,6 +15,10 @@ from scripts.report.tables import Tables
 
 FEWEST = 2
 """The fewest containers, and the fewest codecs, that can be compared."""
+MISSING = (
+    "This compares containers that share two codecs or more, with defaults otherwise; in this run no two do. "
+    "To measure more, list two or more backends with the option codec, and set codecs, as in codecs=[raw,png]."
+)
 WANTED = (
     catalogue.answering("read-all", catalogue.WARM),
     catalogue.answering("shuffle", catalogue.WARM),
@@ -23,8 +27,8 @@ WANTED = (
 """The first operation of each group that was measured says what containers and codecs cost."""
 Pair = tuple[str, str]
 """A container and a codec."""
-Variants = Mapping[str, Mapping[str, str]]
-"""The variants measured, by container and codec."""
+Compare = Callable[[str, str], Ratio]
+"""How many times as long the first of two variants takes as the second."""
 
 
 @dataclass(frozen=True)
@@ -70,20 +74,7 @@ def share_codecs(pairs: Iterable[Pair]) -> bool:
 
 def missing(found: Combinations) -> str:
     """Why containers and codecs can't be compared, with the remedy; empty where they can."""
-    if share_codecs(found.variants):
-        return ""
-    containers, codecs = (
-        f"{wording.number(len(names))} {kind}{'' if len(names) == 1 else 's'}"
-        for kind, names in (("container", found.containers), ("codec", found.codecs))
-    )
-    few = len(found.containers) < FEWEST
-    apart = "" if few or len(found.codecs) < FEWEST else ", of which no two containers share two codecs"
-    more = "list two or more backends with the option codec, and set" if few else "set"
-    return (
-        "This compares containers that have two codecs at least in common; of backends whose codec can be chosen, with "
-        f"defaults otherwise, this run has {containers} and {codecs}{apart}. To measure more, {more} codecs, as in "
-        "codecs=[raw,png]."
-    )
+    return "" if share_codecs(found.variants) else MISSING
 
 
 def cutoff(tables: Tables, found: Combinations) -> int | None:
@@ -103,86 +94,75 @@ def operations(tables: Tables, found: Combinations, size: int) -> list[str]:
 
 
 def costs(results: Results) -> Costs | None:
-    """What the codec takes of the time, and how far apart containers are; None where too little is known."""
+    """What each codec and each container costs of the time; None where no two containers can be compared."""
     found = combinations_of(results.tables)
     size = cutoff(results.tables, found)
     if size is None:
         return None
     operation = operations(results.tables, found, size)[0]
-    measured = {pair: name for pair, name in found.variants.items() if (name, size, operation) in results.jobs}
-    seconds = {name: results.row((name, size, operation)).median_seconds for name in measured.values()}
+    pairs = {name: pair for pair, name in found.variants.items()}
+    ranked = {pairs[name]: name for name in results.tables.by_time(operation, size) if name in pairs}
     ratio = partial(results.ratio, operation, size)
-    by_container: dict[str, dict[str, str]] = {container: {} for container in found.containers}
-    for (container, codec), name in measured.items():
-        by_container[container][codec] = name
-    sentences = [*_codecs(by_container, found.codecs, seconds, ratio)]
-    sentences += _containers(by_container, found.codecs, seconds, ratio)
+    sentences = [*_codecs(ranked, found.codecs, ratio), *_containers(ranked, found, ratio)]
     return Costs(operation, size, [f"{sentence}." for sentence in sentences])
 
 
-def _codecs(
-    by_container: Variants, codecs: Sequence[str], seconds: Mapping[str, float], ratio: Callable[[str, str], Ratio]
-) -> list[str]:
-    """For each codec, the part of the time that it takes more than one that none is faster than in the same
-    container."""
+def _codecs(ranked: Mapping[Pair, str], codecs: Sequence[str], ratio: Compare) -> list[str]:
+    """How much less each codec's time is with the fastest codec of the same container; `ranked` has the variants, the
+    fastest first."""
+    by_container: dict[str, dict[str, str]] = {}
+    for (container, codec), name in ranked.items():
+        by_container.setdefault(container, {})[codec] = name
     unbeaten = {}
     for container, names in by_container.items():
-        if names:
-            first = min(names, key=lambda codec: seconds[names[codec]])
-            tied = [codec for codec, name in names.items() if ratio(name, names[first]).outcome == TIED]
-            unbeaten[container] = dict.fromkeys([*tied, first])
+        first, *others = names
+        tied = [codec for codec in others if ratio(names[codec], names[first]).outcome == TIED]
+        unbeaten[container] = [codec for codec in codecs if codec in (first, *tied)]
     often = Counter(codec for best in unbeaten.values() for codec in best)
     ratios: dict[Pair, dict[str, Ratio]] = {}
-    for container, best in unbeaten.items():
+    for container, names in by_container.items():
         # Of several codecs that tie, the one that is best in most containers: these then share a sentence.
-        names, fastest = by_container[container], max(best, key=often.__getitem__)
-        for codec in names:
-            if codec != fastest:
-                ratios.setdefault((codec, fastest), {})[container] = ratio(names[codec], names[fastest])
-    order = sorted(ratios, key=lambda pair: codecs.index(pair[0]))
-    return [_share(codec, fastest, ratios[codec, fastest]) for codec, fastest in order]
+        fastest = max(unbeaten[container], key=often.__getitem__)
+        for codec in names.keys() - {fastest}:
+            ratios.setdefault((codec, fastest), {})[container] = ratio(names[codec], names[fastest])
+    return [_saving(*pair, ratios[pair]) for pair in sorted(ratios, key=lambda pair: codecs.index(pair[0]))]
 
 
-def _share(codec: str, fastest: str, ratios: Mapping[str, Ratio]) -> str:
-    """What a codec takes of the time, by container: one part of it, or the least and the most."""
-    longer = {container: ratio for container, ratio in ratios.items() if ratio.outcome == DIFFERENT}
-    ties, open_still = (
-        [container for container, ratio in ratios.items() if ratio.outcome == outcome] for outcome in (TIED, UNDECIDED)
+def _saving(codec: str, fastest: str, ratios: Mapping[str, Ratio]) -> str:
+    """How much less the time is with the faster codec, by container: one part, or the least and the most."""
+    said = []
+    different, tied, undecided = (
+        [container for container, ratio in ratios.items() if ratio.outcome == outcome]
+        for outcome in (DIFFERENT, TIED, UNDECIDED)
     )
-    others = []
-    if ties:
-        others.append(f"in {wording.join(ties)} they tie")
-    if open_still:
-        others.append(f"in {wording.join(open_still)} it is undecided")
-    if not longer:
-        return f"Codecs {codec} and {fastest}: {'; '.join(others)}"
-    ordered = sorted(longer, key=lambda container: longer[container].value)
-    ends = dict.fromkeys((ordered[0], ordered[-1]))
-    parts = " to ".join(f"{wording.part(longer[container])} in {container}" for container in ends)
-    return (
-        f"Of the time with codec {codec}, {parts} is what it takes more than {fastest}, which no codec in the same "
-        f"container is surely faster than{''.join(f'; {other}' for other in others)}"
-    )
+    if different:
+        ends = dict.fromkeys(end(different, key=lambda container: ratios[container].value) for end in (min, max))
+        parts = " to ".join(f"{wording.part(ratios[container])} in {container}" for container in ends)
+        said.append(f"is shorter by {parts}")
+    said += [
+        f"{verb} in {wording.join(names)}" for verb, names in (("ties", tied), ("is undecided", undecided)) if names
+    ]
+    return f"With codec {fastest} instead of {codec}, the time {'; it '.join(said)}"
 
 
-def _containers(
-    by_container: Variants, codecs: Sequence[str], seconds: Mapping[str, float], ratio: Callable[[str, str], Ratio]
-) -> list[str]:
+def _containers(ranked: Mapping[Pair, str], found: Combinations, ratio: Compare) -> list[str]:
     """For each codec, how many times as long the slowest container takes as the fastest, in one sentence."""
     said = []
-    for codec in codecs:
-        names = {container: own[codec] for container, own in by_container.items() if codec in own}
+    measured = [container for container in found.containers if any(container == own for own, _ in ranked)]
+    for codec in found.codecs:
+        names = {container: name for (container, own), name in ranked.items() if own == codec}
         if len(names) < FEWEST:
             continue
-        lacking = [container for container, own in by_container.items() if own and codec not in own]
+        lacking = [container for container in measured if container not in names]
         where = f", not measured in {wording.join(lacking)}" if lacking else ""
-        fastest = min(names, key=lambda container: seconds[names[container]])
-        ratios = {container: ratio(name, names[fastest]) for container, name in names.items()}
-        longer = {container: ratio for container, ratio in ratios.items() if ratio.longer}
-        tied = all(ratio.outcome == TIED for ratio in ratios.values())
-        apart = f"all tie with {fastest}" if tied else f"none surely takes longer than {fastest}"
-        if longer:
-            slowest = max(longer, key=lambda container: longer[container].value)
-            apart = f"{slowest} takes {wording.factor(longer[slowest], f'as long as {fastest}')}"
+        fastest, *others = names
+        ratios = {container: ratio(names[container], names[fastest]) for container in others}
+        slowest = max(others, key=lambda container: (ratios[container].longer, ratios[container].value))
+        if ratios[slowest].longer:
+            apart = f"{slowest} takes {wording.factor(ratios[slowest], f'as long as {fastest}')}"
+        elif all(ratio.outcome == TIED for ratio in ratios.values()):
+            apart = f"all tie with {fastest}"
+        else:
+            apart = f"none surely takes longer than {fastest}"
         said.append(f"with codec {codec}{where}, {apart}")
     return [f"From the fastest container to the slowest: {'; '.join(said)}"] if said else []
