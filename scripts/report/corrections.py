@@ -1,22 +1,12 @@
 """One time for each cell, corrected once and for all where the machine was surely in another state than usual.
 
-A machine, above all one that others share, is faster in one job than in another. Each job therefore times the
-reference file in turn with its backend, and jobs of the same cutoff and operation time the same reference file. The
-usual job is the one whose reference file has the median time, of two the shorter. A job's *pace* is how many times as
-long its reference file took as usual.
+Jobs of one cutoff and operation time the same reference file. The usual job is the one whose reference file has the
+median time, of two the shorter. A job's *pace* is how many times as long its reference file took as usual. Where the
+pace is surely another than usual, times are divided by it; where it isn't surely as usual, they are corrected round by
+round if that makes the interval narrower. What the pace leaves open widens each ratio. See docs/method.md.
 
-- Surely another pace than usual (`outcomes.DIFFERENT`): the time is divided by the pace. The interval of the pace
-  widens that of the time.
-- Undecided: the time stays as it was measured. The interval of the pace widens each ratio of it.
-- Surely as usual (`outcomes.TIED`): the time stays as well. The pace itself widens each ratio of it, since two jobs
-  that are both surely as usual may be nearly 10 % apart.
-- Where the pace isn't surely as usual, the samples can also be corrected round by round: each is divided by the
-  reference file's time in its round and multiplied by the reference file's usual time. This is done where it makes the
-  interval narrower, as it does where reference file and backend became slower and faster together. Outliers of the
-  reference file alone make the interval wider, so it isn't done then.
-
-Source of the last: control variates, as in Law, "Simulation Modeling and Analysis", 5th edition (2015), section 11.4.
-What was measured stays beside the corrected time, in the tables and in the record.
+Source of the correction by rounds: control variates, as in Law, "Simulation Modeling and Analysis", 5th edition (2015),
+section 11.4.
 """
 
 import math
@@ -41,10 +31,9 @@ Sampled = Sample | TimingRow
 
 @dataclass(frozen=True)
 class Job:
-    """The samples (s) of one timing job as medians of blocks. Only samples with a verified state count.
+    """The verified samples (s) of one timing job as medians of blocks, of the backend and of the reference file.
 
-    `seconds` are of the backend, `baseline` of the reference file. `ratios` are of rounds in which both samples count:
-    the backend's time over the reference file's.
+    `ratios` are the backend's time over the reference file's in rounds in which both samples count.
     """
 
     seconds: list[float]
@@ -69,9 +58,8 @@ class Job:
 class Timed:
     """The time of a cell: `seconds`, medians of blocks, corrected where `corrected`; `measured` are without correction.
 
-    `unknown` is the factor, between its ends, by which the machine's state may have the time wrong still. `plain` is
-    how long (s) the reference file usually takes, `pace` how many times as long it took here; both are None without
-    one.
+    The machine's state may have the time wrong by a factor between the ends of `unknown`. `plain` is how long (s) the
+    reference file usually takes, and None without one.
     """
 
     seconds: list[float]
@@ -89,11 +77,8 @@ class Timed:
 
 
 def correct(jobs: Mapping[Name, Job], alike: Callable[[Name], Hashable] = lambda _: None) -> dict[Name, Timed]:
-    """The time of each job; none for a job without samples of the backend.
-
-    `alike` has one value for all jobs of one cutoff, operation and way of sharing the work; without it, all jobs are
-    taken for such.
-    """
+    """The time of each job that has samples of the backend; `alike` has one value for all jobs of one cutoff, operation
+    and way of sharing the work."""
     together: dict[Hashable, dict[Name, Job]] = defaultdict(dict)
     for name, job in jobs.items():
         together[alike(name)][name] = job
@@ -161,7 +146,7 @@ def _timed(job: Job, usual: float, around: list[float]) -> Timed:
 
 def _pace(baseline: list[float], usual: float, around: list[float]) -> Ratio:
     if median_interval(baseline) is None:
-        # All other jobs' samples would make the range of so few wider than anything.
+        # The samples of all other jobs would make the range of so few wider than anything.
         return Ratio(median(baseline) / usual, min(baseline) / usual, max(baseline) / usual, RANGE)
     value = median(baseline) / usual
     found = estimates.ratio(baseline, around)

@@ -1,12 +1,8 @@
 """The statistics of the report, each with its source: medians, ratios, outliers, crossovers, growth, break-even.
 
-The rule that says when a cell has been sampled enough, and the interval of the median that it needs, are in
-`scripts.measure.stopping`: a timing job imports them, and an edit to a statistic of the report must not redo timings.
-
-Samples may be of any unit, such as seconds, or ratios without one; an estimate is in the unit of its samples. All
-functions but `outliers` take samples for independent. They are therefore given medians of blocks: samples that were
-taken one right after the other count as one observation (`scripts.measure.stopping`). Functions that draw at random
-start from the same seed in every call, so that the same samples give the same numbers.
+What a timing job needs is in `scripts.measure.stopping`: an edit to a statistic of the report must not redo timings.
+All functions but `outliers` take samples for independent, so they are given medians of blocks. Samples may be of any
+unit; an estimate is in the unit of its samples. Draws at random start from the same seed in every call.
 """
 
 import math
@@ -108,9 +104,8 @@ def crossovers(points: Sequence[tuple[float, Ratio]]) -> list[Crossing]:
     The lead changes between two cutoffs that surely differ and have different leaders; others may lie between them. The
     crossing is where the ratio is 1, taking it for a straight line between cutoffs on logarithmic axes; where it's 1 at
     several places of that stretch, the middle one. Its interval holds the cutoffs at which the interval of the ratio,
-    drawn out in the same way, contains 1; what the curve does between the cutoffs that were measured isn't in it.
-    Empty where no lead changes. Source: inverting a test along the other axis is Fieller's, "Some problems in interval
-    estimation", Journal of the Royal Statistical Society B 16 (1954).
+    drawn in the same way, contains 1. Source: Fieller, "Some problems in interval estimation", Journal of the Royal
+    Statistical Society B 16 (1954).
     """
     led = [place for place, (_, ratio) in enumerate(points) if ratio.outcome == DIFFERENT]
     found = []
@@ -128,10 +123,8 @@ def crossovers(points: Sequence[tuple[float, Ratio]]) -> list[Crossing]:
 
 
 def growing(cutoffs: Iterable[int]) -> list[int]:
-    """The cutoffs that growth is taken over: from 1 % of the largest on, or the last three; none where there are fewer.
-
-    Ascending, whatever the order given.
-    """
+    """The cutoffs that growth is taken over, ascending: from 1 % of the largest on, or the last three; none where there
+    are fewer."""
     ascending = sorted(cutoffs)
     wide = [cutoff for cutoff in ascending if GROWTH_SPAN * cutoff >= ascending[-1]]
     used = wide if len(wide) >= GROWTH_CUTOFFS else ascending[-GROWTH_CUTOFFS:]

@@ -1,23 +1,8 @@
 """Two runs of the same cells: which cells take longer, or less long, in the second, beyond noise.
 
-Three kinds of noise stand between a number and a difference.
-
-- Within a job: cells are compared by the rule of `scripts.report.corrections`. It corrects times for the state of the
-  machine, as far as the reference files of both runs show it. A cell that ties or is undecided is no difference.
-- Between jobs: whole jobs of the same code differ by more than their samples tell. The cells themselves show by how
-  much. A change in a library tends to change an operation alike at every number of images. So the cells of one backend
-  and operation differ from each other by noise (`estimates.spread`).
-- Among many cells: of 192 cells without a difference, ten would lie outside their 95 % intervals. So each cell gets the
-  probability of a ratio like its own under both kinds of noise (`estimates.p_value`), and Benjamini and Hochberg's
-  procedure (`estimates.discoveries`) decides. Where no cell differs, at most one comparison in twenty names any cell.
-  Where cells do differ, on average at most one named cell in twenty is chance. Bonferroni's correction would name next
-  to no cells, as most cells have few samples.
-
-A difference must also count: it is listed from a factor on, 1.1 unless told otherwise.
-
-Many cells together show what one alone can't. A backend that is 1.2x slower throughout is found, where a single cell
-must be much slower. A change that hits half of the cutoffs of every measured backend passes for noise: measure beside
-it a backend that didn't change.
+Noise within a job is the business of `scripts.report.corrections`: cells that tie or are undecided don't differ. Noise
+between jobs shows in how the cutoffs of one backend and operation differ (`estimates.spread`). Among many cells some
+differ by chance: `estimates.p_value` and `estimates.discoveries` decide. See docs/method.md for why.
 """
 
 import math

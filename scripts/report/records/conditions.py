@@ -26,21 +26,10 @@ Value = TypeVar("Value")
 class Conditions:
     """What the records of a run say of the conditions, each different value once, in the order of the records.
 
-    Of the main group:
-
-    - `hosts` and `file_systems`: the machine, with its nodes, and what the stores were on.
-    - `copies`: the number of records whose job read a copy of its store.
-    - `backends`: the code behind each name.
-    - `settings`: the settings of the records.
-    - `note`: how to get the real images, where the images are synthetic.
-    - `load`: the highest load average of one minute before a cell; None without records.
-
-    Of all records:
-
-    - `limits`: what can't be shown on these file systems.
-    - `started` and `ended`: when the first cell started and the last one ended, in seconds since 1970.
-    - `jumps`: when wall clocks were set.
-    - `nodes`: the nodes, compared with each other.
+    The fields up to `load` are of the main group, the others of all records. `copies` is the number of records whose
+    job read a copy of its store. `note` says how to get the real images, where they are synthetic. `load` is the
+    highest load average of one minute before a cell. `limits` are what can't be shown on these file systems. `started`
+    and `ended` are in seconds since 1970.
     """
 
     hosts: tuple[Host, ...]

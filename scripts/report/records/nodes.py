@@ -1,14 +1,9 @@
 """The nodes of one machine: compared with each other before their records are pooled, from the records alone.
 
-Nodes of one kind should not differ. Each is compared with the node that has most records, by three things that no
-backend has a part in:
-
-- the time of the reference file;
-- the probe of a fixed computation;
-- the probe of writing to the disk.
-
-Probes of memory and of creating files change too much on one and the same node to tell two apart. A node that surely
-differs is a pool of its own, and so is a node of other hardware, whatever was measured.
+Each is compared with the node that has most records, by three things that no backend has a part in: the reference file,
+the probe of a fixed computation, and the probe of writing to the disk. Probes of memory and of creating files change
+too much on one and the same node to tell two apart. A node that surely differs is a pool of its own, and so is a node
+of other hardware, whatever was measured.
 """
 
 from collections import Counter, defaultdict
@@ -48,10 +43,9 @@ its major and minor version, as in names of machines."""
 class Node:
     """A node, and how many records were taken on it.
 
-    `baseline`, `computation` and `disk` say how many times as long the reference file, the fixed computation and
-    writing to the disk take on it as on the first node. They are None for the first node, and where there is too little
-    to tell.
-    `hardware` says in words what sets its hardware apart from the first node's: `64 cores, not 2`.
+    `baseline`, `computation` and `disk` are how many times as long the reference file, the fixed computation and
+    writing to the disk take on it as on the first node, where that is known. `hardware` says in words what sets its
+    hardware apart from the first node's: `64 cores, not 2`.
     """
 
     name: str
