@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from scripts.common.command_line import command
 from scripts.report.page.page import write_page
+from scripts.report.page.run import Run
 
 
 @command
@@ -19,12 +20,4 @@ def main(
     output: Annotated[Path, "the page to write"],
 ) -> None:
     """Write the page."""
-    write_page(
-        tables,
-        provenance,
-        records,
-        figures,
-        settings,
-        output,
-        missing,
-    )
+    write_page(Run.load(tables, provenance, records, settings, missing), figures, output)

@@ -6,6 +6,7 @@ Records with a fault are left out, and the page says so. They never stop the pag
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from scripts.report.page.run import Run
 from scripts.report.records import comparability, disturbances, order, reading, selection
 from scripts.report.records.comparability import FILE_SYSTEM, NODE, SHARED
 from scripts.report.records.record import Records
-from scripts.report.rows import BuiltRow, MeasuredRow, SummaryRow
+from scripts.report.rows import BuiltRow, CellName, MeasuredRow, SummaryRow
 from scripts.report.tables import MAIN_GROUP, Tables
 
 UNREADABLE = "unreadable or of another version"
@@ -31,10 +32,10 @@ OF_COURSE = ("machine", NODE, FILE_SYSTEM)
 
 @dataclass(frozen=True)
 class Machine:
-    """A machine by its comparable records: its cells, nodes, and the types of the file systems that were timed on.
+    """A machine by its comparable records: its tables, the number of its nodes, and the types of its file systems.
 
-    `otherwise` says in words what else than the machine its records differ in from this machine's. `left_out` are those
-    of its records that count for nothing, by the reason.
+    - `otherwise`: what else its records differ in from this machine's, in words.
+    - `left_out`: its records that count for nothing, by the reason.
     """
 
     name: str
@@ -44,13 +45,18 @@ class Machine:
     otherwise: list[str] = field(default_factory=list)
     left_out: dict[str, list[Path]] = field(default_factory=dict)
 
+    @cached_property
+    def cells(self) -> set[CellName]:
+        """The cells that have a number."""
+        return {row.cell for row in self.tables.measured_rows}
+
 
 @dataclass(frozen=True)
 class SideBySide:
-    """The other machines, and side by side this one with those that have a cell in common with it.
+    """The other machines, and those that are shown: this one and the others that have a cell in common with it.
 
-    `blocks` are operations and cutoffs, by kind of operation, with the row of each machine shown, None where it has no
-    value, by backend.
+    `blocks` are operations and cutoffs, by the kind of operation. Each has a row of each machine shown, by backend; the
+    row is None where the machine has no value.
     """
 
     others: list[Machine]
@@ -71,30 +77,30 @@ class SideBySide:
                 yield f"Left out: {len(paths)} record{'' if one else 's'} of {other.name}, {reason} ({place})."
 
 
-def beside(run: Run, records: Path) -> SideBySide | None:
-    """Put the machine of a run beside the machines whose records stand beside its own, which are in a directory: those
-    of backends and operations that the run has. None without any."""
-    tables = run.tables
+def beside(run: Run) -> SideBySide | None:
+    """Put the machine of a run beside the other machines that have records of the run's backends and operations in the
+    same results. None without any."""
+    tables, own = run.tables, run.records.name
     by_machine = defaultdict(list)
-    for path in sorted(records.parent.glob("*/*/*/*/*.json")):
+    for path in sorted(run.records.parent.glob("*/*/*/*/*.json")):
         cell = Cell.of_record(path)
-        if cell.machine != records.name and cell.backend in tables.backends and cell.operation in tables.operations:
+        if cell.machine != own and cell.backend in tables.backends and cell.operation in tables.operations:
             by_machine[cell.machine].append(path)
     if not by_machine:
         return None
     file_systems = dict.fromkeys(row.file_system for row in run.main)
-    this = Machine(records.name, tables, len({row.node for row in run.main}), list(file_systems))
+    this = Machine(own, tables, len({row.node for row in run.main}), list(file_systems))
     others = [_other(machine, paths, run) for machine, paths in by_machine.items()]
-    shown = [this, *(other for other in others if any(_shared(this, other, each) for each in tables.operations))]
+    shown = [this, *(other for other in others if this.cells & other.cells)]
     blocks = defaultdict(list)
     for operation in tables.operations:
-        entry = catalogue.get(operation)
+        common = ([cell for cell in this.cells & other.cells if cell[2] == operation] for other in shown[1:])
         # The largest cutoff that this machine and another have; several, where it differs.
-        largest = {max(cutoffs) for other in shown[1:] if (cutoffs := _shared(this, other, operation))}
+        largest = {max(cutoff for _, cutoff, _ in cells) for cells in common if cells}
         for cutoff in sorted(largest, reverse=True):
             cells = {name: [each.tables.cell(name, cutoff, operation) for each in shown] for name in tables.backends}
             rows = {name: values for name, values in cells.items() if any(values)}
-            blocks[entry.kind if entry else operation].append((operation, cutoff, rows))
+            blocks[catalogue.entry(operation).kind].append((operation, cutoff, rows))
     return SideBySide(others, shown, blocks)
 
 
@@ -129,10 +135,3 @@ def _other(name: str, paths: list[Path], run: Run) -> Machine:
     nodes = {record.host.node for record in kept.values()}
     file_systems = dict.fromkeys(record.file_system.type for record in kept.values())
     return Machine(name, tables, len(nodes), list(file_systems), otherwise, left_out)
-
-
-def _shared(this: Machine, other: Machine, operation: str) -> list[int]:
-    """The cutoffs at which both have the operation of some backend."""
-    cells = [(name, cutoff) for name in this.tables.backends for cutoff in this.tables.cutoffs]
-    both = (this.tables, other.tables)
-    return [cutoff for name, cutoff in cells if all(tables.cell(name, cutoff, operation) for tables in both)]

@@ -6,7 +6,6 @@ conditions, which `summarise` wrote. Records of other machines in the same resul
 
 import re
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -26,23 +25,11 @@ COMBINED = "container_codec"
 """The figure of containers and codecs; below it stands what both cost."""
 
 
-def write_page(
-    directory: Path,
-    provenance: Path,
-    records: Path,
-    figures: list[Path],
-    settings: dict[str, Any],
-    output: Path,
-    missing: dict[str, str] | None = None,
-) -> None:
-    """Write the page; the same inputs give the same bytes. Raises UserError for inputs that don't fit together.
+def write_page(run: Run, figures: list[Path], output: Path) -> None:
+    """Write the page of a run, with its figures in this order; the same inputs give the same bytes.
 
-    `directory` is that of the tables and the conditions. `records` is that of the machine's records, of which only the
-    name is used: records of other machines are beside it, and never stop the page. `settings` are those keys of the
-    config, with their values, that don't have their defaults. `missing` are backends that were asked for but can't run
-    here, with reason and remedy.
+    Raises UserError for a file that isn't a figure of this workflow.
     """
-    run = Run.load(directory, provenance, records, settings, missing or {})
     places = facts.places(run.tables)
     text = (
         _environment()
@@ -52,7 +39,7 @@ def write_page(
             tables=run.tables,
             many=run.many,
             figures=list(filter(None, (inline.read(path, places) for path in figures))),
-            others=machines.beside(run, records),
+            others=machines.beside(run),
         )
     )
     with replacing(output) as file:

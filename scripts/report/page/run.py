@@ -33,28 +33,27 @@ that opens."""
 class Run:
     """What `summarise` found of one machine, and what was asked for.
 
-    `settings` are the keys of the config, with their values, that don't have their defaults. `missing` are the backends
-    that were asked for but can't run here, with reason and remedy.
+    - `records`: the directory of the machine's records; those of other machines are beside it.
+    - `settings`: the keys of the config that don't have their defaults, with their values.
+    - `missing`: the backends that were asked for but can't run here, with reason and remedy.
     """
 
     results: Results
     selected: list[SelectionRow]
     conditions: Conditions
     provenance: Mapping[str, Any]
+    records: Path
     settings: Mapping[str, Any]
     missing: Mapping[str, str]
 
     @classmethod
     def load(
-        cls,
-        directory: Path,
-        provenance: Path,
-        records: Path,
-        settings: Mapping[str, Any],
-        missing: Mapping[str, str],
+        cls, directory: Path, provenance: Path, records: Path, settings: Mapping[str, Any], missing: Mapping[str, str]
     ) -> "Run":
-        """Read the run whose tables are in a directory. Raises UserError where they are of another machine than the
-        records, which are in a directory named for their machine."""
+        """Read the run whose tables and conditions are in a directory.
+
+        Raises UserError where the tables are of another machine than the records, whose directory is named for theirs.
+        """
         read = Tables.load(directory)
         named = {row.machine for row in read.summary}
         if named != {records.name}:
@@ -67,6 +66,7 @@ class Run:
             tables.load(SelectionRow, directory),
             conditions.read(directory),
             read_provenance(provenance),
+            records,
             settings,
             missing,
         )
