@@ -22,19 +22,19 @@ MEASURED, GAP = "measured", "gap"
 AnyRow = TypeVar("AnyRow", bound="Row")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Row:
-    """A row of the table `TABLE`. Its fields are columns of the table."""
+    """A row of the table `TABLE`. Its fields are columns of the table; only optional columns have a default."""
 
     TABLE: ClassVar[str]
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
-        """Make the row from its values by column, of which there may be more."""
-        return _made(cls, values)
+        """Make the row from its values by column, of which there may be more. Raises TypeError for a missing column."""
+        return cls(**{field.name: values[field.name] for field in fields(cls) if field.name in values})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CellRow(Row):
     """A row about a cell, and the comparison group of the cell's record."""
 
@@ -49,12 +49,12 @@ class CellRow(Row):
         return self.backend, self.cutoff_images, self.operation
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SharedRow(CellRow):
     """A row about a cell in one way of sharing its work."""
 
     processes: int
-    start_method: str | None
+    start_method: str | None = None
 
     @property
     def way(self) -> Way:
@@ -62,7 +62,7 @@ class SharedRow(CellRow):
         return self.processes, self.start_method
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RecordRow(CellRow):
     """A row about the record of a cell."""
 
@@ -70,10 +70,10 @@ class RecordRow(CellRow):
     image_size: str
     measuring_digest: str
     threads: int
-    batch_size: int | None
-    eviction: str | None
+    batch_size: int | None = None
+    eviction: str | None = None
     record: str
-    disturbances: str | None
+    disturbances: str | None = None
 
     @property
     def full_cell(self) -> Cell:
@@ -81,7 +81,7 @@ class RecordRow(CellRow):
         return Cell(self.machine, self.backend, self.image_size, self.cutoff_images, self.operation)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TimingRow(SharedRow):
     """One sample, of a backend or of the baseline. No sample is dropped."""
 
@@ -95,17 +95,17 @@ class TimingRow(SharedRow):
     outlier: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SummaryRow(RecordRow, SharedRow):
     """One cell, or one of several ways of sharing its work. `MeasuredRow` is a cell that has a number."""
 
     TABLE = "summary"
 
     module: str
-    codec: str | None
-    other_options: str | None
+    codec: str | None = None
+    other_options: str | None = None
     status: str
-    gap_reason: str | None
+    gap_reason: str | None = None
     image_set: str
     synthetic: bool
     distinct_images: int
@@ -114,10 +114,12 @@ class SummaryRow(RecordRow, SharedRow):
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "SummaryRow":
         """Make the row from its values by column: a `MeasuredRow` where its status says so."""
-        return _made(MeasuredRow if values["status"] == MEASURED else SummaryRow, values)
+        if cls is SummaryRow and values["status"] == MEASURED:
+            return MeasuredRow.of(values)
+        return super().of(values)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MeasuredRow(SummaryRow):
     """The row of a cell with a number."""
 
@@ -133,27 +135,27 @@ class MeasuredRow(SummaryRow):
     seconds_per_image: float
     images_per_second: float
     megabytes_per_second: float
-    baseline_median_seconds: float | None
-    ratio_to_baseline: float | None
-    ratio_low: float | None
-    ratio_high: float | None
-    ratio_to_best: float | None
-    ratio_to_best_low: float | None
-    ratio_to_best_high: float | None
-    outcome: str | None
-    open_seconds: float | None
-    latency_p50_seconds: float | None
-    latency_p90_seconds: float | None
-    latency_p99_seconds: float | None
-    efficiency: float | None
-    efficiency_low: float | None
-    efficiency_high: float | None
+    baseline_median_seconds: float | None = None
+    ratio_to_baseline: float | None = None
+    ratio_low: float | None = None
+    ratio_high: float | None = None
+    ratio_to_best: float | None = None
+    ratio_to_best_low: float | None = None
+    ratio_to_best_high: float | None = None
+    outcome: str | None = None
+    open_seconds: float | None = None
+    latency_p50_seconds: float | None = None
+    latency_p90_seconds: float | None = None
+    latency_p99_seconds: float | None = None
+    efficiency: float | None = None
+    efficiency_low: float | None = None
+    efficiency_high: float | None = None
     user_seconds: float
     system_seconds: float
-    peak_memory_bytes: int | None
-    peak_mapped_bytes: int | None
-    device_read_ratio: float | None
-    device_written_ratio: float | None
+    peak_memory_bytes: int | None = None
+    peak_mapped_bytes: int | None = None
+    device_read_ratio: float | None = None
+    device_written_ratio: float | None = None
 
     @property
     def to_baseline(self) -> Ratio | None:
@@ -171,7 +173,7 @@ class MeasuredRow(SummaryRow):
         return Bounded(*(self.processes * efficiency for efficiency in ends))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LatencyRow(CellRow):
     """One quantile of the time of one call, of a backend or of the baseline."""
 
@@ -182,7 +184,7 @@ class LatencyRow(CellRow):
     seconds: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DiskUsageRow(Row):
     """One store. `BuiltRow` is a store that was built."""
 
@@ -190,8 +192,8 @@ class DiskUsageRow(Row):
 
     backend: str
     module: str
-    codec: str | None
-    other_options: str | None
+    codec: str | None = None
+    other_options: str | None = None
     image_size: str
     cutoff_images: int
     image_set: str
@@ -205,21 +207,23 @@ class DiskUsageRow(Row):
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "DiskUsageRow":
         """Make the row from its values by column: a `BuiltRow` where it has a size."""
-        return _made(DiskUsageRow if values["apparent_bytes"] is None else BuiltRow, values)
+        if cls is DiskUsageRow and values["apparent_bytes"] is not None:
+            return BuiltRow.of(values)
+        return super().of(values)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BuiltRow(DiskUsageRow):
     """The row of a store that was built."""
 
     apparent_bytes: int
-    allocated_bytes: int | None
+    allocated_bytes: int | None = None
     allocation: str
     files: int
     apparent_bytes_per_image: float
-    allocated_bytes_per_image: float | None
+    allocated_bytes_per_image: float | None = None
     apparent_ratio_to_raw: float
-    allocated_ratio_to_raw: float | None
+    allocated_ratio_to_raw: float | None = None
     file_system: str
 
     def to_raw(self, measure: str) -> float | None:
@@ -227,7 +231,7 @@ class BuiltRow(DiskUsageRow):
         return {"apparent_bytes": self.apparent_ratio_to_raw, "allocated_bytes": self.allocated_ratio_to_raw}[measure]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SelectionRow(RecordRow):
     """One record: whether it counts, what decides that, and what disturbed it; see `records.selection`."""
 
@@ -241,9 +245,5 @@ class SelectionRow(RecordRow):
     mount_point: str
     image_set_digest: str
     backend_digest: str
-    random_images: int | None
-    differs_in: str | None
-
-
-def _made(kind: type[AnyRow], values: Mapping[str, Any]) -> AnyRow:
-    return kind(**{field.name: values.get(field.name) for field in fields(kind)})
+    random_images: int | None = None
+    differs_in: str | None = None

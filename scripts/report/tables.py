@@ -64,7 +64,7 @@ def check(table: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """Raise ValueError for the first field of a row that the table doesn't allow, or doesn't have."""
     for number, row in enumerate(rows, start=1):
         if unknown := row.keys() - columns(table):
-            raise ValueError(f"{table}: row {number} has no column {wording.join(sorted(unknown))}")
+            raise ValueError(f"{table} has no column {wording.all_of(sorted(unknown))}, which row {number} has")
         # A cell has a status, and a store that was built has a size.
         gap = row.get("status") != MEASURED and row.get("apparent_bytes") is None
         for name, rule in columns(table).items():
@@ -90,9 +90,10 @@ def load(kind: type[AnyRow], directory: Path) -> list[AnyRow]:
     intact.check(file_name)
     try:
         frame = pd.read_csv(file_name, dtype=_data_types(table), keep_default_na=False, na_values=[""])
-        _refuse_other_columns(list(frame.columns), list(columns(table)))
+        if missing := columns(table).keys() - frame.columns:
+            raise ValueError(f"without {wording.all_of(sorted(missing))}")
         fields = frame.astype(object).where(frame.notna(), None).itertuples(index=False, name=None)
-        rows = [dict(zip(columns(table), values, strict=True)) for values in fields]
+        rows = [dict(zip(frame.columns, values, strict=True)) for values in fields]
         check(table, rows)
     except (TypeError, ValueError) as error:
         raise UserError(
@@ -126,13 +127,8 @@ class Tables:
 
     @cached_property
     def measured_rows(self) -> list[MeasuredRow]:
-        """Those of them that have a number."""
+        """The rows of `main` that have a number."""
         return [row for row in self.main if isinstance(row, MeasuredRow)]
-
-    @cached_property
-    def apart(self) -> list[SummaryRow]:
-        """The summary rows that may not be compared with the main group."""
-        return [row for row in self.summary if row.comparison_group != MAIN_GROUP]
 
     @cached_property
     def backends(self) -> list[str]:
@@ -194,7 +190,7 @@ class Tables:
     @cached_property
     def kinds(self) -> dict[str, Kind]:
         """What each backend is, by its comparable cells where it has any."""
-        known: list[SummaryRow | DiskUsageRow] = [*self.disk_usage, *self.apart, *self.main]
+        known: list[SummaryRow | DiskUsageRow] = [*self._cells_and_stores, *self.main]
         return {row.backend: Kind(row.module, row.codec, row.other_options) for row in known}
 
     def by_time(self, operation: str, cutoff: int) -> list[str]:
@@ -212,7 +208,7 @@ class Tables:
         return row if isinstance(row, MeasuredRow) else None
 
     def quantiles(self, backend: str, cutoff: int, operation: str, subject: str = "backend") -> list[LatencyRow]:
-        """The rows of a cell's latencies, by probability; none where it has none."""
+        """The quantiles of the time of one call in a cell, by probability; empty where they aren't known."""
         return self._quantiles.get(((backend, cutoff, operation), subject), [])
 
     def store(self, backend: str, cutoff: int) -> BuiltRow | None:
@@ -245,6 +241,7 @@ class Tables:
 
     @cached_property
     def _cells(self) -> dict[CellName, SummaryRow]:
+        # Of a cell's ways of sharing the work, its own comes last in the table.
         return {row.cell: row for row in self.main}
 
     @cached_property
@@ -261,22 +258,12 @@ class Tables:
 
 
 def gaps_of(rows: Iterable[SummaryRow]) -> dict[tuple[str, str, str], list[int]]:
-    """The cutoffs of those of these cells that have no number, by backend, operation and reason."""
+    """The cutoffs of the cells that have no number, by backend, operation and reason."""
     found = defaultdict(list)
     for row in rows:
         if row.status == GAP:
             found[row.backend, row.operation, row.gap_reason or "no reason recorded"].append(row.cutoff_images)
     return found
-
-
-def _refuse_other_columns(found: list[str], expected: list[str]) -> None:
-    """Raise ValueError where a table's columns aren't those of its schema, in their order."""
-    if found == expected:
-        return
-    lacking = [name for name in expected if name not in found]
-    unknown = [name for name in found if name not in expected]
-    parts = [f"{word} {wording.all_of(names)}" for word, names in (("without", lacking), ("with", unknown)) if names]
-    raise ValueError(f"other columns, {', '.join(parts)}" if parts else "its columns are in another order")
 
 
 def _fault(value: Any, rule: Mapping[str, Any], *, gap: bool) -> str | None:

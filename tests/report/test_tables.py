@@ -107,7 +107,7 @@ def test_a_field_outside_the_schema_is_refused(run, column, value):
 
 def test_a_row_with_a_misspelt_column_is_not_written(tmp_path):
     row = {"backend": "png", "operation_": "read-warm", "seconds": 0.1}
-    with pytest.raises(ValueError, match="latencies: row 1 has no column operation_"):
+    with pytest.raises(ValueError, match="latencies has no column operation_, which row 1 has"):
         tables.write("latencies", [row], tmp_path)
     assert not list(tmp_path.iterdir())
 

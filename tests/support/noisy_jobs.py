@@ -11,8 +11,8 @@ from scripts.report import corrections
 from scripts.report.compare.results import Results
 from scripts.report.corrections import Job, correct
 from scripts.report.outcomes import Ratio
-from scripts.report.rows import CellName, MeasuredRow, TimingRow
-from scripts.report.tables import Tables
+from scripts.report.rows import CellName, MeasuredRow, Row, TimingRow
+from scripts.report.tables import Tables, columns
 
 SETTINGS = Settings(minimum_samples=6)
 OUTLIERS = 0.03
@@ -85,7 +85,7 @@ def results(jobs: dict[CellName, Job], machine: str = "machine") -> Results:
     """What the tables of these jobs hold, as far as comparing needs it."""
     summary = [
         MeasuredRow.of(
-            _cell(name)
+            _cell(MeasuredRow, name)
             | {
                 "machine": machine,
                 "image_set": "images",
@@ -101,7 +101,7 @@ def results(jobs: dict[CellName, Job], machine: str = "machine") -> Results:
     ]
     timings = [
         TimingRow.of(
-            _cell(name)
+            _cell(TimingRow, name)
             | {
                 "subject": subject,
                 "seconds": seconds,
@@ -117,8 +117,8 @@ def results(jobs: dict[CellName, Job], machine: str = "machine") -> Results:
     return Results(Tables(summary, [], []), timings)
 
 
-def _cell(name: CellName) -> dict:
-    """The fields of a row that say which cell it is."""
+def _cell(kind: type[Row], name: CellName) -> dict:
+    """The fields of a row that say which cell it is; all others are empty."""
     backend, cutoff, operation = name
-    own = {"backend": backend, "cutoff_images": cutoff, "operation": operation}
+    own = dict.fromkeys(columns(kind.TABLE)) | {"backend": backend, "cutoff_images": cutoff, "operation": operation}
     return own | {"processes": 1, "comparison_group": 1}

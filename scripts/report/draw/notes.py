@@ -30,7 +30,7 @@ def source(tables: Tables) -> list[str]:
     if repeated:
         images.append(f"More than {wording.join(f'{count:,}' for count in repeated)} are repetitions.")
     machine = f"Machine: {wording.join(tables.machines)}." if tables.machines else ""
-    apart = len(tables.apart)
+    apart = len(tables.summary) - len(tables.main)
     apart_note = f"Measurements not drawn, as they are not comparable with the others: {apart}." if apart else ""
     return [" ".join([*images, machine]), apart_note]
 
