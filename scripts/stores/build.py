@@ -7,10 +7,10 @@ time nor a log into it.
 """
 
 import errno
-import fcntl
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from scripts.stores import check, manifest
 from scripts.stores.choice import Choice, store_key
 from scripts.stores.manifest import DATA
 from scripts.system.disk import disk_usage, file_system, scratch
-from scripts.system.disk.durability import opened, sync
+from scripts.system.disk.durability import sync
 
 IMAGE_SET_FACTS = ("name", "label", "synthetic", "note", "digest", "image_shape")
 
@@ -117,22 +117,28 @@ def _read_back(reader: base.Reader, name: str) -> Iterator[tuple[int, np.ndarray
 
 def _publish(unpublished: Path, directory: Path, content: dict[str, Any]) -> None:
     """Write the manifest, and rename the store into its place unless a complete one with its key is there already."""
+    # The rename alone decides between two builders, also on different nodes: it fails where a store is. A lock of the
+    # directory wouldn't, as on NFS it holds on its own node alone (Linux, fs/nfs/dir.c has no `flock`).
     manifest.write(unpublished, content)
-    with opened(directory.parent) as parent:
-        fcntl.flock(parent, fcntl.LOCK_EX)
+    sync(unpublished)
+    while not _renamed(unpublished, directory):
         try:
             check.check_files(directory, content["key"])
             check.refuse_damaged(directory)
-        except UserError:
-            pass
+        except (UserError, FileNotFoundError):
+            with suppress(FileNotFoundError):  # another builder has just moved it
+                scratch.put_off(directory, scratch.stores_of(directory))
         else:
             return
-        sync(unpublished)
-        try:
-            os.rename(unpublished, directory)
-        except OSError as error:
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                raise
-            scratch.put_off(directory, scratch.stores_of(directory))
-            os.rename(unpublished, directory)
-        os.fsync(parent)
+    sync(directory.parent)
+
+
+def _renamed(unpublished: Path, directory: Path) -> bool:
+    """Rename a store into its place, and say whether the place was free."""
+    try:
+        os.rename(unpublished, directory)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        return False
+    return True

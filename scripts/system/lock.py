@@ -1,6 +1,6 @@
-"""The lock on the host that keeps a timing alone. A timing holds it alone; steps that would disturb a timing share it.
+"""The lock on the host that keeps a timing alone: a timing holds it alone, and steps that would disturb one share it.
 
-It covers what Snakemake's scheduler can't see: other checkouts on the same host, and whatever options the user passes.
+`scripts.__main__` takes it for each step. It covers what Snakemake's scheduler can't see: other checkouts on the same host, and whatever options the user passes.
 """
 
 import fcntl

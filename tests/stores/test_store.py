@@ -6,7 +6,9 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -143,10 +145,43 @@ def test_the_first_complete_store_stays(image_set: ImageSet, disk: Path) -> None
     assert os.stat(disk / "5" / MANIFEST).st_ino == first
 
 
-def test_a_stale_store_gives_way(image_set: ImageSet, disk: Path) -> None:
-    directory = disk / "hdf5/32x32/5"
+def stale(directory: Path) -> Path:
     (directory / DATA).mkdir(parents=True)
     (directory / DATA / "stale").write_text("x")
+    return directory
+
+
+@pytest.mark.parametrize("gives_way", [False, True])
+def test_of_two_builders_that_publish_at_one_moment_the_first_one_stays(
+    gives_way: bool, image_set: ImageSet, disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As two nodes do that share the stores; no lock of the system is between them."""
+    directory = disk / "hdf5/32x32/5"
+    if gives_way:
+        stale(directory)
+    rename, together = os.rename, threading.Barrier(2)
+
+    def at_one_moment(source: Path, target: Path) -> None:
+        if target == directory and threading.get_ident() not in met:
+            met.add(threading.get_ident())
+            together.wait(timeout=60)
+        rename(source, target)
+        renamed.append(Path(target))
+
+    met: set[int] = set()
+    renamed: list[Path] = []
+    monkeypatch.setattr(os, "rename", at_one_moment)
+    with ThreadPoolExecutor() as pool:
+        for done in [pool.submit(build_store, "hdf5", choose("hdf5"), 5, image_set, directory) for _ in range(2)]:
+            done.result()
+    assert len(met) == 2
+    assert gives_way or renamed.count(directory) == 1
+    check_files(directory, store_key(image_set.provenance["digest"], 5, choose("hdf5")))
+    assert list(directory.parent.iterdir()) == [directory]
+
+
+def test_a_stale_store_gives_way(image_set: ImageSet, disk: Path) -> None:
+    directory = stale(disk / "hdf5/32x32/5")
     build_store("hdf5", choose("hdf5"), 5, image_set, directory)
     check_files(directory, store_key(image_set.provenance["digest"], 5, choose("hdf5")))
     assert list(directory.parent.iterdir()) == [directory]
