@@ -34,7 +34,6 @@ class Reader(base.Reader):
 
     def _open(self, path: Path, options: dict[str, Any]) -> tuple[int, Sequence[int]]:
         self._path = str(path / FILE)
-        self._codec = codecs.load(options["codec"])
         self._per_group = options["images_per_group"]
         self._at_random = self._opened(AT_RANDOM)
         self._in_order: Any = None

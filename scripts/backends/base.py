@@ -92,6 +92,8 @@ class Reader(ABC):
 
     def __init__(self, path: Path, options: dict[str, Any]) -> None:
         """Open the store in the directory `path`, written with the same complete `options`."""
+        if codecs.OPTION in options:
+            self._codec = codecs.load(options[codecs.OPTION])
         with ExitStack() as self._resources:
             count, (height, width, channels) = self._open(path, options)
             self.image_shape: tuple[int, int, int] = (int(height), int(width), int(channels))

@@ -34,7 +34,6 @@ class Reader(base.Reader):
     def _open(self, path: Path, options: dict[str, Any]) -> tuple[int, Sequence[int]]:
         import pyarrow as pa
 
-        self._codec = codecs.load(options["codec"])
         self._file = self._resources.enter_context((path / FILE).open("rb", buffering=0))
         self._map: mmap.mmap | None = None
         self._address = 0

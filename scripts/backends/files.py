@@ -31,7 +31,6 @@ class Reader(base.Reader):
     def _open(self, path: Path, options: dict[str, Any]) -> tuple[int, Sequence[int]]:
         self._path = path
         self._ending = options["codec"]
-        self._codec = codecs.load(self._ending)
         with open(path / LABELS, "rb", buffering=0) as file:
             height, width, channels = np.frombuffer(file.read(SHAPE_NUMBERS * LABEL.itemsize), LABEL).tolist()
             count = (path / LABELS).stat().st_size // LABEL.itemsize - SHAPE_NUMBERS

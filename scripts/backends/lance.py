@@ -39,7 +39,6 @@ class Reader(base.Reader):
         base.refuse_after_fork("lance")
         import lance
 
-        self._codec = codecs.load(options["codec"])
         self._dataset = lance.dataset(
             str(path / DATASET),
             index_cache_size_bytes=INDEX_CACHE_BYTES,

@@ -30,7 +30,6 @@ class Reader(base.Reader):
     def _open(self, path: Path, options: dict[str, Any]) -> tuple[int, Sequence[int]]:
         import plyvel
 
-        self._codec = codecs.load(options["codec"])
         self._verify = options["verify_checksums"]
         self._database = self._resources.enter_context(closing(plyvel.DB(str(path))))
         return values.described(self._database.get(values.METADATA))

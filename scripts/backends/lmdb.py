@@ -39,7 +39,6 @@ class Reader(base.Reader):
 
     def _open(self, path: Path, options: dict[str, Any]) -> tuple[int, Sequence[int]]:
         self._path = str(path)
-        self._codec = codecs.load(options["codec"])
         self._per_value = options["images_per_value"]
         self._is_small = os.stat(path / FILE).st_size <= SMALL_BYTES
         self._reads_ahead: bool | None = None

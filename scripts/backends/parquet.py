@@ -34,7 +34,6 @@ class Reader(base.Reader):
         import pyarrow as pa
 
         self._path = str(path / FILE)
-        self._codec = codecs.load(options["codec"])
         self._file = self._resources.enter_context((path / FILE).open("rb", buffering=0))
         self._mapped = self._parquet_file(pa.memory_map(self._path))
         self._whole: ParquetFile | None = None

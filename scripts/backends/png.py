@@ -6,7 +6,6 @@ Layout of a store:
     labels.bin                         height, width and channels of every image, then the labels, int64, little-endian
 """
 
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,8 @@ CODEC = "png"
 class Reader(files.Reader):
     """Reads PNG files, whatever the options of writing."""
 
-    def _open(self, path: Path, options: dict[str, Any]) -> tuple[int, Sequence[int]]:
-        return super()._open(path, {"codec": CODEC})
+    def __init__(self, path: Path, options: dict[str, Any]) -> None:
+        super().__init__(path, {"codec": CODEC})
 
 
 class Backend(files.Backend):

@@ -37,7 +37,6 @@ class Reader(base.Reader):
     def _open(self, path: Path, options: dict[str, Any]) -> tuple[int, Sequence[int]]:
         import rocksdict
 
-        self._codec = codecs.load(options["codec"])
         # rocksdict 0.3.29 rewrites a file of its own when it opens a store, also read-only (its pull request 186 ends
         # that). So it opens a directory of links, which can go once RocksDB has opened all files.
         with tempfile.TemporaryDirectory() as view:

@@ -38,7 +38,6 @@ class Reader(base.Reader):
     def _open(self, path: Path, options: dict[str, Any]) -> tuple[int, Sequence[int]]:
         import sqlite3
 
-        self._codec = codecs.load(options["codec"])
         self._maps_at_random = options["memory_map"]
         self._is_mapped = False
         name = (path / FILE).absolute().as_uri()

@@ -45,7 +45,6 @@ class Reader(base.Reader):
 
     def _open(self, path: Path, options: dict[str, Any]) -> tuple[int, Sequence[int]]:
         self._path = path
-        self._codec = codecs.load(options["codec"])
         self._per_shard = options["images_per_shard"]
         self._shards: dict[int, _Shard] = {}
         with open(path / INDEX, "rb", buffering=0) as file:

@@ -5,6 +5,7 @@ holds. Sources: cgroups(7), and in Linux's documentation admin-guide/cgroup-v2.r
 scheduler/sched-bwc.rst.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -59,10 +60,15 @@ def memory_left(process: Path = PROCESS) -> Iterator[int]:
 
 def throttling(process: Path = PROCESS) -> Throttling | None:
     """Return the waiting of the groups of this process whose CPU time is limited; None where no group's is."""
-    found = [_throttling(group) for group in _groups(process, CPU) if next(_cpu_limits([group]), None) is not None]
-    if not found:
-        return None
-    return Throttling(sum(each.events for each in found), sum(each.seconds for each in found))
+    limited = [group for group in _groups(process, CPU) if any(_cpu_limits([group]))]
+    counts: Counter[str] = Counter()
+    for group in limited:
+        for line in ask.file(group / "cpu.stat").splitlines():
+            name, count = line.split()
+            counts[name] += int(count)
+    # Version 2 counts microseconds, version 1 nanoseconds.
+    seconds = counts["throttled_usec"] / 1e6 + counts["throttled_time"] / 1e9
+    return Throttling(counts["nr_throttled"], seconds) if limited else None
 
 
 def _cpu_limits(groups: Iterable[Path]) -> Iterator[float]:
@@ -82,14 +88,6 @@ def _memory_limits(groups: Iterable[Path]) -> Iterator[int]:
                 limit = int(ask.file(group / name))
                 if limit < UNLIMITED_BYTES:
                     yield limit
-
-
-def _throttling(group: Path) -> Throttling:
-    """Version 2 counts microseconds, version 1 nanoseconds."""
-    lines = (line.split() for line in ask.file(group / "cpu.stat").splitlines())
-    counts = {name: int(count) for name, count in lines}
-    seconds = counts.get("throttled_usec", 0) / 1e6 + counts.get("throttled_time", 0) / 1e9
-    return Throttling(counts.get("nr_throttled", 0), seconds)
 
 
 @lru_cache

@@ -1,6 +1,7 @@
-"""The lock on the host that keeps a timing alone: a timing holds it alone, and steps that would disturb one share it.
+"""The lock on the host that keeps a timing alone: a timing holds it alone, a build or another step of much work shares it.
 
-`scripts.__main__` takes it for each step. It covers what Snakemake's scheduler can't see: other checkouts on the same host, and whatever options the user passes.
+`scripts/__main__.py` takes it around a step. It covers what Snakemake's scheduler can't see: other checkouts on the
+same host, and all options that the user may pass.
 """
 
 import fcntl
@@ -72,9 +73,8 @@ def _open(path: Path) -> int:
 
 
 def _open_or_make(path: Path) -> int:
-    """Open without O_CREAT first: Linux may refuse O_CREAT on another user's file in a directory like /tmp
-    (fs.protected_regular). O_NONBLOCK is for a pipe under that name, which would keep the process waiting.
-    """
+    # O_NONBLOCK is for a pipe under that name, which would keep the process waiting. Without O_CREAT first: Linux may
+    # refuse it on another user's file in a directory like /tmp (fs.protected_regular).
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
     try:
         return os.open(path, flags)

@@ -55,7 +55,6 @@ class Reader(base.Reader):
     """Holds a handle of the open database; with a codec other than raw also a buffer of values."""
 
     def _open(self, path: Path, options: dict[str, Any]) -> tuple[int, Sequence[int]]:
-        self._codec = codecs.load(options["codec"])
         self._call = library_calls()
         self._handle = _handle(self._call["store_open"], path, options)
         self._resources.callback(lambda: self._call["store_close"](self._handle))

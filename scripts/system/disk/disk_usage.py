@@ -66,7 +66,7 @@ def measure(path: Path) -> DiskUsage:
             compressed |= any_compressed
     if not (compressed and may_hide_compression):
         return DiskUsage(apparent, blocks, files, BLOCKS, inline)
-    allocated = _on_disk(data)
+    allocated = extents.bytes_on_btrfs(data)
     return DiskUsage(apparent, allocated, files, UNKNOWN if allocated is None else EXTENTS, inline)
 
 
@@ -93,15 +93,6 @@ def until_unchanged(count: Callable[[], DiskUsage], seconds: float) -> DiskUsage
         if usage == before:
             break
     return usage
-
-
-def _on_disk(files: list[str]) -> int | None:
-    """The bytes of files on the disk of a file system that compresses, None where it doesn't tell them."""
-    seen: set[int] = set()
-    try:
-        return sum(extents.btrfs_bytes(file, seen) for file in files)
-    except OSError:
-        return None
 
 
 def _walk(path: Path) -> Iterator[tuple[str, os.stat_result]]:

@@ -7,6 +7,9 @@ on the disk. Btrfs tells that size to root, who may search its trees: BTRFS_IOC_
 import fcntl
 import os
 import struct
+from collections.abc import Iterable
+from contextlib import suppress
+from itertools import islice
 
 from scripts.system.disk.durability import opened
 
@@ -43,24 +46,24 @@ def kinds(path: str) -> tuple[bool, int]:
     return any(flags & ENCODED for _, _, flags in found), inline
 
 
-def btrfs_bytes(path: str, seen: set[int]) -> int:
-    """Return the bytes that a file takes on the disk of a btrfs, compressed, those among the metadata included.
+def bytes_on_btrfs(paths: Iterable[str]) -> int | None:
+    """Return the bytes that files take on the disk of a btrfs, compressed, with the bytes among its metadata.
 
-    `seen` are the places of extents that count already; those of this file are added, so that data which several files
-    share counts once. Raises OSError where the file is on another file system, and PermissionError for all but root.
+    Data that several files share counts once. None on another file system, and for all users but root.
     """
-    taken = 0
-    with opened(path) as descriptor:
-        for content in _items(descriptor):
-            *_, type_ = ITEM_HEAD.unpack_from(content)
-            if type_ == ITEM_INLINE:
-                taken += len(content) - ITEM_HEAD.size
-                continue
-            place, size = ITEM_PLACE.unpack_from(content, ITEM_HEAD.size)
-            if place and place not in seen:  # a hole is nowhere
-                seen.add(place)
-                taken += size
-    return taken
+    inline = 0
+    sizes: dict[int, int] = {}
+    with suppress(OSError):
+        for path in paths:
+            for content in _items(path):
+                *_, type_ = ITEM_HEAD.unpack_from(content)
+                if type_ == ITEM_INLINE:
+                    inline += len(content) - ITEM_HEAD.size
+                else:
+                    place, size = ITEM_PLACE.unpack_from(content, ITEM_HEAD.size)
+                    sizes[place] = size if place else 0  # a hole is nowhere
+        return inline + sum(sizes.values())
+    return None
 
 
 def _extents(descriptor: int) -> list[tuple[int, int, int]]:
@@ -74,30 +77,31 @@ def _extents(descriptor: int) -> list[tuple[int, int, int]]:
         count = FIEMAP_HEAD.unpack_from(buffer)[3]
         if not count:
             break
-        for number in range(count):
-            logical, _, size, flags = FIEMAP_EXTENT.unpack_from(buffer, FIEMAP_HEAD.size + number * FIEMAP_EXTENT.size)
-            found.append((logical, size, flags))
+        extents = FIEMAP_EXTENT.iter_unpack(buffer[FIEMAP_HEAD.size :])
+        found += [(logical, size, flags) for logical, _, size, flags in islice(extents, count)]
         start = found[-1][0] + found[-1][1]
     return found
 
 
-def _items(descriptor: int) -> list[bytes]:
-    """Return what the tree of a btrfs says of each extent of an open file. Raises OSError as `btrfs_bytes` does."""
-    number, start = os.fstat(descriptor).st_ino, 0
+def _items(path: str) -> list[bytes]:
+    """Return what the tree of a btrfs says of each extent of a file. Raises OSError where that isn't told."""
+    start = 0
     found: list[bytes] = []
-    while True:
-        buffer = bytearray(SEARCH_BYTES)
-        # Tree (0: that of the open file), from and to: object, offset, transaction, type; how many items.
-        key = (0, number, number, start, WHOLE_FILE, 0, WHOLE_FILE, EXTENT_DATA, EXTENT_DATA, 2**32 - 1, 0)
-        SEARCH_KEY.pack_into(buffer, 0, *key)
-        fcntl.ioctl(descriptor, TREE_SEARCH, buffer)
-        count = SEARCH_KEY.unpack_from(buffer)[9]
-        if not count:
-            return found
-        place = SEARCH_KEY.size
-        for _ in range(count):
-            _, _, offset, _, size = SEARCH_HEAD.unpack_from(buffer, place)
-            place += SEARCH_HEAD.size
-            found.append(bytes(buffer[place : place + size]))
-            place += size
-        start = offset + 1
+    with opened(path) as descriptor:
+        number = os.fstat(descriptor).st_ino
+        while True:
+            buffer = bytearray(SEARCH_BYTES)
+            # Tree (0: that of the open file), from and to: object, offset, transaction, type; how many items.
+            key = (0, number, number, start, WHOLE_FILE, 0, WHOLE_FILE, EXTENT_DATA, EXTENT_DATA, 2**32 - 1, 0)
+            SEARCH_KEY.pack_into(buffer, 0, *key)
+            fcntl.ioctl(descriptor, TREE_SEARCH, buffer)
+            count = SEARCH_KEY.unpack_from(buffer)[9]
+            if not count:
+                return found
+            place = SEARCH_KEY.size
+            for _ in range(count):
+                _, _, offset, _, size = SEARCH_HEAD.unpack_from(buffer, place)
+                place += SEARCH_HEAD.size
+                found.append(bytes(buffer[place : place + size]))
+                place += size
+            start = offset + 1
