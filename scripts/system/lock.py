@@ -1,4 +1,4 @@
-"""The lock on the host that keeps a timing alone: a timing holds it alone, a build or another step of much work shares it.
+"""The lock on the host that keeps a timing alone: a timing holds it alone, builds and the like share it.
 
 `scripts/__main__.py` takes it around a step. It covers what Snakemake's scheduler can't see: other checkouts on the
 same host, and all options that the user may pass.
