@@ -36,12 +36,9 @@ NORMAL_DISTANCE = 1.048358
 
 
 @dataclass(frozen=True)
-class Crossing:
-    """Where a ratio is 1: the cutoff (images) between `low` and `high`; `rising` where it's above 1 from there on."""
+class Crossing(Bounded):
+    """The cutoff (images) where a ratio is 1; `rising` where it's above 1 from there on."""
 
-    cutoff: float
-    low: float
-    high: float
     rising: bool
 
 

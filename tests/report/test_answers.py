@@ -10,7 +10,7 @@ from scripts.report import tables
 from scripts.report.compare import answers, trends
 from scripts.report.compare.results import Results
 from scripts.report.compare.trends import BreakEven, Crossover
-from scripts.report.outcomes import DIFFERENT, INTERVAL
+from scripts.report.outcomes import DIFFERENT, INTERVAL, Bounded
 from scripts.report.rows import TimingRow
 from scripts.report.tables import Tables
 from tests.support.planted import OPERATIONS, load, planted, results
@@ -115,24 +115,23 @@ def test_who_leads_where(tmp_path):
     assert answers.lead_sentence(question(found, "write")) == (
         "b is fastest at 1 image; a and b tie at 10 images; a is fastest at 100 images"
     )
-    (crossover, _) = trends.crossovers(found)
-    assert (crossover.operation, crossover.overtaking, crossover.overtaken) == ("write", "a", "b")
-    assert crossover.low < 10 < crossover.high
-    (crossover,) = trends.crossovers_between(found, "write", "b", "a")
-    assert (crossover.overtaking, crossover.overtaken) == ("a", "b")
+    for pair in ("ab", "ba"):
+        (crossover,) = trends.crossovers(found, "write", *pair)
+        assert (crossover.operation, crossover.overtaking, crossover.overtaken) == ("write", "a", "b")
+        assert crossover.at.low < 10 < crossover.at.high
 
 
 def test_crossings_are_said_in_a_sentence(tmp_path):
     found = planted(tmp_path, {"a": {100: 0.4, 10_000: 0.4}, "b": {100: 0.1, 10_000: 1.6}})
-    first, second = (crossover.sentence for crossover in trends.crossovers(found))
-    assert re.match(r"Write: a overtakes b at about (9[5-9]0|1,0.0) images ", first)
-    assert second.startswith("Read, warm: a overtakes b at about ")
-    about = Crossover("write", "a", "b", 3.4, 0.6, 12345.0)
-    assert about.sentence == "Write: a overtakes b at about 3 images (between 1 and 12,000)."
+    (crossover,) = trends.crossovers(found, "write", "a", "b")
+    assert re.match(r"a overtakes b at about (9[5-9]0|1,0.0) images ", crossover.phrase)
+    about = Crossover("write", "a", "b", Bounded(3.4, 1.2, 12345.0))
+    assert about.phrase == "a overtakes b at about 3.4 images (between 1.2 and 12,000)"
 
 
 def test_no_crossing_without_two_leaders(tmp_path):
-    assert trends.crossovers(planted(tmp_path, {"a": {1: 0.1, 10: 0.1}, "b": {1: 0.1, 10: 0.2}})) == []
+    found = planted(tmp_path, {"a": {1: 0.1, 10: 0.1}, "b": {1: 0.1, 10: 0.2}})
+    assert trends.crossovers(found, "write", "a", "b") == []
 
 
 def test_growth_is_of_all_images_whatever_a_sample_reads(tmp_path):

@@ -15,7 +15,7 @@ def interval(value: float, width: float = 1.1) -> Ratio:
 def test_a_crossover_is_where_the_ratio_is_one():
     """From 2 at 100 to 1/2 at 10,000 it is 1 at 1,000; its interval of 2^(1/2) is left at 1,000 / 100^(1/4)."""
     (found,) = estimates.crossovers([(100, interval(2, 2**0.5)), (10_000, interval(0.5, 2**0.5))])
-    assert (found.cutoff, found.low, found.high) == pytest.approx((1000, 1000 / 10**0.5, 1000 * 10**0.5))
+    assert (found.value, found.low, found.high) == pytest.approx((1000, 1000 / 10**0.5, 1000 * 10**0.5))
     assert not found.rising
 
 
@@ -23,10 +23,10 @@ def test_crossovers_reach_over_what_is_open_and_there_can_be_several():
     ratios = [1.5, 1.02, 0.98, 0.7, 0.5, 2.0]
     found = estimates.crossovers([(10**place, interval(ratio)) for place, ratio in enumerate(ratios)])
     assert [crossing.rising for crossing in found] == [False, True]
-    assert 10 < found[0].cutoff < 100
+    assert 10 < found[0].value < 100
     assert found[0].low < 10
     assert found[1].low > 10_000
-    assert all(crossing.low < crossing.cutoff < crossing.high for crossing in found)
+    assert all(crossing.low < crossing.value < crossing.high for crossing in found)
 
 
 @pytest.mark.parametrize("ratios", [[], [1.5], [1.5, 1.3], [1.5, 1.01], [0.99, 1.01], [1.2, 1.0, 1.2]])

@@ -95,8 +95,8 @@ def _overtakes(results: Results, cutoff: int) -> Verdict | None:
                 f"{wording.compared(one, other, ratio)} at {wording.images(size)}{'' if noticeable else NOBODY}"
             )
         holds.append(_all(slower))
+        said += [crossover.phrase for crossover in trends.crossovers(results, operation, HDF5, LMDB)]
         found.append(f"{wording.operation(operation)}: {', '.join(said)}.")
-        found += [crossover.sentence for crossover in trends.crossovers_between(results, operation, HDF5, LMDB)]
     return _verdict(holds, " ".join(found), "whether one writes or reads")
 
 

@@ -1,10 +1,9 @@
 """What the cells of several cutoffs or operations say together: which store overtakes another, how times grow with the
 number of images, and after how many epochs it pays to convert one store into another."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations, permutations, product
+from itertools import product
 
 from scripts.measure.operations import catalogue
 from scripts.report import estimates, wording
@@ -20,24 +19,18 @@ EPOCHS = (*catalogue.answering("shuffle", catalogue.WARM), *READ_OLD)
 
 @dataclass(frozen=True)
 class Crossover:
-    """`overtaking` is slower than `overtaken` below `cutoff` (images), which lies between `low` and `high`, and faster
-    above it."""
+    """Below the cutoff `at` (images) `overtaking` is slower than `overtaken`, above it faster."""
 
     operation: str
     overtaking: str
     overtaken: str
-    cutoff: float
-    low: float
-    high: float
+    at: Bounded
 
     @property
-    def sentence(self) -> str:
-        """As in `Read, warm: hdf5 overtakes lmdb at about 340 images (between 210 and 900).`, to two digits."""
-        low, high = _about(self.low), _about(self.high)
-        return (
-            f"{wording.operation(self.operation)}: {self.overtaking} overtakes {self.overtaken} at about "
-            f"{wording.images(_about(self.cutoff))} (between {low:,} and {high:,})."
-        )
+    def phrase(self) -> str:
+        """As in `hdf5 overtakes lmdb at about 340 images (between 210 and 900)`, to two digits."""
+        about, low, high = (wording.significant(cutoff, 2) for cutoff in (self.at.value, self.at.low, self.at.high))
+        return f"{self.overtaking} overtakes {self.overtaken} at about {about} images (between {low} and {high})"
 
 
 @dataclass(frozen=True)
@@ -55,29 +48,17 @@ class BreakEven:
     outcome: str
 
 
-def crossovers(results: Results) -> list[Crossover]:
-    """Where one backend overtakes another, for each operation and pair, by ascending cutoff."""
-    return [
-        crossover
-        for operation in results.tables.operations
-        for pair in combinations(results.tables.backends, 2)
-        for crossover in crossovers_between(results, operation, *pair)
-    ]
-
-
-def crossovers_between(results: Results, operation: str, one: str, other: str) -> list[Crossover]:
+def crossovers(results: Results, operation: str, one: str, other: str) -> list[Crossover]:
     """Where one of two backends overtakes the other in an operation, by ascending cutoff.
 
     Only cutoffs count at which anybody notices which store is fastest. See `scripts.report.estimates.crossovers`.
     """
     cutoffs = [cutoff for cutoff in results.tables.cutoffs if results.noticeable(operation, cutoff)]
     compared = [(cutoff, results.ratio_if_measured(operation, cutoff, one, other)) for cutoff in cutoffs]
-    points = [(cutoff, ratio) for cutoff, ratio in compared if ratio]
-    found = []
-    for crossing in estimates.crossovers(points):
-        overtaking, overtaken = (other, one) if crossing.rising else (one, other)
-        found.append(Crossover(operation, overtaking, overtaken, crossing.cutoff, crossing.low, crossing.high))
-    return found
+    return [
+        Crossover(operation, *((other, one) if crossing.rising else (one, other)), crossing)
+        for crossing in estimates.crossovers([(cutoff, ratio) for cutoff, ratio in compared if ratio])
+    ]
 
 
 def growths(results: Results) -> dict[str, dict[str, Bounded]]:
@@ -107,10 +88,9 @@ def break_evens(results: Results, most_targets: int | None = None) -> dict[int, 
     """
     found: dict[int, dict[tuple[str, str], BreakEven]] = {}
     for cutoff in reversed(results.tables.cutoffs):
-        ranked = (results.tables.by_time(operation, cutoff) for operation in EPOCHS)
-        targets = next(filter(None, ranked), [])[:most_targets]
-        for source, target in permutations(results.tables.backends, 2):
-            if most_targets is not None and target not in targets:
+        ranked = dict.fromkeys(name for operation in EPOCHS for name in results.tables.by_time(operation, cutoff))
+        for source, target in product(results.tables.backends, list(ranked)[:most_targets]):
+            if source == target:
                 continue
             epoch = _first_measured(results, EPOCHS, cutoff, source, target)
             write = _first_measured(results, WRITE_NEW, cutoff, target)
@@ -130,8 +110,3 @@ def _first_measured(results: Results, operations: Sequence[str], cutoff: int, *b
     """The first operation that all of these backends were measured in."""
     measured = (name for name in operations if all((backend, cutoff, name) in results.times for backend in backends))
     return next(measured, None)
-
-
-def _about(images: float) -> int:
-    """A number of images to two digits."""
-    return max(1, int(round(images, min(0, 1 - math.floor(math.log10(images))))))

@@ -106,15 +106,12 @@ class Run:
     @property
     def crossovers(self) -> list[Crossover]:
         """Which store overtakes which; of many stores, only those among the leaders of an operation."""
-        if not self.many:
-            return trends.crossovers(self.results)
-        return [
-            crossover
-            for question in self.questions
-            if question.name not in MEASURES
-            for pair in combinations(dict.fromkeys(answer.leader for answer in question.answers), 2)
-            for crossover in trends.crossovers_between(self.results, question.name, *pair)
-        ]
+        found = []
+        for operation in (question for question in self.questions if question.name not in MEASURES):
+            leaders = list(dict.fromkeys(answer.leader for answer in operation.answers))
+            for pair in combinations(leaders if self.many else self.tables.backends, 2):
+                found += trends.crossovers(self.results, operation.name, *pair)
+        return found
 
     @cached_property
     def disturbed(self) -> list[SummaryRow]:
