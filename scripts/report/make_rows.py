@@ -13,17 +13,22 @@ from scripts.backends import base
 from scripts.common.cells import Store
 from scripts.measure.operations.base import QUANTILES
 from scripts.report import corrections, estimates, tables, wording
-from scripts.report.corrections import SUBJECTS, Job, Timed
+from scripts.report.corrections import Job, Timed
 from scripts.report.outcomes import DIFFERENT, TIED
+from scripts.report.records import nodes
 from scripts.report.records.manifests import Manifests
-from scripts.report.records.record import BACKEND, Record, Records, Sample
+from scripts.report.records.record import BACKEND, NODE, SUBJECTS, Record, Records, Sample, identity
+from scripts.report.records.selection import Selection, differences
 from scripts.report.rows import GAP, MEASURED, Values, Way
+from scripts.report.tables import MAIN_GROUP
 
 Groups = Mapping[Path, int]
 """The comparison group of each record."""
 MEDIANS = ("open_seconds", "user_seconds", "system_seconds", "device_read_bytes", "device_written_bytes")
 PEAKS = ("peak_memory_bytes", "peak_mapped_bytes")
 """The columns of the summary that are medians of the samples, and those that are maxima."""
+FEWER_RECORDS = "backend version of fewer records"
+"""Why a record stands apart that differs in nothing from all of the main group."""
 
 
 def timings(records: Records, groups: Groups) -> list[Values]:
@@ -31,7 +36,7 @@ def timings(records: Records, groups: Groups) -> list[Values]:
     rows = []
     for path, record in records.items():
         outliers = _outliers(record)
-        common = _columns_of("timings", {**record.columns, **_images_of(record)})
+        common = _columns_of("timings", record.columns)
         for place, sample in enumerate(record.samples):
             own = _columns_of("timings", vars(sample))
             own |= {f"latency_{name}_seconds": taken for name, taken in (sample.latency_seconds or {}).items()}
@@ -84,7 +89,25 @@ def disk_usage(found: Manifests, stores: list[Store], records: Records) -> list[
             row |= _disk_usage_of(found[store])
         else:
             record = next(record for record in records.values() if record.cell.store == store)
-            row |= _columns_of("disk_usage", _images_of(record)) | _kind(record.backend.module, record.backend.options)
+            row |= _columns_of("disk_usage", record.columns) | _kind(record.backend.module, record.backend.options)
+        rows.append(row)
+    return rows
+
+
+def selection(records: Records, selected: Selection) -> list[Values]:
+    """A row per record: whether it counts, what decides that, and what disturbed it."""
+    pools = nodes.pools(selected.nodes)
+    known = {path: record.columns | {"pool": pools[record.host.node]} for path, record in records.items()}
+    main = {identity(known[path]) for path in selected.main(records)}
+    rows = []
+    for path, own in known.items():
+        row = _columns_of("selection", own) | {"comparison_group": selected.groups[path]}
+        if row["comparison_group"] != MAIN_GROUP:
+            apart = differences(identity(own), main)
+            row["differs_in"] = (
+                wording.join(f"{NODE} ({own['node']})" if name == NODE else name for name in apart) or FEWER_RECORDS
+            )
+        row["disturbances"] = "; ".join(selected.disturbed.get(path, [])) or None
         rows.append(row)
     return rows
 
@@ -152,7 +175,6 @@ def _summary_of(record: Record, way: Way, timed: Timed | None) -> Values:
     processes, start_method = way
     values = {
         **_columns_of("summary", record.columns),
-        **_images_of(record),
         **_kind(record.backend.module, record.backend.options),
         "status": MEASURED if taken else GAP,
         "gap_reason": reason,
@@ -237,13 +259,3 @@ def _defaults(module: str) -> Values:
     """The defaults of a backend's options; none of a backend that doesn't exist any more."""
     known = backends.load(module).options if module in backends.names() else {}
     return {name: option.default for name, option in known.items()}
-
-
-def _images_of(record: Record) -> Values:
-    images = record.image_set
-    return {
-        "image_set": images.label,
-        "synthetic": images.synthetic,
-        "distinct_images": images.distinct_images,
-        "repeated_images": images.repeated_images,
-    }

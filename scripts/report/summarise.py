@@ -49,7 +49,7 @@ def write_tables(
         "summary": with_best(make_rows.summary(records, selected.groups, selected.disturbed), timings),
         "latencies": make_rows.latencies(records, selected.groups),
         "disk_usage": make_rows.disk_usage(found, stores, records),
-        "selection": selected.rows(records),
+        "selection": make_rows.selection(records, selected),
     }
     for table, of_table in rows.items():
         tables.write(table, of_table, directory)

@@ -15,9 +15,8 @@ from scripts.common.errors import UserError
 from scripts.measure.operations import catalogue
 from scripts.report import make_rows
 from scripts.report.page.run import Run
-from scripts.report.records import comparability, disturbances, order, reading, selection
-from scripts.report.records.comparability import FILE_SYSTEM, NODE, SHARED
-from scripts.report.records.record import Records
+from scripts.report.records import disturbances, order, reading, selection
+from scripts.report.records.record import FILE_SYSTEM, NODE, SHARED, Records, identity
 from scripts.report.rows import BuiltRow, CellName, MeasuredRow, SummaryRow
 from scripts.report.tables import MAIN_GROUP, Tables
 
@@ -128,9 +127,9 @@ def _other(name: str, paths: list[Path], run: Run) -> Machine:
     disturbed = disturbances.judge(kept, files)
     summary = make_rows.summary(kept, dict.fromkeys(kept, MAIN_GROUP), disturbed)
     tables = Tables([SummaryRow.of(values) for values in summary], [], [])
-    known = {comparability.identity(vars(row)) for row in run.main}
-    identities = {comparability.identity(record.columns | {"pool": None}) for record in kept.values()}
-    differing = {words for own in identities for words in comparability.differences(own, known)}
+    known = {identity(vars(row)) for row in run.main}
+    identities = {identity(record.columns | {"pool": None}) for record in kept.values()}
+    differing = {words for own in identities for words in selection.differences(own, known)}
     otherwise = [words for words in SHARED if words in differing and words not in OF_COURSE]
     nodes = {record.host.node for record in kept.values()}
     file_systems = dict.fromkeys(record.file_system.type for record in kept.values())

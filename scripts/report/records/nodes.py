@@ -14,9 +14,7 @@ from typing import Any
 
 from scripts.report import estimates, wording
 from scripts.report.outcomes import DIFFERENT, INTERVAL, RANGE, Ratio
-from scripts.report.records import comparability
-from scripts.report.records.comparability import Pools
-from scripts.report.records.record import BASELINE, Host, Record, Records
+from scripts.report.records.record import BASELINE, Host, Record, Records, identity
 
 FEWEST = 3
 """The fewest pairs of reference files, or jobs with a probe, from which anything is concluded."""
@@ -91,7 +89,7 @@ def compare(records: Records) -> list[Node]:
     return [_compared(name, by_node[name], by_node[names[0]]) for name in names]
 
 
-def pools(nodes: list[Node]) -> Pools:
+def pools(nodes: list[Node]) -> dict[str, str]:
     """The pool of each node: its own name where it surely differs from the first one, and otherwise the first's."""
     return {node.name: node.name if node.apart else nodes[0].name for node in nodes}
 
@@ -159,6 +157,6 @@ def _plain_files(records: list[Record]) -> dict[tuple[Any, ...], float]:
             if sample.state_verified and sample.processes == 1 and sample.start_method != "fork"
         ]
         if taken:
-            *shared, _, manner = comparability.identity(record.columns | {"pool": None})
+            *shared, _, manner = identity(record.columns | {"pool": None})
             found[record.cell.cutoff, *shared, manner].append(median(taken))
     return {what: median(jobs) for what, jobs in found.items()}

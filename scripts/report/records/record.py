@@ -17,10 +17,32 @@ from scripts.measure.stopping import block
 from scripts.report.rows import MEASURED, Values, Way
 from scripts.system.noise import Probes
 
-BACKEND, BASELINE = "backend", "baseline"
+SUBJECTS = BACKEND, BASELINE = "backend", "baseline"
 """The subjects of samples: the backend itself, and the reference file that is timed between its samples."""
 RECORDS = "records"
 """The directory of all records, beside the tables."""
+
+Label = tuple[Any, ...]
+"""Records with the same label are alike in what it is made of."""
+Identity = tuple[Label, ...]
+"""What must be equal for two records to be comparable: a label for each entry of SHARED."""
+
+NODE, FILE_SYSTEM = "node", "file system"
+SHARED: dict[str, tuple[str | None, tuple[str, ...]]] = {
+    "machine": (None, ("machine",)),
+    NODE: (None, ("pool",)),
+    FILE_SYSTEM: (None, ("file_system", "mount_point")),
+    "image set": (None, ("image_set_digest",)),
+    "measuring code": (None, ("measuring_digest",)),
+    "threads allowed": (None, ("threads",)),
+    "backend code, options or library versions": ("backend", ("backend_digest",)),
+    "way of emptying the page cache, images drawn or size of a batch": (
+        "operation",
+        ("eviction", "random_images", "batch_size"),
+    ),
+}
+"""What comparable records share, by how the page names it: columns of the table `selection`. The last two count only
+between records of one backend, and of one operation."""
 
 Made = TypeVar("Made")
 _annotations: Callable[[Any], dict[str, Any]] = cache(get_type_hints)
@@ -178,6 +200,10 @@ class Record:
             "file_system": self.file_system.type,
             "mount_point": self.file_system.mount_point,
             "image_set_digest": self.image_set.digest,
+            "image_set": self.image_set.label,
+            "synthetic": self.image_set.synthetic,
+            "distinct_images": self.image_set.distinct_images,
+            "repeated_images": self.image_set.repeated_images,
             "measuring_digest": self.measuring_digest,
             "threads": self.threads,
             "backend_digest": digests.digest([code.digest, code.options, code.versions]),
@@ -211,6 +237,11 @@ def read(content: Mapping[str, Any]) -> Record:
     )
     threads = content["process"]["threads"]
     return made(Record, {**content, "host": content["machine"], "threads": threads, "samples": samples})
+
+
+def identity(row: Mapping[str, Any]) -> Identity:
+    """Return what must be equal for this record and another, given its columns."""
+    return tuple((of and row[of], *(row[name] for name in names)) for of, names in SHARED.values())
 
 
 def made(kind: type[Made], content: Mapping[str, Any]) -> Made:

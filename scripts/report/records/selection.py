@@ -1,28 +1,20 @@
-"""Which records of a run count: computed once, and written as the table `selection`, a row for each record."""
+"""Which records of a run count: only those that were measured alike are compared."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.common.cells import Store
-from scripts.report import wording
-from scripts.report.records import comparability, disturbances, nodes
-from scripts.report.records.comparability import NODE, Identity
+from scripts.report.records import disturbances, nodes, order
 from scripts.report.records.nodes import Node
-from scripts.report.records.record import Records
-from scripts.report.rows import Values
+from scripts.report.records.record import SHARED, Identity, Label, Records, identity
 from scripts.report.tables import MAIN_GROUP
-
-FEWER_RECORDS = "backend version of fewer records"
-"""Why a record stands apart that differs in nothing from all of the main group."""
 
 
 @dataclass(frozen=True)
 class Selection:
-    """The comparison group of each record, what disturbed it, and the nodes compared with each other.
-
-    `disturbed` names only the records that were disturbed.
-    """
+    """The comparison group of each record, what disturbed those that were, and the nodes compared with each other."""
 
     groups: Mapping[Path, int]
     disturbed: Mapping[Path, list[str]]
@@ -32,33 +24,49 @@ class Selection:
         """The records of the main group."""
         return {path: record for path, record in records.items() if self.groups[path] == MAIN_GROUP}
 
-    def rows(self, records: Records) -> list[Values]:
-        """A row for each of the records that were selected from."""
-        pools = nodes.pools(self.nodes)
-        rows = {path: record.columns | {"pool": pools[record.host.node]} for path, record in records.items()}
-        main = {comparability.identity(rows[path]) for path in self.main(records)}
-        return [
-            {
-                **own,
-                "comparison_group": self.groups[path],
-                "differs_in": None if self.groups[path] == MAIN_GROUP else _apart(own, main),
-                "disturbances": "; ".join(self.disturbed.get(path, [])) or None,
-            }
-            for path, own in rows.items()
-        ]
-
 
 def select(records: Records, files: Mapping[Store, int]) -> Selection:
-    """Decide which records count: compare the nodes, group comparable records, and judge what disturbed each.
-
-    `files` is the number of files of each store.
-    """
+    """Compare the nodes, group comparable records, and judge what disturbed each; `files` are each store's number of
+    files."""
     compared = nodes.compare(records)
-    groups = comparability.comparison_groups(records, nodes.pools(compared))
+    groups = _comparison_groups(records, nodes.pools(compared))
     return Selection(groups, disturbances.judge(records, files), compared)
 
 
-def _apart(own: Values, main: set[Identity]) -> str:
-    """What sets a record apart from the main group, in words."""
-    words = comparability.differences(comparability.identity(own), main)
-    return wording.join(f"{NODE} ({own['node']})" if name == NODE else name for name in words) or FEWER_RECORDS
+def differences(own: Identity, main: Iterable[Identity]) -> list[str]:
+    """Return what sets a record apart from the records of the main group, in words."""
+    apart = []
+    for words, label, known in zip(SHARED, own, zip(*main, strict=True), strict=True):
+        alike = {other for other in known if other[0] == label[0]}
+        if alike and label not in alike:
+            apart.append(words)
+    return apart
+
+
+def _comparison_groups(records: Records, pools: Mapping[str, str]) -> dict[Path, int]:
+    """The number of each record's group: 1 is the largest (of equals the latest), the others stand apart.
+
+    A group has one version of each backend and one manner of each operation, that of most records.
+    """
+    identities = {
+        path: identity(record.columns | {"pool": pools[record.host.node]}) for path, record in records.items()
+    }
+    groups: dict[Path, Label] = {path: own[:-2] for path, own in identities.items()}
+    for place in (-2, -1):
+        labels = {path: (own[:-2], *own[place]) for path, own in identities.items()}
+        kept = {label[:2]: label for label in _smallest_first(labels, records)}
+        for path, label in labels.items():
+            if kept[label[:2]] != label:
+                groups[path] += label
+    number = {label: position for position, label in enumerate(reversed(_smallest_first(groups, records)), start=1)}
+    return {path: number[label] for path, label in groups.items()}
+
+
+def _smallest_first(labels: Mapping[Path, Label], records: Records) -> list[Label]:
+    """The labels by the number of records that carry them; of equals, the latest start of such a record decides."""
+    counts = Counter(labels.values())
+    spans = order.spans(records)
+    latest: dict[Label, float] = {}
+    for path, label in labels.items():
+        latest[label] = max(latest.get(label, 0.0), spans[path][0])
+    return sorted(counts, key=lambda label: (counts[label], latest[label], str(label)))
