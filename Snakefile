@@ -102,11 +102,11 @@ rule download:
         archive=lambda wildcards: PLAN.archive_digest,
         addresses=untracked(PLAN.config["addresses"]),
         directory=untracked(PLAN.downloads),
-        offline_fallback=untracked(str(PLAN.config["offline_fallback"]).lower()),
+        offline_fallback=untracked("--offline-fallback" if PLAN.config["offline_fallback"] else ""),
         code=CODE.download,
     shell:
         "{params.step} download --images {params.images:q} --addresses {params.addresses:q}"
-        " --directory {params.directory:q} --offline-fallback {params.offline_fallback}"
+        " --directory {params.directory:q} {params.offline_fallback}"
         " --output {output:q} 2> {log:q}"
 
 

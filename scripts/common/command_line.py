@@ -3,10 +3,9 @@
     @command
     def main(name: Annotated[str, "which figure"], *, svg: Annotated[Path, "file to write"]) -> None:
 
-makes `python scripts STEP NAME --svg SVG`. STEP is the name of the module, whose docstring explains the command. A
-parameter that may be given by its place is an argument. Every other parameter is an option, which is required where the
-parameter has no default. The type of a parameter says how its text is read: a list takes several texts, a `dict` takes
-JSON, and a `bool` is an option without a value.
+makes `python scripts STEP NAME --svg SVG`. STEP is the name of the module, whose docstring explains the command. An
+option is required where its parameter has no default. The type of a parameter says how its text is read: a list takes
+several texts, a `dict` takes JSON, and a `bool` is an option without a value.
 """
 
 import argparse
@@ -15,20 +14,8 @@ import inspect
 import json
 import sys
 import types
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
-
-
-@dataclass(frozen=True)
-class Argument:
-    """What the help says of a parameter, and what its type doesn't say."""
-
-    help: str
-    metavar: str | None = None
-    choices: Sequence[str] | None = None
-    read: Callable[[str], Any] | None = None
-    """Makes the value from the text, in place of the type. Raises ValueError where the text won't do."""
+from collections.abc import Callable
+from typing import Any, get_args, get_origin, get_type_hints
 
 
 def command(function: Callable[..., None]) -> Callable[[list[str]], None]:
@@ -53,27 +40,21 @@ def _parser(function: Callable[..., None]) -> argparse.ArgumentParser:
             required = parameter.default is inspect.Parameter.empty
             parser.add_argument(f"--{flag}", required=required, **_settings(parameter, hints[name]))
         else:
-            parser.add_argument(name, **_settings(parameter, hints[name]))
+            parser.add_argument(name, metavar=name.upper(), **_settings(parameter, hints[name]))
     return parser
 
 
 def _settings(parameter: inspect.Parameter, hint: Any) -> dict[str, Any]:
     """How `argparse` reads a parameter of a type, and what it says of it."""
-    kind, noted = get_args(hint) if get_origin(hint) is Annotated else (hint, "")
-    argument = noted if isinstance(noted, Argument) else Argument(noted)
-    settings: dict[str, Any] = {"help": argument.help}
+    kind, said = get_args(hint)
+    settings: dict[str, Any] = {"help": said}
     if parameter.default is not inspect.Parameter.empty:
         settings["default"] = parameter.default
     if kind is bool:
         return settings | {"action": "store_true"}
-    if get_origin(kind) in (Union, types.UnionType):
+    if isinstance(kind, types.UnionType):
         kind = next(one for one in get_args(kind) if one is not types.NoneType)
     if get_origin(kind) is list:
         settings["nargs"] = "+" if parameter.default else "*"
         (kind,) = get_args(kind)
-    is_json = kind is dict or get_origin(kind) is dict
-    return settings | {
-        "metavar": argument.metavar,
-        "choices": argument.choices,
-        "type": argument.read or (json.loads if is_json else kind),
-    }
+    return settings | {"type": json.loads if get_origin(kind) is dict else kind}

@@ -8,14 +8,14 @@ import math
 from pathlib import Path
 from typing import Annotated
 
-from scripts.common.command_line import Argument, command
+from scripts.common.command_line import command
 from scripts.common.errors import UserError
 from scripts.plan import measure_again
 
 
 @command
 def main(
-    cells: Annotated[list[str], Argument("such as lmdb/32x32/100000/write", metavar="CELL")],
+    cell: Annotated[list[str], "such as lmdb/32x32/100000/write"],
     *,
     seconds: Annotated[float, "seconds of sampling for each cell"],
     results: Annotated[Path, "where the page is: results, or results/quick"] = Path("results"),
@@ -23,4 +23,4 @@ def main(
     """Measure the cells and make the page."""
     if not (math.isfinite(seconds) and seconds > 0):
         raise UserError(f"--seconds {seconds:g} won't do; give how long each cell is to be measured, such as 20")
-    measure_again.measure(cells, seconds, results)
+    measure_again.measure(cell, seconds, results)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from scripts.common.command_line import Argument, command
+from scripts.common.command_line import command
 from scripts.dataset.obtain import CIFAR10, obtain
 
 
@@ -13,21 +13,8 @@ def main(
     images: Annotated[str, "cifar10, synthetic, or the path of an archive"],
     addresses: Annotated[list[str], "where to download from, in order"] = [CIFAR10.address],  # noqa: B006
     directory: Annotated[Path, "where downloaded archives are kept"],
-    offline_fallback: Annotated[
-        str,
-        Argument(
-            "whether synthetic images may stand in where no address can be reached",
-            choices=["true", "false"],
-            read=str.lower,
-        ),
-    ] = "true",
+    offline_fallback: Annotated[bool, "let synthetic images stand in where no address can be reached"] = False,
     output: Annotated[Path, "the record to write, archive.json"],
 ) -> None:
     """Obtain the archive."""
-    obtain(
-        images,
-        output,
-        directory=directory,
-        addresses=addresses,
-        offline_fallback=offline_fallback == "true",
-    )
+    obtain(images, output, directory=directory, addresses=addresses, offline_fallback=offline_fallback)

@@ -6,16 +6,14 @@ No rule of the workflow runs it. Figures and page are made from the copy as they
 from pathlib import Path
 from typing import Annotated
 
-from scripts.common.command_line import Argument, command
+from scripts.common.command_line import command
 from scripts.project import example
 from scripts.report import wording
 
 
 @command
 def main(
-    results: Annotated[
-        Path, Argument("directory with the page of a run: results, or results/quick", metavar="RESULTS")
-    ],
+    results: Annotated[Path, "directory with the page of a run: results, or results/quick"],
     *,
     output: Annotated[Path, "where the example goes"] = Path("docs/example"),
 ) -> None:

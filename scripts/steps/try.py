@@ -8,15 +8,15 @@ import math
 from pathlib import Path
 from typing import Annotated, Any
 
-from scripts.common.command_line import Argument, command
+from scripts.common.command_line import command
 from scripts.common.errors import UserError
 from scripts.project import trial
 
 
 @command
 def main(
-    backend: Annotated[str, Argument("a backend's file in scripts/backends, without .py", metavar="BACKEND")],
-    operation: Annotated[str, Argument("an operation, such as read-warm", metavar="OPERATION")],
+    backend: Annotated[str, "a backend's file in scripts/backends, without .py"],
+    operation: Annotated[str, "an operation, such as read-warm"],
     *,
     cutoff: Annotated[int, "number of images; 1000 where not given"] = 1000,
     options: Annotated[dict[str, Any], 'options of the backend, as JSON: {"codec": "png"}'] = {},  # noqa: B006

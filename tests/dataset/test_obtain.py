@@ -90,7 +90,7 @@ def run_step(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
 def test_the_step_records_the_path_of_an_archive_as_given(tmp_path):
     write_small_archive(tmp_path / "mine.tar.gz")
     content = (tmp_path / "mine.tar.gz").read_bytes()
-    options = ["--directory", "kept", "--offline-fallback", "True", "--output", "out/archive.json"]
+    options = ["--directory", "kept", "--offline-fallback", "--output", "out/archive.json"]
     assert run_step("--images", "mine.tar.gz", *options, cwd=tmp_path).returncode == 0
     record = json.loads((tmp_path / "out/archive.json").read_text())
     assert (record["archive"]["path"], record["label"]) == ("mine.tar.gz", "mine.tar.gz")

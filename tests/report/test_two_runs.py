@@ -182,7 +182,8 @@ def test_each_ratio_is_the_quotient_of_the_two_times_beside_it(usual, tmp_path, 
 def test_the_factor_says_what_counts(usual, tmp_path):
     made(tmp_path / "b", 2, {"lmdb": 1.2})
     assert compared(usual, tmp_path / "b", "--factor", "1.5") == 0
-    assert compared(usual, tmp_path / "b", "--factor", "0.9") == 2
+    with pytest.raises(UserError, match=r"--factor 0\.9 won't do"):
+        compared(usual, tmp_path / "b", "--factor", "0.9")
 
 
 def test_it_says_where_other_code_measured(usual, tmp_path, capsys):
