@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 NAME = re.compile(r"[A-Za-z0-9._-]+")
@@ -22,6 +23,10 @@ def distributions(packages: Mapping[str, str]) -> dict[str, str]:
     return {module: distribution(requirement) for module, requirement in packages.items()}
 
 
-def pins(file: Path) -> list[tuple[str, str, str]]:
-    """Return what a file of requirements pins: distributions, each with a version and the version's marker, or ""."""
-    return PIN.findall(file.read_text())
+@cache
+def pins(file: Path) -> dict[str, dict[str, str]]:
+    """Return what a file of requirements pins: the versions of each distribution, each with its marker, or ""."""
+    found: dict[str, dict[str, str]] = {}
+    for name, version, marker in PIN.findall(file.read_text()):
+        found.setdefault(name, {})[version] = marker
+    return found

@@ -5,7 +5,6 @@ import os
 import platform
 import sys
 from collections.abc import Iterable
-from functools import cache
 
 from packaging.markers import Marker
 
@@ -13,7 +12,7 @@ from scripts.backends.go import library
 from scripts.common import digests, requirements, supported
 from scripts.stores.choice import Choice
 
-RUN_PINS, ALL_PINS = "requirements/run.txt", "requirements/all.txt"
+RUN_PINS, ALL_PINS = (digests.CHECKOUT / "requirements" / name for name in ("run.txt", "all.txt"))
 """The pins of what a plain run needs, and of what all backends and codecs need."""
 
 CONDA_PYTHON = "3.11"
@@ -47,14 +46,14 @@ def lacks_wheel(choice: Choice, distributions: Iterable[str], python: str | None
     """
     version = python or platform.python_version()
     short = ".".join(version.split(".")[:2])
-    for distribution in filter(pins, distributions):
-        versions, markers = zip(*pins(distribution), strict=True)
-        here = {"python_version": short, "python_full_version": version}
-        if any(not marker or Marker(marker).evaluate(here) for marker in markers):
+    here = {"python_version": short, "python_full_version": version}
+    for distribution in distributions:
+        pinned = requirements.pins(ALL_PINS).get(distribution, {"": ""})
+        if any(not marker or Marker(marker).evaluate(here) for marker in pinned.values()):
             continue
         remedy = f"measure it on {COMPLETE_PLATFORM}"
         if choice.backend.built_with and python is None:
-            command = f"{_interpreter()} -m pip install {distribution}=={versions[0]}"
+            command = f"{_interpreter()} -m pip install {distribution}=={min(pinned)}"
             remedy += f", or build the package by `{command}`, which takes {choice.backend.built_with}"
         system = SYSTEMS.get(platform.system(), platform.system())
         return (
@@ -71,23 +70,18 @@ def lacks_package(choice: Choice) -> str | None:
         return None
     return (
         f"the Python package {lacking[0]} is not installed; run `{_interpreter()} -m pip install --require-hashes -r "
-        f"{_pins_with(lacking[0])}`"
+        f"{(RUN_PINS if _is_core(lacking[0]) else ALL_PINS).relative_to(digests.CHECKOUT)}`"
     )
 
 
 def needs_only_core(choice: Choice) -> bool:
     """Say whether a backend needs only the packages of a plain run."""
-    return not choice.backend.go_modules and all(_pins_with(name) == RUN_PINS for name in choice.packages().values())
+    return not choice.backend.go_modules and all(map(_is_core, choice.packages().values()))
 
 
 def _lacking(choice: Choice) -> list[str]:
     """The distributions of a backend that aren't installed."""
     return [name for module, name in choice.packages().items() if importlib.util.find_spec(module) is None]
-
-
-def pins(distribution: str) -> list[tuple[str, str]]:
-    """Return the versions of a distribution that are pinned, each with its marker, or ""."""
-    return [(version, marker) for name, version, marker in _pins(ALL_PINS) if name == distribution]
 
 
 def _interpreter() -> str:
@@ -96,11 +90,6 @@ def _interpreter() -> str:
     return sys.executable if relative.startswith(os.pardir) else relative
 
 
-def _pins_with(distribution: str) -> str:
-    """The pins that hold a distribution: those of a plain run, or those of all stores."""
-    return RUN_PINS if distribution in {name for name, *_ in _pins(RUN_PINS)} else ALL_PINS
-
-
-@cache
-def _pins(file: str) -> list[tuple[str, str, str]]:
-    return requirements.pins(digests.CHECKOUT / file)
+def _is_core(distribution: str) -> bool:
+    """Whether a plain run has the distribution."""
+    return distribution in requirements.pins(RUN_PINS)

@@ -1,9 +1,8 @@
 """The pins of pip and conda, made from the requirements that backends and codecs declare.
 
 `pyproject.toml` names by hand what the workflow itself needs. A declared package that it doesn't name goes into the
-extra `all`. The same two sets have the same names for pip and conda: the core is what a plain run needs, in
-`requirements/run.txt` and `envs/core.yaml`; all is what every backend and codec needs, in `requirements/all.txt` and
-`envs/all.yaml`. The versions of the other environments are those of `pyproject.toml`.
+extra `all`, and into the packages that pip installs in `envs/all.yaml`. The environments name their other packages by
+hand, of the versions in `pyproject.toml`.
 """
 
 import re
@@ -11,13 +10,13 @@ import shutil
 import subprocess
 import tomllib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from scripts import backends, codecs
 from scripts.common import digests
 from scripts.common.errors import UserError
 from scripts.common.requirements import distribution, pins
-from scripts.plan.available import CONDA_PYTHON
 
 PROJECT = "pyproject.toml"
 EXTRA = "all"
@@ -32,15 +31,10 @@ COMPILE = (
     *("uv", "pip", "compile", "--quiet", "--universal", "--generate-hashes", "--python-version", "3.11"),
     *("--no-header", "--no-annotate", PROJECT),
 )
-CONDA_NAMES = {"lmdb": "python-lmdb", "matplotlib": "matplotlib-base"}
-"""What conda-forge calls distributions that have another name there."""
-ENVIRONMENT = f"""channels:
-  - conda-forge
-  - nodefaults
-dependencies:
-  - python={CONDA_PYTHON}
-"""
+PIP_NAMES = {"python-lmdb": "lmdb", "matplotlib-base": "matplotlib", "python-fastjsonschema": "fastjsonschema"}
+"""The distributions that have another name at conda-forge."""
 EXTRA_LIST = re.compile(rf"(?<=^{EXTRA} = \[\n).*?(?=^\]$)", re.MULTILINE | re.DOTALL)
+PIP_LIST = re.compile(r"(?<=^  - pip:\n).+", re.MULTILINE | re.DOTALL)
 CONDA_PIN = re.compile(r"(?<=^  - )([a-z0-9-]+)=[^=\s]+$", re.MULTILINE)
 
 
@@ -77,17 +71,11 @@ def made(project: str) -> dict[str, str]:
     for requirement in requirements.values():
         project = re.sub(rf'^    "{distribution(requirement)}==[^"]*",$', f'    "{requirement}",', project, flags=re.M)
     core = {distribution(one): one for one in _dependencies(project)}
-    extra = {name: one for name, one in requirements.items() if name not in core}
-    project = EXTRA_LIST.sub("".join(f'    "{requirement}",\n' for requirement in extra.values()), project)
-    core_lines = ENVIRONMENT
-    for name in ("numpy", *(name for name in requirements if name in core)):
-        core_lines += f"  - {CONDA_NAMES.get(name, name)}={core[name].split('==')[1]}\n"
-    all_lines = core_lines + "  - pip\n  - pip:\n" + "".join(f"      - {one}\n" for one in extra.values())
-    texts = {PROJECT: project, "envs/core.yaml": core_lines, "envs/all.yaml": all_lines}
+    extra = [one for name, one in requirements.items() if name not in core]
+    texts = {PROJECT: EXTRA_LIST.sub("".join(f'    "{one}",\n' for one in extra), project)}
     for path in sorted((digests.CHECKOUT / "envs").glob("*.yaml")):
-        name = str(path.relative_to(digests.CHECKOUT))
-        if name not in texts:
-            texts[name] = _with_versions(path.read_text(), core)
+        environment = PIP_LIST.sub("".join(f"      - {one}\n" for one in extra), path.read_text())
+        texts[str(path.relative_to(digests.CHECKOUT))] = CONDA_PIN.sub(partial(_pinned, core), environment)
     return texts
 
 
@@ -113,20 +101,15 @@ def write() -> Iterator[str]:
             yield path
 
 
-def _with_versions(environment: str, core: dict[str, str]) -> str:
-    """An environment's text with the versions of the project's own dependencies."""
-    pip_names = {conda: name for name, conda in CONDA_NAMES.items()}
-
-    def pinned(found: re.Match[str]) -> str:
-        requirement = core.get(pip_names.get(found[1], found[1]))
-        return f"{found[1]}={requirement.split('==')[1]}" if requirement else found[0]
-
-    return CONDA_PIN.sub(pinned, environment)
+def _pinned(core: dict[str, str], found: re.Match[str]) -> str:
+    """A package of an environment with the version that the project has of it, where it has one."""
+    requirement = core.get(PIP_NAMES.get(found[1], found[1]))
+    return f"{found[1]}={requirement.split('==')[1]}" if requirement else found[0]
 
 
 def _holds(path: str, project: str) -> bool:
     """Whether a requirement file has every version that the project pins for it."""
-    pinned = {(name, version) for name, version, _ in pins(digests.CHECKOUT / path)}
+    pinned = {(name, version) for name, versions in pins(digests.CHECKOUT / path).items() for version in versions}
     extras = tomllib.loads(project)["project"]["optional-dependencies"]
     needed = [*_dependencies(project), *(one for extra in REQUIREMENTS[path] for one in extras[extra])]
     return {tuple(requirement.partition(";")[0].strip().split("==")) for requirement in needed} <= pinned

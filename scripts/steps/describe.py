@@ -76,8 +76,6 @@ def _files_of_stores() -> dict[str, str]:
 def _libraries(packages: Iterable[str], built: Mapping[str, str] | None = None) -> str:
     """Return distributions with their pinned versions, of which there may be one for each version of Python, and the
     modules that are built, with theirs."""
-    pins: dict[str, list[str]] = {}
-    for name, version, _ in requirements.pins(PINS):
-        pins.setdefault(name, []).append(version)
+    pins = requirements.pins(PINS)
     found = [" ".join([name, wording.join(pins.get(canonicalize_name(name), []), "or")]).strip() for name in packages]
     return wording.join([*found, *map(" ".join, (built or {}).items())]) or NO_PACKAGE
