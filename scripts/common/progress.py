@@ -4,7 +4,6 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from types import TracebackType
 from typing import Self, TypeVar
 
 Unit = TypeVar("Unit")
@@ -67,10 +66,8 @@ class Progress:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._printed and error is None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._printed and kind is None:
             report(f"{self.label}: {self.done:,} {self.unit} in {duration(time.monotonic() - self._started)}")
 
     def _line(self, elapsed: float) -> str:

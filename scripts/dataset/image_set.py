@@ -112,18 +112,14 @@ class Repeated:
         return self.shape[0]
 
     def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
-        if isinstance(rows, np.ndarray):
-            chosen: np.ndarray = self._rows[rows % len(self._rows)]
-            return chosen
-        start, stop, step = rows.indices(len(self))
-        if step != 1:
-            return self._rows[np.arange(start, stop, step) % len(self._rows)]
-        pieces = []
-        while start < stop:
+        if isinstance(rows, slice):
+            start, stop, step = rows.indices(len(self))
             offset = start % len(self._rows)
-            pieces.append(self._rows[offset : offset + stop - start])
-            start += len(pieces[-1])
-        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces or [self._rows[:0]])
+            if step == 1 and start <= stop <= start - offset + len(self._rows):
+                return self._rows[offset : offset + stop - start]
+            rows = np.arange(start, stop, step)
+        chosen: np.ndarray = self._rows[rows % len(self._rows)]
+        return chosen
 
 
 def content_digest(blocks: Iterable[tuple[int, np.ndarray, np.ndarray]]) -> str:

@@ -1,9 +1,9 @@
 """From a source to an image set: plain arrays that can be memory-mapped, and their provenance."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -14,21 +14,11 @@ from scripts.common.errors import UserError
 from scripts.common.progress import Progress
 from scripts.dataset.image_set import PROVENANCE, PROVENANCE_VERSION, provenance_digests
 from scripts.dataset.obtain import ARCHIVE_VERSION
-from scripts.dataset.sources.cifar10 import IMAGE_SHAPE, Batch, open_archive
+from scripts.dataset.sources.cifar10 import IMAGE_SHAPE, Archive, Batch, open_archive
 from scripts.dataset.sources.synthetic import Synthetic
 
 PUBLISHED_ROWS = 10_000
 """Rows in each batch of the published archive (https://www.cs.toronto.edu/~kriz/cifar.html)."""
-
-
-class Source(Protocol):
-    """Where images come from, batch by batch: those for training and, last, the test batch."""
-
-    label_names: list[str]
-    batch_count: int
-
-    def batches(self) -> Iterator[Batch]:
-        """Yield the batches."""
 
 
 def unpack(archive_json: Path, directory: Path) -> None:
@@ -51,10 +41,10 @@ def unpack(archive_json: Path, directory: Path) -> None:
         write(source, directory, record)
 
 
-def write(source: Source, directory: Path, record: dict[str, Any]) -> None:
+def write(source: Archive | Synthetic, directory: Path, record: dict[str, Any]) -> None:
     """Write the image set of a source, one batch in memory at a time, with what `record` says of it.
 
-    `provenance.json` is written last: where it is, the arrays are whole.
+    The last batch is the test batch. `provenance.json` is written last: where it is, the arrays are whole.
     """
     with Progress(f"unpacking {record['name']}", source.batch_count, "batches") as progress:
         batches = progress.counted(source.batches())
