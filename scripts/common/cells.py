@@ -20,12 +20,6 @@ class Store:
         """Return where the store is below the directory of all stores."""
         return Path(stores, self.backend, self.image_size, str(self.cutoff))
 
-    @classmethod
-    def in_directory(cls, directory: Path) -> "Store":
-        """Return the store whose directory that is."""
-        *_, backend, image_size, cutoff = directory.parts
-        return cls(backend, image_size, int(cutoff))
-
 
 @dataclass(frozen=True)
 class Cell:

@@ -20,15 +20,13 @@ from scripts.plan.checks import existing
 from scripts.plan.plan import Plan
 from scripts.plan.read import read_plan
 from scripts.plan.snakemake_internals import DIRECTORY
+from scripts.report.rows import MEASURED
 from scripts.system import lock
 
 RUN = "run.json"
 """The file in the results that says the config of the run whose page is there, and where it ran."""
 DOWNSTREAM = ("all", "summarise", "figure", "page")
 """The rules that make the page from what is measured."""
-
-MEASURED = "measured"
-"""The status of a record that isn't a gap."""
 
 
 def measure(names: list[str], seconds: float, results: Path) -> None:

@@ -16,9 +16,6 @@ class RuleDigests:
     """The digest of each rule's code, under the rule's name."""
 
     def __init__(self, plan: Plan) -> None:
-        self._choices = plan.choices
-        # Snakemake asks again for each job.
-        self._of_stores: dict[tuple[str, str], str] = {}
         # What tables, figures and page read of the operations; it is no code of theirs.
         self._catalogue = [asdict(entry) for entry in catalogue.entries().values()]
         self.download, self.unpack = _digest("download"), _digest("unpack")
@@ -28,25 +25,23 @@ class RuleDigests:
         code = digests.code_digest([digests.step_file("page"), *backends, *descriptions.notes_files(backends)])
         shown = [*backends, *map(_figure_file, captions.names())]
         self.page = digests.digest([code, digests.docstrings(shown), self._catalogue])
+        self._builds, self._timings = (
+            {name: _digest(step, one.files(), one.backend.versions()) for name, one in plan.choices.items()}
+            for step in ("build", "time_operation")
+        )
 
     def build(self, store: Names) -> str:
         """Return the digest of the step `build` and of a store's backend."""
-        return self._with_backend("build", store.backend)
+        return self._builds[store.backend]
 
     def time_operation(self, cell: Names) -> str:
         """Return the digest of the step `time_operation` and of a cell's backend."""
-        return self._with_backend("time_operation", cell.backend)
+        return self._timings[cell.backend]
 
     def figure(self, wildcards: Any) -> str:
         """Return the digest of one figure's code and caption, and of the catalogue of operations."""
         code = digests.code_digest([digests.step_file("figure"), _figure_file(wildcards.figure)])
         return digests.digest([code, captions.caption(wildcards.figure), self._catalogue])
-
-    def _with_backend(self, step: str, name: str) -> str:
-        if (step, name) not in self._of_stores:
-            choice = self._choices[name]
-            self._of_stores[step, name] = _digest(step, choice.files(), choice.backend.versions())
-        return self._of_stores[step, name]
 
 
 def _digest(step: str, files: Iterable[Path] = (), versions: dict[str, str] | None = None) -> str:

@@ -45,10 +45,9 @@ class Session:
             atexit.register(self._at_exit)
 
     def records_for_tables(self, wildcards: Any) -> list[str]:
-        """Return the records of all cells, as the input of the tables. Damaged tables are made once more.
+        """Return the records of all cells, as the input of the tables, and have damaged tables made once more.
 
-        Snakemake only looks whether its outputs are there. It asks for this input as it plans the tables, so this is
-        the moment to look whether they are as they were written.
+        Snakemake only looks whether tables are there. It asks for this input as it plans them, and no later.
         """
         damaged = [] if self._run.is_job_on_node else intact.damaged(Path(self._plan.results))
         if damaged:

@@ -6,15 +6,14 @@ import os
 import sys
 from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import Any
 
 from scripts.common import digests
 from scripts.common.atomic import writable
-from scripts.common.cells import Cell, Store
+from scripts.common.cells import Cell
 from scripts.common.errors import UserError
 from scripts.dataset.image_set import PROVENANCE, read_provenance
 from scripts.measure.settings import AGAIN
-from scripts.plan.plan import Plan
+from scripts.plan.plan import Names, Plan
 from scripts.plan.snakemake_internals import Job, SnakemakeRun
 from scripts.report.records import outdated
 from scripts.stores.check import check_key
@@ -33,11 +32,9 @@ def check(plan: Plan, used: Collection[str]) -> None:
     provenance = Path(plan.dataset, PROVENANCE)
     if os.path.normpath(provenance) in used and provenance.exists():
         read_provenance(provenance)
-    stores = [each for each in plan.stores_of(used) if plan.manifest(each).exists()]
-    digest = _image_set_digest(plan) if stores else ""
-    for each in stores:
-        key = store_key(digest, each.cutoff, plan.choices[each.backend])
-        check_key(each.directory(plan.stores), key)
+    for each in plan.stores_of(used):
+        if plan.manifest(each).exists():
+            check_key(each.directory(plan.stores), _store_key(plan, each))
 
 
 def check_what_may_only_be_read(plan: Plan) -> None:
@@ -68,7 +65,7 @@ def take_forgotten(plan: Plan, run: SnakemakeRun) -> None:
         and not run.will_run(job)
         and os.path.exists(job.output[0])
         and not run.remembers(job)
-        and (job.rule.name == TIMING or _is_store_of(Path(job.output[0]), plan))
+        and (job.rule.name == TIMING or _is_store_of(job, plan))
     ]
     records = [job.output[0] for job in forgotten if job.rule.name == TIMING]
     others = [path for path in records if not is_record_of(Path(path), plan)]
@@ -109,9 +106,11 @@ def is_record_of(record: Path, plan: Plan) -> bool:
     cell = Cell.of_record(record)
     try:
         content = json.loads(record.read_text(encoding="utf-8"))
-        settings = _settings_of_run(content["settings"])
+        settings = content["settings"]
+        # As its run had asked for, before the cell was measured again for longer.
+        settings["budget_seconds"] = settings.get(AGAIN, settings["budget_seconds"])
         return bool(
-            content["store"]["key"] == store_key(_image_set_digest(plan), cell.cutoff, plan.choices[cell.backend])
+            content["store"]["key"] == _store_key(plan, cell)
             and content["measuring_digest"] == digests.code_digest([digests.step_file(TIMING)])
             and settings == settings | json.loads(plan.settings(cell))
         )
@@ -119,23 +118,19 @@ def is_record_of(record: Path, plan: Plan) -> bool:
         return False
 
 
-def _is_store_of(path: Path, plan: Plan) -> bool:
-    """Whether a manifest, at its place, is of the store that the plan's images, code and options make."""
-    named = Store.in_directory(path.parent)
+def _is_store_of(job: Job, plan: Plan) -> bool:
+    """Whether the manifest that a job would make is there, of the store that the plan makes."""
     try:
-        check_key(path.parent, store_key(_image_set_digest(plan), named.cutoff, plan.choices[named.backend]))
+        check_key(Path(job.output[0]).parent, _store_key(plan, job.wildcards))
     except (UserError, KeyError):
         return False
     return True
 
 
-def _settings_of_run(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings that a record's run had asked for, before its cell was measured again for longer."""
-    return settings | {"budget_seconds": settings.get(AGAIN, settings["budget_seconds"])}
-
-
-def _image_set_digest(plan: Plan) -> str:
-    return str(read_provenance(Path(plan.dataset, PROVENANCE))["digest"])
+def _store_key(plan: Plan, store: Names) -> str:
+    """The key of a store that the plan's images, code and options make."""
+    digest = read_provenance(Path(plan.dataset, PROVENANCE))["digest"]
+    return store_key(digest, int(store.cutoff), plan.choices[store.backend])
 
 
 def _remove_tables(plan: Plan) -> None:

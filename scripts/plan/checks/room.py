@@ -20,6 +20,7 @@ from scripts.common.errors import UserError
 from scripts.dataset.sources.cifar10 import IMAGE_SHAPE
 from scripts.measure.operations import catalogue
 from scripts.plan import forecast
+from scripts.plan.config import configuration
 from scripts.plan.plan import Plan
 from scripts.system.disk import file_system, scratch
 
@@ -161,7 +162,7 @@ def _image_set(plan: Plan, to_make: Collection[str]) -> Room:
     if os.path.normpath(f"{plan.dataset}/provenance.json") not in to_make:
         return Room()
     images = plan.config["images"]
-    if images not in ("cifar10", "synthetic"):
+    if configuration.is_path(images):
         return Room(UNPACKED_RATIO * os.path.getsize(images), 8)
     has_archive = images == "synthetic" or any(Path(plan.downloads).glob("*.tar.gz"))
     return Room(SET_IMAGES * IMAGE_BYTES + (0 if has_archive else ARCHIVE_BYTES), 8)
