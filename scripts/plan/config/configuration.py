@@ -106,9 +106,11 @@ def is_path(images: str) -> bool:
 
 
 def _keys() -> dict[str, Schema]:
-    """The schema of each key, with the names of the operations that there are."""
+    """The schema of each key, with the names of the operations, codecs and backends that there are."""
     keys: dict[str, Schema] = yaml.safe_load(Path(__file__).parent.joinpath(*DATA_FILES).read_text())["properties"]
     keys["operations"]["items"]["enum"] = list(catalogue.entries())
+    keys["codecs"]["items"]["enum"] = codecs.names()
+    keys["variants"]["additionalProperties"]["properties"]["backend"]["enum"] = backends.names()
     return keys
 
 
@@ -147,8 +149,10 @@ def _read(text: str) -> Any:
 def _fault(name: str, key: Schema, value: Any, error: ValidationError) -> str:
     """What is wrong with a value of a key, and which value would be right."""
     instead = f"give {key['takes']}, such as {name}={key['examples'][0]}"
+    where = f" of {error.absolute_path[0]}" if isinstance(value, dict) and error.absolute_path else ""
     if error.validator == "enum" and error.absolute_path:
-        return f"{shown(error.instance)} is unknown; {did_you_mean(error.instance, key['items']['enum'])}"
+        known: Any = error.validator_value
+        return f"{shown(error.instance)}{where} is unknown; {did_you_mean(error.instance, known)}"
     if value is None or value == "":
         return f"no value is given; {instead}"
     if error.validator == "uniqueItems":
@@ -158,7 +162,6 @@ def _fault(name: str, key: Schema, value: Any, error: ValidationError) -> str:
         return f"{shown(error.absolute_path[0])} names no backend; {instead}"
     if (meant := _meant(key, value)) is not None:
         return f"{shown(value)} won't do; write it as {name}={meant}"
-    where = f" of {error.absolute_path[0]}" if isinstance(value, dict) and error.absolute_path else ""
     return f"{shown(error.instance)}{where} won't do; {instead}"
 
 
@@ -198,21 +201,15 @@ def _with_codecs(config: Config, name: str) -> list[str]:
 
 def _check_names(config: Config) -> None:
     known = backends.names()
-    for codec in config["codecs"]:
-        if codec not in codecs.names():
-            raise UserError(f"config key codecs: {shown(codec)} is unknown; {did_you_mean(codec, codecs.names())}")
     for key, name in [*(("variants", name) for name in config["variants"]), ("machine", config["machine"] or "")]:
         if endless := ENDLESS.search(name):
             raise UserError(
                 f"config key {key}: {shown(name)} repeats {endless[1]} to its end, which Snakemake takes for "
                 "an endless loop; give a shorter name"
             )
-    for name, variant in config["variants"].items():
+    for name in config["variants"]:
         if name in known:
             raise UserError(f"config key variants: {name} is a backend already; give the variant a name of its own")
-        if variant["backend"] not in known:
-            nearest = did_you_mean(variant["backend"], known)
-            raise UserError(f"config key variants: {name}: there is no backend {shown(variant['backend'])}; {nearest}")
         _choice(config, name)
         meant = _described({"variants": {}}, name)
         if meant and _choice({"variants": {name: meant}}, name) != _choice(config, name):
