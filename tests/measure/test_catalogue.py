@@ -52,10 +52,21 @@ def test_reading_the_catalogue_loads_no_library() -> None:
     ],
 )
 def test_an_operation_that_is_declared_wrongly_is_named(tmp_path: Path, declared: str, docstring: str) -> None:
-    folder = tmp_path / "scripts/measure/operations"
-    shutil.copytree(CHECKOUT / "scripts", tmp_path / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "slow.py").write_text(f'@catalogue.Declaration({declared})\nclass Slow:\n    """{docstring}"""\n')
+    file = tmp_path / "scripts/measure/operations/slow.py"
+    said = read_with(file, f'@catalogue.Declaration({declared})\nclass Slow:\n    """{docstring}"""\n')
+    assert f"UserError: {file}: the operation Slow isn't declared" in said
+
+
+def test_two_operations_of_one_name_are_named(tmp_path: Path) -> None:
+    file = tmp_path / "scripts/measure/operations/slow.py"
+    said = read_with(file, (CHECKOUT / "scripts/measure/operations/read.py").read_text())
+    assert "UserError: read.py and slow.py both have an operation read-warm; rename one" in said
+
+
+def read_with(file: Path, text: str) -> str:
+    """What reading the catalogue says in a copy of the code with one more file."""
+    top = file.parents[3]
+    shutil.copytree(CHECKOUT / "scripts", top / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
+    file.write_text(text)
     program = "from scripts.measure.operations import catalogue; catalogue.entries()"
-    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
-    assert "UserError" in done.stderr
-    assert f"{folder / 'slow.py'}: the operation Slow isn't declared" in done.stderr
+    return subprocess.run([sys.executable, "-c", program], cwd=top, capture_output=True, text=True).stderr

@@ -106,9 +106,16 @@ class Entry(Declaration):
 
 @cache
 def entries() -> dict[str, Entry]:
-    """Return every operation by its name, in the order in which they are listed."""
-    found = [each for path in Path(__file__).parent.glob("*.py") for each in _entries(path)]
-    return {each.name: each for each in sorted(found, key=lambda each: (each.position, each.name))}
+    """Return every operation by its name, in the order in which they are listed.
+
+    Raises UserError where two have one name, and where one is declared wrongly.
+    """
+    declared = [each for path in Path(__file__).parent.glob("*.py") for each in _entries(path)]
+    found: dict[str, Entry] = {}
+    for each in sorted(declared, key=lambda each: (each.position, each.name, each.module)):
+        if (first := found.setdefault(each.name, each)) is not each:
+            raise UserError(f"{first.module}.py and {each.module}.py both have an operation {each.name}; rename one")
+    return found
 
 
 def get(name: str) -> Entry | None:
