@@ -166,7 +166,7 @@ rule build:
         runtime=JOBS.minutes_to_build,
         cpus_per_task=JOBS.cores,
         at_a_time=1,
-        file_system=JOBS.file_system,
+        file_system_users=JOBS.file_system_users,
     params:
         step=STEP,
         image_set=subpath(input.provenance, parent=True),
@@ -202,7 +202,7 @@ rule time_operation:
         cpus_per_task=JOBS.cores,
         slurm_extra=JOBS.alone,
         at_a_time=1,
-        file_system=JOBS.file_system,
+        file_system_users=JOBS.file_system_users,
     params:
         step=STEP,
         image_set=subpath(input.provenance, parent=True),

@@ -46,9 +46,9 @@ class Jobs:
         # All stores are built before the first cell is timed, and stores need libraries.
         self.priority_to_build = len(groups) + 1
         self.priority_to_compile = self.priority_to_build + 1
-        # A run on a cluster has 1 of this resource, which a build or timing takes where none may run beside it.
+        # A cluster's shared file system has 1 user at a time, unless timings may run beside each other.
         at_once = plan.config["timings_at_once"]
-        self.file_system = int(not plan.config["scratch_dir"] if at_once is None else at_once == "one")
+        self.file_system_users = int(not plan.config["scratch_dir"] if at_once is None else at_once == "one")
 
     def priority_to_time(self, cell: Names) -> int:
         """Return the priority of a cell.

@@ -64,9 +64,9 @@ class SnakemakeRun:
     def is_on_cluster(self) -> bool:
         """Whether jobs go to a cluster, or this is one of them. No documented way says so before the jobs are known.
 
-        Every run on a cluster has the resource `file_system`, as `profiles/slurm` gives it.
+        Every run on a cluster has the resource `file_system_users`, as `profiles/slurm` gives it.
         """
-        return self.is_job_on_node or "file_system" in self.limits
+        return self.is_job_on_node or "file_system_users" in self.limits
 
     @property
     def is_on_one_machine(self) -> bool:

@@ -51,7 +51,7 @@ def test_costs_are_those_of_the_work() -> None:
 
 
 class Planted(memmap.Backend):
-    """As `memmap`, in workers that are started anew, with memory of their own."""
+    """As `memmap`, but its workers are new processes, not forks, and share no memory with this one."""
 
     fork_safe = False
 

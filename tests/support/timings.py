@@ -27,7 +27,7 @@ def choose(name: str) -> Choice:
 
 
 def place_of(directory: Path, name: str) -> Path:
-    """The place of a backend's store; who asks first builds it, and where opening changes a store, whoever asks."""
+    """The place of a backend's store. The first call builds it; where opening changes a store, every call does."""
     place = directory / "stores" / name / str(COUNT)
     if place.exists() and not backends.load(name).opens_without_writing:
         shutil.rmtree(place)

@@ -64,7 +64,7 @@ class Workflow:
     def run(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run Snakemake to its end; output and errors are one text, in `stdout`.
 
-        Where nothing asks for a process that is started anew, this is a fork of one that has loaded Snakemake.
+        It is a fork of a process that has loaded Snakemake, unless an option or the prefix needs a new process.
         """
         if not self.prefix and not any(options.values()):
             return self._run_loaded("--cores", "2", *arguments)

@@ -208,8 +208,8 @@ def test_jobs_of_a_killed_snakemake_end_undisturbed_and_count(outdated: OnCluste
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--resources", "file_system=1"), "the resource at_a_time has no limit"),
-        (("--resources", "at_a_time=1"), "--resources file_system=1 at_a_time=1"),
+        (("--resources", "file_system_users=1"), "the resource at_a_time has no limit"),
+        (("--resources", "at_a_time=1"), "--resources file_system_users=1 at_a_time=1"),
         (("--set-resources", "time_operation:slurm_extra='--nice=5'"), "lacks --exclusive"),
     ],
 )

@@ -18,8 +18,8 @@ from scripts.common.errors import UserError
 from scripts.plan.jobs import Jobs
 from scripts.plan.snakemake_internals import Job, SnakemakeRun
 
-RESOURCES = ("file_system", "at_a_time")
-"""Resources of which the profile gives 1: `file_system` to the run as a whole, of which each job takes 1 that uses the
+RESOURCES = ("file_system_users", "at_a_time")
+"""Resources of which the profile gives 1: `file_system_users` to the run as a whole, for builds and timings on the
 shared file system; and `at_a_time` to each job of the cluster, so that the cells in it run one after the other."""
 LEAST_SECONDS_REMEMBERED = 190
 """The Slurm plugin asks for the state of jobs every three minutes at least, and waits for ever for a job that the
