@@ -15,7 +15,7 @@ from scripts.measure import ground, memory
 from scripts.measure.operations import catalogue
 from scripts.measure.settings import Job
 from scripts.stores import manifest
-from scripts.stores.check import damage_named, refuse_damaged
+from scripts.stores.check import refuse_damaged
 from scripts.system import clock, machine, process
 from scripts.system.disk import file_system, scratch
 from scripts.system.noise import Watch
@@ -41,11 +41,12 @@ def time_cell(
     reason = _why_not(job, content)
     reads = reason is None and not entry.writes
     on_a_copy = reads and not backends.load(job.module).opens_without_writing
-    with (
-        damage_named(job.store),
-        ground.prepared(job.store, writes, node_scratch, reads=reads, on_a_copy=on_a_copy) as prepared,
-    ):
-        timed = _timed(job, prepared, reason, limit_seconds)
+    try:
+        with ground.prepared(job.store, writes, node_scratch, reads=reads, on_a_copy=on_a_copy) as prepared:
+            timed = _timed(job, prepared, reason, limit_seconds)
+    except Exception as error:
+        refuse_damaged(job.store, error)
+        raise
     return {
         "record_version": RECORD_VERSION,
         "cell": asdict(job.cell),
@@ -93,10 +94,7 @@ def _timed(job: Job, on: ground.Ground, reason: str | None, limit_seconds: float
 
 
 def _samples_or_gap(job: Job, store: Path, place: Path, limit_seconds: float | None) -> dict[str, Any]:
-    """Take the samples of a job in a process of its own, from `store`, the built store or a copy of it.
-
-    Where that process fails by itself, return a gap. Raises UserError where it fails for damage in the built store.
-    """
+    """Take the samples in a process of its own, from `store`, the built store or a copy; a gap where that fails."""
     try:
         taken: dict[str, Any] = process.call(
             _take,

@@ -3,8 +3,6 @@
 Nothing heavy is imported here: the process that waits for a timing asks as well.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,29 +33,17 @@ def check_files(directory: Path, expected_key: str) -> dict[str, Any]:
     return content
 
 
-@contextmanager
-def damage_named(directory: Path) -> Iterator[None]:
-    """Where the block fails and the store's files aren't those that were built, raise UserError that says so instead.
-
-    Libraries fail on damaged files in ways of their own: with any error, by a signal, or never ending.
-    """
-    try:
-        yield
-    except Exception as error:
-        refuse_damaged(directory, error)
-        raise
-
-
 def refuse_damaged(directory: Path, error: Exception | None = None) -> None:
-    """Raise UserError where the files of the store in `directory` aren't those that were built; all of them are read.
+    """Raise UserError where the files of a store have changed since it was built; all of them are read.
 
-    `error` is the failure that gave reason to look.
+    `error` is the failure that gave reason to look: libraries fail on damaged files in ways of their own, with any
+    error, by a signal, or never ending.
     """
     try:
         expected = (directory / manifest.FILES_DIGEST).read_bytes()
         if manifest.files_digest(directory / manifest.DATA).encode() == expected:
             return
-        fault = "its files aren't those that were built"
+        fault = "its files have changed since it was built"
     except PermissionError as unreadable:
         raise UserError(f"no permission to read {unreadable.filename}; {manifest.ASK}") from error
     except OSError as unreadable:

@@ -31,8 +31,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _libc.mmap.restype = ctypes.c_void_p
 _libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
 _libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
-if hasattr(_libc, "mincore"):
-    _libc.mincore.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p]
+_libc.mincore.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p]
 MAP_FAILED = ctypes.c_void_p(-1).value
 CACHESTAT = 451
 CACHESTAT_COUNTS = ("cache", "dirty", "writeback", "evicted", "recently_evicted")
@@ -163,8 +162,6 @@ def _resident_pages(file: str) -> tuple[int, int] | None:
 
     By the system's own calls: Python's `mmap` takes several times as long, which counts with a file per image.
     """
-    if not hasattr(_libc, "mincore"):
-        return None
     with opened(file) as descriptor:
         status = os.fstat(descriptor)
         if not _may_know(file, status):

@@ -17,7 +17,7 @@ from scripts.measure import samples, timing
 from scripts.measure.settings import Job, Settings
 from scripts.stores import manifest
 from scripts.stores.build import build_store
-from scripts.stores.check import check_files, damage_named, refuse_damaged
+from scripts.stores.check import check_files, refuse_damaged
 from scripts.stores.choice import Choice
 from scripts.system.disk import scratch
 from tests.support.backend_variants import EACH_RUNNABLE, RUNNABLE
@@ -93,8 +93,12 @@ def time(place: Path, directory: Path, operation: str = "read-warm") -> None:
 
 def read_here(place: Path, directory: Path) -> None:
     """Do the same without a process of its own."""
-    with damage_named(directory), scratch.directory(directory.parent.parent) as written:
-        samples.take(job(place, directory), written)
+    with scratch.directory(directory.parent.parent) as written:
+        try:
+            samples.take(job(place, directory), written)
+        except Exception as error:
+            refuse_damaged(directory, error)
+            raise
 
 
 @contextmanager
@@ -152,8 +156,7 @@ def test_also_where_other_processes_read(operation: str, place: Path, a_store: C
 
 
 def test_the_failure_of_a_whole_store_is_another_one(a_store: Callable[[str], Path]) -> None:
-    with pytest.raises(RuntimeError, match="a defect"), damage_named(a_store("memmap")):
-        raise RuntimeError("a defect")
+    refuse_damaged(a_store("memmap"), RuntimeError("a defect"))
 
 
 def test_a_damaged_store_does_not_stay_where_it_is_built_again(place: Path, a_store: Callable[[str], Path]) -> None:

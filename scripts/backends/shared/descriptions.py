@@ -120,11 +120,12 @@ def notes_files(files: Iterable[Path]) -> list[Path]:
 
 def read_notes(file: Path) -> Notes:
     """Return the notes in a file; empty ones where it isn't there."""
-    content: dict[str, Any] = yaml.safe_load(file.read_text()) if file.is_file() else {}
+    # This loader takes every scalar for text, also a bare `yes` or a number.
+    content: dict[str, Any] = yaml.load(file.read_text(), yaml.BaseLoader) if file.is_file() else {}
     settings = content.get("settings", ())
     usual = content.get("measured_on", "")
     trials = [
-        [setting["what"], trial["tried"], trial["effect"], trial.get("measured_on", usual)]
+        Trial(setting["what"], trial["tried"], trial["effect"], trial.get("measured_on", usual))
         for setting in settings
         for trial in setting.get("tried", ())
     ]
@@ -132,8 +133,8 @@ def read_notes(file: Path) -> Notes:
         content.get("take", ""),
         content.get("leave", ""),
         {key: _property(content[key]) for key in PROPERTIES if key in content},
-        tuple(Setting(_text(setting["what"]), _text(setting["chosen"])) for setting in settings),
-        tuple(Trial(*map(_text, trial)) for trial in trials),
+        tuple(Setting(setting["what"], setting["chosen"]) for setting in settings),
+        tuple(trials),
     )
 
 
@@ -159,9 +160,4 @@ def _described(folder: str, name: str, packages: dict[str, str], **more: Any) ->
 
 
 def _property(content: dict[str, Any]) -> Property:
-    return Property(_text(content.get("is", UNKNOWN)), content.get("note", ""), content.get("source", ""))
-
-
-def _text(value: object) -> str:
-    """Return a value of YAML as text, where a bare `yes` and `no` are truth values."""
-    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+    return Property(content.get("is", UNKNOWN), content.get("note", ""), content.get("source", ""))

@@ -1,5 +1,6 @@
 """The state of the page cache that a read starts from: brought about and verified."""
 
+from functools import cache
 from pathlib import Path
 
 from scripts.measure.operations.base import Unmeasurable
@@ -26,7 +27,7 @@ class CacheState:
         """The largest part of the reference file's bytes that came from the device in a cold run, None where no
         read was ever counted: below 1 where the file system compresses and doesn't tell the bytes on the disk."""
         self._hidden = False
-        self._usage: dict[Path, disk_usage.DiskUsage] = {}
+        self._usage_of = cache(disk_usage.measure)
 
     def try_on(self, path: Path) -> None:
         """Evict a store. Raises Unmeasurable where reads start cold and the store stays resident, or may do so."""
@@ -46,7 +47,7 @@ class CacheState:
             raise Unmeasurable(
                 f"the store can't be evicted from the page cache of file system {kind}: {resident:.0%} stayed resident"
             )
-        usage = self._measured(path)
+        usage = self._usage_of(path)
         inline = usage.inline_bytes / max(1, usage.apparent_bytes)
         if inline > page_cache.COLD_RESIDENT_FRACTION and not self._drops:
             raise Unmeasurable(
@@ -94,12 +95,6 @@ class CacheState:
 
     def _bytes(self, path: Path) -> int:
         """The bytes of the store's files that can come from the device: holes in files can't."""
-        usage = self._measured(path)
+        usage = self._usage_of(path)
         known = usage.apparent_bytes if usage.allocated_bytes is None else usage.allocated_bytes
         return min(usage.apparent_bytes, known)
-
-    def _measured(self, path: Path) -> disk_usage.DiskUsage:
-        """What the store takes on the disk, asked for once."""
-        if path not in self._usage:
-            self._usage[path] = disk_usage.measure(path)
-        return self._usage[path]
