@@ -22,7 +22,7 @@ def load(name: str) -> base.Backend:
 
 
 def resolve(name: str, options: dict[str, Any]) -> dict[str, Any]:
-    """Return all options of the backend `name`: those given, and the default of every other.
+    """Return all options of the backend `name`: the given ones, and the default of every other.
 
     Raises UserError for an unknown backend or option and for a value that the option doesn't take,
     alone or beside the others.

@@ -199,7 +199,7 @@ class Backend(ABC):
     """The options that the config may set, by name."""
     thread_variables: ClassVar[tuple[str, ...]] = ()
     """The environment variables in which its libraries look for the number of threads that they compute with, beside
-    those of `scripts.system.process`."""
+    the variables of `scripts.system.process`."""
     fork_safe: ClassVar[bool]
     """Whether a reader opened before a fork may be used after it, in the child. Where it isn't, the library may refuse
     to work there at all."""
@@ -302,7 +302,7 @@ def blocks(images: Source, labels: Source, rows: int | None = None) -> Iterator[
 def refuse_after_fork(library: str) -> None:
     """Raise UserError in a process that was forked from one that has used a library which crashes or hangs there.
 
-    Call it whenever the library is used. The process of the first call may go on, and so may those that it spawns.
+    Call it whenever the library is used. The process of the first call may go on, and so may processes that it spawns.
     """
     if _first_users.setdefault(library, os.getpid()) != os.getpid():
         raise UserError(

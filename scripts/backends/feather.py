@@ -137,7 +137,7 @@ class Backend(base.Backend):
 
 
 class _Batch(arrow.Views):
-    """Views of one record batch, and where its columns are in the file, which is mapped to the address `origin`.
+    """Views of one record batch of a file that is mapped to the address `origin`.
 
     Images begin at byte `place` of the file; `small` has place and size of all else.
     """

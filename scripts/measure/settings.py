@@ -20,7 +20,7 @@ SAMPLING = (
     "repeated_seconds",
     "threads",
 )
-"""The settings that every record says; of the others, those that its operation depends on."""
+"""The settings that every record says. It says others only where its operation depends on them."""
 AGAIN = "run_budget_seconds"
 """What the record of a cell that was measured again for longer says of the budget that its run had."""
 
@@ -65,7 +65,7 @@ class Settings:
         )
 
     def recorded(self, names: Iterable[str]) -> dict[str, Any]:
-        """Return what a record says of the settings, given the names of those that its operation depends on."""
+        """Return what a record says of the settings, given the names of the settings that its operation depends on."""
         again = (AGAIN,) if self.run_budget_seconds is not None else ()
         return {name: getattr(self, name) for name in dict.fromkeys((*SAMPLING, *names, *again))}
 

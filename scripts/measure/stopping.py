@@ -2,7 +2,7 @@
 
 Samples that are taken one right after the other are alike: a machine, above all one that others share, is faster for a
 while and then slower. An interval that takes them for independent is far too narrow. So samples are spread over a time,
-and those of each stretch of it, a block, make up one observation. Source: nonoverlapping batch means, as in Law,
+and the samples of each stretch of it, a block, make up one observation. Source: nonoverlapping batch means, as in Law,
 "Simulation Modeling and Analysis", 5th edition (2015), section 9.5.3, here with medians.
 """
 
@@ -76,7 +76,7 @@ def enough(seconds: Sequence[float], blocks: Sequence[int], elapsed: float, sett
 
 
 def at_most(seconds: Sequence[float], elapsed: float, settings: Settings) -> int:
-    """Forecast how many samples there will be at most, from those so far and `elapsed` seconds of sampling."""
+    """Forecast how many samples there will be at most, from the samples so far and `elapsed` seconds of sampling."""
     if not seconds:
         return settings.minimum_samples
     if median(seconds) >= settings.long_sample_seconds:

@@ -13,7 +13,7 @@ def empty_on_page(shape: tuple[int, ...], data_type: type) -> np.ndarray:
     """Return a new array whose first byte is the first of a page of memory.
 
     NumPy puts large arrays 16 bytes after the start of a page. A copy from the page cache to there takes twice as long
-    where the data in the file start on a page, as those of the reference file do: an accident that would count against
+    where the data in the file start on a page, as the reference file's do: an accident that would count against
     some backends and not others.
     """
     count = math.prod(shape) * np.dtype(data_type).itemsize

@@ -3,10 +3,10 @@
 Of this process alone: what the kernel does on its own, such as writing back later, isn't in it.
 
 Memory is anonymous memory; mapped pages of files stand beside it. The kernel keeps the peak of both together (VmHWM of
-proc_pid_status(5)). The mapped pages are subtracted from it: those at the end, or the most that were seen in the first
-run of the same work, since a writer unmaps before its end (`scripts.system.memory_watch`). The result is never less
-than what is there at the end, or was seen. It is too small where memory was given back, unseen, before more pages were
-mapped. Some kernels (from Linux 6.2 on) count pages core by core, and are some hundred KiB off.
+proc_pid_status(5)). From this peak the mapped pages are subtracted: the pages at the end, or the most that were seen in
+the first run of the same work, since a writer unmaps before its end (`scripts.system.memory_watch`). The result is
+never less than what is there at the end, or was seen. It is too small where memory was given back, unseen, before more
+pages were mapped. Some kernels (from Linux 6.2 on) count pages core by core, and are some hundred KiB off.
 """
 
 import ctypes
@@ -31,7 +31,7 @@ RESET_PEAK = "5"
 class Costs:
     """CPU seconds, peaks of memory, and bytes moved; None where it can't be known.
 
-    The peak of anonymous memory is above what was at rest, that of mapped pages above those before the work.
+    The peak of anonymous memory is above what was at rest, that of mapped pages above the pages before the work.
     """
 
     user_seconds: float = 0.0

@@ -60,7 +60,7 @@ def cpu() -> str:
 
 
 def cpu_of(lscpu: str, cpuinfo: str) -> str:
-    """Return the maker and the kinds of cores of a CPU to which /proc/cpuinfo gives no name, such as those by Arm.
+    """Return the maker and the kinds of cores of a CPU to which /proc/cpuinfo gives no name, such as Arm's.
 
     They are as lscpu names them, or the numbers in /proc/cpuinfo where it doesn't; empty where these are missing, too.
     """

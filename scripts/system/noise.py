@@ -81,10 +81,8 @@ def _counts() -> dict[str, float | None]:
 
 
 def _user_and_stolen(cores: set[int]) -> tuple[float | None, float | None]:
-    """Seconds of those cores outside the kernel, and taken by a hypervisor; None where the system doesn't say.
-
-    What runs on other cores, as beside a container that has cores of its own, disturbs nothing.
-    """
+    """Seconds of these cores outside the kernel, and taken by a hypervisor; None where the system doesn't say."""
+    # What runs on other cores, as beside a container that has cores of its own, disturbs nothing.
     user = stolen = None
     for line in ask.file("/proc/stat").splitlines():
         name, *ticks = line.split()

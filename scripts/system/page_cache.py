@@ -99,8 +99,8 @@ def load(path: Path) -> float | None:
 
 
 def _loaded(files: Iterator[str]) -> Iterator[tuple[int, int] | None]:
-    """What `_resident_pages` says of each file, those read that aren't wholly there; few at a time, for memory that
-    this takes counts as the next run's."""
+    """What `_resident_pages` says of each file; a file that isn't wholly there is read first."""
+    # Few at a time, as memory that this takes counts as the next run's.
     while some := list(islice(files, ANNOUNCED_FILES)):
         missing = []
         for file in some:
@@ -158,10 +158,7 @@ def _read(file: str) -> None:
 
 
 def _resident_pages(file: str) -> tuple[int, int] | None:
-    """Return how many pages of a file are in the page cache, and how many it has, or None where the kernel won't tell.
-
-    By the system's own calls: Python's `mmap` takes several times as long, which counts with a file per image.
-    """
+    """Return how many pages of a file are in the page cache, and how many it has; None where the kernel won't tell."""
     with opened(file) as descriptor:
         status = os.fstat(descriptor)
         if not _may_know(file, status):
@@ -172,6 +169,7 @@ def _resident_pages(file: str) -> tuple[int, int] | None:
         counts = _counts(descriptor, status)
         if counts and (counts["cache"] == 0 or counts["cache"] >= pages):
             return min(counts["cache"], pages), pages
+        # Python's own `mmap` takes several times as long, which counts with a file per image.
         address = _libc.mmap(None, status.st_size, mmap.PROT_READ, mmap.MAP_SHARED, descriptor, 0)
     if address == MAP_FAILED:
         return None
@@ -198,10 +196,8 @@ def _waiting_pages(file: str) -> tuple[int, int] | None:
 
 
 def _counts(descriptor: int, status: os.stat_result) -> dict[str, int] | None:
-    """Return how many pages of a file the kernel counts in each state, or None where it can't be asked that.
-
-    By cachestat(2) of Linux 6.5, which takes less than half as long as mincore(2) where there are many files.
-    """
+    """Return how many pages of a file cachestat(2) of Linux 6.5 counts in each state; None where it can't be asked."""
+    # With many files it takes less than half as long as mincore(2).
     counts = (ctypes.c_uint64 * len(CACHESTAT_COUNTS))()
     span = (ctypes.c_uint64 * 2)(0, status.st_size)
     if sys.platform != "linux" or _libc.syscall(CACHESTAT, descriptor, span, counts, 0):

@@ -12,7 +12,7 @@ import (
 
 const (
 	boltFile = "images.bolt"
-	// The map of a store that grows is made anew each time it's full; this is address space only.
+	// The map of a store that grows is made again each time it's full; this is address space only.
 	boltFirstMap = 1 << 30
 	// Larger values are announced to the kernel, all of a batch before the first is copied.
 	announcedBytes = 8 << 10

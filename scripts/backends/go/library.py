@@ -117,7 +117,7 @@ def build(output: Path) -> None:
         if run.returncode:
             raise UserError(
                 "building the Go library failed; see that modules can be downloaded (or set GOPROXY) and that go and "
-                "the C compiler work, or list `backends` without those that need it; the last it said: " + _said(run)
+                "the C compiler work, or leave out the backends that need it; the last it said: " + _said(run)
             )
         version = _go("env", "GOVERSION").stdout.strip()
         sealed.write(told(made), {"toolchain": {"go": version}, "sha256": file_sha256(made)})

@@ -3,8 +3,8 @@
 `notes/NAME.yaml`, beside the code of a backend or codec, holds what no program needs: when to take it, what its format
 can do, its settings, what was tried in their place, and the effect. A backend without such a file works as any other.
 
-No library of a backend is imported, so none needs to be installed. The only files that this module reads are those of
-the backends and codecs that it is asked for.
+No library of a backend is imported, so none needs to be installed. This module reads the files of the backends and
+codecs that it is asked for, and no others.
 """
 
 import ast
@@ -97,13 +97,13 @@ class Described:
 
 
 def backends_of(names: Iterable[str]) -> list[Described]:
-    """Return those of these backends that there are, each once, in their order."""
+    """Return the backends of these names, each once, in their order; a name without a backend is left out."""
     found = {name: backends.load(name) for name in names if name in backends.names()}
     return [_described("backends", name, one.packages, options=one.options) for name, one in found.items()]
 
 
 def codecs_of(names: Iterable[str]) -> list[Described]:
-    """Return those of these codecs that there are, each once, in their order."""
+    """Return the codecs of these names, each once, in their order; a name without a codec is left out."""
     found = {name: codecs.load(name) for name in names if name in codecs.names()}
     return [_described("codecs", name, one.packages) for name, one in found.items()]
 
@@ -114,7 +114,7 @@ def notes_file(file: Path) -> Path:
 
 
 def notes_files(files: Iterable[Path]) -> list[Path]:
-    """Return the notes beside these files of code, of those that have any, sorted."""
+    """Return the notes beside these files of code, as far as there are any, sorted."""
     return sorted(filter(Path.is_file, map(notes_file, files)))
 
 

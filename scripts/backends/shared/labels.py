@@ -12,14 +12,14 @@ class Labels:
     """
 
     def __init__(self, count: int, read: Callable[[int, np.ndarray], None]) -> None:
-        """`count` is the number of labels; `read` fills an array, (n,) int64, with those from a number on."""
+        """`count` is the number of labels; `read` fills an array, (n,) int64, with the labels from a number on."""
         self._count = count
         self._read = read
         self._all: np.ndarray | None = None
         self._has_read_one = False
 
     def fill(self, ids: np.ndarray, labels: np.ndarray) -> None:
-        """Fill `labels`, (n,) int64, with those of `ids`, (n,) int64, each from 0 to the number of labels - 1."""
+        """Fill `labels`, (n,) int64, with the labels of `ids`, (n,) int64, each from 0 to the number of labels - 1."""
         if self._all is None:
             if len(ids) == 1 and not self._has_read_one:
                 self._has_read_one = True

@@ -34,17 +34,6 @@ COMPRESSORS: dict[str, dict[str, Any]] = {
     "gzip": {"level": 5},
 }
 """Compressors with the settings that zarr-python has by default. Its default level of zstd is 0, which stands for 3."""
-OPTIONS = {
-    "images_per_chunk": base.Option(0, "how many images a chunk holds; 0: as many as fit into 64 KiB, at least one"),
-    "chunks_per_shard": base.Option(
-        0, "how many chunks share one file; 0: as many as fit into 4 MiB; 1: no shards, each chunk is a file"
-    ),
-    "compression": base.Option(
-        "none",
-        f"how each chunk of images is compressed; zstd at level {codecs.ZSTD_LEVEL}, blosc by zstd at its level 5 of 9",
-        tuple(COMPRESSORS),
-    ),
-}
 
 
 class Layout(NamedTuple):
@@ -63,7 +52,7 @@ class Layout(NamedTuple):
 
 
 def layout(shape: Sequence[int], options: dict[str, Any]) -> Layout:
-    """Return the layout of images of `shape`, (n, height, width, 3), by complete OPTIONS."""
+    """Return the layout of images of `shape`, (n, height, width, 3), by complete options."""
     count, rows = shape[0], base.rows_per_block(shape)
     per_chunk = min(options["images_per_chunk"] or max(1, rows // CHUNKS_PER_SHARD), count)
     chunks = min(options["chunks_per_shard"] or max(1, rows // per_chunk), -(-count // per_chunk))
@@ -124,7 +113,20 @@ class Reader(base.Reader):
 class Backend(base.Backend):
     """Both arrays, made and filled by a library."""
 
-    options = OPTIONS
+    options = {
+        "images_per_chunk": base.Option(
+            0, "how many images a chunk holds; 0: as many as fit into 64 KiB, at least one"
+        ),
+        "chunks_per_shard": base.Option(
+            0, "how many chunks share one file; 0: as many as fit into 4 MiB; 1: no shards, each chunk is a file"
+        ),
+        "compression": base.Option(
+            "none",
+            f"how each chunk of images is compressed; zstd at level {codecs.ZSTD_LEVEL}, "
+            "blosc by zstd at its level 5 of 9",
+            tuple(COMPRESSORS),
+        ),
+    }
     fork_safe = False
     several_readers = True
     opens_without_writing = True

@@ -49,7 +49,7 @@ class Sample(Costs):
     processes: int = 1
     """How many processes shared the work."""
     start_method: str | None = None
-    """How those processes were started; None for the timing process itself."""
+    """How the processes were started; None for the timing process itself."""
     images: int
     """How many images were written or read."""
     seconds: float

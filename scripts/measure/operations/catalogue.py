@@ -50,7 +50,7 @@ class Declaration:
     durable: bool = False
     """Whether a write ends when its bytes are on the disk."""
     settings: tuple[str, ...] = ()
-    """The settings of the config that the operation depends on, beside those that all do."""
+    """The settings of the config that the operation depends on, beside SETTINGS."""
     purpose: str | None = None
     """What a store is used for by who wants to know this operation's time (`scripts.report.compare.purposes`)."""
     first_answer: bool = True

@@ -88,7 +88,7 @@ class Reading(Operation):
         """Check nothing more: each run compares what it read, unless a subclass compares the last run here."""
 
     def compare(self, images: np.ndarray, labels: np.ndarray, ids: np.ndarray) -> None:
-        """Raise UserError where images or labels aren't those of `ids`, in that order."""
+        """Raise UserError where images or labels differ from what was stored under `ids`, in that order."""
         # In small steps: memory that comparing takes and keeps would count as the next run's.
         for start in range(0, len(ids), IMAGES_COMPARED_AT_ONCE):
             rows = slice(start, start + IMAGES_COMPARED_AT_ONCE)

@@ -153,10 +153,7 @@ def _read(
     *,
     cold: bool,
 ) -> tuple[int, int, float, Costs]:
-    """Read, and return start and end (ns), the seconds of opening and the costs.
-
-    The word `ready` comes once the reader is open or, cold, before it is opened.
-    """
+    """Read, and return start and end (ns), the seconds of opening and the costs; cold, opening waits for the word."""
 
     def wait_for_the_word() -> None:
         connection.send("ready")

@@ -27,9 +27,9 @@ class DiskUsage:
 
     - `blocks`: the blocks that the file system says the files have.
     - `extents`: the file system compresses, and was asked for what lies on the disk.
-    - `unknown`: it compresses, and its blocks are those before compression; `allocated_bytes` is None.
+    - `unknown`: it compresses, and counts blocks as they were before compression; `allocated_bytes` is None.
 
-    `inline_bytes` are those that the file system keeps among its metadata, in the place of small files' names.
+    `inline_bytes` are the bytes that the file system keeps among its metadata, where the names of small files are.
     """
 
     apparent_bytes: int

@@ -42,7 +42,7 @@ SYNCED_BY_SERVERS = (
 )
 OWN_CACHE_STAYS = (
     "{type}: it keeps data in a memory of its own, which can't be evicted or looked into, so nothing can be read cold "
-    "and warm reads are those that no device was asked for"
+    "and a warm read is one that no device was asked for"
 )
 NEVER_ON_A_DISK = "{type}: it is memory, so nothing can be evicted from it or synced to a disk"
 COMPRESSES = (
