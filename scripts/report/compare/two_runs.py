@@ -34,12 +34,9 @@ class Differences:
     """What two runs differ in.
 
     - `times` and `ratios`: of each cell compared the two times, and how many times as long it takes in the second run.
-    - `unlike`: the number of cells whose samples were taken otherwise (number of images, eviction, threads, size of a
-      batch), or that have no reference file where one is needed.
-    - `listed`: the cells that surely differ, by as much as counts.
-    - `open_still`: undecided cells that look different by as much as counts.
-    - `noise`: the factor by which jobs typically differ between the runs without a cause. It is assumed where
-      `noise_known` is false, as so few cells don't show it.
+    - `unlike`: the number of cells that can't be compared, as their samples were taken otherwise.
+    - `listed` and `open_still`: the cells that surely differ by as much as counts, and undecided ones that look so.
+    - `noise`: the factor by which jobs typically differ without a cause, assumed where `noise_known` is false.
     """
 
     before: Results
@@ -111,9 +108,7 @@ def lines(found: Differences) -> list[str]:
         first, second = map(wording.join, machines)
         said.append(f"A is of machine {first}, B of {second}: A and B are in times of the reference file of each.")
     if measuring[0] != measuring[1]:
-        said.append(
-            "Other code, or other versions of its libraries, measured B than A: differences may come from that."
-        )
+        said.append("Other code or versions of its libraries measured B than A: differences may come from that.")
     if found.listed:
         say = wording.seconds if machines[0] == machines[1] else wording.times
         rows = [HEADINGS, *(_row(found, name, say) for name in found.listed)]
@@ -131,25 +126,24 @@ def lines(found: Differences) -> list[str]:
         sampled = (row.started_seconds for run in runs for row in run.timings if row.cell in found.open_still)
         seconds = LONGER * math.ceil(max(sampled))
         said += ["", f"To decide, in the checkout of each: python scripts again {cells} --seconds {seconds}", ""]
-    only_before, only_after = (len(one.jobs.keys() - other.jobs.keys()) for one, other in (runs, runs[::-1]))
-    others = [f"{only_before} cells only in A", f"{only_after} only in B"]
-    if found.unlike:
-        others.append(f"{found.unlike} in both but sampled otherwise (other images, batches, threads or eviction)")
+    outcomes = Counter(ratio.outcome for ratio in found.ratios.values())
+    counts = {
+        "slower in B": found.slower,
+        "faster": len(found.listed) - found.slower,
+        "surely alike": outcomes[TIED],
+        "undecided (more seconds for each would decide)": outcomes[UNDECIDED],
+        "different by too little to count or by chance": outcomes[DIFFERENT] - len(found.listed),
+        "only in A": len(found.before.jobs.keys() - found.after.jobs.keys()),
+        "only in B": len(found.after.jobs.keys() - found.before.jobs.keys()),
+        "sampled otherwise (other images, batches, threads or eviction)": found.unlike,
+    }
     noise = f"jobs differ by a factor of {wording.significant(found.noise)} without a cause"
     if not found.noise_known:
         noise += ", assumed, for so few cells don't show it"
-    compared = len(found.ratios)
-    outcomes = Counter(ratio.outcome for ratio in found.ratios.values())
-    rest = [f"{outcomes[TIED]} surely alike", f"{outcomes[UNDECIDED]} undecided"]
-    if outcomes[UNDECIDED]:
-        rest.append("which more seconds for each would decide")
-    if little := outcomes[DIFFERENT] - len(found.listed):
-        rest.append(f"{little} different by less than counts or by chance")
     said.append(
-        f"{compared} cells compared: {found.slower} slower in B, {len(found.listed) - found.slower} faster, "
-        f"{', '.join(rest)}; {', '.join(others)}. "
-        f"Chance alone makes about {round((1 - CONFIDENCE) * compared)} differ at 95 % each, as a rule none by the "
-        f"stricter rule used here; {noise}."
+        f"{len(found.ratios)} cells compared: {', '.join(f'{count} {what}' for what, count in counts.items())}. "
+        f"At 95 % each, chance alone makes about {round((1 - CONFIDENCE) * len(found.ratios))} differ, and as a rule none "
+        f"by the stricter rule used here; {noise}."
     )
     return said
 
