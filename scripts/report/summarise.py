@@ -1,11 +1,6 @@
-"""The tables of one machine, in this order: records, selection, estimates, rows, comparison with the best.
+"""The tables of one machine: records, then which of them count, estimates, rows, and the comparison with the best.
 
-1. The records are read and checked, and jobs that were not alone are refused.
-2. `records.selection` decides which records count.
-3. `make_rows` estimates a time for each cell and makes the rows of all tables.
-4. The rows of the summary get the columns that compare each cell with the best one. Only this step needs answers, which
-   are read from the rows.
-5. All tables are written, with the conditions of the run, and the digests of all these files.
+Only the last needs answers, which are read from the rows.
 """
 
 from itertools import product
@@ -58,18 +53,13 @@ def write_tables(
 
 
 def with_best(summary: list[Values], timings: list[Values]) -> list[Values]:
-    """Return the rows of the summary with the columns that compare each cell of the main group with the best one at its
-    operation and cutoff.
-
-    The rows of records that stand apart stay as they are, and so do the rows of other ways of sharing the work than the
-    cell's own.
-    """
+    """Return the rows of the summary with the columns that compare each cell of the main group, in its own way of
+    sharing the work, with the best one at its operation and cutoff."""
     rows = [SummaryRow.of(values) for values in summary]
     results = Results(Tables(rows, [], []), [TimingRow.of(values) for values in timings])
     compared: dict[CellName, Values] = {}
     for operation, cutoff in product(results.tables.operations, results.tables.cutoffs):
-        best = answers.fastest(results, operation, cutoff)
-        if best:
+        if best := answers.fastest(results, operation, cutoff):
             for name, ratio in best.ratios.items():
                 compared[name, cutoff, operation] = {
                     "ratio_to_best": ratio.value,
@@ -100,8 +90,7 @@ def _read(directory: Path, cells: list[Cell]) -> Records:
 
 
 def _refuse_overlaps(records: Records, results: Path) -> None:
-    """Raise UserError where jobs of one node were at the same moment: none of them was alone on the machine. All their
-    records are moved to the outdated ones, so that the next run makes them again."""
+    """Raise UserError where jobs of one node were at the same moment; their records are moved to the outdated ones."""
     found = order.overlapping(records)
     paths = [path for own in found.values() for path in own]
     if paths:
@@ -109,5 +98,5 @@ def _refuse_overlaps(records: Records, results: Path) -> None:
         raise UserError(
             f"{len(paths)} records were timed at the same moment as another one on node {wording.join(found)}, so none "
             f"of their jobs was alone (the first two: {paths[0]} and {paths[1]}); they are in {place} now: run again, "
-            "and these cells alone are measured again"
+            "and only these cells are measured again"
         )

@@ -43,9 +43,8 @@ def significant(value: float, digits: int = 3) -> str:
     """A number with that many significant digits, no exponent, thousands separated."""
     if value == 0:
         return "0"
-    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value)) + 1e-12))
-    text = f"{value:,.{decimals}f}"
-    return f"{round(value, digits - 1 - math.floor(math.log10(abs(value)))):,.0f}" if decimals == 0 else text
+    rounded = float(f"{value:.{digits}g}")
+    return f"{rounded:,.{max(0, digits - 1 - math.floor(math.log10(abs(rounded))))}f}"
 
 
 def seconds(value: float) -> str:

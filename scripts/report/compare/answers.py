@@ -23,7 +23,7 @@ class Answer:
     - `value`: the leader's time or size in words.
     - `to_baseline`: how many times as long the leader takes as the reference file.
     - `noticeable`: false where no store wins.
-    - `slowest`: how long the slowest store takes, and for what: `9.00 ms at most for all images`.
+    - `slowest`: the time of the slowest store: `9.00 ms at most for all images`.
     """
 
     cutoff: int
@@ -41,7 +41,7 @@ class Answer:
 
     @property
     def undecided(self) -> tuple[str, ...]:
-        """The stores of which this run can't tell whether they take longer than the leader."""
+        """The stores that may take as long as the leader, or longer: this run can't tell."""
         return self._with(UNDECIDED)
 
     @property

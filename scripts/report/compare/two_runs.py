@@ -140,10 +140,10 @@ def lines(found: Differences) -> list[str]:
     noise = f"jobs differ by a factor of {wording.significant(found.noise)} without a cause"
     if not found.noise_known:
         noise += ", assumed, for so few cells don't show it"
+    by_chance = round((1 - CONFIDENCE) * len(found.ratios))
     said.append(
         f"{len(found.ratios)} cells compared: {', '.join(f'{count} {what}' for what, count in counts.items())}. "
-        f"At 95 % each, chance alone makes about {round((1 - CONFIDENCE) * len(found.ratios))} differ, and as a rule none "
-        f"by the stricter rule used here; {noise}."
+        f"At 95 % each, chance makes about {by_chance} differ, usually none by the stricter rule used here; {noise}."
     )
     return said
 

@@ -56,7 +56,7 @@ def overlapping(records: Records) -> dict[str, list[Path]]:
     for (node, *_), paths in _by_boot(records).items():
         beside: set[Path] = set()
         latest = None
-        for path in sorted(paths, key=lambda path: records[path].clock.span):
+        for path in paths:
             start, end = records[path].clock.span
             if latest and start < records[latest].clock.ended_seconds:
                 beside |= {latest, path}
@@ -82,9 +82,8 @@ def jumps(records: Records) -> list[Jump]:
     began = {path: start for path, (start, _) in spans(records).items()}
     found = []
     for (node, *_), paths in _by_boot(records).items():
-        ordered = sorted(paths, key=lambda path: records[path].clock.span)
-        jumped = [(path, records[path].clock.jump_seconds, True) for path in ordered]
-        for before, path in pairwise(ordered):
+        jumped = [(path, records[path].clock.jump_seconds, True) for path in paths]
+        for before, path in pairwise(paths):
             then, now = records[before], records[path]
             set_by = _ahead(now.started, now.clock.started_seconds) - _ahead(then.ended, then.clock.ended_seconds)
             jumped.append((path, set_by, False))
@@ -107,9 +106,9 @@ def _ahead(wall: str, seconds: float) -> float:
 
 
 def _by_boot(records: Records) -> dict[Boot, list[Path]]:
-    """The records whose clocks since boot are one and the same; a record without a boot is alone."""
+    """The records whose clocks since boot are one and the same, by their start; a record without a boot is alone."""
     found = defaultdict(list)
-    for path, record in records.items():
+    for path, record in sorted(records.items(), key=lambda item: item[1].clock.span):
         boot = record.clock.boot
         found[record.host.node, boot, 0 if boot else id(record)].append(path)
     return found
