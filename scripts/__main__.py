@@ -1,12 +1,8 @@
 """The door to every step: `python scripts STEP ARGUMENTS` runs `scripts/steps/STEP.py`, from any directory.
 
-It puts the checkout on the import path and holds the host's lock, where the step needs the lock. It turns what a user
-can put right (a `UserError`, a full disk, a missing permission) into one line on standard error and exit code 1.
-Anything else is a defect and keeps its traceback.
-
-A timing holds the host's lock alone. Steps that write much to the disk or compute for long share the lock. The other
-steps don't wait: tables, figures and the page take a few seconds of one core, and within a workflow the scheduler runs
-none of them beside a timing.
+It turns what a user can put right (a `UserError`, a full disk, a missing permission) into one line on standard error
+and exit code 1. Anything else is a defect and keeps its traceback. A timing holds the host's lock alone, and steps that
+write much or compute for long share the lock. Tables, figures and the page take seconds, so they don't wait.
 """
 
 import importlib

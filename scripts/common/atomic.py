@@ -21,26 +21,20 @@ NEIGHBOUR = re.compile(rf"\..*?-({OWNED.pattern})")
 """Matches the name of a `neighbour`; its first group is a name of `owned_name`."""
 
 
-def owner() -> str:
-    """Return the start of every name that this run makes: eight characters that stand for the working directory."""
+def _owner() -> str:
+    """The start of every name that this run makes: eight characters that stand for the working directory."""
     return hashlib.sha256(os.path.realpath(".").encode()).hexdigest()[:8]
 
 
 def owned_name() -> str:
     """Return an unused name: the run's, the host's and the process's own."""
-    return f"{owner()}-{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    return f"{_owner()}-{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
 
 
-def is_of_this_host(name: str) -> bool:
-    """Say whether a process of this host has made a name of `owned_name`."""
+def is_own(name: str) -> bool:
+    """Say whether a name of `owned_name` was made on this host, or in this working directory on any host."""
     owned = OWNED.fullmatch(name)
-    return owned is not None and owned[2] == socket.gethostname()
-
-
-def is_of_this_run(name: str) -> bool:
-    """Say whether a name of `owned_name` was made in this working directory, on whatever host."""
-    owned = OWNED.fullmatch(name)
-    return owned is not None and owned[1] == owner()
+    return owned is not None and (owned[1] == _owner() or owned[2] == socket.gethostname())
 
 
 @contextmanager
@@ -111,9 +105,9 @@ def _remove(path: Path) -> None:
 def _is_abandoned(name: str, *, one_writer: bool) -> bool:
     """Whether the process that made a name of `owned_name` is gone, so that its file has no owner."""
     owned = OWNED.fullmatch(name)
-    if owned and is_of_this_host(name):
+    if owned and owned[2] == socket.gethostname():
         return not _is_running(int(owned[3]))
-    return one_writer and is_of_this_run(name)
+    return one_writer and is_own(name)
 
 
 def _is_running(process: int) -> bool:

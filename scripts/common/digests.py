@@ -1,11 +1,8 @@
 """Digests of code: exactly the files that a step or a backend depends on, and the versions of the libraries they use.
 
-Snakemake doesn't see edits in imported modules; each rule carries such a digest as a parameter instead. Manifests and
-records carry them too, so that a store and a record say what made them.
-
-A digest covers code, not words: of a Python file the syntax tree without docstrings and comments. A file that isn't
-Python counts with all its bytes. A module names the files that it reads, or imports by name, in `DATA_FILES`: by paths
-from its own folder, in which `*` stands for any name.
+Rules carry them as parameters, since Snakemake doesn't see edits in imported modules. A digest covers code, not words:
+of a Python file the syntax tree without docstrings and comments, of any other file all bytes. A module names the files
+that it reads, or imports by name, in `DATA_FILES`: by paths from its own folder, in which `*` stands for any name.
 """
 
 import ast

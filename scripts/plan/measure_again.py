@@ -56,13 +56,8 @@ def measure(names: list[str], seconds: float, results: Path) -> None:
 
 def remember(plan: Plan) -> None:
     """Write what a later `again` must know of a run whose page was made."""
-    run = {
-        "config": plan.config,
-        "machine": plan.machine,
-        "with_conda": plan.with_conda,
-        "on_cluster": plan.on_cluster,
-    }
-    write_json(Path(plan.results, RUN), run)
+    kept = ("config", "machine", "with_conda", "on_cluster")
+    write_json(Path(plan.results, RUN), {name: getattr(plan, name) for name in kept})
 
 
 def _config_and_machine(results: Path) -> tuple[dict[str, Any], str]:

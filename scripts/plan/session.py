@@ -77,7 +77,7 @@ class Session:
             existing.check(plan, used)
             permission.check(plan, to_make)
             room.check(plan, to_make)
-            existing.take_forgotten(plan, run)
+            existing.take_forgotten(plan, run, set(jobs))
             if not run.is_on_one_machine:
                 # Nodes may lack the tools that build what jobs of a cluster need built.
                 names = {job.wildcards.backend for job in jobs if job.rule.name in (BUILD, TIMING)}

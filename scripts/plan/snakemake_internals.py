@@ -104,10 +104,6 @@ class SnakemakeRun:
         """Return the jobs that will run; `onstart` isn't told."""
         return list(self._workflow.dag.needrun_jobs())
 
-    def will_run(self, job: Job) -> bool:
-        """Say whether a job will run; `onstart` isn't told."""
-        return bool(self._workflow.dag.needrun(job))
-
     def submitted(self, jobs: Iterable[Job]) -> set[Asking]:
         """Return what goes to a cluster for some jobs: groups of jobs, and jobs without a group; `onstart` isn't told.
 

@@ -4,6 +4,7 @@ import csv
 import re
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -57,11 +58,8 @@ def markdown() -> str:
 def _properties(backend: Described) -> dict[str, Property]:
     """Return all properties of a store's format; the code tells whether several processes may read."""
     known = {name: backend.notes.properties.get(name, Property()) for name in PROPERTIES}
-    noted = known["several_readers"]
-    known["several_readers"] = Property(
-        "yes" if backends.load(backend.name).several_readers else "no", noted.note, noted.source
-    )
-    return known
+    answer = "yes" if backends.load(backend.name).several_readers else "no"
+    return known | {"several_readers": replace(known["several_readers"], answer=answer)}
 
 
 def _files_of_stores() -> dict[str, str]:

@@ -66,6 +66,7 @@ ODD = [
     ("budget_seconds", INFINITE, "inf won't do"),
     ("budget_seconds", "2 s", "2 s won't do"),
     ("minimum_samples", None, "no value is given"),
+    ("time_limit_seconds", "an hour", "an hour won't do; give null, or a number above 0"),
     ("quick", "maybe", "maybe won't do; give true or false"),
     ("addresses", "https://host/a.tar.gz", "write it as addresses=[https://host/a.tar.gz]"),
     ("offline_fallback", "", "no value is given"),

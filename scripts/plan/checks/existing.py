@@ -49,8 +49,8 @@ def check_what_may_only_be_read(plan: Plan) -> None:
     check(plan, fixed)
 
 
-def take_forgotten(plan: Plan, run: SnakemakeRun) -> None:
-    """Let Snakemake remember the jobs whose manifest or record is there and won't be made, but that it has forgotten.
+def take_forgotten(plan: Plan, run: SnakemakeRun, to_run: Collection[Job]) -> None:
+    """Let Snakemake remember the jobs that it has forgotten, whose manifest or record is there and won't be made.
 
     Another checkout made it, or a job on a cluster that went on after Snakemake was killed. Manifests of other stores
     are left out. With conda all are: the versions of libraries, which decide, are in the environments. Records that
@@ -62,7 +62,7 @@ def take_forgotten(plan: Plan, run: SnakemakeRun) -> None:
         job
         for job in run.jobs()
         if job.rule.name in (BUILD, TIMING)
-        and not run.will_run(job)
+        and job not in to_run
         and os.path.exists(job.output[0])
         and not run.remembers(job)
         and (job.rule.name == TIMING or _is_store_of(job, plan))

@@ -20,8 +20,11 @@ DATA_FILES = ("../../schemas/config.schema.yaml",)
 ALL = "all"
 """The word for every backend and variant."""
 
-SAMPLING = ("budget_seconds", "minimum_samples", "random_images", "batch_size", "threads", "drop_caches")
-"""Keys that say how a cell is measured."""
+SHOWN = (
+    *("images", "backends", "variants", "operations", "budget_seconds", "minimum_samples", "random_images"),
+    *("batch_size", "threads", "drop_caches", "quick", "cutoffs"),
+)
+"""Keys that say what is measured and how, in the order in which the page shows them."""
 
 TRUTH = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 NULL = ("null", "~")
@@ -87,14 +90,10 @@ def not_default(config: Config, names: list[str]) -> Config:
     last part is told.
     """
     images = config["images"]
-    asked = {
+    asked = {key: config[key] for key in SHOWN} | {
         "images": f"path/to/{Path(images).name}" if is_path(images) else images,
         "backends": names,
         "variants": {name: config["variants"][name] for name in names if name in config["variants"]},
-        "operations": config["operations"],
-        **{key: config[key] for key in SAMPLING},
-        "quick": config["quick"],
-        "cutoffs": config["cutoffs"],
     }
     usual = defaults()
     return {key: value for key, value in asked.items() if value != usual[key]}

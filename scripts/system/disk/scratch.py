@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-from scripts.common.atomic import is_of_this_host, is_of_this_run, owned_name
+from scripts.common.atomic import is_own, owned_name
 from scripts.common.progress import report
 from scripts.system.disk.durability import opened, sync_file_system
 from scripts.system.page_cache import files_of
@@ -96,7 +96,7 @@ def remove_all(stores: Path) -> None:
 
 def left(stores: Path) -> list[Path]:
     """Return the directories that there are to remove."""
-    return [each for each in _place(stores).glob("*") if is_of_this_host(each.name) or is_of_this_run(each.name)]
+    return [each for each in _place(stores).glob("*") if is_own(each.name)]
 
 
 def _place(stores: Path) -> Path:
