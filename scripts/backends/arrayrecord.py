@@ -92,9 +92,7 @@ class Backend(base.Backend):
     options = {
         "codec": base.CODEC,
         "images_per_group": base.Option(1, "how many images are stored, compressed and read together", minimum=1),
-        "compression": base.Option(
-            "none", f"how groups are compressed; zstd at level {codecs.ZSTD_LEVEL}", tuple(COMPRESSIONS)
-        ),
+        "compression": base.compression("groups are", *COMPRESSIONS),
     }
     fork_safe = False
     several_readers = True

@@ -65,6 +65,12 @@ CODEC = Option("raw", "how one image becomes bytes", tuple(codecs.names()))
 """The option `codec` of every backend that keeps one value per image."""
 
 
+def compression(what: str, *kinds: str) -> Option:
+    """Return the option `compression` of a backend whose library compresses `what` in one of these ways."""
+    level = f"; zstd at level {codecs.ZSTD_LEVEL}" if "zstd" in kinds else ""
+    return Option(kinds[0], f"how {what} compressed{level}", kinds)
+
+
 @dataclass(frozen=True)
 class Footprint:
     """What a store takes on a disk beside its pixels and labels, for the forecast of a run's room.

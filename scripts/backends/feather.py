@@ -108,11 +108,7 @@ class Backend(base.Backend):
     options = {
         "codec": base.CODEC,
         "images_per_batch": base.Option(0, "how many images a record batch holds; 0: as many as take 4 MiB"),
-        "compression": base.Option(
-            "none",
-            f"how columns of a record batch are compressed; zstd at level {codecs.ZSTD_LEVEL}",
-            ("none", "lz4", "zstd"),
-        ),
+        "compression": base.compression("columns of a record batch are", "none", "lz4", "zstd"),
     }
     thread_variables = ("ARROW_IO_THREADS",)
     fork_safe = True

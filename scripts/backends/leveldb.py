@@ -56,7 +56,7 @@ class Backend(base.Backend):
     built_with = "a C++ compiler and LevelDB's header files (libleveldb-dev in Debian, leveldb in Homebrew)"
     options = {
         "codec": base.CODEC,
-        "compression": base.Option("none", "how LevelDB compresses its blocks", ("none", "snappy")),
+        "compression": base.compression("LevelDB's blocks are", "none", "snappy"),
         "finish": base.Option(
             "flush",
             "what ends a write: `none` leaves the last images in the log, `flush` writes them to tables, `compact` "

@@ -101,11 +101,7 @@ class Backend(base.Backend):
         "images_per_row_group": base.Option(
             0, "how many images a row group holds, which is read whole for one image; 0: as many as take 256 KiB"
         ),
-        "compression": base.Option(
-            "none",
-            f"how each page is compressed; zstd at level {codecs.ZSTD_LEVEL}",
-            ("none", "snappy", "lz4", "zstd"),
-        ),
+        "compression": base.compression("each page is", "none", "snappy", "lz4", "zstd"),
     }
     thread_variables = ("ARROW_IO_THREADS",)
     fork_safe = True

@@ -68,11 +68,7 @@ class Backend(base.Backend):
     packages = {"rocksdict": "rocksdict==0.3.29"}
     options = {
         "codec": base.CODEC,
-        "compression": base.Option(
-            "none",
-            f"how RocksDB compresses its blocks; zstd at level {codecs.ZSTD_LEVEL}",
-            ("none", "lz4", "zstd"),
-        ),
+        "compression": base.compression("RocksDB's blocks are", "none", "lz4", "zstd"),
         "bulk_load": base.Option(
             True, "whether writing makes sorted tables and adds them whole; if not, it sends batches through the log"
         ),

@@ -75,9 +75,7 @@ class Backend(base.Backend):
     packages = {"tiledb": "tiledb==0.36.1"}
     options = {
         "images_per_tile": base.Option(0, "how many images a tile holds; 0: as many as fit into 64 KiB, at least one"),
-        "compression": base.Option(
-            "none", f"the filter of each tile of images; zstd at level {codecs.ZSTD_LEVEL}", tuple(FILTERS)
-        ),
+        "compression": base.compression("each tile of images is", *FILTERS),
     }
     fork_safe = False
     several_readers = True

@@ -127,7 +127,7 @@ def _publish(unpublished: Path, directory: Path, content: dict[str, Any]) -> Non
             check.refuse_damaged(directory)
         except (UserError, FileNotFoundError):
             with suppress(FileNotFoundError):  # another builder has just moved it
-                scratch.put_off(directory, scratch.stores_of(directory))
+                scratch.put_off(directory)
         else:
             return
     sync(directory.parent)

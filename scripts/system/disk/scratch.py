@@ -32,11 +32,6 @@ GET_FLAGS, SET_FLAGS, TOP_OF_HIERARCHY = 0x80086601, 0x40086602, 0x00020000
 """FS_IOC_GETFLAGS, FS_IOC_SETFLAGS and FS_TOPDIR_FL of Linux, include/uapi/linux/fs.h, on 64-bit x86 and ARM."""
 
 
-def stores_of(store: Path) -> Path:
-    """Return the directory of all stores, of that of one, <stores>/<backend>/<image size>/<cutoff>."""
-    return store.parents[2]
-
-
 @contextmanager
 def directory(stores: Path) -> Iterator[Path]:
     """Make a new directory among the stores; afterwards give back the space of its large files, and leave the rest."""
@@ -72,9 +67,9 @@ def give_back(written: Path) -> None:
     sync_file_system(written)
 
 
-def put_off(unwanted: Path, stores: Path) -> None:
-    """Rename an unwanted directory so that it is removed at the end of the run."""
-    os.rename(unwanted, _new_name(stores))
+def put_off(store: Path) -> None:
+    """Rename an unwanted store, <stores>/<backend>/<image size>/<cutoff>, so that the end of the run removes it."""
+    os.rename(store, _new_name(store.parents[2]))
 
 
 def remove_all(stores: Path) -> None:
