@@ -150,8 +150,8 @@ class Reader(ABC):
     def _open(self, path: Path, options: dict[str, Any]) -> tuple[int, Sequence[int]]:
         """Open the store; return the number of images, and height, width and channels of each.
 
-        Enter into `self._resources` what must be closed, here and when reading: it is closed in reverse order, also
-        after an error in this method.
+        `self._codec` is the codec that `options` name, where they do. Enter into `self._resources` what must be closed,
+        here and when reading: it is closed in reverse order, also after an error in this method.
         """
 
     @abstractmethod
