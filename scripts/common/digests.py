@@ -10,7 +10,7 @@ import hashlib
 import json
 import platform
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -102,10 +102,18 @@ def _read(file: Path) -> _File:
 
 def _code(tree: ast.Module) -> bytes:
     """The code of a module without docstrings, notes under constants and comments. Takes them from the tree."""
-    for node in ast.walk(tree):
+    for node in [tree, *_statements(tree)]:
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             node.body = [statement for statement in node.body if not _is_prose(statement)]
     return ast.dump(tree).encode()
+
+
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield all statements below a node, at any depth; expressions, most of a tree, hold none."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.stmt | ast.excepthandler | ast.match_case):
+            yield child
+            yield from _statements(child)
 
 
 def _is_prose(statement: ast.stmt) -> bool:
@@ -119,7 +127,7 @@ def _is_prose(statement: ast.stmt) -> bool:
 def _imports(tree: ast.Module) -> tuple[set[Path], set[str]]:
     """Return what a module imports, anywhere in it: files of this project, and top-level names of libraries."""
     names: list[str] = []
-    for node in ast.walk(tree):
+    for node in _statements(tree):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):

@@ -146,7 +146,10 @@ def test_a_checkout_on_a_full_disk_is_told_so_in_one_line(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("inodes", "moment"), [(False, "rule build"), (True, "rule time_operation")])
+@pytest.mark.parametrize(
+    ("inodes", "moment"),
+    [(False, "rule build"), pytest.param(True, "rule time_operation", marks=pytest.mark.nightly)],
+)
 def test_a_checkouts_disk_that_fills_up_is_the_last_line(
     inodes: bool, moment: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

@@ -68,7 +68,7 @@ def test_what_was_measured_again_stays_where_snakemake_has_forgotten_it(finished
     before = records(finished)
     shutil.rmtree(finished.directory / ".snakemake")
     (finished.directory / "results/summary.csv").unlink()
-    finished.finish()
+    finished.finish("results/summary.csv")
     assert records(finished) == before
 
 

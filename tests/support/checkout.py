@@ -20,7 +20,8 @@ def copied(directory: Path, config: dict[str, object], figures: Sequence[str] | 
     directory.mkdir(parents=True)
     for part in PARTS:
         if (CHECKOUT / part).is_dir():
-            shutil.copytree(CHECKOUT / part, directory / part, ignore=shutil.ignore_patterns("__pycache__"))
+            # With what is compiled, which knows its source by the time of it: compiling takes each copy a second.
+            shutil.copytree(CHECKOUT / part, directory / part)
         else:
             shutil.copy(CHECKOUT / part, directory / part)
     for figure in (directory / FIGURES).glob("*.py") if figures is not None else ():

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,6 +32,11 @@ MOMENTS = {
     "build": f"results/stores/png/32x32/.{CUTOFF}-*",
     "timing": "results/stores/.timing-*/*",
 }
+
+
+def in_turn(each_day: str) -> list[Any]:
+    """The moments, of which each day has one, and a nightly run the others, too."""
+    return [moment if moment == each_day else pytest.param(moment, marks=pytest.mark.nightly) for moment in MOMENTS]
 
 
 @pytest.fixture
@@ -79,7 +85,7 @@ def assert_whole(workflow: Workflow) -> None:
     assert not [path for path in results.rglob(".*") if path.name != ".snakemake_timestamp"]
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("moment", in_turn("build"))
 def test_after_an_interrupt_the_next_run_finishes(long_workflow: Workflow, moment: str) -> None:
     process = long_workflow.start(TABLES)
     wait_for(long_workflow, process, moment)
@@ -103,11 +109,11 @@ def test_after_an_interrupt_among_the_figures_the_next_run_finishes(finished: Wo
     assert finished.results() == before
 
 
-@pytest.mark.parametrize("moment", ["build", "timing"])
+@pytest.mark.parametrize("moment", in_turn("timing"))
 def test_after_a_killed_job_the_next_run_finishes(long_workflow: Workflow, moment: str) -> None:
     process = long_workflow.start(TABLES)
     wait_for(long_workflow, process, moment)
-    step = {"build": b"build", "timing": b"time_operation"}[moment]
+    step = {"unpack": b"unpack", "build": b"build", "timing": b"time_operation"}[moment]
     os.kill(next(child for child in children_of(process.pid) if step in command_of(child)), signal.SIGKILL)
     process.communicate(timeout=60)
     assert process.returncode != 0
