@@ -67,7 +67,7 @@ def test_every_command_works_as_it_stands(copy: Path, spared: bool) -> None:
     found = list(filter(None, map(without_installing, commands())))
     assert len(found) >= 7
     for command in found:
-        planned = ASKS_FOR_OTHER_STORES.search(command) or spared and REPEATS.search(command)
+        planned = ASKS_FOR_OTHER_STORES.search(command) or (spared and REPEATS.search(command))
         if spared:
             command = SECONDS.sub("--seconds 0.1", command)
         run(f"{command} --dry-run" if planned else command, copy)
