@@ -66,7 +66,7 @@ def test_processes_share_a_reader_after_a_fork(variant: Variant, tmp_path: Path)
     """All at the same moment: what forked processes have in common, as a file's position, mustn't matter."""
     if not variant.backend.fork_safe:
         pytest.skip("declared: not for use after a fork")
-    images, labels = make(1000)
+    images, labels = make(300)
     variant.write(tmp_path / "store", images, labels)
     with variant.open(tmp_path / "store") as reader:
 
