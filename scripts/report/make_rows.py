@@ -46,10 +46,8 @@ def timings(records: Records, groups: Groups) -> list[Values]:
 
 
 def summary(records: Records, groups: Groups, disturbed: Mapping[Path, list[str]]) -> list[Values]:
-    """A row per record and way of sharing the work; a record without a verified sample is a gap that says so.
-
-    `disturbed` says what disturbed a record. How far a cell is from the best one is left empty.
-    """
+    """A row per record and way of sharing the work, without how far it is from the best; a record without a verified
+    sample is a gap that says so. `disturbed` says what disturbed a record."""
     times = _times_of(records, groups)
     rows = []
     for path, record in records.items():

@@ -9,7 +9,7 @@ from scripts.report.outcomes import EXACT, INTERVAL, NOTICEABLE_SECONDS, RANGE, 
 STARTS = {"fork": "forked", "spawn": "spawned"}
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 FEW_NAMES, MOST_NAMES = 3, 5
-"""Up to so many names are simply listed; with more than the second, only some are said."""
+"""Of more names than the second, only as many as the first are said."""
 TIMES = "\N{MULTIPLICATION SIGN}"
 TIME_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 BYTE_UNITS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "B"))
@@ -150,11 +150,9 @@ def join(items: Iterable[str], last: str = "and") -> str:
 
 
 def any_of(names: Sequence[str]) -> str:
-    """A choice in words: `a, b or c`; of more `any of five: a, b, c, d or e`; of many `any of nine, such as a or b`."""
-    if len(names) <= FEW_NAMES:
-        return join(names, "or")
+    """A choice in words: `a, b or c`; of many `any of nine, such as a, b or c`."""
     if len(names) <= MOST_NAMES:
-        return f"any of {number(len(names))}: {join(names, 'or')}"
+        return join(names, "or")
     return f"any of {number(len(names))}, such as {join(names[:FEW_NAMES], 'or')}"
 
 

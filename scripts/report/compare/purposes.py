@@ -103,12 +103,8 @@ def in_short(asked: Sequence[Line]) -> str:
 
 
 def _choice(answer: Answer) -> str:
-    """What to take, in words: the best stores and the undecided ones near them, or any where no store wins.
-
-    Of many best stores, the sentence names the ones nearest to the leader.
-    """
+    """What to take, in words: the best stores and the undecided ones near them, or any where no store wins."""
     if not answer.noticeable:
         return HANDIEST
-    ordered = answer.best if len(answer.best) <= wording.MOST_NAMES else answer.nearest
     perhaps = f" (perhaps {wording.any_of(answer.perhaps)} too: undecided)" if answer.perhaps else ""
-    return f"{wording.any_of(ordered)}{perhaps}"
+    return f"{wording.any_of(answer.nearest)}{perhaps}"

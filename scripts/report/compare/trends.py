@@ -35,8 +35,7 @@ class Crossover:
 
 @dataclass(frozen=True)
 class BreakEven:
-    """After `epochs` converting one store into another has paid; None where an epoch with the new one isn't surely
-    shorter.
+    """After `epochs` converting one store into another has paid; None where the new one's epoch isn't surely shorter.
 
     `conversion` are the two operations whose times make the cost, `epoch` is the one that stands for an epoch,
     `outcome` what the epochs with the two stores are to each other.
@@ -62,11 +61,9 @@ def crossovers(results: Results, operation: str, one: str, other: str) -> list[C
 
 
 def growths(results: Results) -> dict[str, dict[str, Bounded]]:
-    """How the time for all images grows with their number, by operation and backend, where it has three cutoffs: the
-    power of the number of images; 1 is linear.
+    """The power of the number of images that the time for all of them grows with, by operation and backend.
 
-    An operation that reads only some of the images is scaled to all of them. An operation that handles one image has no
-    growth. See `scripts.report.estimates.growth`.
+    An operation that handles one image has no growth. See `scripts.report.estimates.growth`.
     """
     tables = results.tables
     found: dict[str, dict[str, Bounded]] = {}
@@ -80,11 +77,10 @@ def growths(results: Results) -> dict[str, dict[str, Bounded]]:
 
 
 def break_evens(results: Results, most_targets: int | None = None) -> dict[int, dict[tuple[str, str], BreakEven]]:
-    """After how many epochs converting pays, by cutoff, the largest first, and by the old and the new store, for each
-    pair for which all that it needs was measured.
+    """After how many epochs converting pays, by cutoff, the largest first, and by the old and the new store.
 
-    Only cutoffs count at which anybody notices how long an epoch takes. Where `most_targets` is given, only that many
-    new stores count at a cutoff, those with the shortest epochs. See `scripts.report.estimates.break_even`.
+    Only cutoffs count at which anybody notices how long an epoch takes, and of many new stores only the `most_targets`
+    with the shortest epochs. See `scripts.report.estimates.break_even`.
     """
     found: dict[int, dict[tuple[str, str], BreakEven]] = {}
     for cutoff in reversed(results.tables.cutoffs):

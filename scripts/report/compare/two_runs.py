@@ -56,15 +56,13 @@ class Differences:
 
 
 def load(directory: Path) -> Results:
-    """The cells of a run and their samples, from the tables in a directory. Raises UserError where they aren't there
-    or aren't of this version."""
+    """The cells of a run and their samples, from the tables in a directory. Raises UserError as `tables.load` does."""
     summary, timings = tables.load(SummaryRow, directory), tables.load(TimingRow, directory)
     return Results(Tables(summary, [], []), timings)
 
 
 def find(before: Results, after: Results, factor: float = FACTOR) -> Differences:
-    """The cells of the main groups that take at least `factor` times as long in the one run as in the other, by the
-    rules above.
+    """The cells of the main groups that take at least `factor` times as long in the one run as in the other.
 
     Runs of different machines are compared by how many times as long as the reference file each takes. Raises UserError
     where the runs are of different images or have no cell in common.
@@ -182,7 +180,7 @@ def _alike(name: CellName, before: Results, after: Results, one_machine: bool) -
 
 def _between_jobs(ratios: dict[CellName, Ratio]) -> float | None:
     """The standard deviation of the logarithms of ratios from job to job: among the cutoffs of each backend and
-    operation or, where there is but one cutoff, among the operations of each backend; None where there is one too."""
+    operation or, of one cutoff, among the operations of each backend; None where there is one operation too."""
     cutoffs = {cutoff for _, cutoff, _ in ratios}
     groups = defaultdict(list)
     for (backend, _, operation), ratio in ratios.items():

@@ -83,10 +83,8 @@ def _typical(records: list[Record]) -> dict[str, float]:
 
 
 def _beside(records: Records) -> dict[tuple[Path, str], set[str]]:
-    """The nodes that were timing something while a record was taken on another node, by what the two nodes share.
-
-    Two nodes may share a file system of a network or of an unknown kind, or the host whose containers they are.
-    """
+    """The nodes that timed something while a record was taken on another node, by what the two share: a file system
+    that is or may be a network's, or the host whose containers they are."""
     sharing = defaultdict(list)
     for path, record in records.items():
         file_system = record.file_system
@@ -137,10 +135,8 @@ def _slow_probes(record: Record, typical: Mapping[str, float]) -> Iterator[str]:
 
 
 def _slow_creation(record: Record, usual: float, files: Mapping[Store, int]) -> Iterator[str]:
-    """Whether creating files took so long before a write that its own files, or the plain one, must have felt it.
-
-    After a write the probe says nothing of others: a store that writes many files makes creating more of them slower.
-    """
+    """Whether creating files took so long before a write that its own files, or the plain one, must have felt it."""
+    # After a write the probe says nothing of others: many new files make creating more of them slower.
     taken, entry = record.noise.before.file_seconds, catalogue.get(record.cell.operation)
     if not (entry and entry.writes) or taken <= PROBE_FACTOR * usual:
         return
@@ -163,7 +159,7 @@ def _new_space(record: Record) -> Iterator[str]:
         factor = wording.times(median(slow) / again)
         yield (
             f"on a new part of the disk, {len(slow)} of {len(seconds)} reference files took {factor} as long as on one "
-            "used before (a file that once fills the free space, deleted again, mends that)"
+            "used before (to prevent it, fill the free space once with a file and delete it)"
         )
 
 

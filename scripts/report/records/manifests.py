@@ -13,8 +13,7 @@ Manifests = dict[Store, dict[str, Any]]
 
 
 def load(directory: Path, stores: list[Store], records: Records) -> Manifests:
-    """Read the manifest of every store in `directory` that could be built; a store may have none where all its cells
-    are gaps.
+    """Read the manifest of every store in `directory` that could be built; others may have none, if all cells are gaps.
 
     Raises UserError where a manifest is missing, damaged or of another store, for a record that was timed on another
     store, and for stores of one cutoff that hold different images.

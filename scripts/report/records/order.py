@@ -55,13 +55,11 @@ def overlapping(records: Records) -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = defaultdict(list)
     for (node, *_), paths in _by_boot(records).items():
         beside: set[Path] = set()
-        latest = None
-        for path in paths:
-            start, end = records[path].clock.span
-            if latest and start < records[latest].clock.ended_seconds:
+        latest, *others = paths
+        for path in others:
+            if records[path].clock.started_seconds < records[latest].clock.ended_seconds:
                 beside |= {latest, path}
-            if latest is None or end > records[latest].clock.ended_seconds:
-                latest = path
+            latest = max(latest, path, key=lambda each: records[each].clock.ended_seconds)
         found[node] += [path for path in paths if path in beside]
     return {node: paths for node, paths in found.items() if paths}
 
