@@ -47,8 +47,8 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Rule:
-    """How a claim is judged by the numbers at a cutoff, None where some are missing, and the names of the backends and
-    operations that it needs."""
+    """`judge` gives a claim's verdict from the numbers at a cutoff, or None where some are missing. `needs` are the
+    backends and operations of these numbers."""
 
     judge: Callable[[Results, int], Verdict | None]
     needs: tuple[str, ...] = ARTICLE_BACKENDS

@@ -108,7 +108,7 @@ def costs(results: Results) -> Costs | None:
 
 
 def _codecs(ranked: Mapping[Pair, str], codecs: Sequence[str], ratio: Compare) -> list[str]:
-    """How much less each codec's time is with the fastest codec of the same container; `ranked` has the variants, the
+    """For each codec, how much time the fastest codec of the same container saves; `ranked` has the variants, the
     fastest first."""
     by_container: dict[str, dict[str, str]] = {}
     for (container, codec), name in ranked.items():
@@ -129,7 +129,7 @@ def _codecs(ranked: Mapping[Pair, str], codecs: Sequence[str], ratio: Compare) -
 
 
 def _saving(codec: str, fastest: str, ratios: Mapping[str, Ratio]) -> str:
-    """How much less the time is with the faster codec, by container: one part, or the least and the most."""
+    """How much time one codec saves against another, by container: the least and the most."""
     said = []
     different, tied, undecided = (
         [container for container, ratio in ratios.items() if ratio.outcome == outcome]
