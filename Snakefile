@@ -31,8 +31,8 @@ DATASET, STORES, RESULTS = PLAN.dataset, PLAN.stores, PLAN.results
 CODE = RuleDigests(PLAN)
 # What builds and timings ask for: their turn, memory, time and cores.
 JOBS = Jobs(PLAN)
-# A change of a parameter redoes the jobs of its rule, unless it is `untracked`, computed from resources as a time limit
-# is, or the start of every step's command: these only say where something is, how it is shown or how long it may take.
+# A changed parameter redoes the jobs of its rule. Time limits and `untracked` parameters, the start of every command
+# among them, don't: they only say where something is, how it is shown or how long it may take.
 STEP = step(PLAN)
 RECORDS = untracked(f"{RESULTS}/records/{PLAN.machine}")
 # What is checked and said at the start, and cleared away at the end.
@@ -212,7 +212,7 @@ rule time_operation:
         settings=PLAN.settings,
         places=untracked(shlex.join(PLAN.working_places())),
         limit=JOBS.limit_seconds,
-        # In no command: another file system to time on has all cells timed again.
+        # Not in the command: another `scratch_dir` has all cells timed again.
         scratch=lambda wildcards: PLAN.config["scratch_dir"],
         code=CODE.time_operation,
     shell:
@@ -316,7 +316,7 @@ rule page:
         tables=subpath(output[0], parent=True),
         settings=untracked(json.dumps(PLAN.settings_shown())),
         missing=untracked(json.dumps(PLAN.missing)),
-        # In no command: other stores that can't run here change the page, other words for their reasons don't.
+        # Not in the command: other names have the page made again, and other words in `missing` don't.
         left_out=sorted(PLAN.missing),
         code=CODE.page,
     shell:

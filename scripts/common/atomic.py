@@ -111,7 +111,7 @@ def _is_abandoned(name: str, *, one_writer: bool) -> bool:
 
 
 def _is_running(process: int) -> bool:
-    """Whether a process hasn't ended; the parent of one that has may never collect its exit code, in a container."""
+    """Whether a process hasn't ended. A zombie has: in a container nobody may ever collect its exit code."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

@@ -77,11 +77,11 @@ def met(place: Path) -> OSError | None:
 
 
 def lacking(place: Path) -> OSError | None:
-    """Return the error of a full disk that the next one to write in a directory will meet, by what the system says."""
+    """Return the error of a full disk that the next write in a directory will meet, as the system tells it, or None."""
     there = os.statvfs(place)
     # The administrator may write where for others there is no space.
     free = (there.f_bavail if os.geteuid() else there.f_bfree) * there.f_frsize
-    # One that has no limit, or doesn't tell it, says that it has 0 blocks in all.
+    # A file system that has no limit, or doesn't tell it, says that it has 0 blocks in all.
     if there.f_blocks > 0 and free < LITTLE_SPACE_BYTES:
         return OSError(errno.ENOSPC, NO_SPACE, str(place))
     return OSError(errno.ENOSPC, NO_INODES, str(place)) if _lacks_inodes(place) else None

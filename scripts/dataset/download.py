@@ -246,7 +246,7 @@ def _is_there(place: Path, published: Published) -> bool:
 
 @contextmanager
 def _alone(partial: Path) -> Iterator[BufferedRandom]:
-    """Open the partial file; another process that has it open is waited for. An empty one isn't left behind."""
+    """Open the partial file once no other process has it open, and remove it where it stays empty."""
     while True:
         with partial.open("a+b") as file:
             # Some shared file systems have no locks; there the checksum alone guards against two writers.

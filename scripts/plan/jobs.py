@@ -20,13 +20,13 @@ from scripts.plan.plan import Names, Plan
 
 MEGABYTES_BEFORE_THE_FIRST_IMAGE = 1000
 COPIES_IN_MEMORY = 8
-"""Copies of the images in memory: arrays, store, reference file, twice over, as some clusters count the page cache."""
+"""Copies of the images in memory: arrays, store and reference file, twice where a cluster counts the page cache."""
 PATIENCE = 10
 """The time limit that a job asks of a cluster, as a multiple of the forecast."""
 LEAST_LIMIT_SECONDS = 300.0
 """The shortest limit of a cell on a cluster: the minutes of all cells in a job are added, and few cells take theirs."""
 SECONDS_FOR_THE_RECORD = 30
-"""A cell on a cluster ends so long before its job, whose end would leave no record."""
+"""The seconds from a cell's time limit to the end of its job: a job that is ended leaves no record."""
 
 
 class Jobs:

@@ -155,9 +155,7 @@ class Plan:
     def archive_digest(self) -> str:
         """What decides whether the archive must be looked at again: its name, or a file's SHA-256."""
         images: str = self.config["images"]
-        if not configuration.is_path(images):
-            return images
-        return file_sha256(Path(images))
+        return file_sha256(Path(images)) if configuration.is_path(images) else images
 
     @cached_property
     def writes(self) -> str:

@@ -1,7 +1,7 @@
 """What is done before, at the start of and at the end of one run of Snakemake, beside its jobs.
 
-Snakemake calls no handler when it finds nothing to do, and it ends in a traceback when the disk has no room for its own
-files. The end of the interpreter comes all the same.
+Some work waits for the end of the interpreter, which comes in every case: Snakemake calls no handler when it finds
+nothing to do, and it ends in a traceback when the disk has no room for its own files.
 """
 
 import atexit
