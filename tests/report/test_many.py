@@ -4,6 +4,7 @@ import json
 from itertools import combinations
 from math import exp, hypot, log
 from statistics import geometric_mean, median
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -286,9 +287,13 @@ def test_gaps_are_those_of_the_number_of_images_that_is_shown(tmp_path, name):
 
 
 def test_sizes_within_one_percent_of_the_least_are_green():
-    sizes = (1000.0, 1009.9, 1010.1, 2000.0)
-    assert [heat.of_size(size, 1000.0, "", "").best for size in sizes] == [True, True, False, False]
-    assert heat.of_size(0, 1, "", "").best
+    sizes = (1000.0, 1009.9, 1010.1, 2000.0, None)
+    stores = [
+        SimpleNamespace(backend=str(place), cutoff_images=1, apparent_bytes_per_image=size)
+        for place, size in enumerate(sizes)
+    ]
+    fields = heat.of_sizes(stores, "apparent_bytes")
+    assert {name: field.best for name, field in fields.items()} == {"0": True, "1": True, "2": False, "3": False}
 
 
 @pytest.mark.parametrize("count", COUNTS)

@@ -3,6 +3,7 @@
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import nan
 
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
@@ -25,15 +26,20 @@ BASELINE = "reference file"
 
 @dataclass(frozen=True)
 class Point:
-    """One mark: its place, the interval of `y`, the place on the page that the mark leads to, and whether something
-    disturbed the timing job."""
+    """One point of a line: its place, and the interval of `y` where it has one.
+
+    - `link`: the place on the page that its mark leads to.
+    - `disturbed`: whether something disturbed the timing job.
+    - `marked`: whether it has a mark.
+    """
 
     x: float
     y: float
-    low: float
-    high: float
+    low: float = nan
+    high: float = nan
     link: str = ""
     disturbed: bool = False
+    marked: bool = True
 
 
 def points(tables: Tables, backend: str, operation: str, *, per_image: bool = False) -> list[Point]:
@@ -56,7 +62,7 @@ def points(tables: Tables, backend: str, operation: str, *, per_image: bool = Fa
 def baseline(tables: Tables, operation: str, *, per_image: bool = False) -> list[Point]:
     """The median over the stores' timing jobs of the baseline's time (s), by number of images."""
     times = {cutoff: plain_time(tables.measured(operation, cutoff), per_image=per_image) for cutoff in tables.cutoffs}
-    return [Point(cutoff, time, time, time) for cutoff, time in times.items() if time is not None]
+    return [Point(cutoff, time) for cutoff, time in times.items() if time is not None]
 
 
 def plain_time(rows: Sequence[MeasuredRow], *, per_image: bool = False) -> float | None:
@@ -71,6 +77,7 @@ def plain_time(rows: Sequence[MeasuredRow], *, per_image: bool = False) -> float
 
 def marks(axes: Axes, points: Sequence[Point], look: Look) -> None:
     """Draw the marks of points, hollow where something disturbed a job, each a link where it has one."""
+    points = [point for point in points if point.marked]
     if not points:
         return
     axes.scatter(

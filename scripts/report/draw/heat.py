@@ -1,6 +1,6 @@
 """Tables drawn as figures: a field for each row and column, shaded by how far its number is from the best."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import log
 
@@ -12,6 +12,7 @@ from matplotlib.typing import ColorType
 from scripts.report import wording
 from scripts.report.draw import links, style
 from scripts.report.outcomes import EXACT, WITHIN
+from scripts.report.rows import BuiltRow
 
 ROW = 0.25
 """Inches that a row takes."""
@@ -93,9 +94,17 @@ def head(operation: str) -> str:
     return wording.operation(operation).replace(" ", "\n")
 
 
-def of_size(size: float, least: float, text: str, link: str) -> Field:
-    """The field of a number of bytes, by how many times the least it is; green within the threshold of sizes."""
-    return Field(text, size / least, size <= WITHIN[EXACT] * least, link)
+def of_sizes(
+    stores: Iterable[BuiltRow], measure: str, say: Callable[[float, float], str] = "{:,.0f}".format
+) -> dict[str, Field]:
+    """A field for each store whose `apparent_bytes` or `allocated_bytes` are known, by backend, green within the
+    threshold of sizes. `say` makes its text from the bytes of an image and the least of them."""
+    sizes = {row: size for row in stores if (size := getattr(row, f"{measure}_per_image"))}
+    least = min(sizes.values(), default=0.0)
+    return {
+        row.backend: Field(say(size, least), size / least, size <= WITHIN[EXACT] * least, links.store(row))
+        for row, size in sizes.items()
+    }
 
 
 def _field(axes: Axes, x: int, y: int, field: Field) -> None:

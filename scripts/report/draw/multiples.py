@@ -43,14 +43,12 @@ class Series:
     """One line of each panel: `measured` are the points of each store.
 
     - `plain` are the points of the baseline, the same in every panel.
-    - `marks` are the points with a mark, by store; without it all points have one.
     - `published` are the article's points, by store.
     """
 
     look: Look
     measured: Mapping[str, Sequence[Point]]
     plain: Sequence[Point] = ()
-    marks: Mapping[str, Sequence[Point]] | None = None
     published: Mapping[str, Sequence[Point]] = field(default_factory=dict)
 
 
@@ -80,18 +78,11 @@ def by_last(series: Mapping[str, Series]) -> list[str]:
     return list(found)
 
 
-def draw(
-    grids: Sequence[Grid],
-    scale: Scale,
-    notes: Sequence[str],
-    *,
-    others: bool = True,
-    beside: Callable[[Axes, str, Grid], None] | None = None,
-) -> Figure:
-    """The grids below each other, with one legend for all.
+def draw(grids: Sequence[Grid], scale: Scale, notes: Sequence[str], *, others: bool = True) -> Figure:
+    """The grids below each other, with one legend for all. All panels have the same y axis.
 
     `scale` sets scales, ticks and labels of a panel's axes. `others` says whether all other stores are in grey behind a
-    panel's own. `beside` draws what else there is in a panel. All panels have the same y axis.
+    panel's own.
     """
     named = _legend(grids, others=others)
     across = columns(max(len(grid.order) for grid in grids))
@@ -109,10 +100,6 @@ def draw(
         panels += _grid(figure, grid, across, width, y + heading, scale, others=others)
         y += height
     curves.same_limits(panels)
-    if beside:
-        names = ((grid, name) for grid in grids for name in grid.order)
-        for axes, (grid, name) in zip(panels, names, strict=True):
-            beside(axes, name, grid)
     return figure
 
 
@@ -181,7 +168,7 @@ def _lines(axes: Axes, name: str, grid: Grid, *, others: bool) -> None:
         _line(axes, points, Look(each.look.color, "", each.look.linestyle), 1.4, zorder=3)
         bars = ([(point.x, point.low), (point.x, point.high)] for point in points if point.low < point.high)
         _broken(axes, bars, each.look.color, 0.9, zorder=3)
-        curves.marks(axes, points if each.marks is None else each.marks.get(name, ()), each.look)
+        curves.marks(axes, points, each.look)
 
 
 def _line(axes: Axes, points: Sequence[Point], look: Look, width: float, *, zorder: int, opacity: float = 1.0) -> None:

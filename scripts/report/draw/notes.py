@@ -77,25 +77,26 @@ def gaps(tables: Tables, operations: Sequence[str], cutoff: int | None = None) -
     return [textwrap.shorten(note, GAP_LETTERS, placeholder=" ...") for note in said[:MOST_GAPS]] + more
 
 
-def below(tables: Tables, operations: Sequence[str], cutoff: int, *own: str, sign: str = DAGGER) -> list[str]:
-    """All that stands below a figure of these operations at a cutoff: its own notes, between source and gaps."""
+def below(tables: Tables, operations: Sequence[str], cutoff: int | None, *own: str, sign: str = DAGGER) -> list[str]:
+    """All that stands below a figure of these operations (at one cutoff, if given): its own notes, between source and
+    gaps."""
     return [*source(tables), *own, disturbed(tables, operations, cutoff, sign=sign), *gaps(tables, operations, cutoff)]
 
 
-def empty(tables: Tables, reason: str, operations: Sequence[str] = (), cutoff: int | None = None) -> Figure:
-    """A figure that says why there is nothing to draw, with the gaps of these operations (at one cutoff, if given)."""
-    return style.empty([reason, *gaps(tables, operations, cutoff)], source(tables))
+def empty(tables: Tables, reason: str, operations: Sequence[str] = ()) -> Figure:
+    """A figure that says why there is nothing to draw, with the gaps of these operations."""
+    return style.empty([reason, *gaps(tables, operations)], source(tables))
 
 
 def no_lines(tables: Tables, operations: Sequence[str]) -> Figure | None:
     """What stands for a figure of lines over the number of images where no line would have two points; else None."""
-    measured = {row.cutoff_images for row in _asked(tables, operations, None) if row.status == MEASURED}
+    measured = {row.cutoff_images for row in _asked(tables, operations) if row.status == MEASURED}
     if len(measured) > 1:
         return None
     one = "This draws lines over the number of images, and only one number has values."
     return empty(tables, one if measured else NOTHING, operations)
 
 
-def _asked(tables: Tables, operations: Sequence[str], cutoff: int | None) -> list[SummaryRow]:
+def _asked(tables: Tables, operations: Sequence[str], cutoff: int | None = None) -> list[SummaryRow]:
     """The cells of these operations, at one cutoff, if given."""
     return [row for row in tables.main if row.operation in operations and cutoff in (None, row.cutoff_images)]

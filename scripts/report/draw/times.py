@@ -56,7 +56,7 @@ def lines(tables: Tables, *, kinds: Sequence[str], per_image: bool = False, toge
 
 
 def at_largest(tables: Tables, *, kind: str) -> Figure:
-    """Bars of the times (s) at the largest number of images that was measured, a panel per operation of a kind."""
+    """Bars of the times (s) of a kind's operations, a panel for each, at the largest number of images measured."""
     operations = tables.operations_of(kind)
     cutoff = tables.largest(operations)
     if cutoff is None:
@@ -91,7 +91,7 @@ def _series(tables: Tables, operation: str, look: style.Look, *, per_image: bool
         {name: curves.points(tables, name, operation, per_image=per_image) for name in tables.backends},
         curves.baseline(tables, operation, per_image=per_image),
         published={
-            name: [Point(cutoff, time, time, time) for cutoff, time in times.items() if cutoff in tables.cutoffs]
+            name: [Point(cutoff, time) for cutoff, time in times.items() if cutoff in tables.cutoffs]
             for name, times in known.items()
         },
     )
@@ -108,29 +108,26 @@ def _bars(axes: Axes, tables: Tables, operation: str, cutoff: int) -> None:
     rows = tables.measured(operation, cutoff)
     scale, unit = wording.unit(max((row.median_seconds for row in rows), default=1.0))
     published = _published(tables, operation, cutoff)
-    names = [row.backend for row in rows]
-    gaps = {name: f"no value{published.get(name, '')}" for name in tables.backends if name not in names}
-    names += gaps
-    ends: list[tuple[int, float]] = []
-    said: list[str] = []
-    for row in rows:
+    said = {row.backend: wording.seconds(row.median_seconds) + notes.dagger(row) for row in rows}
+    gaps = dict.fromkeys((name for name in tables.backends if name not in said), "no value")
+    said = {name: text + published.get(name, "") for name, text in (said | gaps).items()}
+    ends: dict[str, float] = {}
+    for y, row in enumerate(rows):
         low, high = row.interval_low_seconds / scale, row.interval_high_seconds / scale
-        value, y, url = row.median_seconds / scale, len(said), links.from_figure(links.cell(row))
-        axes.barh(y, value, height=THICKNESS, color=style.COLOURS[0], url=url)
+        value = row.median_seconds / scale
+        axes.barh(y, value, height=THICKNESS, color=style.COLOURS[0], url=links.from_figure(links.cell(row)))
         axes.plot([low, high], [y, y], color=style.TEXT, linewidth=1.2, marker="|", markersize=5)
-        ends.append((y, max(value, high)))
-        said.append(wording.seconds(row.median_seconds) + notes.dagger(row) + published.get(row.backend, ""))
-    said += gaps.values()
+        ends[row.backend] = max(value, high)
     if (plain := curves.plain_time(rows)) is not None:
         axes.barh(len(said), plain / scale, height=THICKNESS, color=style.BASELINE)
-        ends.append((len(said), plain / scale))
-        said.append(wording.seconds(plain))
-        names.append(BASELINE)
-    longest = max((end for _, end in ends), default=0.0) or 1.0
-    for y, end in ends:
+        ends[BASELINE] = plain / scale
+        said[BASELINE] = wording.seconds(plain)
+    longest = max(ends.values(), default=0.0) or 1.0
+    names = list(said)
+    for name, end in ends.items():
         axes.annotate(
-            said[y],
-            (end, y),
+            said[name],
+            (end, names.index(name)),
             xytext=(5, 0),
             textcoords="offset points",
             va="center",
@@ -138,9 +135,9 @@ def _bars(axes: Axes, tables: Tables, operation: str, cutoff: int) -> None:
             bbox=BEHIND_TEXT,
             zorder=5,
         )
-    for y, text in enumerate(gaps.values(), len(rows)):
-        axes.text(longest * 0.01, y, text, va="center", size=8, color=style.GREY, style="italic")
-    axes.set_xlim(0, longest * (1 + LETTER * max(map(len, said))))
+    for name in gaps:
+        axes.text(longest * 0.01, names.index(name), said[name], va="center", size=8, color=style.GREY, style="italic")
+    axes.set_xlim(0, longest * (1 + LETTER * max(map(len, said.values()))))
     axes.set_ylim(len(names) - 0.45, -0.55)
     axes.set_xlabel(unit)
     axes.set_yticks(range(len(names)), names)

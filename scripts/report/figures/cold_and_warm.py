@@ -35,13 +35,14 @@ def draw(tables: Tables) -> Figure:
         wording.kind(kind): multiples.Series(look, measured[kind], _plain(tables, kind))
         for kind, look in style.looks(drawn).items()
     }
-    below = [
-        *notes.source(tables),
+    below = notes.below(
+        tables,
+        operations,
+        None,
         f"Panels by the factor of {next(iter(series)).lower()} at the largest number of images, the least first.",
         f"Bars: between the farthest ends of the two intervals, so wider than a {INTERVAL}. {notes.GREY}",
-        notes.disturbed(tables, operations),
-        *notes.gaps(tables, operations),
-    ]
+        sign=notes.HOLLOW,
+    )
     grid = multiples.Grid("", multiples.by_last(series), series)
     return multiples.draw([grid], lambda axes: _scale(axes, tables), below, others=False)
 
@@ -78,5 +79,4 @@ def _plain(tables: Tables, kind: str) -> list[Point]:
     warm, cold = (
         {point.x: point.y for point in curves.baseline(tables, operation)} for operation in _warm_and_cold(kind)
     )
-    ratios = {cutoff: cold[cutoff] / warm[cutoff] for cutoff in cold if cutoff in warm}
-    return [Point(cutoff, ratio, ratio, ratio) for cutoff, ratio in ratios.items()]
+    return [Point(cutoff, cold[cutoff] / warm[cutoff]) for cutoff in cold if cutoff in warm]

@@ -34,7 +34,9 @@ def draw(tables: Tables) -> Figure:
         return notes.empty(tables, "No two containers were measured with the same two codecs.", wanted)
     operations = containers.operations(tables, found, cutoff)
     shown = dict(_times(tables, found, operation, cutoff) for operation in operations)
-    if sizes := _sizes(tables, found, cutoff):
+    stores = [row for name in found.variants.values() if (row := tables.store(name, cutoff))]
+    sizes = heat.of_sizes(stores, "allocated_bytes")
+    if sizes and tables.allocated_decides:
         shown[DISK] = sizes
     panels = {
         title: [
@@ -68,16 +70,6 @@ def _times(tables: Tables, found: Combinations, operation: str, cutoff: int) -> 
         for name, row in rows.items()
     }
     return f"{wording.operation(operation)}: {unit} per image", fields
-
-
-def _sizes(tables: Tables, found: Combinations, cutoff: int) -> dict[str, heat.Field]:
-    """A field for each variant's disk usage; none where allocated bytes say nothing."""
-    stores = [row for name in found.variants.values() if (row := tables.store(name, cutoff))]
-    sizes = {row: row.allocated_bytes_per_image for row in stores if row.allocated_bytes_per_image}
-    if not sizes or not tables.allocated_decides:
-        return {}
-    least = min(sizes.values())
-    return {row.backend: heat.of_size(size, least, f"{size:,.0f}", links.store(row)) for row, size in sizes.items()}
 
 
 def _others(tables: Tables, found: Combinations) -> str:

@@ -11,12 +11,12 @@ from matplotlib.figure import Figure
 
 from scripts.report import wording
 from scripts.report.compare import article
-from scripts.report.draw import heat, links, notes
+from scripts.report.draw import heat, notes
 from scripts.report.rows import BuiltRow
 from scripts.report.tables import Tables
 
 POSITION = 9
-APPARENT, ALLOCATED = "Apparent size", "Allocated by the file system"
+PANELS = {"apparent_bytes": "Apparent size", "allocated_bytes": "Allocated by the file system"}
 RAW, PUBLISHED = "raw pixels", "in the article"
 
 
@@ -25,38 +25,31 @@ def draw(tables: Tables) -> Figure:
     cutoffs = [cutoff for cutoff in tables.cutoffs if _stores(tables, cutoff)]
     if not cutoffs:
         return notes.empty(tables, "No store was built.")
-    first = ALLOCATED if tables.allocated_decides else APPARENT
+    first = "allocated_bytes" if tables.allocated_decides else "apparent_bytes"
     names = [name for name in tables.backends if any(tables.store(name, cutoff) for cutoff in cutoffs)]
-    order = sorted(names, key=lambda name: _size(tables.store(name, cutoffs[-1]), first) or math.inf)
+    sizes = tables.sizes(first, cutoffs[-1])
+    order = sorted(names, key=lambda name: sizes.get(name, math.inf))
     beside = _beside(tables, cutoffs)
     below = [
         *notes.source(tables),
-        f"Rows by {first.split()[0].lower()} bytes at the largest number of images, the least first. {heat.LEAST} The "
+        f"Rows by {first.replace('_', ' ')} at the largest number of images, the least first. {heat.LEAST} The "
         f"darker, the more, up to {heat.DARKEST:.0f} times the least.",
         _compression(tables),
         notes.published("Last rows") if len(beside) > 1 else "",
     ]
     panels = {}
-    for measure in (APPARENT, ALLOCATED):
+    for measure, title in PANELS.items():
         by_cutoff = [_fields(tables, order, cutoff, measure) for cutoff in cutoffs]
-        panels[measure] = [*zip(*by_cutoff, strict=True), *beside.values()]
+        panels[title] = [*zip(*by_cutoff, strict=True), *beside.values()]
     return heat.draw([*order, *beside], [wording.short_count(cutoff) for cutoff in cutoffs], panels, below, beside=2)
 
 
 def _fields(tables: Tables, order: Sequence[str], cutoff: int, measure: str) -> list[heat.Field]:
     """The column of a cutoff: a field for each of these stores."""
-    stores = [tables.store(name, cutoff) for name in order]
-    least = min((size for store in stores if (size := _size(store, measure))), default=1.0)
-    fields = []
-    for store in stores:
-        size = _size(store, measure)
-        if store is None or not size:
-            fields.append(heat.GAP)
-        elif measure == ALLOCATED and not tables.allocated_decides:
-            fields.append(heat.Field(f"{size:,.0f}", link=links.store(store)))
-        else:
-            fields.append(heat.of_size(size, least, f"{size:,.0f}", links.store(store)))
-    return fields
+    found = heat.of_sizes(_stores(tables, cutoff), measure)
+    if measure == "allocated_bytes" and not tables.allocated_decides:
+        found = {name: heat.Field(field.text, link=field.link) for name, field in found.items()}
+    return [found.get(name, heat.GAP) for name in order]
 
 
 def _beside(tables: Tables, cutoffs: Sequence[int]) -> dict[str, list[heat.Field]]:
@@ -80,13 +73,6 @@ def _compression(tables: Tables) -> str:
         return "The file system compresses and doesn't tell to how much, so allocated sizes are compared with nothing."
     compressed = "extents" in tables.allocations
     return "The file system compresses: allocated is what lies on the disk." if compressed else ""
-
-
-def _size(store: BuiltRow | None, measure: str) -> float | None:
-    """Bytes per image of a store; None where they aren't known."""
-    if store is None:
-        return None
-    return store.apparent_bytes_per_image if measure == APPARENT else store.allocated_bytes_per_image
 
 
 def _stores(tables: Tables, cutoff: int) -> list[BuiltRow]:

@@ -72,13 +72,11 @@ def _series(
     top: float,
 ) -> Series:
     """The curves of an operation, with the links of their marks."""
-    curves_of, marks = {}, {}
+    own = {}
     for name, rows in measured.items():
         row = tables.cell(name, cutoff, operation)
-        link = links.cell(row) if row else ""
-        curves_of[name] = _points({row.probability: row.seconds for row in rows}, top, link)
-        marks[name] = _points({row.probability: row.seconds for row in rows if row.probability in MARKED}, top, link)
-    return Series(look, curves_of, _points(_plain(tables, operation, cutoff), top), marks)
+        own[name] = _points({row.probability: row.seconds for row in rows}, top, links.cell(row) if row else "")
+    return Series(look, own, _points(_plain(tables, operation, cutoff), top))
 
 
 def _scale(axes: Axes, times: Sequence[float], ticks: Mapping[float, str]) -> None:
@@ -107,8 +105,10 @@ def _plain(tables: Tables, operation: str, cutoff: int) -> dict[float, float]:
 
 def _points(times: Mapping[float, float], top: float, link: str = "") -> list[Point]:
     """The curve of times (s) by the share of the images that take at most so long; all images are at `top`."""
-    heights = {share: top if share == 1 else _height(share) for share in times}
-    return [Point(time, heights[share], heights[share], heights[share], link) for share, time in times.items()]
+    return [
+        Point(time, top if share == 1 else _height(share), link=link, marked=share in MARKED)
+        for share, time in times.items()
+    ]
 
 
 def _height(share: float) -> float:

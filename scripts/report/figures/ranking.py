@@ -166,19 +166,15 @@ def _field(row: MeasuredRow | None) -> heat.Field:
 def _disk(tables: Tables, names: list[str], cutoff: int) -> list[heat.Field]:
     """The column of disk usage: the least of an image, the factors to it, and the raw pixels'; none where allocated
     bytes say nothing."""
-    stores = {name: row for name in names if (row := tables.store(name, cutoff))}
-    sizes = {name: row.allocated_bytes for name, row in stores.items() if row.allocated_bytes}
+    stores = [row for name in names if (row := tables.store(name, cutoff))]
+    sizes = [row.allocated_bytes_per_image for row in stores if row.allocated_bytes_per_image]
     if not sizes or not tables.allocated_decides:
         return []
-    least = min(sizes.values())
-    fields = {
-        name: heat.of_size(size, least, wording.significant(size / least), links.store(stores[name]))
-        for name, size in sizes.items()
-    }
-    store = next(iter(stores.values()))
-    raw = store.apparent_bytes / store.apparent_ratio_to_raw
+    least = min(sizes)
+    fields = heat.of_sizes(stores, "allocated_bytes", lambda size, least: wording.significant(size / least))
+    raw = stores[0].apparent_bytes_per_image / stores[0].apparent_ratio_to_raw
     return [
-        heat.Field(wording.size(least / cutoff)),
+        heat.Field(wording.size(least)),
         *(fields.get(name, heat.GAP) for name in names),
         heat.Field(wording.significant(raw / least)),
     ]

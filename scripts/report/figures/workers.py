@@ -31,13 +31,13 @@ def draw(tables: Tables) -> Figure:
     cutoff = tables.largest(operations)
     if cutoff is None:
         return notes.empty(tables, notes.NOTHING, operations)
-    known = (
-        (name, [row for row in tables.measured_rows if row.operation == name and row.cutoff_images == cutoff])
-        for name in operations
-    )
-    rows = {operation: found for operation, found in known if found}
-    counts = sorted({row.processes for found in rows.values() for row in found})
-    grids = [_grid(wording.operation(operation), found, tables.backends) for operation, found in rows.items()]
+    rows = [row for row in tables.measured_rows if row.operation in operations and row.cutoff_images == cutoff]
+    counts = sorted({row.processes for row in rows})
+    grids = [
+        _grid(wording.operation(operation), own, tables.backends)
+        for operation in operations
+        if (own := [row for row in rows if row.operation == operation])
+    ]
     below = notes.below(
         tables,
         operations,
@@ -46,7 +46,11 @@ def draw(tables: Tables) -> Figure:
         f"{notes.intervals(tables, operations, cutoff)} {notes.GREY}",
         sign=notes.HOLLOW,
     )
-    return multiples.draw(grids, lambda axes: _scale(axes, counts), below, beside=_ideal)
+    figure = multiples.draw(grids, lambda axes: _scale(axes, counts), below)
+    panels = [(grid, name) for grid in grids for name in grid.order]
+    for axes, (grid, name) in zip(figure.axes, panels, strict=True):
+        _ideal(axes, [points for each in grid.series.values() if (points := each.measured[name])])
+    return figure
 
 
 def _grid(heading: str, rows: Sequence[MeasuredRow], names: Iterable[str]) -> Grid:
@@ -56,18 +60,12 @@ def _grid(heading: str, rows: Sequence[MeasuredRow], names: Iterable[str]) -> Gr
         own = [row for row in rows if (row.start_method or "") == method]
         measured = {name: [_point(row) for row in own if row.backend == name] for name in names}
         series[wording.STARTS[method]] = Series(look, measured, _plain(own))
-    ends = [
-        (points[-1].x, points[-1].y, name)
-        for each in series.values()
-        for name, points in each.measured.items()
-        if points
-    ]
-    return Grid(heading, list(dict.fromkeys(name for *_, name in sorted(ends, reverse=True))), series)
+    ends = sorted(((row.processes, row.images_per_second, row.backend) for row in rows), reverse=True)
+    return Grid(heading, list(dict.fromkeys(name for *_, name in ends)), series)
 
 
-def _ideal(axes: Axes, name: str, grid: Grid) -> None:
-    """Draw what a store's processes would read if each read as fast as one alone."""
-    lines = [points for each in grid.series.values() if (points := each.measured[name])]
+def _ideal(axes: Axes, lines: Sequence[Sequence[Point]]) -> None:
+    """Draw what a store's processes would read if each read as fast as one alone, given the store's lines."""
     start = max((points[0] for points in lines), key=lambda point: point.y)
     ends = (start.x, max(points[-1].x for points in lines))
     rates = [start.y * end / start.x for end in ends]
@@ -90,4 +88,4 @@ def _plain(rows: Sequence[MeasuredRow]) -> list[Point]:
     """The baseline's images per second, by the number of processes."""
     counts = sorted({row.processes for row in rows})
     times = {n: curves.plain_time([row for row in rows if row.processes == n], per_image=True) for n in counts}
-    return [Point(count, 1 / time, 1 / time, 1 / time) for count, time in times.items() if time]
+    return [Point(count, 1 / time) for count, time in times.items() if time]

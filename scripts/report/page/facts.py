@@ -110,9 +110,9 @@ def flagged(run: Run) -> dict[CellName, Counter[str]]:
 
 
 def unmeasured(run: Run) -> Iterator[tuple[list[str], str, int, str]]:
-    """The operations that a run left out: what they add, how many timing jobs they take, and how long each one.
+    """The operations that a run left out: what they add, how many timing jobs they take, and how long each one takes.
 
-    Those of a kind that differ only in their state stand together.
+    Operations that differ only in the state that a sample starts from are in one group.
     """
     missing = defaultdict(list)
     for entry in catalogue.entries().values():
