@@ -226,10 +226,6 @@ class BuiltRow(DiskUsageRow):
     allocated_ratio_to_raw: float | None = None
     file_system: str
 
-    def to_raw(self, measure: str) -> float | None:
-        """The store's `apparent_bytes` or `allocated_bytes` over the bytes of the raw pixels."""
-        return {"apparent_bytes": self.apparent_ratio_to_raw, "allocated_bytes": self.allocated_ratio_to_raw}[measure]
-
 
 @dataclass(frozen=True, kw_only=True)
 class SelectionRow(RecordRow):

@@ -160,17 +160,18 @@ class Tables:
         Operations that draw some of the images say the time of one image, as a time of 2,000 images would stand under
         100,000 otherwise. All others say the time of the whole operation, which handles all images.
         """
-        images, said = (row.images, " an image") if self.draws(row.operation) else (1, "")
+        images, said = (row.images, " an image") if row.operation in self.drawing else (1, "")
         return f"{wording.seconds((row.median_seconds if seconds is None else seconds) / images)}{said}"
 
     def between(self, row: MeasuredRow) -> str:
         """The interval or range of a cell's median time, in words like `time`: `1.88 to 1.97 ms`."""
-        images = row.images if self.draws(row.operation) else 1
+        images = row.images if row.operation in self.drawing else 1
         return wording.seconds_between(row.interval_low_seconds / images, row.interval_high_seconds / images)
 
-    def draws(self, operation: str) -> bool:
-        """Whether an operation handles some of the images only, at any cutoff of this run."""
-        return operation in self._drawing
+    @cached_property
+    def drawing(self) -> set[str]:
+        """The operations that handle some of the images only, at any cutoff of this run."""
+        return {row.operation for row in self.measured_rows if row.images < row.cutoff_images}
 
     @cached_property
     def image_sets(self) -> list[str]:
@@ -234,10 +235,6 @@ class Tables:
     @cached_property
     def _cells_and_stores(self) -> list[SummaryRow | DiskUsageRow]:
         return [*self.summary, *self.disk_usage]
-
-    @cached_property
-    def _drawing(self) -> set[str]:
-        return {row.operation for row in self.measured_rows if row.images < row.cutoff_images}
 
     @cached_property
     def _cells(self) -> dict[CellName, SummaryRow]:
