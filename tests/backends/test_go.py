@@ -2,6 +2,7 @@
 
 import ast
 import errno
+import fcntl
 import multiprocessing
 import os
 import re
@@ -159,6 +160,16 @@ def test_a_library_is_the_same_wherever_it_is_built(copied: Path, tmp_path: Path
     subprocess.run(["git", "init", "--quiet", tmp_path / "copy"], check=True)
     library.build(tmp_path / "library.so")
     assert (tmp_path / "library.so").read_bytes() == library.built().read_bytes()
+
+
+def test_a_file_system_without_locks_takes_the_library_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    monkeypatch.setattr(library, "path", lambda: tmp_path / "library.so")
+    monkeypatch.setattr(library, "build", lambda output: output.write_bytes(b"built"))
+    assert library.built().read_bytes() == b"built"
 
 
 @pytest.mark.usefixtures("buildable")

@@ -12,6 +12,7 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -100,7 +101,9 @@ def built() -> Path:
     if not is_whole(place):
         place.parent.mkdir(parents=True, exist_ok=True)
         with open(place.with_suffix(".lock"), "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            # Some shared file systems have no locks; there two processes may build the same library.
+            with suppress(OSError):
+                fcntl.flock(lock, fcntl.LOCK_EX)
             if not is_whole(place):
                 build(place)
     return place
