@@ -25,7 +25,7 @@ from tests.support.image_sets import write_image_set
 from tests.support.workflow import Workflow
 
 pytestmark = pytest.mark.usefixtures("libraries")
-CUTOFF = 1000
+CUTOFF = 500
 TABLES = "results/summary.csv"
 MOMENTS = {
     "unpack": "results/dataset/archive.json",
