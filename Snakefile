@@ -194,7 +194,8 @@ rule time_operation:
     priority: JOBS.priority_to_time
     conda:
         PLAN.store_environment
-    # On one machine the threads keep all others away; a cluster goes by cpus_per_task and slurm_extra.
+    # On one machine the threads keep other jobs away, and the host's lock, which `scripts/__main__.py` takes, other
+    # checkouts. A cluster goes by cpus_per_task and slurm_extra.
     threads: JOBS.whole_machine
     resources:
         mem_mb=JOBS.megabytes,

@@ -16,7 +16,7 @@ from scripts.measure import timing
 from scripts.measure.operations import catalogue
 from scripts.measure.settings import Job, Settings
 from scripts.plan import available
-from scripts.report import corrections, estimates, outcomes, wording
+from scripts.report import corrections, estimates, ties, wording
 from scripts.report.records import record
 from scripts.stores.build import build_store
 from scripts.stores.choice import Choice
@@ -62,7 +62,7 @@ def run(
         shared = f", {said}" if (said := wording.way(*way)) else ""
         yield f"  median {wording.seconds(typical.value)} ({interval}){shared}"
         word, slower = ("slower", ratio) if ratio.value >= 1 else ("faster", ratio.inverse)
-        outcome = "" if ratio.outcome == outcomes.DIFFERENT else f"; {ratio.outcome}"
+        outcome = "" if ratio.outcome == ties.DIFFERENT else f"; {ratio.outcome}"
         yield (
             f"  {backend} is {slower.value:.3g}x {word} than the reference file "
             f"({operation}; {slower.kind} {slower.low:.3g}x to {slower.high:.3g}x{outcome})"

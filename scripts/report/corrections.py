@@ -18,9 +18,9 @@ from typing import Any, TypeVar
 
 from scripts.measure.stopping import block_medians, median_interval
 from scripts.report import estimates
-from scripts.report.outcomes import DIFFERENT, RANGE, TIED, Estimate, Ratio
 from scripts.report.records.record import SUBJECTS, Sample
 from scripts.report.rows import TimingRow
+from scripts.report.ties import DIFFERENT, RANGE, TIED, Estimate, Ratio
 
 SURE = (1.0, 1.0)
 Name = TypeVar("Name", bound=Hashable)

@@ -15,7 +15,7 @@ from statistics import NormalDist, median
 import numpy as np
 
 from scripts.measure.stopping import CONFIDENCE, median_interval
-from scripts.report.outcomes import DIFFERENT, INTERVAL, RANGE, AnyEstimate, Bounded, Estimate, Ratio
+from scripts.report.ties import DIFFERENT, INTERVAL, RANGE, AnyEstimate, Bounded, Estimate, Ratio
 
 TAILS = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
 """The parts of a distribution below the ends of its interval."""

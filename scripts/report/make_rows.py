@@ -14,13 +14,13 @@ from scripts.common.cells import Store
 from scripts.measure.operations.base import QUANTILES
 from scripts.report import corrections, estimates, tables, wording
 from scripts.report.corrections import Job, Timed
-from scripts.report.outcomes import DIFFERENT, TIED
 from scripts.report.records import nodes
 from scripts.report.records.manifests import Manifests
 from scripts.report.records.record import BACKEND, NODE, SUBJECTS, Record, Records, Sample, identity
 from scripts.report.records.selection import Selection, differences
 from scripts.report.rows import GAP, MEASURED, Values, Way
 from scripts.report.tables import MAIN_GROUP
+from scripts.report.ties import DIFFERENT, TIED
 
 Groups = Mapping[Path, int]
 """The comparison group of each record."""

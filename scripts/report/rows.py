@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Self, TypeVar
 
 from scripts.common.cells import Cell, Store
-from scripts.report.outcomes import Bounded, Ratio
+from scripts.report.ties import Bounded, Ratio
 
 CellName = tuple[str, int, str]
 """Backend, cutoff (images) and operation."""

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from scripts.measure.operations import catalogue
-from scripts.report.outcomes import EXACT, INTERVAL, NOTICEABLE_SECONDS, RANGE, TIED, UNDECIDED, WITHIN, Ratio
+from scripts.report.ties import EXACT, INTERVAL, NOTICEABLE_SECONDS, RANGE, TIED, UNDECIDED, WITHIN, Ratio
 
 STARTS = {"fork": "forked", "spawn": "spawned"}
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
@@ -174,6 +174,6 @@ def _scaled(value: float, units: Sequence[tuple[float, str]]) -> str:
 
 
 WITHIN_INTERVALS, WITHIN_RANGES, WITHIN_SIZES = threshold(INTERVAL), threshold(RANGE), threshold(EXACT)
-"""The practical thresholds of `outcomes.WITHIN`, in words: of intervals, of ranges, and of sizes."""
+"""The practical thresholds of `ties.WITHIN`, in words: of intervals, of ranges, and of sizes."""
 NOTICEABLE = tick(NOTICEABLE_SECONDS)
 """The time below which no store wins, in words."""

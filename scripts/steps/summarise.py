@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 from scripts.common.command_line import command
-from scripts.report.summarise import write_tables
+from scripts.report.write_tables import write_tables
 
 
 @command

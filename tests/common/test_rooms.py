@@ -21,7 +21,7 @@ FLOORS = (
 )
 """From the top to the ground. A room imports from itself and from the floors below it."""
 REPORT = (
-    {"page", "summarise"},
+    {"page", "write_tables"},
     {"figures"},
     {"draw"},
     {"compare"},
@@ -31,7 +31,7 @@ REPORT = (
     {"tables"},
     {"intact", "rows", "wording"},
     {"estimates"},
-    {"outcomes"},
+    {"ties"},
 )
 """The same of the rooms and modules of the report: numbers at the ground, then which records count, what follows from
 them, how it is drawn, and the page."""

@@ -10,9 +10,9 @@ from scripts.report import tables
 from scripts.report.compare import answers, trends
 from scripts.report.compare.results import Results
 from scripts.report.compare.trends import BreakEven, Crossover
-from scripts.report.outcomes import DIFFERENT, INTERVAL, Bounded
 from scripts.report.rows import TimingRow
 from scripts.report.tables import Tables
+from scripts.report.ties import DIFFERENT, INTERVAL, Bounded
 from tests.support.planted import OPERATIONS, load, planted, results
 from tests.support.report_run import Run, images_of
 

@@ -6,16 +6,16 @@ from itertools import accumulate
 import numpy as np
 import pytest
 
-from scripts.report import corrections, estimates, outcomes
+from scripts.report import corrections, estimates, ties
 from scripts.report.corrections import Job, Timed, correct
-from scripts.report.outcomes import DIFFERENT, EXACT, INTERVAL, RANGE, TIED, UNDECIDED, Ratio
+from scripts.report.ties import DIFFERENT, EXACT, INTERVAL, RANGE, TIED, UNDECIDED, Ratio
 from tests.support.noisy_jobs import MOOD, job, measured_drift, noise, pair
 
 
 def test_median_has_an_interval_from_six_samples_and_a_range_below():
     interval = estimates.estimate([6, 1, 5, 2, 4, 3])
     assert (interval.value, interval.low, interval.high, interval.kind) == (3.5, 1, 6, "95 % interval")
-    assert estimates.estimate([3, 1, 2]) == outcomes.Estimate(2, 1, 3, "range")
+    assert estimates.estimate([3, 1, 2]) == ties.Estimate(2, 1, 3, "range")
     with pytest.raises(ValueError, match="empty"):
         estimates.estimate([])
 

@@ -12,7 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from scripts.report import summarise, tables, wording
+from scripts.report import tables, wording, write_tables
 from scripts.report.compare import answers
 from scripts.report.draw import captions, heat, multiples, notes, style
 from scripts.report.figures import ranking
@@ -182,7 +182,7 @@ def test_rows_without_the_best_stay_as_they_are(tmp_path):
     columns = ("ratio_to_best", "ratio_to_best_low", "ratio_to_best_high", "outcome")
     bare = [row | dict.fromkeys(columns) for row in summary]
     copies = [dict(row) for row in bare]
-    assert summarise.with_best(bare, timings) == summary
+    assert write_tables.with_best(bare, timings) == summary
     assert bare == copies
     assert run.backends == tuple(row["backend"] for row in summary)
 

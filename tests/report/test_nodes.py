@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from scripts.common.cells import Cell
-from scripts.report.outcomes import DIFFERENT, INTERVAL, RANGE, Ratio
 from scripts.report.records import nodes
 from scripts.report.records.reading import read
 from scripts.report.records.record import BASELINE, FileSystem, Record, Records
 from scripts.report.tables import Tables
+from scripts.report.ties import DIFFERENT, INTERVAL, RANGE, Ratio
 from tests.support.noisy_jobs import MOOD, measured_drift, noise
 from tests.support.page import shown
 from tests.support.report_run import CUTOFFS, NFS, OPERATIONS, Run

@@ -16,9 +16,9 @@ from scripts.report.compare import answers
 from scripts.report.compare.results import Results
 from scripts.report.draw import heat, style
 from scripts.report.figures import ranking
-from scripts.report.outcomes import DIFFERENT, UNDECIDED
 from scripts.report.rows import TimingRow
 from scripts.report.tables import Tables, load
+from scripts.report.ties import DIFFERENT, UNDECIDED
 from tests.support.report_run import Run
 
 UNITS = {"s": 1.0, "ms": 1e-3, "µs": 1e-6, "ns": 1e-9}

@@ -10,8 +10,8 @@ import pytest
 from scripts.measure.operations import catalogue
 from scripts.report.compare import purposes
 from scripts.report.compare.answers import MEASURES, Answer, Question
-from scripts.report.outcomes import EXACT, INTERVAL, Ratio
 from scripts.report.tables import Tables
+from scripts.report.ties import EXACT, INTERVAL, Ratio
 from tests.support.report_run import MORE_OPERATIONS, OPERATIONS, Run
 
 

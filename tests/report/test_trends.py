@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from scripts.report import estimates
-from scripts.report.outcomes import INTERVAL, Ratio
+from scripts.report.ties import INTERVAL, Ratio
 from tests.support.noisy_jobs import job, noise, pair
 
 

@@ -10,9 +10,9 @@ from scripts.measure.stopping import block, enough
 from scripts.report import corrections
 from scripts.report.compare.results import Results
 from scripts.report.corrections import Job, correct
-from scripts.report.outcomes import Ratio
 from scripts.report.rows import CellName, MeasuredRow, Row, TimingRow
 from scripts.report.tables import Tables, columns
+from scripts.report.ties import Ratio
 
 SETTINGS = Settings(minimum_samples=6)
 OUTLIERS = 0.03

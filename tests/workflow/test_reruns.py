@@ -172,7 +172,7 @@ def test_a_run_says_at_its_start_what_it_will_redo(finished: Workflow) -> None:
     finished.configure(minimum_samples=7, backends=["lmdb"])
     said = finished.finish("results/summary.csv")
     assert re.search(r"4 cells on .*; 0 stores to build and 4 cells to time: about \d+ s ", said)
-    finished.edit("scripts/report/summarise.py")
+    finished.edit("scripts/report/write_tables.py")
     assert "nothing to build and nothing to time" in finished.finish("results/summary.csv")
 
 

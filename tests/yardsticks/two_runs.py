@@ -13,7 +13,7 @@ from pathlib import Path
 
 from scripts.common.errors import UserError
 from scripts.report.compare import two_runs
-from scripts.report.outcomes import DIFFERENT, Ratio
+from scripts.report.ties import DIFFERENT, Ratio
 
 ONE_ONLY = "different in one"
 

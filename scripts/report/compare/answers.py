@@ -5,13 +5,13 @@ from itertools import groupby
 
 from scripts.report import wording
 from scripts.report.compare.results import Results, one_image
-from scripts.report.outcomes import DIFFERENT, SAME, TIED, UNDECIDED, Ratio, exact
+from scripts.report.ties import DIFFERENT, SAME, TIED, UNDECIDED, Ratio, exact
 
 MEASURES = {"apparent_bytes": "Least disk, apparent", "allocated_bytes": "Least disk, allocated"}
 PERHAPS = 1.2
 """A sentence doesn't name an undecided store that takes more than this many times as long as the leader."""
 BEST, NEGLIGIBLE = "best", "negligible"
-"""What a store is at an operation and cutoff, beside the outcomes of `scripts.report.outcomes`."""
+"""What a store is at an operation and cutoff, beside the outcomes of `scripts.report.ties`."""
 WINNING = (BEST, TIED)
 
 

@@ -14,8 +14,8 @@ from scripts.report.compare import trends
 from scripts.report.compare.answers import MEASURES
 from scripts.report.compare.article import KILOBYTES
 from scripts.report.compare.results import Results
-from scripts.report.outcomes import DIFFERENT, UNDECIDED, Bounded, Ratio, exact
 from scripts.report.rows import MeasuredRow
+from scripts.report.ties import DIFFERENT, UNDECIDED, Bounded, Ratio, exact
 
 CONFIRMED, REFUTED, DEPENDS, NOT_MEASURED = "confirmed", "refuted", "depends", "not measured"
 PNG, LMDB, HDF5 = "png", "lmdb", "hdf5"

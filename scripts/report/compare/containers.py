@@ -10,8 +10,8 @@ from itertools import combinations
 from scripts.measure.operations import catalogue
 from scripts.report import wording
 from scripts.report.compare.results import Results
-from scripts.report.outcomes import DIFFERENT, TIED, UNDECIDED, Ratio
 from scripts.report.tables import Tables
+from scripts.report.ties import DIFFERENT, TIED, UNDECIDED, Ratio
 
 FEWEST = 2
 """The fewest containers, and the fewest codecs, that can be compared."""

@@ -7,9 +7,9 @@ from functools import cached_property
 from scripts.measure.operations import catalogue
 from scripts.report import corrections
 from scripts.report.corrections import Job, Timed
-from scripts.report.outcomes import NOTICEABLE_SECONDS, Ratio
 from scripts.report.rows import CellName, MeasuredRow, TimingRow, Way
 from scripts.report.tables import MAIN_GROUP, Tables
+from scripts.report.ties import NOTICEABLE_SECONDS, Ratio
 
 LONGER = 4
 """What is undecided is to be sampled for this many times as long as before, which makes an interval half as wide."""

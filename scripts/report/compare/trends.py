@@ -8,7 +8,7 @@ from itertools import product
 from scripts.measure.operations import catalogue
 from scripts.report import estimates, wording
 from scripts.report.compare.results import Results, one_image
-from scripts.report.outcomes import Bounded
+from scripts.report.ties import Bounded
 
 READ_OLD = catalogue.answering("read-all", catalogue.WARM)
 WRITE_NEW = catalogue.answering("import", catalogue.FRESH)

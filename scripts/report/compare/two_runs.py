@@ -16,9 +16,9 @@ from scripts.measure.stopping import CONFIDENCE
 from scripts.report import corrections, estimates, tables, wording
 from scripts.report.compare.results import LONGER, Results
 from scripts.report.corrections import Timed
-from scripts.report.outcomes import DIFFERENT, RANGE, TIED, UNDECIDED, Ratio
 from scripts.report.rows import CellName, SummaryRow, TimingRow
 from scripts.report.tables import Tables
+from scripts.report.ties import DIFFERENT, RANGE, TIED, UNDECIDED, Ratio
 
 FACTOR = 1.1
 ASSUMED_NOISE = 0.042

@@ -11,8 +11,8 @@ from matplotlib.typing import ColorType
 
 from scripts.report import wording
 from scripts.report.draw import links, style
-from scripts.report.outcomes import EXACT, WITHIN
 from scripts.report.rows import BuiltRow
+from scripts.report.ties import EXACT, WITHIN
 
 ROW = 0.25
 """Inches that a row takes."""

@@ -9,9 +9,9 @@ from scripts.report import wording
 from scripts.report.compare import article
 from scripts.report.draw import style
 from scripts.report.draw.curves import BASELINE
-from scripts.report.outcomes import INTERVAL, RANGE
 from scripts.report.rows import MEASURED, MeasuredRow, SummaryRow
 from scripts.report.tables import Tables, gaps_of
+from scripts.report.ties import INTERVAL, RANGE
 
 NOTHING = "Nothing was measured for this figure."
 GREY = f"Grey: {BASELINE}, the same bytes in one file, timed in turn with each store."

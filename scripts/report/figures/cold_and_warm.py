@@ -12,8 +12,8 @@ from scripts.measure.operations import catalogue
 from scripts.report import wording
 from scripts.report.draw import curves, links, multiples, notes, style
 from scripts.report.draw.curves import Point
-from scripts.report.outcomes import INTERVAL
 from scripts.report.tables import Tables
+from scripts.report.ties import INTERVAL
 
 POSITION = 8
 STATES = (catalogue.WARM, catalogue.COLD)

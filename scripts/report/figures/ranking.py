@@ -20,9 +20,9 @@ from scripts.report import wording
 from scripts.report.compare.answers import NEGLIGIBLE, WINNING
 from scripts.report.draw import heat, links, notes
 from scripts.report.draw.curves import BASELINE
-from scripts.report.outcomes import INTERVAL, NOTICEABLE_SECONDS, RANGE, UNDECIDED
 from scripts.report.rows import MeasuredRow
 from scripts.report.tables import Tables
+from scripts.report.ties import INTERVAL, NOTICEABLE_SECONDS, RANGE, UNDECIDED
 
 POSITION = 1
 BEST = "the best, an image"

@@ -13,13 +13,13 @@ from scripts.backends.shared.descriptions import Described
 from scripts.measure.operations import catalogue
 from scripts.report import wording
 from scripts.report.draw import links
-from scripts.report.outcomes import UNDECIDED
 from scripts.report.page.run import Run
 from scripts.report.records import order
 from scripts.report.records.conditions import Conditions
 from scripts.report.records.record import BACKEND, Host
 from scripts.report.rows import BuiltRow, CellName, MeasuredRow, SummaryRow
 from scripts.report.tables import Tables, gaps_of
+from scripts.report.ties import UNDECIDED
 
 KINDS = {"local": "local", "memory": "in memory", "network": "network", "unknown": "of an unknown kind"}
 """Kinds of file systems, in words."""

@@ -13,15 +13,15 @@ from statistics import median
 from typing import Any
 
 from scripts.report import estimates, wording
-from scripts.report.outcomes import DIFFERENT, INTERVAL, RANGE, Ratio
 from scripts.report.records.record import BASELINE, Host, Record, Records, identity
+from scripts.report.ties import DIFFERENT, INTERVAL, RANGE, Ratio
 
 FEWEST = 3
 """The fewest pairs of reference files, or jobs with a probe, from which anything is concluded."""
 DISK_WITHIN = {INTERVAL: 2.0, RANGE: 3.0}
 """The practical thresholds for writing to the disk, as ratios, by kind.
 
-They are wider than those of `outcomes.WITHIN`: many jobs in a row may meet a busy disk or network, which an interval
+They are wider than those of `ties.WITHIN`: many jobs in a row may meet a busy disk or network, which an interval
 that takes jobs for independent doesn't show."""
 ALIKE, ALIKE_BY_PROBES = "no sure difference", "no sure difference, by the probes alone"
 DIFFERS, TOO_FEW = "differs, kept apart", "too few to tell"

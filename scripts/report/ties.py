@@ -1,4 +1,4 @@
-"""What a ratio says of two cells or stores: they are different, tied or undecided, by the practical thresholds."""
+"""What decides a tie: whether a ratio of two cells or stores is different, tied or undecided, by the thresholds."""
 
 from dataclasses import dataclass
 from typing import TypeVar
