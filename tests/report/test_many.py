@@ -1,10 +1,10 @@
 """Figures and tables with few and with many stores: nothing overlaps and ranks are right."""
 
 import json
+from collections import namedtuple
 from itertools import combinations
 from math import exp, hypot, log
 from statistics import geometric_mean, median
-from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -288,10 +288,8 @@ def test_gaps_are_those_of_the_number_of_images_that_is_shown(tmp_path, name):
 
 def test_sizes_within_one_percent_of_the_least_are_green():
     sizes = (1000.0, 1009.9, 1010.1, 2000.0, None)
-    stores = [
-        SimpleNamespace(backend=str(place), cutoff_images=1, apparent_bytes_per_image=size)
-        for place, size in enumerate(sizes)
-    ]
+    row = namedtuple("row", ("backend", "cutoff_images", "apparent_bytes_per_image"))
+    stores = [row(str(place), 1, size) for place, size in enumerate(sizes)]
     fields = heat.of_sizes(stores, "apparent_bytes")
     assert {name: field.best for name, field in fields.items()} == {"0": True, "1": True, "2": False, "3": False}
 
