@@ -25,7 +25,7 @@ RUNS_THE_WORKFLOW = {"workflow", "finished", "finished_once"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let a nightly run ask for what takes long and depends on the network."""
+    """Let a nightly run ask for what takes long or depends on the network."""
     parser.addoption("--nightly", action="store_true", help="run the tests that are marked nightly, too")
 
 
@@ -57,7 +57,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if item.get_closest_marker("nightly"):
             item.add_marker("slow")
             if not config.getoption("nightly"):
-                item.add_marker(pytest.mark.skip(reason="takes long and needs the network: run it with --nightly"))
+                item.add_marker(pytest.mark.skip(reason="takes long or needs the network: run it with --nightly"))
         names = set(getattr(item, "fixturenames", ()))
         if "cluster" in names:
             item.add_marker("cluster")

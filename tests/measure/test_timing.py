@@ -31,9 +31,11 @@ from tests.support.timings import BASELINE_FIRST, COUNT, DISTINCT, FAST, choose,
 
 pytestmark = pytest.mark.slow
 STARTS_MANY_PROCESSES = "first-image"
+NIGHTLY = {name: [pytest.mark.nightly] if name == "workers-cold" else [] for name in catalogue.entries()}
+"""It takes as long as eight others; `workers-warm` starts the same processes, `read-cold` evicts the same files."""
 
 
-@pytest.mark.parametrize("operation", catalogue.entries())
+@pytest.mark.parametrize("operation", [pytest.param(name, marks=marks) for name, marks in NIGHTLY.items()])
 @pytest.mark.parametrize("name", EACH_RUNNABLE)
 def test_every_cell_is_measured_in_its_state_in_turn_with_the_baseline(
     timed_stores: Path, name: str, operation: str

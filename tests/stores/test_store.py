@@ -197,7 +197,9 @@ def build_command(name: str, cutoff: int, image_set: Path, directory: Path) -> l
     ]
 
 
-@pytest.mark.parametrize("name", RUNNABLE)
+@pytest.mark.parametrize(
+    "name", [name if name in ("png", "lmdb") else pytest.param(name, marks=pytest.mark.nightly) for name in RUNNABLE]
+)
 @pytest.mark.slow
 def test_a_killed_build_leaves_nothing_in_the_final_place_and_the_next_one_cleans_up(
     name: str, image_set: ImageSet, disk: Path, tmp_path: Path

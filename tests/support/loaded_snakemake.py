@@ -12,7 +12,10 @@ from pathlib import Path
 if __name__ == "__main__":
     program = Path(sys.executable).with_name("snakemake")
     sys.path[0] = str(program.parent)
-    from snakemake import cli
+    # `cli` runs the commands; each would load the others for itself.
+    import jsonschema  # noqa: F401
+    import requests  # noqa: F401
+    from snakemake import cli, report  # noqa: F401
 
     for line in sys.stdin:
         directory, environment, output, arguments = json.loads(line)

@@ -53,14 +53,16 @@ def most_threads(process: subprocess.Popen[str]) -> int:
     return max(threads)
 
 
-def test_every_operation_in_one_run(workflow: Workflow) -> None:
+@pytest.mark.parametrize("all_figures", [False, pytest.param(True, marks=pytest.mark.nightly)])
+def test_every_operation_in_one_run(workflow: Workflow, all_figures: bool) -> None:
     """Operations that the default leaves out are in it, through to figures and page.
 
     Snakemake has nothing to do while cells are timed: by itself it starts a thread for each job that ends, which
     wakes it each second while others are ready.
     """
     operations = list(catalogue.entries())
-    workflow.add_all_figures()
+    if all_figures:
+        workflow.add_all_figures()
     workflow.configure(operations=operations, backends=["png"], cutoffs=[30], random_images=20)
     assert most_threads(workflow.start("results/summary.csv")) < 12
     workflow.finish()
