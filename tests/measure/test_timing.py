@@ -8,7 +8,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,23 +26,29 @@ from scripts.report.records import order
 from scripts.stores.manifest import DATA
 from scripts.system import aligned, clock, machine, page_cache
 from scripts.system.disk import disk_usage
-from tests.support.backend_variants import EACH_RUNNABLE
+from tests.support.backend_variants import EACH_RUNNABLE, RUNNABLE
 from tests.support.checkout import CHECKOUT
 from tests.support.image_sets import write_image_set
 from tests.support.timings import BASELINE_FIRST, COUNT, DISTINCT, FAST, choose, place_of, take, time_cell
 
 pytestmark = pytest.mark.slow
 STARTS_MANY_PROCESSES = "first-image"
-NIGHTLY = {name: [pytest.mark.nightly] if name == "workers-cold" else [] for name in catalogue.entries()}
-"""It takes as long as eight others; `workers-warm` starts the same processes, `read-cold` evicts the same files."""
+MANY_PROCESSES = ("lmdb", "png")
+"""The backends whose operations that start many processes are timed each day."""
 
 
-@pytest.mark.parametrize("operation", [pytest.param(name, marks=marks) for name, marks in NIGHTLY.items()])
-@pytest.mark.parametrize("name", EACH_RUNNABLE)
+def cells() -> Iterator[Any]:
+    """Each backend with each operation; a nightly run has them all."""
+    for name, operation in product(RUNNABLE, catalogue.entries()):
+        nightly = operation == "workers-cold" and name not in MANY_PROCESSES
+        yield pytest.param(name, operation, marks=[pytest.mark.nightly] if nightly else [])
+
+
+@pytest.mark.parametrize(("name", "operation"), list(cells()))
 def test_every_cell_is_measured_in_its_state_in_turn_with_the_baseline(
     timed_stores: Path, name: str, operation: str
 ) -> None:
-    if operation.startswith(STARTS_MANY_PROCESSES) and name not in ("lmdb", "png"):
+    if operation.startswith(STARTS_MANY_PROCESSES) and name not in MANY_PROCESSES:
         return
     record = take(timed_stores, name, operation)
     if operation.startswith("workers") and not backends.load(name).several_readers:
