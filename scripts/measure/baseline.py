@@ -7,7 +7,6 @@ it can be compared where times can't. It has the shape of a backend, as far as t
 import math
 import os
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ import numpy as np
 
 from scripts.backends import base
 from scripts.backends.shared import file_access
-from scripts.backends.shared.labels import Labels
 from scripts.system.disk.durability import sync
 
 
@@ -48,8 +46,8 @@ class BaselineReader:
     def __init__(self, path: Path, image_shape: Sequence[int]) -> None:
         self._file = open(path, "rb", buffering=0)  # noqa: SIM115
         self._image_bytes = math.prod(image_shape)
-        count = os.fstat(self._file.fileno()).st_size // (self._image_bytes + base.LABEL_BYTES)
-        self._labels = Labels(count, partial(self._read_labels, count * self._image_bytes))
+        self._all_labels: np.ndarray | None = None
+        self._has_read = False
 
     def __enter__(self) -> "BaselineReader":
         return self
@@ -69,15 +67,22 @@ class BaselineReader:
     def read(self, ids: np.ndarray, images: np.ndarray, labels: np.ndarray) -> None:
         """Fill images and labels of `ids`, in that order, as in the contract of a backend.
 
-        An image is one call. What several images need is announced first, so that the kernel fetches it at a time.
+        One image is one call, and its label another; for more, all labels are read once and kept. What several images
+        need is announced first, so that the kernel fetches it at a time.
         """
         descriptor, size = self._file.fileno(), self._image_bytes
         view = memoryview(images).cast("B")
+        first_label = os.fstat(descriptor).st_size // (size + base.LABEL_BYTES) * size
+        if len(ids) == 1 and not self._has_read:
+            self._has_read = True
+            os.preadv(descriptor, [view], int(ids[0]) * size)
+            os.preadv(descriptor, [labels], first_label + int(ids[0]) * base.LABEL_BYTES)
+            return
+        if self._all_labels is None:
+            self._all_labels = np.empty(first_label // size, np.int64)
+            os.preadv(descriptor, [self._all_labels], first_label)
         if len(ids) > 1:
             file_access.announce(descriptor, (ids * size).tolist(), size)
         for row, number in enumerate(ids.tolist()):
             os.preadv(descriptor, [view[row * size : (row + 1) * size]], number * size)
-        self._labels.fill(ids, labels)
-
-    def _read_labels(self, place: int, first: int, labels: np.ndarray) -> None:
-        os.preadv(self._file.fileno(), [labels], place + first * base.LABEL_BYTES)
+        labels[:] = self._all_labels[ids]
