@@ -34,9 +34,9 @@ MOMENTS = {
 }
 
 
-def in_turn(each_day: str) -> list[Any]:
+def in_turn(each_day: str, *nightly: str) -> list[Any]:
     """The moments, of which each day has one, and a nightly run the others, too."""
-    return [moment if moment == each_day else pytest.param(moment, marks=pytest.mark.nightly) for moment in MOMENTS]
+    return [each_day, *(pytest.param(moment, marks=pytest.mark.nightly) for moment in nightly)]
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def assert_whole(workflow: Workflow) -> None:
     assert not [path for path in results.rglob(".*") if path.name != ".snakemake_timestamp"]
 
 
-@pytest.mark.parametrize("moment", in_turn("build"))
+@pytest.mark.parametrize("moment", in_turn("build", "unpack", "timing"))
 def test_after_an_interrupt_the_next_run_finishes(long_workflow: Workflow, moment: str) -> None:
     process = long_workflow.start(TABLES)
     wait_for(long_workflow, process, moment)
@@ -109,11 +109,11 @@ def test_after_an_interrupt_among_the_figures_the_next_run_finishes(finished: Wo
     assert finished.results() == before
 
 
-@pytest.mark.parametrize("moment", in_turn("timing"))
+@pytest.mark.parametrize("moment", in_turn("timing", "build"))
 def test_after_a_killed_job_the_next_run_finishes(long_workflow: Workflow, moment: str) -> None:
     process = long_workflow.start(TABLES)
     wait_for(long_workflow, process, moment)
-    step = {"unpack": b"unpack", "build": b"build", "timing": b"time_operation"}[moment]
+    step = {"build": b"build", "timing": b"time_operation"}[moment]
     os.kill(next(child for child in children_of(process.pid) if step in command_of(child)), signal.SIGKILL)
     process.communicate(timeout=60)
     assert process.returncode != 0
