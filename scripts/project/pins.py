@@ -31,8 +31,6 @@ COMPILE = (
     *("uv", "pip", "compile", "--quiet", "--universal", "--generate-hashes", "--python-version", "3.11"),
     *("--no-header", "--no-annotate", PROJECT),
 )
-PIP_NAMES = {"python-lmdb": "lmdb", "matplotlib-base": "matplotlib", "python-fastjsonschema": "fastjsonschema"}
-"""The distributions that have another name at conda-forge."""
 EXTRA_LIST = re.compile(rf"(?<=^{EXTRA} = \[\n).*?(?=^\]$)", re.MULTILINE | re.DOTALL)
 PIP_LIST = re.compile(r"(?<=^  - pip:\n).+", re.MULTILINE | re.DOTALL)
 CONDA_PIN = re.compile(r"(?<=^  - )([a-z0-9-]+)=[^=\s]+$", re.MULTILINE)
@@ -103,7 +101,8 @@ def write() -> Iterator[str]:
 
 def _pinned(core: dict[str, str], found: re.Match[str]) -> str:
     """A package of an environment with the version that the project has of it, where it has one."""
-    requirement = core.get(PIP_NAMES.get(found[1], found[1]))
+    # At conda-forge some distributions are called python-NAME or NAME-base.
+    requirement = core.get(found[1].removeprefix("python-").removesuffix("-base"))
     return f"{found[1]}={requirement.split('==')[1]}" if requirement else found[0]
 
 

@@ -209,7 +209,7 @@ class Tables:
         return row if isinstance(row, MeasuredRow) else None
 
     def quantiles(self, backend: str, cutoff: int, operation: str, subject: str = "backend") -> list[LatencyRow]:
-        """The quantiles of the time of one call in a cell, by probability; empty where they aren't known."""
+        """The quantiles (s) of a cell's time for one call, by probability; empty for a cell without quantiles."""
         return self._quantiles.get(((backend, cutoff, operation), subject), [])
 
     def store(self, backend: str, cutoff: int) -> BuiltRow | None:

@@ -94,7 +94,7 @@ def operations(tables: Tables, found: Combinations, size: int) -> list[str]:
 
 
 def costs(results: Results) -> Costs | None:
-    """What each codec and each container costs of the time; None where no two containers can be compared."""
+    """Sentences on the time that each codec and each container costs; None where no two containers share codecs."""
     found = combinations_of(results.tables)
     size = cutoff(results.tables, found)
     if size is None:

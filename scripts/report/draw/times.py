@@ -56,7 +56,7 @@ def lines(tables: Tables, *, kinds: Sequence[str], per_image: bool = False, toge
 
 
 def at_largest(tables: Tables, *, kind: str) -> Figure:
-    """Bars of the times (s) of a kind's operations, a panel for each, at the largest number of images measured."""
+    """Bars of the times (s) at the largest number of images measured, with a panel for each operation of `kind`."""
     operations = tables.operations_of(kind)
     cutoff = tables.largest(operations)
     if cutoff is None:
