@@ -1,6 +1,7 @@
 """What all tests may ask for: a place on a real disk, a workflow, and an end to every test that hangs."""
 
 import faulthandler
+import gc
 import os
 import signal
 import tempfile
@@ -63,6 +64,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker("cluster")
         if names & {*RUNS_THE_WORKFLOW, "cluster"}:
             item.add_marker("slow")
+
+
+def pytest_collection_finish() -> None:
+    """Take all tests and their modules from what is searched for garbage, which would take a tenth of the time."""
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)

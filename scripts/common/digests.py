@@ -3,32 +3,44 @@
 Rules carry them as parameters, since Snakemake doesn't see edits in imported modules. A digest covers code, not words:
 of a Python file the syntax tree without docstrings and comments, of any other file all bytes. A module names the files
 that it reads, or imports by name, in `DATA_FILES`: by paths from its own folder, in which `*` stands for any name.
+
+Parsing all code would be a third of the time of a plan, so what a file says is kept, as Python keeps what it compiles.
 """
 
 import ast
 import hashlib
+import importlib.util
 import json
+import os
 import platform
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
+from scripts.common import atomic
+
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 PACKAGE = "scripts"
 DECLARATION = "DATA_FILES"
 """The constant in which a module names the files that it reads."""
+KEPT = Path(importlib.util.cache_from_source(__file__)).with_suffix(".json")
+"""What was read of each file; it holds for the same content of the file and of this module."""
 
 
 class _File(NamedTuple):
-    """What a file's content says: its digest, and for a Python file the files of this project that it imports or reads,
-    and the libraries that it imports (their top-level names)."""
+    """What a file's content says: its digest, and for a Python file what it imports of this project (dotted names), the
+    files that it reads, and the libraries that it imports (their top-level names)."""
 
+    content: str
     digest: str
-    needs: tuple[Path, ...] = ()
-    libraries: tuple[str, ...] = ()
+    docstring: str = ""
+    imports: Sequence[str] = ()
+    data_files: Sequence[str] = ()
+    libraries: Sequence[str] = ()
 
 
 def code_digest(files: Iterable[Path]) -> str:
@@ -69,17 +81,14 @@ def code_files(files: Iterable[Path]) -> list[Path]:
         file = pending.pop()
         if file not in found:
             found.add(file)
-            pending += _read(file).needs
+            pending += _needs(file)
+    _readings().keep()
     return sorted(found)
 
 
 def docstrings(files: Iterable[Path]) -> dict[str, str]:
     """Return the docstring of each Python file among these, by its name, for a step that shows it at run time."""
-    return {
-        str(file.relative_to(CHECKOUT)): ast.get_docstring(ast.parse(file.read_bytes())) or ""
-        for file in sorted(files)
-        if file.suffix == ".py"
-    }
+    return {str(file.relative_to(CHECKOUT)): _read(file).docstring for file in sorted(files) if file.suffix == ".py"}
 
 
 def library_versions(files: Iterable[Path]) -> dict[str, str]:
@@ -88,16 +97,50 @@ def library_versions(files: Iterable[Path]) -> dict[str, str]:
     return dict(sorted(_distribution(module) for module in modules))
 
 
+class _Readings:
+    """What files say, kept for the next process; what can't be kept is read again."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, _File] = {}
+        self._module = file_sha256(Path(__file__))
+        self._all_kept = True
+        with suppress(OSError, ValueError):
+            content = json.loads(KEPT.read_bytes())
+            if content["module"] == self._module:
+                self._files = {name: _File(*fields) for name, fields in content["files"].items()}
+
+    def read(self, file: Path) -> _File:
+        """Read a file, and parse it where that wasn't done before."""
+        content = file.read_bytes()
+        digest = hashlib.sha256(content).hexdigest()
+        name = os.path.relpath(file, CHECKOUT)
+        found = self._files.get(name)
+        if found is None or found.content != digest:
+            found = self._files[name] = _parsed(content, digest) if file.suffix == ".py" else _File(digest, digest)
+            self._all_kept = False
+        return found
+
+    def keep(self) -> None:
+        """Write what is new; a copy of the checkout may take it along."""
+        if not self._all_kept:
+            self._all_kept = True
+            files = {name: read for name, read in self._files.items() if (CHECKOUT / name).exists()}
+            with suppress(OSError):
+                atomic.write_json(KEPT, {"module": self._module, "files": files})
+
+
+_readings = cache(_Readings)
+
+
 @cache
 def _read(file: Path) -> _File:
-    """Read a file, and parse it once."""
-    content = file.read_bytes()
-    if file.suffix != ".py":
-        return _File(hashlib.sha256(content).hexdigest())
+    return _readings().read(file)
+
+
+def _parsed(content: bytes, digest: str) -> _File:
     tree = ast.parse(content)
-    files, libraries = _imports(tree)
-    needs = tuple(sorted(files)) + tuple(_data_files(tree, file.parent))
-    return _File(hashlib.sha256(_code(tree)).hexdigest(), needs, tuple(sorted(libraries)))
+    docstring, data_files, (imports, libraries) = ast.get_docstring(tree) or "", list(_data_files(tree)), _imports(tree)
+    return _File(digest, hashlib.sha256(_code(tree)).hexdigest(), docstring, imports, data_files, libraries)
 
 
 def _code(tree: ast.Module) -> bytes:
@@ -124,40 +167,42 @@ def _is_prose(statement: ast.stmt) -> bool:
     return False
 
 
-def _imports(tree: ast.Module) -> tuple[set[Path], set[str]]:
-    """Return what a module imports, anywhere in it: files of this project, and top-level names of libraries."""
+def _imports(tree: ast.Module) -> tuple[list[str], list[str]]:
+    """Return what a module imports, anywhere in it, sorted: names in this project, and top-level names of libraries."""
     names: list[str] = []
     for node in _statements(tree):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             names += [f"{node.module}.{alias.name}" for alias in node.names]
-    local: set[Path] = set()
-    libraries: set[str] = set()
-    for name in names:
-        first, *rest = name.split(".")
-        if first == PACKAGE:
-            local.update(_module_files(rest))
-        elif first not in sys.stdlib_module_names:
-            libraries.add(first)
-    return local, libraries
+    local = {name for name in names if name.startswith(f"{PACKAGE}.")}
+    libraries = {name.partition(".")[0] for name in names} - {PACKAGE} - sys.stdlib_module_names
+    return sorted(local), sorted(libraries)
 
 
-def _data_files(tree: ast.Module, folder: Path) -> list[Path]:
-    """Return the files that a module in a folder names in `DATA_FILES`, absolute."""
-    files: list[Path] = []
+def _data_files(tree: ast.Module) -> Iterator[str]:
+    """Yield what a module names in `DATA_FILES`."""
     for node in tree.body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == DECLARATION:
-            for name in ast.literal_eval(node.value):
-                files += folder.glob(name) if "*" in name else [folder / name]
+            yield from ast.literal_eval(node.value)
+
+
+@cache
+def _needs(file: Path) -> list[Path]:
+    """Return the files of this project that a file imports or reads."""
+    read = _read(file)
+    files = [found for name in read.imports for found in _module_files(name)]
+    for name in read.data_files:
+        files += file.parent.glob(name) if "*" in name else [file.parent / name]
     return [path.resolve() for path in files]
 
 
-def _module_files(parts: list[str]) -> list[Path]:
-    """Return the files that importing `scripts.<parts>` runs: packages on the way, and the module itself."""
+@cache
+def _module_files(name: str) -> list[Path]:
+    """Return the files that importing a name of this project runs: packages on the way, and the module itself."""
     files = []
-    place = CHECKOUT / PACKAGE
-    for part in parts:
+    place = CHECKOUT
+    for part in name.split("."):
         place = place / part
         files += [file for file in (place / "__init__.py", place.with_suffix(".py")) if file.is_file()]
     return files

@@ -106,6 +106,24 @@ def digests_in(copy: Path, *names: str, variables: dict[str, str] | None = None)
     return json.loads(done.stdout)
 
 
+def test_what_was_read_of_files_is_kept_until_they_change(copy: Path) -> None:
+    """The next process reads it where it may, and where it is damaged it is made again."""
+    names = ["steps/build.py", "backends/lmdb.py"]
+    fresh = digests_in(copy, *names)
+    [kept] = (copy / "common/__pycache__").glob("digests.*.json")
+    whole = json.loads(kept.read_text())
+    content, *_ = whole["files"]["scripts/backends/lmdb.py"]
+    kept.write_text(json.dumps(whole | {"files": whole["files"] | {"scripts/backends/lmdb.py": [content, "another"]}}))
+    assert {name for name, one in digests_in(copy, *names).items() if one != fresh[name]} == {"backends/lmdb.py"}
+    edit(copy / "backends/lmdb.py")
+    edited = digests_in(copy, *names)
+    assert {name for name in names if edited[name] != fresh[name]} == {"backends/lmdb.py"}
+    assert json.loads(kept.read_text())["files"].keys() == whole["files"].keys()
+    for damaged in ("", json.dumps(whole | {"module": "of other code", "files": {}})):
+        kept.write_text(damaged)
+        assert digests_in(copy, *names) == edited
+
+
 def edit(file: Path) -> None:
     file.write_text(file.read_text() + "\nEDITED = True\n")
 
@@ -173,8 +191,7 @@ def test_words_are_in_no_digest(copy: Path) -> None:
 
 
 def test_words_that_a_step_reads_are_in_its_digest(disk: Path) -> None:
-    file = disk / "figures.py"
-    file.write_text('"""What?"""\n\nX = 1\n')
-    before = digests.docstrings([file])
-    file.write_text('"""Why?"""\n\nX = 1\n')
-    assert digests.docstrings([file]) != before
+    asked, why = disk / "asked.py", disk / "why.py"
+    asked.write_text('"""What?"""\n\nX = 1\n')
+    why.write_text('"""Why?"""\n\nX = 1\n')
+    assert list(digests.docstrings([why, asked]).values()) == ["What?", "Why?"]

@@ -4,6 +4,7 @@ Loading takes a second, which is most of what it takes to plan a small run. It r
 command (directory, environment, file of the output, arguments) and answers with the process's number and its exit code.
 """
 
+import gc
 import json
 import os
 import sys
@@ -14,9 +15,12 @@ if __name__ == "__main__":
     sys.path[0] = str(program.parent)
     # `cli` runs the commands; each would load the others for itself.
     import jsonschema  # noqa: F401
-    import requests  # noqa: F401
+    import packaging.requirements  # noqa: F401
+    import smart_open  # noqa: F401
     from snakemake import cli, report  # noqa: F401
 
+    cli.get_argument_parser()
+    gc.freeze()
     for line in sys.stdin:
         directory, environment, output, arguments = json.loads(line)
         if not (child := os.fork()):

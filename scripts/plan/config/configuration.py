@@ -3,6 +3,7 @@
 import math
 import re
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,7 @@ def is_path(images: str) -> bool:
     return images not in ("cifar10", "synthetic")
 
 
+@cache
 def _keys() -> dict[str, Schema]:
     """The schema of each key, with the names of the operations, codecs and backends that there are."""
     keys: dict[str, Schema] = yaml.safe_load(Path(__file__).parent.joinpath(*DATA_FILES).read_text())["properties"]
