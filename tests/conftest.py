@@ -16,6 +16,7 @@ from scripts.backends.go import library
 from scripts.system import lock
 from tests.support import shared
 from tests.support.backend_variants import RUNNABLE
+from tests.support.checkout import FEW_FIGURES
 from tests.support.workflow import Workflow, copy_checkout, unload_snakemake
 
 LONGEST_TEST_SECONDS = 1800
@@ -121,7 +122,7 @@ def finished_once() -> Workflow:
     """A copy of the checkout with a finished run; all tests share it, so take `finished` to change it."""
 
     def make(directory: Path) -> None:
-        workflow = copy_checkout(directory)
+        workflow = copy_checkout(directory, FEW_FIGURES)
         (directory / "output.txt").write_text(workflow.finish())
 
     return Workflow(shared.once("finished", make))

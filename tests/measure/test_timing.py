@@ -32,7 +32,7 @@ from tests.support.image_sets import write_image_set
 from tests.support.timings import BASELINE_FIRST, COUNT, DISTINCT, FAST, choose, place_of, take, time_cell
 
 pytestmark = pytest.mark.slow
-STARTS_MANY_PROCESSES = "first-image"
+STARTS_MANY_PROCESSES = ("first-image", "workers")
 MANY_PROCESSES = ("lmdb", "png")
 """The backends whose operations that start many processes are timed each day."""
 
@@ -40,7 +40,7 @@ MANY_PROCESSES = ("lmdb", "png")
 def cells() -> Iterator[Any]:
     """Each backend with each operation; a nightly run has them all."""
     for name, operation in product(RUNNABLE, catalogue.entries()):
-        nightly = operation == "workers-cold" and name not in MANY_PROCESSES
+        nightly = operation.startswith(STARTS_MANY_PROCESSES) and name not in MANY_PROCESSES
         yield pytest.param(name, operation, marks=[pytest.mark.nightly] if nightly else [])
 
 
@@ -48,8 +48,6 @@ def cells() -> Iterator[Any]:
 def test_every_cell_is_measured_in_its_state_in_turn_with_the_baseline(
     timed_stores: Path, name: str, operation: str
 ) -> None:
-    if operation.startswith(STARTS_MANY_PROCESSES) and name not in MANY_PROCESSES:
-        return
     record = take(timed_stores, name, operation)
     if operation.startswith("workers") and not backends.load(name).several_readers:
         assert record["gap_reason"] == "only one process at a time can read this store"

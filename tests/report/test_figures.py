@@ -13,6 +13,7 @@ from PIL import Image
 from scripts.report import wording
 from scripts.report.draw import captions, heat, multiples, style
 from scripts.report.tables import Tables
+from tests.support import shared
 from tests.support.figures import fields, figure_of, notes_of, rows_of, titles_of
 from tests.support.report_run import MORE_OPERATIONS, OPERATIONS, SYNTHETIC, Run
 
@@ -32,10 +33,12 @@ RUNS = {
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """A run of everything there is, with sizes from which random draws some images only, all of it drawn."""
-    directory = tmp_path_factory.mktemp("run")
-    return Run(directory, cutoffs=(1, 10, 10_000), operations=ALL_OPERATIONS).write().summarise().draw()
+def run():
+    """A run of everything there is, with sizes from which random draws some images only, all of it drawn; all tests
+    share it."""
+    run = Run(shared.directory() / "drawn", cutoffs=(1, 10, 10_000), operations=ALL_OPERATIONS)
+    shared.once("drawn", lambda _: run.write().summarise().draw())
+    return run
 
 
 def panels(run: Run, name: str) -> list[dict[str, Axes]]:

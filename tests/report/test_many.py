@@ -18,6 +18,7 @@ from scripts.report.draw import captions, heat, multiples, notes, style
 from scripts.report.figures import ranking
 from scripts.report.rows import MeasuredRow, TimingRow
 from scripts.report.tables import Tables
+from tests.support import shared
 from tests.support.figures import fields, figure_of, notes_of, rows_of, titles_of
 from tests.support.many_stores import CODECS, COMBINED, KINDS, MANY, PEAKS
 from tests.support.report_run import MORE_OPERATIONS, OPERATIONS, Run
@@ -38,13 +39,14 @@ GAP = ("tar", 10_000, "workers-cold")
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    """Runs of one, four and 22 stores, by their number."""
+def runs():
+    """Runs of one, four and 22 stores, by their number; all tests share them."""
     made = {}
     for count, names in COUNTS.items():
         gaps = {GAP: "several processes can't read it"} if GAP[0] in names else {}
         more = {"cutoffs": CUTOFFS, "operations": (*OPERATIONS, *MORE_OPERATIONS), "gaps": gaps}
-        made[count] = Run.of_many(tmp_path_factory.mktemp(f"run{count}"), backends=names, **more).write().summarise()
+        made[count] = Run.of_many(shared.directory() / f"of-{count}", backends=names, **more)
+        shared.once(f"of-{count}", lambda _, run=made[count]: run.write().summarise())
     return made
 
 
@@ -76,7 +78,7 @@ def overlapping(figure: Figure) -> list[tuple[str, str]]:
     return [*pairs, *((text, "the edge") for text in out)]
 
 
-@pytest.mark.parametrize("count", COUNTS)
+@pytest.mark.parametrize("count", [pytest.param(1, marks=pytest.mark.nightly), 4, 22])
 @pytest.mark.parametrize("name", captions.names())
 def test_nothing_that_is_written_overlaps(runs, name, count):
     assert overlapping(figure_of(runs[count], name)) == []

@@ -67,12 +67,13 @@ class Workflow:
         It is a fork of a process that has loaded Snakemake, unless an option or the prefix needs a new process.
         """
         if not self.prefix and not any(options.values()):
-            return self._run_loaded("--cores", "2", *arguments)
+            return self.run_loaded("--cores", "2", *arguments)
         process = self.start(*arguments, **options)
         output, _ = process.communicate(timeout=LONGEST_RUN_SECONDS)
         return subprocess.CompletedProcess(arguments, process.returncode, output)
 
-    def _run_loaded(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def run_loaded(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of Snakemake by a fork of a process that has loaded it; as `run`, but adds no argument."""
         loaded, child = _loaded_snakemake(), None
         with tempfile.TemporaryDirectory() as place:
             output = Path(place, "output")
@@ -146,8 +147,8 @@ def unload_snakemake() -> None:
         _loaded_snakemake().communicate()
 
 
-def copy_checkout(directory: Path) -> Workflow:
-    """Copy what a run needs into the new `directory`, with few figures, a small archive and a small config."""
-    copied(directory, SMALL, FEW_FIGURES)
+def copy_checkout(directory: Path, figures: Sequence[str] = FEW_FIGURES[:1]) -> Workflow:
+    """Copy what a run needs into the new `directory`, with one figure or few, a small archive and a small config."""
+    copied(directory, SMALL, figures)
     write_small_archive(directory / "archive.tar.gz")
     return Workflow(directory)

@@ -214,14 +214,8 @@ def test_snakemakes_own_report_can_be_made(finished: Workflow) -> None:
 
 @pytest.mark.parametrize("argument", ["--unlock", "--summary", "--lint", "--list-rules"])
 def test_snakemakes_other_commands_need_no_cores(finished: Workflow, argument: str) -> None:
-    done = subprocess.run(
-        [SNAKEMAKE, argument],
-        cwd=finished.directory,
-        env=finished.environment,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
+    done = finished.run_loaded(argument)
+    assert done.returncode == 0, done.stdout
 
 
 def test_a_printed_command_names_the_interpreter_and_can_be_pasted_into_a_shell(finished: Workflow) -> None:
