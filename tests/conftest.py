@@ -32,9 +32,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the directory that all workers share, and let what tests start be interrupted."""
+    """Make the directory that all workers share, and let what tests start be quick to start, and be interrupted."""
     if not hasattr(config, "workerinput"):
         shared.begin()
+    # NumPy's linear algebra, which nothing here needs, would start a thread for each core in each of the many processes
+    # that tests start, which takes as long as all else that these load.
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
     # A job in the background of a shell ignores the signal, and its children inherit that.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
