@@ -1,6 +1,7 @@
 """Backends in processes of their own: forked and spawned readers, little memory, and a full disk."""
 
 import errno
+import itertools
 import json
 import multiprocessing
 import subprocess
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.support.backend_variants import Variant, assert_same, installed, load_all, make, variants
+from tests.support.backend_variants import Variant, assert_same, installed, load_all, make, parameters, variants
 from tests.support.checkout import CHECKOUT
 
 LONGEST_WAIT_SECONDS = 30
@@ -26,11 +27,16 @@ pytestmark = pytest.mark.slow
 forks = pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork here")
 
 
-VARIANTS = list(variants())
-BACKENDS = list({variant.name: variant for variant in VARIANTS})
+def each_backends() -> Iterator[Any]:
+    """The variants of each backend: each day the first, and in a nightly run the others, too."""
+    for name, found in itertools.groupby(variants(), lambda variant: variant.name):
+        first, *others = found
+        yield pytest.param([first], id=name)
+        if others:
+            yield pytest.param(others, id=f"{name}'s others", marks=pytest.mark.nightly)
 
 
-@pytest.fixture(params=VARIANTS, ids=str)
+@pytest.fixture(params=parameters(pytest.mark.nightly))
 def variant(request: pytest.FixtureRequest) -> Variant:
     return installed(request.param)
 
@@ -216,10 +222,9 @@ for options in variants:
 """
 
 
-def run_alone(script: str, name: str, path: Path, *prefix: str) -> list[str]:
-    """Run a script, after `prefix`, with every variant of a backend in turn; what it prints for each of them."""
-    options = [installed(variant).options for variant in VARIANTS if variant.name == name]
-    command = [*prefix, sys.executable, "-c", script, json.dumps([name, options or [{}], str(path)])]
+def run_alone(script: str, name: str, options: list[dict[str, Any]], path: Path, *prefix: str) -> list[str]:
+    """Run a script, after `prefix`, with some options of a backend in turn; what it prints for each of them."""
+    command = [*prefix, sys.executable, "-c", script, json.dumps([name, options, str(path)])]
     done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
@@ -229,21 +234,21 @@ on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells 
 
 
 @on_linux
-@pytest.mark.parametrize("name", BACKENDS)
-def test_writing_streams(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("chosen", each_backends())
+def test_writing_streams(chosen: list[Variant], tmp_path: Path) -> None:
     """Write 142 MB of images with 100 MB of memory; pages of mapped files don't count, as RssAnon of proc(5) has it."""
-    taken = run_alone(STREAM, name, tmp_path)
-    assert len(taken) == sum(variant.name == name for variant in VARIANTS)
+    taken = run_alone(STREAM, chosen[0].name, [installed(variant).options for variant in chosen], tmp_path)
+    assert len(taken) == len(chosen)
     assert max(map(int, taken)) < STREAM_BYTES, taken
 
 
 @on_linux
 def test_writing_streams_would_find_a_copy_of_everything(tmp_path: Path) -> None:
-    assert int(run_alone(STREAM, "copying", tmp_path)[0]) > STREAM_BYTES
+    assert int(run_alone(STREAM, "copying", [{}], tmp_path)[0]) > STREAM_BYTES
 
 
-@pytest.mark.parametrize("name", BACKENDS)
-def test_full_disk(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("chosen", each_backends())
+def test_full_disk(chosen: list[Variant], tmp_path: Path) -> None:
     """A 4 MB file system of its own gets full: one OSError that says so and where, and nothing left behind."""
     mount = 'mount -t tmpfs -o size=4m none "$0" && exec "$@"'
     small_disk = ("unshare", "--map-root-user", "--mount", "sh", "-c", mount)
@@ -251,6 +256,6 @@ def test_full_disk(name: str, tmp_path: Path) -> None:
         subprocess.run([*small_disk, str(tmp_path), "true"], check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("this user can't mount a file system in a name space")
-    lines = run_alone(FULL_DISK, name, tmp_path, *small_disk, str(tmp_path))
-    variants_of_it = [variant for variant in VARIANTS if variant.name == name]
-    assert lines == [f"{errno.ENOSPC} {tmp_path / 'store'} []"] * 2 * len(variants_of_it)
+    options = [installed(variant).options for variant in chosen]
+    lines = run_alone(FULL_DISK, chosen[0].name, options, tmp_path, *small_disk, str(tmp_path))
+    assert lines == [f"{errno.ENOSPC} {tmp_path / 'store'} []"] * 2 * len(chosen)

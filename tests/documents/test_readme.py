@@ -53,7 +53,7 @@ def run(command: str, copy: Path) -> None:
 def copy(tmp_path: Path) -> Path:
     """A copy of the checkout with its tests, in which nothing is installed."""
     workflow = copy_checkout(tmp_path / "checkout")
-    workflow.configure(backends=["lmdb"], cutoffs=[100])
+    workflow.configure(backends=["lmdb"], cutoffs=[100], operations=["write"])
     shutil.copytree(CHECKOUT / "tests", workflow.directory / "tests", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(CHECKOUT / "pyproject.toml", workflow.directory)
     return workflow.directory

@@ -85,12 +85,12 @@ def variants() -> Iterator[Variant]:
                 yield Variant(name, backends.resolve(name, changes))
 
 
-def parameters() -> list[Any]:
-    """Every variant as a parameter of tests; all but the defaults of each backend are slow: there are many."""
+def parameters(others: pytest.MarkDecorator = pytest.mark.slow) -> list[Any]:
+    """Every variant as a parameter of tests; all but the defaults of each backend have a mark: there are many."""
     found = []
     seen: set[str] = set()
     for variant in variants():
-        marks = [pytest.mark.slow] if variant.name in seen else []
+        marks = [others] if variant.name in seen else []
         found.append(pytest.param(variant, marks=marks, id=str(variant)))
         seen.add(variant.name)
     return found
