@@ -193,8 +193,9 @@ def _needs(file: Path) -> list[Path]:
     read = _read(file)
     files = [found for name in read.imports for found in _module_files(name)]
     for name in read.data_files:
-        files += file.parent.glob(name) if "*" in name else [file.parent / name]
-    return [path.resolve() for path in files]
+        place = Path(os.path.normpath(file.parent / name))
+        files += place.parent.glob(place.name) if "*" in name else [place]
+    return files
 
 
 @cache

@@ -114,8 +114,11 @@ def test_a_place_without_permission_is_one_line(workflow: Workflow, place: str, 
     ]
 
 
+PLACES = ("results/logs/x.log", ".snakemake/metadata", "results/logs/build", "results/records", "results/figures")
+
+
 @pytest.mark.parametrize(
-    "place", ["results/logs/build", "results/records", "results/figures", ".snakemake/metadata", "results/logs/x.log"]
+    "place", [*PLACES[:2], *(pytest.param(place, marks=pytest.mark.nightly) for place in PLACES[2:])]
 )
 def test_a_place_that_another_user_has_made_is_one_line_before_any_work(workflow: Workflow, place: str) -> None:
     path = workflow.directory / place

@@ -3,7 +3,9 @@
 import json
 import math
 import re
-from dataclasses import asdict
+import shutil
+from dataclasses import asdict, replace
+from itertools import product
 
 import pytest
 
@@ -19,9 +21,16 @@ SMALL = {"cutoffs": (1, 10, 100), "operations": ("write", "read-warm", "read-col
 CLUSTER = "epyc-64cores-nfs4"
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A small run of one machine; take `run` to change it."""
+    return Run(tmp_path_factory.mktemp("made"), **SMALL).write().summarise().draw("single_image")
+
+
 @pytest.fixture
-def run(tmp_path):
-    return Run(tmp_path, **SMALL).write().summarise().draw("single_image")
+def run(made, tmp_path):
+    shutil.copytree(made.directory, tmp_path, dirs_exist_ok=True)
+    return replace(made, directory=tmp_path)
 
 
 def cluster(run: Run, **more) -> Run:
@@ -154,31 +163,25 @@ def test_records_that_cannot_be_read_never_stop_the_page(run):
     assert "Write, 100 images" in section(text)
 
 
-@pytest.mark.parametrize(
-    "odd",
-    [
+def test_records_of_an_odd_shape_are_left_out_alone(run):
+    other = cluster(run)
+    cells = list(product(other.backends, other.cutoffs, other.operations))
+    record = json.loads(other.record_path(*cells[0]).read_text())
+    odd = [
         *({"started": moment} for moment in ("yesterday", "2025-03-01T12:00:00", "2025-03-01T12:00:00+01:00")),
         {"latencies": {"probabilities": [0.5], "backend": [1.0], "baseline": []}},
-        {"clock": {"started_seconds": 9.0, "ended_seconds": 8.0}},
+        {"clock": {**record["clock"], "started_seconds": 9.0, "ended_seconds": 8.0}},
         {"overwrite_seconds": math.nan},
         {"settings": {"budget_seconds": 0}},
-        {"samples": 3},
-        *({"machine": {"memory_bytes": "24 GiB"}}, {"machine": {"node_cores": "many"}}, {"machine": {"node": ["c1"]}}),
-    ],
-)
-def test_a_record_of_an_odd_shape_is_left_out_alone(run, odd):
-    other = cluster(run)
-    record = json.loads(other.record_path("hdf5", 10, "write").read_text())
-    if odd == {"samples": 3}:
-        odd = {"samples": record["samples"][:3]}
-    if "clock" in odd:
-        odd = {"clock": {**record["clock"], **odd["clock"]}}
-    odd = {**odd, "machine": {**record["machine"], **odd.get("machine", {})}}
-    other.change(("hdf5", 10, "write"), **odd)
+        {"samples": record["samples"][:3]},
+        {"machine": {**record["machine"], "memory_bytes": "24 GiB"}},
+        {"machine": {**record["machine"], "node_cores": "many"}},
+        {"machine": {**record["machine"], "node": ["c1"]}},
+    ]
+    for cell, changes in zip(cells, odd, strict=False):
+        other.change(cell, **changes)
     text = section(run.page("single_image"))
-    assert (
-        f"1 record of {CLUSTER}, unreadable or of another version (records/{CLUSTER}/hdf5/32x32/10/write.json)." in text
-    )
+    assert f"{len(odd)} records of {CLUSTER}, unreadable or of another version (the first: records/{CLUSTER}/" in text
     assert text.count("Left out") == 1
 
 
