@@ -31,8 +31,8 @@ DATASET, STORES, RESULTS = PLAN.dataset, PLAN.stores, PLAN.results
 CODE = RuleDigests(PLAN)
 # What builds and timings ask for: their turn, memory, time and cores.
 JOBS = Jobs(PLAN)
-# A changed parameter redoes the jobs of its rule. Time limits and `untracked` parameters, the start of every command
-# among them, don't: they only say where something is, how it is shown or how long it may take.
+# A changed parameter redoes the jobs of its rule. A changed time limit or `untracked` parameter redoes nothing: it only
+# says where something is, how it is shown or how long it may take. `STEP`, which starts every command, is untracked.
 STEP = step(PLAN)
 RECORDS = untracked(f"{RESULTS}/records/{PLAN.machine}")
 # What is checked and said at the start, and cleared away at the end.
@@ -61,8 +61,8 @@ localrules:
     page,
 
 
-# profiles/slurm limits it to 1. It is counted within each job of a cluster, so that the builds or timings of one group
-# run one after the other.
+# profiles/slurm limits `at_a_time` to 1. The limit counts within each job of a cluster, so that the builds or timings of
+# one group run one after the other.
 resource_scopes:
     at_a_time="local",
 
@@ -317,7 +317,7 @@ rule page:
         tables=subpath(output[0], parent=True),
         settings=untracked(json.dumps(PLAN.settings_shown())),
         missing=untracked(json.dumps(PLAN.missing)),
-        # Not in the command: other names have the page made again, and other words in `missing` don't.
+        # Not in the command: if other backends are left out, the page is made again. Other reasons in `missing` redo nothing.
         left_out=sorted(PLAN.missing),
         code=CODE.page,
     shell:

@@ -8,7 +8,7 @@ from scripts.common import digests
 from scripts.common.errors import UserError
 from scripts.plan import available
 from scripts.plan.checks import existing, permission
-from scripts.plan.config import config_file, configuration
+from scripts.plan.config import configuration, yaml_syntax
 from scripts.plan.plan import QUICK_LARGEST_CUTOFF, Plan
 
 
@@ -16,7 +16,7 @@ def check_config_files(paths: Iterable[str | Path]) -> None:
     """End the process with one line where one of these files is no config."""
     try:
         for path in paths:
-            config_file.check(Path(path))
+            yaml_syntax.check(Path(path))
     except UserError as error:
         sys.exit(f"error: {error}")
 

@@ -9,7 +9,7 @@ import pytest
 
 from scripts.common.errors import UserError
 from scripts.measure.settings import Settings
-from scripts.plan.config import config_file, configuration
+from scripts.plan.config import configuration, yaml_syntax
 from scripts.plan.read import read_plan
 from tests.support.workflow import Workflow
 
@@ -162,7 +162,7 @@ def test_a_file_that_is_no_config_is_one_line(content: bytes, help_in_it: str, t
     path = tmp_path / "config.yaml"
     path.write_bytes(content)
     with pytest.raises(UserError) as error:
-        config_file.check(path)
+        yaml_syntax.check(path)
     assert help_in_it in str(error.value)
     assert str(error.value).startswith(str(path))
     assert "\n" not in str(error.value)
@@ -194,10 +194,10 @@ def test_a_config_in_json_may_be_indented_by_tabs(tmp_path: Path) -> None:
     """Snakemake reads a file as JSON first; YAML has no tabs there."""
     path = tmp_path / "config.json"
     path.write_text('{\n\t"cutoffs": [1]\n}\n')
-    config_file.check(path)
+    yaml_syntax.check(path)
     path.write_text('{\n\t"cutoffs": [1],\n\t"cutoffs": [2]\n}\n')
     with pytest.raises(UserError, match="cutoffs is there twice"):
-        config_file.check(path)
+        yaml_syntax.check(path)
 
 
 def test_a_setting_of_a_timing_has_the_default_of_its_key() -> None:

@@ -1,4 +1,4 @@
-"""The file config.yaml, checked before Snakemake reads it: Snakemake's own errors are long."""
+"""The syntax of config.yaml, checked before Snakemake reads the file: Snakemake's own errors are long."""
 
 import json
 from collections.abc import Hashable
