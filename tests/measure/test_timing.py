@@ -33,8 +33,8 @@ from tests.support.timings import BASELINE_FIRST, COUNT, DISTINCT, FAST, choose,
 
 pytestmark = pytest.mark.slow
 STARTS_MANY_PROCESSES = ("first-image", "workers")
-MANY_PROCESSES = ("lmdb", "png")
-"""The backends whose operations that start many processes are timed each day."""
+MANY_PROCESSES = ("lmdb",)
+"""The backends whose operations that start many processes are timed each day; `test_workflow.py` has PNG files."""
 
 
 def cells() -> Iterator[Any]:
