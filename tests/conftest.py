@@ -4,6 +4,7 @@ import faulthandler
 import gc
 import os
 import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,6 +39,9 @@ def pytest_configure(config: pytest.Config) -> None:
     # NumPy's linear algebra, which nothing here needs, would start a thread for each core in each of the many processes
     # that tests start, which takes as long as all else that these load.
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    # Or each of them would compile all code anew.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     # A job in the background of a shell ignores the signal, and its children inherit that.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)

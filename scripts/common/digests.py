@@ -28,14 +28,19 @@ PACKAGE = "scripts"
 DECLARATION = "DATA_FILES"
 """The constant in which a module names the files that it reads."""
 KEPT = Path(importlib.util.cache_from_source(__file__)).with_suffix(".json")
-"""What was read of each file; it holds for the same content of the file and of this module."""
+"""The file that keeps what was read of each file: {"module": `OWN_SHA256`, "files": {path: fields of a `_File`}}."""
+OWN_SHA256 = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+"""Stands for the way in which this module reads files; another way makes nothing of what was kept."""
 
 
 class _File(NamedTuple):
-    """What a file's content says: its digest, and for a Python file what it imports of this project (dotted names), the
-    files that it reads, and the libraries that it imports (their top-level names)."""
+    """What a file's content says: the SHA-256 of the content, and the digest of the code in it.
 
-    content: str
+    For a Python file also the docstring, what it imports of this project (dotted names), the files that it reads, and
+    the libraries that it imports (their top-level names).
+    """
+
+    sha256: str
     digest: str
     docstring: str = ""
     imports: Sequence[str] = ()
@@ -98,35 +103,37 @@ def library_versions(files: Iterable[Path]) -> dict[str, str]:
 
 
 class _Readings:
-    """What files say, kept for the next process; what can't be kept is read again."""
+    """What files say, by their paths from the checkout, kept for the next process."""
 
     def __init__(self) -> None:
         self._files: dict[str, _File] = {}
-        self._module = file_sha256(Path(__file__))
         self._all_kept = True
-        with suppress(OSError, ValueError):
+        # Whatever is wrong with what was kept, it can be made again.
+        with suppress(Exception):
             content = json.loads(KEPT.read_bytes())
-            if content["module"] == self._module:
+            if content["module"] == OWN_SHA256:
                 self._files = {name: _File(*fields) for name, fields in content["files"].items()}
 
     def read(self, file: Path) -> _File:
         """Read a file, and parse it where that wasn't done before."""
         content = file.read_bytes()
-        digest = hashlib.sha256(content).hexdigest()
+        sha256 = hashlib.sha256(content).hexdigest()
         name = os.path.relpath(file, CHECKOUT)
         found = self._files.get(name)
-        if found is None or found.content != digest:
-            found = self._files[name] = _parsed(content, digest) if file.suffix == ".py" else _File(digest, digest)
+        if found is None or found.sha256 != sha256:
+            found = self._files[name] = _parsed(content, sha256) if file.suffix == ".py" else _File(sha256, sha256)
             self._all_kept = False
         return found
 
     def keep(self) -> None:
-        """Write what is new; a copy of the checkout may take it along."""
-        if not self._all_kept:
-            self._all_kept = True
-            files = {name: read for name, read in self._files.items() if (CHECKOUT / name).exists()}
-            with suppress(OSError):
-                atomic.write_json(KEPT, {"module": self._module, "files": files})
+        """Write what is known of all files that are still there, if something is new."""
+        if self._all_kept or sys.dont_write_bytecode:
+            return
+        self._all_kept = True
+        files = {name: read for name, read in self._files.items() if (CHECKOUT / name).exists()}
+        # Where the file may not be written, or another job removes it while both write, the next process parses again.
+        with suppress(OSError):
+            atomic.write_json(KEPT, {"module": OWN_SHA256, "files": files})
 
 
 _readings = cache(_Readings)
@@ -137,10 +144,12 @@ def _read(file: Path) -> _File:
     return _readings().read(file)
 
 
-def _parsed(content: bytes, digest: str) -> _File:
+def _parsed(content: bytes, sha256: str) -> _File:
     tree = ast.parse(content)
-    docstring, data_files, (imports, libraries) = ast.get_docstring(tree) or "", list(_data_files(tree)), _imports(tree)
-    return _File(digest, hashlib.sha256(_code(tree)).hexdigest(), docstring, imports, data_files, libraries)
+    docstring, data_files = ast.get_docstring(tree) or "", list(_data_files(tree))
+    imports, libraries = _imports(tree)
+    digest = hashlib.sha256(_code(tree)).hexdigest()  # comes last, as it takes the words from the tree
+    return _File(sha256, digest, docstring, imports, data_files, libraries)
 
 
 def _code(tree: ast.Module) -> bytes:
@@ -191,10 +200,10 @@ def _data_files(tree: ast.Module) -> Iterator[str]:
 def _needs(file: Path) -> list[Path]:
     """Return the files of this project that a file imports or reads."""
     read = _read(file)
-    files = [found for name in read.imports for found in _module_files(name)]
+    files = [module for name in read.imports for module in _module_files(name)]
     for name in read.data_files:
-        place = Path(os.path.normpath(file.parent / name))
-        files += place.parent.glob(place.name) if "*" in name else [place]
+        found = file.parent.glob(name) if "*" in name else [file.parent / name]
+        files += [Path(os.path.normpath(place)) for place in found]
     return files
 
 

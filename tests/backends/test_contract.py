@@ -27,8 +27,8 @@ each_backend = pytest.mark.parametrize(
     "variant", list({variant.name: variant for variant in reversed(VARIANTS)}.values()), ids=str, indirect=True
 )
 """For what no option changes: every backend once, as by default, which is the first of its variants."""
-each_backend_daily = pytest.mark.parametrize("variant", parameters(pytest.mark.nightly), ids=str, indirect=True)
-"""For what hardly any option changes and takes long: every backend each day, and every variant in a nightly run."""
+each_backend_daily = pytest.mark.parametrize("variant", parameters(pytest.mark.nightly), indirect=True)
+"""For what takes long: every backend each day, and every variant in a nightly run."""
 
 
 @pytest.fixture(params=parameters())
@@ -236,8 +236,7 @@ def test_opening_nothing(variant: Variant, tmp_path: Path) -> None:
     assert not (tmp_path / "store").exists()
 
 
-@each_backend_daily
-@pytest.mark.parametrize("slices", [0, 1, 3])
+@pytest.mark.parametrize("slices", [*(pytest.param(slices, marks=pytest.mark.nightly) for slices in (0, 1)), 3])
 def test_interrupted_write_leaves_nothing(variant: Variant, tmp_path: Path, slices: int) -> None:
     images, labels = make()
     with pytest.raises(InterruptedWrite):

@@ -27,13 +27,13 @@ pytestmark = pytest.mark.slow
 forks = pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork here")
 
 
-def each_backends() -> Iterator[Any]:
+def by_backend() -> Iterator[Any]:
     """The variants of each backend: each day the first, and in a nightly run the others, too."""
     for name, found in itertools.groupby(variants(), lambda variant: variant.name):
         first, *others = found
         yield pytest.param([first], id=name)
         if others:
-            yield pytest.param(others, id=f"{name}'s others", marks=pytest.mark.nightly)
+            yield pytest.param(others, id=f"{name}-others", marks=pytest.mark.nightly)
 
 
 @pytest.fixture(params=parameters(pytest.mark.nightly))
@@ -234,7 +234,7 @@ on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells 
 
 
 @on_linux
-@pytest.mark.parametrize("chosen", each_backends())
+@pytest.mark.parametrize("chosen", by_backend())
 def test_writing_streams(chosen: list[Variant], tmp_path: Path) -> None:
     """Write 142 MB of images with 100 MB of memory; pages of mapped files don't count, as RssAnon of proc(5) has it."""
     taken = run_alone(STREAM, chosen[0].name, [installed(variant).options for variant in chosen], tmp_path)
@@ -247,7 +247,7 @@ def test_writing_streams_would_find_a_copy_of_everything(tmp_path: Path) -> None
     assert int(run_alone(STREAM, "copying", [{}], tmp_path)[0]) > STREAM_BYTES
 
 
-@pytest.mark.parametrize("chosen", each_backends())
+@pytest.mark.parametrize("chosen", by_backend())
 def test_full_disk(chosen: list[Variant], tmp_path: Path) -> None:
     """A 4 MB file system of its own gets full: one OSError that says so and where, and nothing left behind."""
     mount = 'mount -t tmpfs -o size=4m none "$0" && exec "$@"'

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -112,16 +113,34 @@ def test_what_was_read_of_files_is_kept_until_they_change(copy: Path) -> None:
     fresh = digests_in(copy, *names)
     [kept] = (copy / "common/__pycache__").glob("digests.*.json")
     whole = json.loads(kept.read_text())
-    content, *_ = whole["files"]["scripts/backends/lmdb.py"]
-    kept.write_text(json.dumps(whole | {"files": whole["files"] | {"scripts/backends/lmdb.py": [content, "another"]}}))
+    kept.write_text(json.dumps(planted(whole)))
     assert {name for name, one in digests_in(copy, *names).items() if one != fresh[name]} == {"backends/lmdb.py"}
     edit(copy / "backends/lmdb.py")
     edited = digests_in(copy, *names)
     assert {name for name in names if edited[name] != fresh[name]} == {"backends/lmdb.py"}
     assert json.loads(kept.read_text())["files"].keys() == whole["files"].keys()
-    for damaged in ("", json.dumps(whole | {"module": "of other code", "files": {}})):
-        kept.write_text(damaged)
+    of_other_code = planted(json.loads(kept.read_text())) | {"module": "of other code"}
+    for no_use in (of_other_code, {}, [], of_other_code | {"module": whole["module"], "files": {"a": ["too few"]}}):
+        kept.write_text(json.dumps(no_use))
         assert digests_in(copy, *names) == edited
+    kept.write_text("{")
+    assert digests_in(copy, *names) == edited
+
+
+def planted(kept: dict[str, Any]) -> dict[str, Any]:
+    """What was kept, with another digest of a backend."""
+    sha256, _, *others = kept["files"]["scripts/backends/lmdb.py"]
+    return kept | {"files": kept["files"] | {"scripts/backends/lmdb.py": [sha256, "another", *others]}}
+
+
+def test_data_files_are_named_or_found_by_patterns(tmp_path: Path) -> None:
+    (tmp_path / "code/inner").mkdir(parents=True)
+    for name in ("above.yaml", "code/one.j2", "code/inner/two.yaml"):
+        (tmp_path / name).touch()
+    module = tmp_path / "code/module.py"
+    module.write_text('DATA_FILES = ("../above.yaml", "*.j2", "in*/two.yaml")\n')
+    found = [str(file.relative_to(tmp_path)) for file in digests.code_files([module])]
+    assert found == ["above.yaml", "code/inner/two.yaml", "code/module.py", "code/one.j2"]
 
 
 def edit(file: Path) -> None:
@@ -190,7 +209,7 @@ def test_words_are_in_no_digest(copy: Path) -> None:
     assert digests_in(copy, *names) == before
 
 
-def test_words_that_a_step_reads_are_in_its_digest(disk: Path) -> None:
+def test_words_that_a_step_reads_are_found(disk: Path) -> None:
     asked, why = disk / "asked.py", disk / "why.py"
     asked.write_text('"""What?"""\n\nX = 1\n')
     why.write_text('"""Why?"""\n\nX = 1\n')
