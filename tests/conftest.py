@@ -61,7 +61,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark tests by what they ask for: a whole workflow is slow, a cluster is slow and needs Slurm."""
+    """Mark tests by what they ask for: a whole workflow and a cluster are slow. The slow ones come first."""
     for item in items:
         if item.get_closest_marker("nightly"):
             item.add_marker("slow")
@@ -72,6 +72,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker("cluster")
         if names & {*RUNS_THE_WORKFLOW, "cluster"}:
             item.add_marker("slow")
+    # Workers end at the same time if what they do last is short.
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 def pytest_collection_finish() -> None:
