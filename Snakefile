@@ -194,8 +194,8 @@ rule time_operation:
     priority: JOBS.priority_to_time
     conda:
         PLAN.store_environment
-    # On one machine the threads keep other jobs away, and the host's lock, which `scripts/__main__.py` takes, other
-    # checkouts. A cluster goes by cpus_per_task and slurm_extra.
+    # On one machine the threads keep other jobs away. The host's lock, which `scripts/__main__.py` takes, keeps other
+    # checkouts away. A cluster goes by cpus_per_task and slurm_extra.
     threads: JOBS.whole_machine
     resources:
         mem_mb=JOBS.megabytes,
@@ -317,7 +317,7 @@ rule page:
         tables=subpath(output[0], parent=True),
         settings=untracked(json.dumps(PLAN.settings_shown())),
         missing=untracked(json.dumps(PLAN.missing)),
-        # Not in the command: if other backends are left out, the page is made again. Other reasons in `missing` redo nothing.
+        # If other backends are left out, the page is made again. Other reasons in `missing` redo nothing.
         left_out=sorted(PLAN.missing),
         code=CODE.page,
     shell:

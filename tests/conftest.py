@@ -36,10 +36,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Make the directory that all workers share, and let what tests start be quick to start, and be interrupted."""
     if not hasattr(config, "workerinput"):
         shared.begin()
-    # NumPy's linear algebra, which nothing here needs, would start a thread for each core in each of the many processes
-    # that tests start, which takes as long as all else that these load.
+    # NumPy starts a thread for each core in each of the many processes that tests start. No test needs these threads.
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
-    # Or each of them would compile all code anew.
+    # Without bytecode, each of these processes would compile all code again.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
     # A job in the background of a shell ignores the signal, and its children inherit that.
@@ -72,12 +71,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker("cluster")
         if names & {*RUNS_THE_WORKFLOW, "cluster"}:
             item.add_marker("slow")
-    # Workers end at the same time if what they do last is short.
+    # If the last tests are short, all workers end at about the same time.
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 def pytest_collection_finish() -> None:
-    """Take all tests and their modules from what is searched for garbage, which would take a tenth of the time."""
+    """Exclude the tests and their modules from the search for garbage: they stay until the end."""
     gc.freeze()
 
 

@@ -4,7 +4,7 @@ Rules carry them as parameters, since Snakemake doesn't see edits in imported mo
 of a Python file the syntax tree without docstrings and comments, of any other file all bytes. A module names the files
 that it reads, or imports by name, in `DATA_FILES`: by paths from its own folder, in which `*` stands for any name.
 
-Parsing all code would be a third of the time of a plan, so what a file says is kept, as Python keeps what it compiles.
+The module keeps what it has parsed in the file `KEPT`. Otherwise each plan would parse all code again.
 """
 
 import ast
@@ -30,7 +30,7 @@ DECLARATION = "DATA_FILES"
 KEPT = Path(importlib.util.cache_from_source(__file__)).with_suffix(".json")
 """The file that keeps what was read of each file: {"module": `OWN_SHA256`, "files": {path: fields of a `_File`}}."""
 OWN_SHA256 = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
-"""Stands for the way in which this module reads files; another way makes nothing of what was kept."""
+"""The SHA-256 of this module as it was loaded. What another version of the module has kept is parsed again."""
 
 
 class _File(NamedTuple):
@@ -108,7 +108,7 @@ class _Readings:
     def __init__(self) -> None:
         self._files: dict[str, _File] = {}
         self._all_kept = True
-        # Whatever is wrong with what was kept, it can be made again.
+        # If the file is missing or damaged, all code is parsed again.
         with suppress(Exception):
             content = json.loads(KEPT.read_bytes())
             if content["module"] == OWN_SHA256:
@@ -131,7 +131,7 @@ class _Readings:
             return
         self._all_kept = True
         files = {name: read for name, read in self._files.items() if (CHECKOUT / name).exists()}
-        # Where the file may not be written, or another job removes it while both write, the next process parses again.
+        # If the file can't be written, the next process parses again. Two jobs that write it at a time may hinder each other.
         with suppress(OSError):
             atomic.write_json(KEPT, {"module": OWN_SHA256, "files": files})
 

@@ -257,7 +257,6 @@ def test_building_takes_less_memory_than_a_copy_of_the_images(
     done = subprocess.run(
         build_command(name, cutoff, tmp_path / "dataset", disk / str(cutoff)),
         preexec_fn=bounded,
-        env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
     )
