@@ -131,7 +131,8 @@ class _Readings:
             return
         self._all_kept = True
         files = {name: read for name, read in self._files.items() if (CHECKOUT / name).exists()}
-        # If the file can't be written, the next process parses again. Two jobs that write it at a time may hinder each other.
+        # If the file can't be written, the next process parses again. Two jobs that write at a time may hinder each
+        # other.
         with suppress(OSError):
             atomic.write_json(KEPT, {"module": OWN_SHA256, "files": files})
 
