@@ -4,7 +4,7 @@ The small file also stands for the tables in the workflow: Snakemake compares th
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from scripts.common.atomic import write_json
@@ -22,8 +22,9 @@ def write(directory: Path, tables: Iterable[Path]) -> None:
     )
 
 
-def damaged(directory: Path) -> list[Path]:
-    """Return the tables in a directory that aren't as they were written, or the file of digests itself."""
+def damaged(directory: Path, among: Collection[Path] | None = None) -> list[Path]:
+    """Return the tables in a directory, all or those among these paths, that aren't as they were written, or the file
+    of digests itself."""
     index = directory / INDEX
     try:
         digests = dict(json.loads(index.read_text(encoding="utf-8"))["sha256"])
@@ -32,12 +33,13 @@ def damaged(directory: Path) -> list[Path]:
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return [index]
     files = {directory / name: digest for name, digest in digests.items()}
-    return [path for path, digest in files.items() if path.exists() and file_sha256(path) != digest]
+    asked = [path for path in files if path.exists() and (among is None or path in among)]
+    return [path for path in asked if file_sha256(path) != files[path]]
 
 
 def check(table: Path) -> None:
     """Raise UserError for a table that isn't as it was written; where no digests lie beside it, nothing is known."""
-    if {table, table.parent / INDEX} & set(damaged(table.parent)):
+    if damaged(table.parent, among=[table]):
         raise UserError(
             f"{table} isn't as the workflow wrote it, by {INDEX} beside it; run the workflow again, which writes it "
             f"once more (of a copy: copy it again, with {INDEX})"

@@ -1,11 +1,12 @@
 """The rows of the tables as types: a class for each table, with the columns that the report reads as fields.
 
 All columns, with meanings, units and limits, are in `scripts/schemas/tables.columns.yaml`. Rows are written as `Values`
-and read as these classes, by `tables.write` and `tables.load`. None stands for an empty field.
+and read as these classes, by `write_tables.write` and `tables.load`. None stands for an empty field.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import Any, ClassVar, Self, TypeVar
 
 from scripts.common.cells import Cell, Store
@@ -31,7 +32,12 @@ class Row:
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
         """Make the row from its values by column, of which there may be more. Raises TypeError for a missing column."""
-        return cls(**{field.name: values[field.name] for field in fields(cls) if field.name in values})
+        return cls(**{name: values[name] for name in cls._names() if name in values})
+
+    @classmethod
+    @cache
+    def _names(cls) -> tuple[str, ...]:
+        return tuple(field.name for field in fields(cls))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,9 @@ Only the last needs answers, which are read from the rows.
 from itertools import product
 from pathlib import Path
 
+import pandas as pd
+
+from scripts.common.atomic import replacing
 from scripts.common.cells import Cell, Store
 from scripts.common.errors import UserError
 from scripts.report import intact, make_rows, tables, wording
@@ -15,6 +18,9 @@ from scripts.report.records import conditions, manifests, order, outdated, readi
 from scripts.report.records.record import Records
 from scripts.report.rows import CellName, SummaryRow, TimingRow, Values
 from scripts.report.tables import Tables
+
+DATA_TYPES = {"string": "string", "integer": "Int64", "number": "Float64", "boolean": "boolean"}
+"""The data type of pandas, which knows an empty field, by type of column."""
 
 
 def write_tables(
@@ -47,9 +53,20 @@ def write_tables(
         "selection": make_rows.selection(records, selected),
     }
     for table, of_table in rows.items():
-        tables.write(table, of_table, directory)
+        write(table, of_table, directory)
     conditions.write(directory, conditions.of(records, selected.main(records), selected.nodes))
     intact.write(directory, [*(tables.path(directory, table) for table in rows), directory / conditions.FILE])
+
+
+def write(table: str, rows: list[Values], directory: Path) -> None:
+    """Check all rows of one table and write its columns as CSV, whole or not at all. Raises ValueError as
+    `tables.check` does."""
+    tables.check(table, rows)
+    columns = tables.columns(table)
+    types = {name: DATA_TYPES[rule["type"]] for name, rule in columns.items()}
+    frame = pd.DataFrame(rows, columns=list(columns)).astype(types)
+    with replacing(tables.path(directory, table)) as file:
+        frame.to_csv(file, index=False, lineterminator="\n")
 
 
 def with_best(summary: list[Values], timings: list[Values]) -> list[Values]:

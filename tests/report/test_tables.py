@@ -11,7 +11,7 @@ import pytest
 
 from scripts.common.cells import Cell
 from scripts.common.errors import UserError
-from scripts.report import tables
+from scripts.report import tables, write_tables
 from scripts.report.rows import (
     BuiltRow,
     DiskUsageRow,
@@ -108,7 +108,7 @@ def test_a_field_outside_the_schema_is_refused(run, column, value):
 def test_a_row_with_a_misspelt_column_is_not_written(tmp_path):
     row = {"backend": "png", "operation_": "read-warm", "seconds": 0.1}
     with pytest.raises(ValueError, match="latencies has no column operation_, which row 1 has"):
-        tables.write("latencies", [row], tmp_path)
+        write_tables.write("latencies", [row], tmp_path)
     assert not list(tmp_path.iterdir())
 
 

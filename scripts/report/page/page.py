@@ -5,6 +5,7 @@ conditions, which `summarise` wrote. Records of other machines in the same resul
 """
 
 import re
+from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -46,6 +47,7 @@ def write_page(run: Run, figures: list[Path], output: Path) -> None:
         file.write(text.encode())
 
 
+@cache
 def _environment() -> Environment:
     """The templates, with the modules that say numbers and names in words."""
     environment = Environment(
