@@ -253,7 +253,8 @@ def gaps_of(rows: Iterable[SummaryRow]) -> dict[tuple[str, str, str], list[int]]
 
 
 def _read(file_name: Path, known: Mapping[str, Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    """The rows of a file by column. Raises ValueError for a column that is missing, unknown or of another type."""
+    """The rows of a file by column; what isn't of its column's type stays text. Raises ValueError for a column that is
+    missing or unknown, and for a line that is cut."""
     # Not by pandas: to import it takes longer than to read what a figure shows.
     with file_name.open(encoding="utf-8", newline="") as file:
         lines = csv.reader(file)
@@ -264,8 +265,18 @@ def _read(file_name: Path, known: Mapping[str, Mapping[str, Any]]) -> Iterator[d
             raise ValueError(f"with {wording.all_of(sorted(unknown))}")
         parsers = [TYPES[known[name]["type"]][1] for name in names]
         for line in lines:
-            fields = zip(names, parsers, line, strict=True)
-            yield {name: parse(text) if text else None for name, parse, text in fields}
+            if len(line) != len(names):
+                raise ValueError(f"line {lines.line_num} has {len(line)} fields for {len(names)} columns")
+            yield {name: _value(text, parse) for name, text, parse in zip(names, line, parsers, strict=True)}
+
+
+def _value(text: str, parse: Callable[[str], Any]) -> Any:
+    if not text:
+        return None
+    try:
+        return parse(text)
+    except ValueError:
+        return text
 
 
 def _fault(value: Any, rule: Mapping[str, Any], *, gap: bool) -> str | None:

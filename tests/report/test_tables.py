@@ -125,6 +125,25 @@ def test_a_table_of_another_version_is_refused(run):
         load(run)
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (",measured,", ",measured,1,", r"line 2 has \d+ fields for \d+ columns"),
+        (",measured,", ",", r"line 2 has \d+ fields for \d+ columns"),
+        (",False,", ",no,", "row 1, column synthetic: 'no' is not of type boolean"),
+        (",32x32,1,", ",32x32,one,", "row 1, column cutoff_images: 'one' is not of type integer"),
+    ],
+)
+def test_a_table_that_somebody_changed_is_named_with_the_place(run, before, after, said):
+    path = run.summarise().directory / "summary.csv"
+    text = path.read_text()
+    assert before in text
+    path.write_text(text.replace(before, after, 1))
+    (run.directory / "tables.json").unlink()
+    with pytest.raises(UserError, match=rf"summary\.csv is not a summary table of this version \(.*{said}\)"):
+        load(run)
+
+
 def test_a_missing_record_is_named(run):
     path = run.record_path("hdf5", 10, "write")
     path.unlink()
