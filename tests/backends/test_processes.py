@@ -27,13 +27,15 @@ pytestmark = pytest.mark.slow
 forks = pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork here")
 
 
-def by_backend() -> Iterator[Any]:
+def by_backend() -> list[Any]:
     """The variants of each backend: each day the first, and in a nightly run the others, too."""
+    parameters = []
     for name, found in itertools.groupby(variants(), lambda variant: variant.name):
         first, *others = found
-        yield pytest.param([first], id=name)
+        parameters.append(pytest.param([first], id=name))
         if others:
-            yield pytest.param(others, id=f"{name}-others", marks=pytest.mark.nightly)
+            parameters.append(pytest.param(others, id=f"{name}-others", marks=pytest.mark.nightly))
+    return parameters
 
 
 @pytest.fixture(params=parameters(pytest.mark.nightly))
