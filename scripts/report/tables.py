@@ -254,15 +254,17 @@ def gaps_of(rows: Iterable[SummaryRow]) -> dict[tuple[str, str, str], list[int]]
 
 def _read(file_name: Path, known: Mapping[str, Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     """The rows of a file by column; what isn't of its column's type stays text. Raises ValueError for a column that is
-    missing or unknown, and for a line that is cut."""
+    missing, unknown or there twice and for a line of more or fewer fields, csv.Error for what isn't CSV."""
     # Not by pandas: to import it takes longer than to read what a figure shows.
-    with file_name.open(encoding="utf-8", newline="") as file:
-        lines = csv.reader(file)
+    with file_name.open(encoding="utf-8-sig", newline="") as file:
+        lines = csv.reader(file, strict=True)
         names = next(lines, [])
         if missing := known.keys() - names:
             raise ValueError(f"without {wording.all_of(sorted(missing))}")
         if unknown := set(names) - known.keys():
             raise ValueError(f"with {wording.all_of(sorted(unknown))}")
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise ValueError(f"with {wording.all_of(sorted(twice))} more than once")
         parsers = [TYPES[known[name]["type"]][1] for name in names]
         for line in lines:
             if len(line) != len(names):

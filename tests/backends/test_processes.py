@@ -29,13 +29,13 @@ forks = pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods()
 
 def by_backend() -> list[Any]:
     """The variants of each backend: each day the first, and in a nightly run the others, too."""
-    parameters = []
-    for name, found in itertools.groupby(variants(), lambda variant: variant.name):
-        first, *others = found
-        parameters.append(pytest.param([first], id=name))
+    found = []
+    for name, group in itertools.groupby(variants(), lambda variant: variant.name):
+        first, *others = group
+        found.append(pytest.param([first], id=name))
         if others:
-            parameters.append(pytest.param(others, id=f"{name}-others", marks=pytest.mark.nightly))
-    return parameters
+            found.append(pytest.param(others, id=f"{name}-others", marks=pytest.mark.nightly))
+    return found
 
 
 @pytest.fixture(params=parameters(pytest.mark.nightly))

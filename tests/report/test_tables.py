@@ -3,6 +3,8 @@
 import csv
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import asdict, fields
 from datetime import datetime, timedelta
 from typing import get_type_hints
@@ -22,6 +24,7 @@ from scripts.report.rows import (
     TimingRow,
 )
 from scripts.report.tables import Tables
+from tests.support.checkout import CHECKOUT
 from tests.support.report_run import NFS, REAL, Run
 
 TABLES = ("timings", "summary", "latencies", "disk_usage", "selection")
@@ -128,6 +131,10 @@ def test_a_table_of_another_version_is_refused(run):
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
+        (",status,", ",state,", "without status"),
+        (",status,", ",status,state,", "with state"),
+        (",status,", ",status,status,", "with status more than once"),
+        (",measured,", ',measured,"one', "unexpected end of data"),
         (",measured,", ",measured,1,", r"line 2 has \d+ fields for \d+ columns"),
         (",measured,", ",", r"line 2 has \d+ fields for \d+ columns"),
         (",False,", ",no,", "row 1, column synthetic: 'no' is not of type boolean"),
@@ -142,6 +149,12 @@ def test_a_table_that_somebody_changed_is_named_with_the_place(run, before, afte
     (run.directory / "tables.json").unlink()
     with pytest.raises(UserError, match=rf"summary\.csv is not a summary table of this version \(.*{said}\)"):
         load(run)
+
+
+def test_what_reads_tables_is_quick_to_start():
+    """Pandas, which writes them, takes longer to import than all that a figure needs."""
+    check = "import sys; from scripts.steps import compare, figure, page; sys.exit('pandas' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", check], cwd=CHECKOUT, check=False).returncode == 0
 
 
 def test_a_missing_record_is_named(run):
