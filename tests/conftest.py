@@ -60,7 +60,8 @@ def pytest_xdist_auto_num_workers() -> int:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark tests by what they ask for: a whole workflow and a cluster are slow. The slow ones come first."""
+    """Mark tests by what they ask for: a whole workflow and a cluster are slow. The slow ones come first, and of these
+    the ones that mostly wait."""
     for item in items:
         if item.get_closest_marker("nightly"):
             item.add_marker("slow")
@@ -72,7 +73,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if names & {*RUNS_THE_WORKFLOW, "cluster"}:
             item.add_marker("slow")
     # If the last tests are short, all workers end at about the same time.
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    items.sort(key=lambda item: (not item.get_closest_marker("cluster"), not item.get_closest_marker("slow")))
 
 
 def pytest_collection_finish() -> None:

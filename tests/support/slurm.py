@@ -76,10 +76,12 @@ LogFile=/etc/slurm/slurmdbd.log
 """slurmdbd.conf(5)."""
 # A database of the cluster's own, which nothing outlives: what it writes needn't be on a disk.
 KEEP_ACCOUNTS = """
+export TMPDIR=/etc/slurm  # not /tmp, where that of another test cluster has files of the same names
 mariadb-install-db --no-defaults --user=root --datadir=/etc/slurm/database --skip-test-db </dev/null >/dev/null
 export MYSQL_UNIX_PORT=/etc/slurm/database.socket
 mariadbd --no-defaults --user=root --datadir=/etc/slurm/database --socket=$MYSQL_UNIX_PORT --skip-networking \
     --pid-file=/etc/slurm/database.pid --innodb-flush-log-at-trx-commit=0 </dev/null >/dev/null &
+unset TMPDIR
 for i in {{1..300}}; do mariadb-admin --no-defaults ping </dev/null >/dev/null 2>&1 && break; sleep 0.1; done
 slurmdbd -D </dev/null >/dev/null &
 for i in {{1..300}}; do sacctmgr --immediate add cluster test </dev/null >/dev/null 2>&1 && break; sleep 0.1; done
