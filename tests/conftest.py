@@ -60,8 +60,10 @@ def pytest_xdist_auto_num_workers() -> int:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark tests by what they ask for: a whole workflow and a cluster are slow. The slow ones come first, and of these
-    the ones that mostly wait."""
+    """Mark tests by what they ask for: a whole workflow and a cluster are slow.
+
+    Tests on a cluster come first, as they mostly wait. The other slow ones come next.
+    """
     for item in items:
         if item.get_closest_marker("nightly"):
             item.add_marker("slow")

@@ -23,8 +23,10 @@ def write(directory: Path, tables: Iterable[Path]) -> None:
 
 
 def damaged(directory: Path, among: Collection[Path] | None = None) -> list[Path]:
-    """Return the tables in a directory, all or those among these paths, that aren't as they were written, or the file
-    of digests itself."""
+    """Return the tables in a directory that aren't as they were written, or the file of digests itself.
+
+    With `among`, only these paths are looked at.
+    """
     index = directory / INDEX
     try:
         digests = dict(json.loads(index.read_text(encoding="utf-8"))["sha256"])

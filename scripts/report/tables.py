@@ -253,9 +253,12 @@ def gaps_of(rows: Iterable[SummaryRow]) -> dict[tuple[str, str, str], list[int]]
 
 
 def _read(file_name: Path, known: Mapping[str, Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    """The rows of a file by column; what isn't of its column's type stays text. Raises ValueError for a column that is
-    missing, unknown or there twice and for a line of more or fewer fields, csv.Error for what isn't CSV."""
-    # Not by pandas: to import it takes longer than to read what a figure shows.
+    """The rows of a file, by column. A field of another type than its column's stays text; `check` names it.
+
+    Raises ValueError for a column that is missing, unknown or there twice, and for a line of more or fewer fields.
+    Raises csv.Error for a file that isn't CSV.
+    """
+    # To import pandas would take longer than to read all that a figure shows.
     with file_name.open(encoding="utf-8-sig", newline="") as file:
         lines = csv.reader(file, strict=True)
         names = next(lines, [])

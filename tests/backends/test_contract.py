@@ -327,7 +327,7 @@ def test_durable_write_leaves_no_dirty_page(variant: Variant, tmp_path: Path) ->
 
 
 def is_dirty_once_written(path: Path) -> bool:
-    """Whether a new file waits to be written to the disk. It rarely doesn't: another process may just then sync all."""
+    """Whether a new file waits to be written to the disk. Rarely, another process syncs all files just then."""
     path.write_bytes(bytes(100_000))
     return dirty_pages(path) > 0
 

@@ -141,7 +141,7 @@ def test_a_table_of_another_version_is_refused(run):
         (",32x32,1,", ",32x32,one,", "row 1, column cutoff_images: 'one' is not of type integer"),
     ],
 )
-def test_a_table_that_somebody_changed_is_named_with_the_place(run, before, after, said):
+def test_a_changed_table_is_refused_with_the_place(run, before, after, said):
     path = run.summarise().directory / "summary.csv"
     text = path.read_text()
     assert before in text

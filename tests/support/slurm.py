@@ -76,7 +76,7 @@ LogFile=/etc/slurm/slurmdbd.log
 """slurmdbd.conf(5)."""
 # A database of the cluster's own, which nothing outlives: what it writes needn't be on a disk.
 KEEP_ACCOUNTS = """
-export TMPDIR=/etc/slurm  # not /tmp, where that of another test cluster has files of the same names
+export TMPDIR=/etc/slurm  # in /tmp, the database of another test cluster has files of the same names
 mariadb-install-db --no-defaults --user=root --datadir=/etc/slurm/database --skip-test-db </dev/null >/dev/null
 export MYSQL_UNIX_PORT=/etc/slurm/database.socket
 mariadbd --no-defaults --user=root --datadir=/etc/slurm/database --socket=$MYSQL_UNIX_PORT --skip-networking \
