@@ -1,4 +1,8 @@
-"""The digest of the code and the libraries that each rule depends on (`scripts.common.digests`)."""
+"""The digest of the code and the libraries that each rule depends on (`scripts.common.digests`).
+
+Each rule of the Snakefile has its digest as a parameter. If the digest changes, Snakemake runs the rule's jobs again.
+It does so for every parameter that isn't `untracked`.
+"""
 
 from collections.abc import Iterable
 from dataclasses import asdict

@@ -1,6 +1,7 @@
-"""The tables of one machine: records, then which of them count, estimates, rows, and the comparison with the best.
+"""The tables of one machine, from its records to the comparison with the best.
 
-Only the last needs answers, which are read from the rows.
+`records.selection` says which records count. `make_rows` computes the rows, with the times of `corrections` and the
+statistics of `estimates`. Only the comparison needs answers, which are read from the rows.
 """
 
 from itertools import product
