@@ -27,9 +27,17 @@ class Codec(Protocol):
     """
     is_identity: bool
     """Whether the encoded bytes are the pixels themselves, so that a backend may copy many images at once."""
+    is_lossless: bool
+    """Whether decoding gives the pixels of the image set back exactly. Otherwise stores are held against the codec's
+    own round trip."""
+    keeps_originals: bool
+    """Whether the bytes are those of the files that the images came from, which no pixels can be encoded to."""
 
     def encode(self, image: np.ndarray) -> bytes | memoryview:
-        """Return the bytes of one image, a C-contiguous (height, width, 3) uint8 array."""
+        """Return the bytes of one image, a C-contiguous (height, width, 3) uint8 array.
+
+        Raises TypeError where the codec keeps originals.
+        """
 
     def decode(self, value: bytes | memoryview, out: np.ndarray) -> None:
         """Fill `out`, a C-contiguous (height, width, 3) uint8 array, from the bytes of one image.

@@ -6,6 +6,8 @@ import numpy as np
 
 packages = {"imagecodecs": "imagecodecs==2026.3.6"}
 is_identity = False
+is_lossless = True
+keeps_originals = False
 
 LEVEL = 1
 """The fastest of zlib's levels that compress."""

@@ -10,6 +10,8 @@ import numpy as np
 
 packages: dict[str, str] = {}
 is_identity = False
+is_lossless = True
+keeps_originals = False
 
 
 def encode(image: np.ndarray) -> bytes:

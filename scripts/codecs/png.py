@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 packages = {"PIL": "pillow==13.0.0"}
 is_identity = False
+is_lossless = True
+keeps_originals = False
 
 PILLOW_COMPRESS_LEVEL = 6
 """The zlib level of Pillow's `save`, hence of the article."""

@@ -4,6 +4,8 @@ import numpy as np
 
 packages: dict[str, str] = {}
 is_identity = True
+is_lossless = True
+keeps_originals = False
 
 
 def encode(image: np.ndarray) -> memoryview:

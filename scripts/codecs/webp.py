@@ -6,6 +6,8 @@ from scripts.codecs import png
 
 packages = {"PIL": "pillow==13.0.0"}
 is_identity = False
+is_lossless = True
+keeps_originals = False
 
 QUALITY, METHOD = 0, 0
 """The effort of lossless compression; 0 is the least of both. Source: Pillow's handbook, image file formats, WebP."""

@@ -9,6 +9,8 @@ from scripts import codecs
 
 packages = {"zstandard": "zstandard==0.25.0"}
 is_identity = False
+is_lossless = True
+keeps_originals = False
 
 
 def encode(image: np.ndarray) -> bytes:

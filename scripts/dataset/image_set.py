@@ -4,8 +4,9 @@ The provenance holds a digest of every few megabytes of images and labels, and w
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
 
@@ -95,6 +96,45 @@ def block_digests(images: np.ndarray, labels: np.ndarray, rows: int, count: int)
     """Yield the digests of the blocks of `rows` images and labels that hold the first `count` of them."""
     for start in range(0, min(count, len(images)), rows):
         yield content_digest([(0, images[start : start + rows], labels[start : start + rows])])
+
+
+class Originals:
+    """Images with the files that they came from: pixels by index as of an array, and the bytes and names of files.
+
+    It is a source that backends write from (`scripts.backends.base.Source`), with the codecs that keep originals too.
+    """
+
+    def __init__(self, pixels: np.ndarray, content: np.ndarray, offsets: np.ndarray, names: Sequence[bytes]) -> None:
+        """`pixels` are (n, height, width, 3) uint8. File i of n is the bytes `offsets[i]` to `offsets[i + 1]` of
+        `content`, (bytes,) uint8, and `names[i]` is its path in the source, as the file system has it."""
+        self.pixels = pixels
+        self.shape: tuple[int, ...] = pixels.shape
+        self.dtype = pixels.dtype
+        self._content = content
+        self._offsets = offsets
+        self._names = names
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
+        chosen: np.ndarray = self.pixels[rows]
+        return chosen
+
+    @property
+    def original_bytes(self) -> int:
+        """The bytes of all files together."""
+        return int(self._offsets[len(self)] - self._offsets[0])
+
+    def originals(self, rows: slice) -> list[memoryview]:
+        """Return the bytes of each file of these rows, without a copy."""
+        start, stop, _ = rows.indices(len(self))
+        content, ends = memoryview(self._content), self._offsets[start : stop + 1].tolist()
+        return [content[first:last] for first, last in pairwise(ends)]
+
+    def names(self, rows: slice) -> list[bytes]:
+        """Return the path in the source of each file of these rows."""
+        return list(self._names[rows])
 
 
 class Repeated:
