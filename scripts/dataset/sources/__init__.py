@@ -53,6 +53,10 @@ class Source(Protocol):
         """
 
 
+GENERATED = ("__init__", "synthetic", "synthetic_photographs")
+"""The modules here that are no kind of path."""
+
+
 class Kind(Protocol):
     """What the module of a kind of source defines. It imports its library only inside its functions."""
 
@@ -74,7 +78,7 @@ class Kind(Protocol):
 
 def names() -> list[str]:
     """Return the name of every kind, sorted."""
-    return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in ("__init__", "synthetic"))
+    return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in GENERATED)
 
 
 def load(name: str) -> Kind:
