@@ -60,6 +60,8 @@ GENERATED = ("__init__", "synthetic", "synthetic_photographs")
 class Kind(Protocol):
     """What the module of a kind of source defines. It imports its library only inside its functions."""
 
+    has_originals: bool
+    """Whether sources of the kind have the bytes of encoded files."""
     looks_for: str
     """What the kind is, in words that complete `looked for ...`: `a folder of image files`."""
 
@@ -84,6 +86,16 @@ def names() -> list[str]:
 def load(name: str) -> Kind:
     """Return the kind of that name, without importing its library."""
     return cast(Kind, importlib.import_module(f"{__name__}.{name}"))
+
+
+def file(name: str) -> Path:
+    """Return the file of a kind or of a generated source."""
+    return Path(__file__).with_name(f"{name.replace('-', '_')}.py")
+
+
+def generated(name: str) -> Source:
+    """Return the source of that name that is generated: `synthetic` or `synthetic-photographs`."""
+    return cast(Source, importlib.import_module(f"{__name__}.{name.replace('-', '_')}").source())
 
 
 def recognise(path: Path) -> str:
