@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
@@ -26,7 +26,19 @@ from scripts.common.cells import image_size, shape_of
 from scripts.common.errors import UserError, shown
 from scripts.common.progress import Progress
 from scripts.dataset import decoding, gathered, obtain, sources
-from scripts.dataset.gathered import FOLDER, GATHERED, LABELS, NAMES, OFFSETS, ORIGINALS, OWN, SIZES, USUAL_SIZE, square, write_header
+from scripts.dataset.gathered import (
+    FOLDER,
+    GATHERED,
+    LABELS,
+    NAMES,
+    OFFSETS,
+    ORIGINALS,
+    OWN,
+    SIZES,
+    USUAL_SIZE,
+    square,
+    write_header,
+)
 from scripts.system import process
 from scripts.system.machine import usable_cores
 
@@ -113,8 +125,8 @@ class _Pixels:
                     start = file.tell()
                 if pixels.shape[:2] != shape[:2] or pixels.dtype != np.uint8:
                     raise UserError(
-                        f"images: {self._record['label']} has images of {image_size(shape)} and {shown(sample.name)} of "
-                        f"{'x'.join(map(str, pixels.shape[:2]))}; give images of one size, or image files"
+                        f"images: {self._record['label']} has images of {image_size(shape)}, and "
+                        f"{shown(sample.name)} is {pixels.dtype} {pixels.shape}; give images of one size, or image files"
                     )
                 if pixels.ndim == 2:
                     pixels = np.repeat(pixels[..., np.newaxis], 3, axis=2)
@@ -222,9 +234,7 @@ class _Files:
             originals = opened.enter_context((place / ORIGINALS).open("ab"))
             journal = opened.enter_context((place / "journal").open("ab"))
             pool = opened.enter_context(
-                ProcessPoolExecutor(
-                    cores, get_context("spawn"), initializer=process.die_with, initargs=(os.getpid(),)
-                )
+                ProcessPoolExecutor(cores, get_context("spawn"), initializer=process.die_with, initargs=(os.getpid(),))
             )
             opened.callback(pool.shutdown, cancel_futures=True)
             waiting: deque[tuple[list[sources.Sample], Future[list[tuple[int, int] | str]]]] = deque()
@@ -252,11 +262,11 @@ class _Files:
         samples, future = task
         lines = []
         for sample, found in zip(samples, future.result(), strict=True):
-            known = {"number": sample.number, "name": sample.name, "label": sample.label}
+            read = _Read(sample.number, sample.name, sample.label)
             if isinstance(found, str):
-                read = _Read(**known, bad=found)
+                read = replace(read, bad=found)
             else:
-                read = _Read(**known, bytes=len(sample.content), height=found[0], width=found[1])
+                read = replace(read, bytes=len(sample.content), height=found[0], width=found[1])
                 originals.write(sample.content)
             lines.append(json.dumps(asdict(read)).encode() + b"\n")
             self._read.append(read)
@@ -330,7 +340,7 @@ def _batches(samples: Iterable[sources.Sample], count: int) -> Iterator[list[sou
 
 
 def _decode(
-    slot: int, contents: Sequence[bytes], files: Sequence[tuple[str, tuple[int, int, int]]]
+    slot: int, contents: Sequence[bytes | np.ndarray], files: Sequence[tuple[str, tuple[int, int, int]]]
 ) -> list[tuple[int, int] | str]:
     """Decode files to each image size, into rows of these files of pixels from `slot` on; in a process of the pool.
 
@@ -348,7 +358,7 @@ def _decode(
                     decoding.decode(content, pixels)
                     os.pwrite(descriptor, pixels.data, row * pixels.nbytes)
                 if not places:
-                    decoding.check(content)
+                    decoding.decode(content, np.empty((1, 1, 3), np.uint8))
                 found.append(decoding.size_of(content))
             except decoding.BadImage as fault:
                 found.append(str(fault))

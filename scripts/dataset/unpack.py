@@ -3,6 +3,7 @@
 import os
 import shutil
 from concurrent.futures import ProcessPoolExecutor
+from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -36,8 +37,8 @@ def unpack(directory: Path, image_size: str, *, upscale: bool = False, cores: in
     upscaled = _upscaled(folder, image_size, facts)
     if len(upscaled) > MOST_UPSCALED * facts["images"] and not upscale:
         raise UserError(
-            f"image size {image_size}: {len(upscaled)} of {facts['images']} images of {facts['label']} are smaller, such "
-            f"as {upscaled[0]}; leave the size out of image_sizes, or set upscale: true"
+            f"image size {image_size}: {len(upscaled)} of {facts['images']} images of {facts['label']} are smaller, "
+            f"such as {upscaled[0]}; leave the size out of image_sizes, or set upscale: true"
         )
     place.mkdir(parents=True, exist_ok=True)
     (place / PROVENANCE).unlink(missing_ok=True)
@@ -107,7 +108,7 @@ def _decode(folder: Path, shape: tuple[int, int, int], start: int, source: str |
         offsets = np.load(folder / OFFSETS, mmap_mode="r")[start : start + IMAGES_PER_TASK + 1].tolist()
         with (folder / ORIGINALS).open("rb") as file:
             file.seek(offsets[0])
-            contents = [file.read(end - first) for first, end in zip(offsets, offsets[1:], strict=False)]
+            contents = [file.read(end - first) for first, end in pairwise(offsets)]
     pixels = np.empty((len(contents), *shape), np.uint8)
     for content, out in zip(contents, pixels, strict=True):
         decoding.decode(content, out)

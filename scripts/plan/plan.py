@@ -75,7 +75,13 @@ class Plan:
         """How many images are gathered at most; all of a source that is repeated, None."""
         if self.config["images"] in images.REPEATED:
             return None
-        return max(self.config["cutoffs"] or [images.MOST_BY_DEFAULT])
+        cutoffs: list[int] = self.config["cutoffs"] or [images.MOST_BY_DEFAULT]
+        return max(cutoffs)
+
+    def sizes_to_gather(self) -> str:
+        """Return the option of the step `gather` that names image sizes to decode to."""
+        sizes = self.config["image_sizes"]
+        return f"--image-sizes {' '.join(map(str, sizes))}" if sizes else ""
 
     @property
     def cutoffs(self) -> list[int]:

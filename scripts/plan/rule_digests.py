@@ -25,7 +25,11 @@ class RuleDigests:
         # What tables, figures and page read of the operations; it is no code of theirs.
         self._catalogue = [asdict(entry) for entry in catalogue.entries().values()]
         source = [sources.file(images.module(plan.config["images"]))]
-        self.download, self.gather, self.unpack = _digest("download", source), _digest("gather", source), _digest("unpack")
+        self.download, self.gather, self.unpack = (
+            _digest("download", source),
+            _digest("gather", source),
+            _digest("unpack"),
+        )
         self.summarise = digests.digest([_digest("summarise"), self._catalogue])
         # The page depends on the backends' code, and on the words in code that it shows.
         backends = {file for choice in plan.choices.values() for file in choice.files()}

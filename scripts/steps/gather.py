@@ -1,4 +1,4 @@
-"""Step `gather`: from the source that the step `download` recorded to its good images, in the order they are measured."""
+"""Step `gather`: from the source that the step `download` recorded to its good images, in their order."""
 
 from pathlib import Path
 from typing import Annotated

@@ -53,6 +53,8 @@ class Source(Protocol):
         """
 
 
+SEED = 20190101
+"""The seed of the order in which images are measured that have no order of their own."""
 GENERATED = ("__init__", "synthetic", "synthetic_photographs")
 """The modules here that are no kind of path."""
 
@@ -76,6 +78,16 @@ class Kind(Protocol):
 
     def open_source(self, path: Path) -> AbstractContextManager[Source]:
         """Open a path of this kind. Raises UserError, in one line with a remedy, for anything hostile or unusable."""
+
+
+def order(source: Source) -> np.ndarray:
+    """Return the numbers of a source's images in the order in which they are measured, (count,) int64.
+
+    It is the source's own, or a shuffled one that is the same each time, so that the first images stand for all.
+    """
+    if source.has_order:
+        return np.arange(source.count)
+    return np.random.default_rng(SEED).permutation(source.count)
 
 
 def names() -> list[str]:

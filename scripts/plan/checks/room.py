@@ -172,7 +172,7 @@ def _image_set(plan: Plan, to_make: Collection[str]) -> Room:
     count = plan.most_images or SET_IMAGES
     if source == obtain.SYNTHETIC_PHOTOGRAPHS:
         count = min(count, SYNTHETIC_PHOTOGRAPHS)
-    file_bytes = FILE_BYTES if images.has(source) == images.FILES else 0
+    file_bytes: float = FILE_BYTES if images.has(source) == images.FILES else 0
     if images.is_path(source) and file_bytes and os.path.isfile(source):
         file_bytes = min(file_bytes, os.path.getsize(source) / count)
     asked = [size for size in plan.config["image_sizes"] or [] if size != OWN]

@@ -79,7 +79,8 @@ def for_source(config: Config, has: str) -> Config:
 
     Raises UserError for a codec that keeps the files of a source without files.
     """
-    found = {name: BY_SOURCE[has].get(name) if value is None else value for name, value in config.items()}
+    suits = BY_SOURCE[has]
+    found: Config = {name: suits.get(name) if value is None else value for name, value in config.items()}
     lacking = [name for name in found["codecs"] if has == PIXELS and codecs.load(name).keeps_originals]
     if lacking:
         raise UserError(
