@@ -126,7 +126,7 @@ class _Pixels:
                 if pixels.shape[:2] != shape[:2] or pixels.dtype != np.uint8:
                     raise UserError(
                         f"images: {self._record['label']} has images of {image_size(shape)}, and "
-                        f"{shown(sample.name)} is {pixels.dtype} {pixels.shape}; give images of one size, or image files"
+                        f"{shown(sample.name)} is {pixels.dtype} {pixels.shape}; give images of one size, or files"
                     )
                 if pixels.ndim == 2:
                     pixels = np.repeat(pixels[..., np.newaxis], 3, axis=2)
@@ -162,7 +162,7 @@ class _Files:
         """Write files, pixels and labels of the first `most` good images of the order, and return what `gathered.json`
         says of them. Raises UserError where too many are bad."""
         sizes = self._sizes(order)
-        name = digests.digest([self._record["identity"], sizes, digests.code_digest([Path(__file__)])])
+        name = digests.digest([self._record["origin"], sizes, digests.code_digest([Path(__file__)])])
         place = self._directory / f".gathering-{name}"
         for other in self._directory.glob(".gathering-*"):
             if other != place:

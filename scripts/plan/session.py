@@ -42,6 +42,7 @@ class Session:
     def __init__(self, plan: Plan, run: SnakemakeRun) -> None:
         self._plan, self._run = plan, run
         self._has_jobs = self._goes_on = False
+        self._knows_images = plan.images is not None
         if not run.is_job_on_node:
             atexit.register(self._at_exit)
 
@@ -71,8 +72,27 @@ class Session:
 
     def _wait_for_images(self, checkpoints: Any) -> None:
         """Let Snakemake plan no further where the images must be gathered first; it calls again afterwards."""
-        if self._plan.config["images"] not in images.REPEATED:
-            checkpoints.gather.get()
+        if self._plan.config["images"] in images.REPEATED:
+            return
+        if self._plan.images is None:
+            # Snakemake makes no missing output of a checkpoint where the results of another source are all there.
+            self._run.force("gather")
+        checkpoints.gather.get()
+        if self._goes_on and not self._knows_images:
+            self._knows_images = True
+            self._plan_what_follows()
+
+    def _plan_what_follows(self) -> None:
+        """Check and say what this run will do with its images, once they are gathered: until then nobody knew."""
+        plan = self._plan
+        missing = [*(plan.manifest(store) for store in plan.all_stores()), *map(Path, plan.records())]
+        to_make = {os.path.normpath(path) for path in missing if not path.exists()}
+        try:
+            room.check(plan, to_make)
+        except UserError as error:
+            sys.exit(f"error: {error}")
+        for line in _said(plan, to_make, is_on_one_machine=self._run.is_on_one_machine):
+            print(line, file=sys.stderr)
 
     def start(self) -> None:
         """Look at what Snakemake is about to do and say it; end the process with one line when that can't go well.
@@ -158,6 +178,8 @@ def _said(plan: Plan, to_make: Collection[str], *, is_on_one_machine: bool) -> I
     for reason in dict.fromkeys(plan.missing.values()):
         names = [name for name, why in plan.missing.items() if why == reason]
         yield f"left out: {', '.join(names)}: {reason}"
+    for reason in plan.left_out:
+        yield f"left out: {reason}"
     cells = plan.cells_of(to_make)
     cold = [cell for cell in cells if catalogue.entry(cell.operation).state == catalogue.COLD]
     if cold and not plan.config["scratch_dir"] and (why := file_system.never_cold(Path(plan.stores))):
@@ -173,6 +195,11 @@ def _said(plan: Plan, to_make: Collection[str], *, is_on_one_machine: bool) -> I
 
 def _opening(plan: Plan, to_make: Collection[str]) -> str:
     """What this run will do, in a line."""
+    if plan.images is None:
+        return (
+            f"{len(plan.choices)} backends ({', '.join(plan.choices)}) x {len(plan.operations)} operations on "
+            f"{plan.machine}; how many images there are, and how large they are, is looked at first"
+        )
     stores, cells = plan.stores_of(to_make), plan.cells_of(to_make)
     size = (
         f"{len(plan.cells())} cells on {plan.machine}: {len(plan.choices)} backends x {_sets(plan)} "
