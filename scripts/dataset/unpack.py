@@ -52,8 +52,10 @@ def unpack(directory: Path, image_size: str, *, upscale: bool = False, cores: in
         place / PROVENANCE,
         {
             "provenance_version": PROVENANCE_VERSION,
-            **{key: facts[key] for key in ("name", "label", "synthetic", "note", "origin", "images", "label_names")},
-            **{key: facts[key] for key in ("listed", "bad_images")},
+            # Nothing that tells where the source lies: what this file says decides which stores are made again.
+            **{
+                key: facts[key] for key in ("name", "label", "synthetic", "note", "images", "label_names", "bad_images")
+            },
             "image_shape": list(shape_of(image_size)),
             "upscaled_images": upscaled,
             "originals_digest": file_sha256(folder / ORIGINALS) if facts["has_originals"] else None,
