@@ -58,6 +58,14 @@ def lying(orientation: int) -> Image.Exif:
     return exif
 
 
+def metadata_last() -> bytes:
+    """A PNG file that lies on its side, and says so behind its pixels."""
+    whole = encoded(NOISE, "PNG", exif=lying(6))
+    start = whole.index(b"eXIf") - 4
+    chunk = whole[start : start + 12 + int.from_bytes(whole[start : start + 4])]
+    return whole.replace(chunk, b"")[:-12] + chunk + whole[-12:]
+
+
 class Ruled:
     """For each part of the rule, by its name: files and the pixels that they must become, or why they are bad."""
 
@@ -93,11 +101,7 @@ class Ruled:
         yield encoded(SMOOTH, "JPEG", xmp=b'<x tiff:Orientation="3"/>'), np.rot90(upright, 2)
         for unreadable in (lying(9), lying(0), b"Exif\0\0MM\0*", b"Exif\0\0" + bytes(range(256))):
             yield encoded(SMOOTH, "JPEG", exif=unreadable), upright
-        # What follows the pixels counts too.
-        whole = encoded(NOISE, "PNG", exif=lying(6))
-        start = whole.index(b"eXIf") - 4
-        chunk = whole[start : start + 12 + int.from_bytes(whole[start : start + 4])]
-        yield whole.replace(chunk, b"")[:-12] + chunk + whole[-12:], np.rot90(NOISE, -1)
+        yield metadata_last(), np.rot90(NOISE, -1)
 
     def ICC_profile(self) -> Iterator[tuple[Any, Any]]:
         profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("XYZ")).tobytes()
@@ -253,7 +257,9 @@ def test_sizes_are_read_from_headers_alone() -> None:
         content = encoded(Image.new("RGB", (600, 400)), kind)
         assert decoding.size_of(content) == (400, 600)
     assert decoding.size_of(b"P6 30000 5000 255\n") == (5_000, 30_000)
-    assert decoding.size_of(encoded(NOISE, "JPEG", exif=lying(6))) == (WIDTH, HEIGHT)
+    for kind in ("JPEG", "PNG", "WEBP", "TIFF", "AVIF"):
+        assert decoding.size_of(encoded(NOISE, kind, exif=lying(6))) == (WIDTH, HEIGHT), kind
+    assert decoding.size_of(metadata_last()) == (WIDTH, HEIGHT)
     assert decoding.size_of(RAMP) == (HEIGHT, WIDTH)
     cut = encoded(np.random.default_rng(1).integers(0, 256, (99, 50, 3), np.uint8), "PNG")[:5_000]
     assert decoding.size_of(cut) == (99, 50)
