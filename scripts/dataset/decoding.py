@@ -25,11 +25,11 @@ from scripts.common.errors import shown
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF")
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
 """The formats that are read, by Pillow's names, the frequent ones first; it knows them by the first bytes of a file.
 
-Formats that start other programs (EPS), that are recognised without a signature (TGA), or that hold no photographs are
-left out. MPO is read as the JPEG file that it begins with.
+Formats that start other programs (EPS), that have no signature (TGA), or that hold no photographs are left out, as is
+JPEG 2000, whose files decode without an error when they are cut. MPO is read as the JPEG file that it begins with.
 """
 BACKGROUND = "white"
 """The colour behind transparent pixels."""
@@ -55,17 +55,14 @@ RULES = (
     ("L", "Grey is repeated in all three channels."),
     ("1", "Black is 0 and white is 255 in all three channels."),
     ("P", "The palette's colours."),
-    ("LA, PA, RGBA, RGBa", f"Laid over {BACKGROUND}."),
+    ("LA, PA, RGBA", f"Laid over {BACKGROUND}."),
     ("transparent colour", f"As alpha: a colour or a palette's entry that is transparent shows {BACKGROUND}."),
     ("I;16", "16-bit grey: the high byte."),
     ("I, F", "Grey of 32 bits: from the image's least value, 0, to its greatest, 255. What isn't finite is 0."),
     ("CMYK", "Pillow's conversion, without profiles. Adobe's inverted values are turned round first."),
-    ("YCbCr, HSV", "Pillow's conversion."),
+    ("YCbCr", "Pillow's conversion."),
     ("LAB", "Converted to sRGB by LittleCMS."),
-    (
-        "size",
-        "The largest box in the middle with the proportions of the image size is scaled to it (Pillow, bilinear).",
-    ),
+    ("size", "The largest box in the middle with the image size's proportions is scaled to it (Pillow, bilinear)."),
     ("nothing to scale", "Where the box has the image size already, its pixels are taken as they are."),
     ("smaller images", "They are scaled up in the same way."),
     ("cut or damaged", "A bad image; nothing is filled in. A JPEG file has no checksum: not every damage shows."),
@@ -163,7 +160,7 @@ def _orientation(image: "Image") -> int:
 
 def _may_have_metadata(image: "Image") -> bool:
     file = getattr(image, "fp", None)
-    return file is None or any(mark in file.getbuffer() for mark in PNG_METADATA)
+    return file is None or any(mark in file.getvalue() for mark in PNG_METADATA)
 
 
 def _turned(image: "Image", orientation: int) -> "Image":
