@@ -75,6 +75,8 @@ class Option:
     """The smallest value allowed, where the default is a number."""
 
 
+ROOT = "root"
+"""The option that names a folder where the files of images lie, to be read there; empty for none."""
 CODEC = Option("raw", "how one image becomes bytes", tuple(codecs.names()))
 """The option `codec` of every backend that keeps one value per image."""
 

@@ -49,7 +49,7 @@ class Reader(base.Reader):
         if channels != CHANNELS:
             raise ValueError(f"{path / LABELS} says that images have {channels} channels")
         if self._codec.keeps_originals:
-            self._name = _Named(path, options["root"])
+            self._name = _Named(path, options[base.ROOT])
         self._labels = Labels(count, self._fill_labels)
         return count, (height, width, channels)
 
@@ -84,7 +84,7 @@ class Backend(base.Backend):
 
     options = {
         "codec": base.CODEC,
-        "root": base.Option(
+        base.ROOT: base.Option(
             "", "the folder where the originals lie, to be read there; empty: they are copied; not with other codecs"
         ),
     }
@@ -97,28 +97,28 @@ class Backend(base.Backend):
 
     def check(self, options: dict[str, Any]) -> None:
         """Refuse a folder of originals where the codec makes files of its own."""
-        if options.get("root") and not codecs.load(options["codec"]).keeps_originals:
+        if options.get(base.ROOT) and not codecs.load(options["codec"]).keeps_originals:
             raise UserError(
                 f"backend files reads only originals where they lie: with codec {options['codec']}, leave root empty"
             )
 
     def footprint(self, options: dict[str, Any], image_shape: Sequence[int]) -> base.Footprint:
         """Count neither files nor images where the originals stay in their folder."""
-        if options.get("root"):
+        if options.get(base.ROOT):
             return base.Footprint(files=3, bytes_per_image=100, holds_images=False)
         return self.takes
 
     def places(self, path: Path, options: dict[str, Any]) -> list[Path]:
         """Return the store, and the originals where these stay in their folder."""
-        if not options.get("root"):
+        if not options.get(base.ROOT):
             return [path]
-        name = _Named(path, options["root"])
+        name = _Named(path, options[base.ROOT])
         return [path, *(Path(os.fsdecode(name(number))) for number in range(len(name)))]
 
     def _write(self, path: Path, images: base.Source, labels: base.Source, options: dict[str, Any]) -> None:
         codec = codecs.load(options["codec"])
         if codec.keeps_originals:
-            _write_originals(path, cast(base.FileSource, images), labels, codec, options["root"])
+            _write_originals(path, cast(base.FileSource, images), labels, codec, options[base.ROOT])
         else:
             write_files(path, images, labels, codec.encode, options["codec"])
 

@@ -63,7 +63,7 @@ class Jobs:
     def megabytes(self, store: Names) -> int:
         """Return the memory (MB) for building a store or timing a cell."""
         pixels = math.prod(shape_of(store.image_size))
-        image_bytes = max(pixels, self._plan.images.file_bytes if self._plan.images else 0)
+        image_bytes = max(pixels, self._plan.known.file_bytes if self._plan.known else 0)
         return MEGABYTES_BEFORE_THE_FIRST_IMAGE + math.ceil(COPIES_IN_MEMORY * int(store.cutoff) * image_bytes / 1e6)
 
     def minutes_to_build(self, store: Names) -> int:

@@ -18,7 +18,7 @@ from scripts.dataset.gathered import GATHERED
 from scripts.dataset.image_set import PROVENANCE
 from scripts.measure import ground
 from scripts.measure.operations import catalogue
-from scripts.plan import available, chosen, images
+from scripts.plan import available, chosen, images, in_place
 from scripts.plan.config import configuration, places
 from scripts.report import intact
 from scripts.stores import manifest
@@ -51,14 +51,25 @@ class Plan:
     @cached_property
     def asked(self) -> dict[str, Choice]:
         """The backends and variants asked for, by name, in the config's order; backends with each codec asked for."""
-        return configuration.choices(self.config)
+        return self._in_place[0]
 
     @cached_property
     def missing(self) -> dict[str, str]:
         """Why a backend or variant that is asked for can't run here, and the remedy, by name."""
         why_not = available.why_not_with_conda if self.with_conda else available.why_not
         reasons = {name: why_not(choice) for name, choice in self.asked.items()}
-        return {name: reason for name, reason in reasons.items() if reason}
+        return {name: reason for name, reason in reasons.items() if reason} | self._in_place[1]
+
+    @cached_property
+    def _in_place(self) -> tuple[dict[str, Choice], dict[str, str]]:
+        """What is asked for, with the user's own folder in the place of copies, and why it isn't compared."""
+        source = self.config["images"]
+        folder = Path(source) if images.is_path(source) and os.path.isdir(source) and self._has_files else None
+        return in_place.choices(configuration.choices(self.config), folder, Path(self.stores))
+
+    @property
+    def _has_files(self) -> bool:
+        return images.has(self.config["images"]) == images.FILES
 
     @cached_property
     def choices(self) -> dict[str, Choice]:
@@ -66,7 +77,7 @@ class Plan:
         return {name: choice for name, choice in self.asked.items() if name not in self.missing}
 
     @property
-    def images(self) -> images.Images | None:
+    def known(self) -> images.Images | None:
         """What is known of the images, None where they must be gathered first."""
         return images.known(self.config["images"], self.dataset)
 
@@ -96,14 +107,26 @@ class Plan:
     @property
     def sets(self) -> list[tuple[str, int]]:
         """The image sizes and cutoffs of which there are stores; none before the images are known."""
-        known = self.images
-        return chosen.sets(self.config, known).pairs if known else []
+        return self._chosen.pairs
 
     @property
     def left_out(self) -> list[str]:
         """Which image sizes and cutoffs are left out, and why."""
-        known = self.images
-        return chosen.sets(self.config, known).left_out if known else []
+        return self._chosen.left_out
+
+    @property
+    def _chosen(self) -> chosen.Sets:
+        known = self.known
+        if known is None:
+            return chosen.Sets()
+        if known not in self._sets:
+            self._sets[known] = chosen.sets(self.config, known)
+        return self._sets[known]
+
+    @cached_property
+    def _sets(self) -> dict[images.Images, chosen.Sets]:
+        """The image sets and cutoffs by what is known of the images, which changes once, when they are gathered."""
+        return {}
 
     @property
     def operations(self) -> list[str]:

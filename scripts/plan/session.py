@@ -42,7 +42,7 @@ class Session:
     def __init__(self, plan: Plan, run: SnakemakeRun) -> None:
         self._plan, self._run = plan, run
         self._has_jobs = self._goes_on = False
-        self._knows_images = plan.images is not None
+        self._knows_images = plan.known is not None
         if not run.is_job_on_node:
             atexit.register(self._at_exit)
 
@@ -74,7 +74,7 @@ class Session:
         """Let Snakemake plan no further where the images must be gathered first; it calls again afterwards."""
         if self._plan.config["images"] in images.REPEATED:
             return
-        if self._plan.images is None:
+        if self._plan.known is None:
             # Snakemake makes no missing output of a checkpoint where the results of another source are all there.
             self._run.force("gather")
         checkpoints.gather.get()
@@ -195,7 +195,7 @@ def _said(plan: Plan, to_make: Collection[str], *, is_on_one_machine: bool) -> I
 
 def _opening(plan: Plan, to_make: Collection[str]) -> str:
     """What this run will do, in a line."""
-    if plan.images is None:
+    if plan.known is None:
         return (
             f"{len(plan.choices)} backends ({', '.join(plan.choices)}) x {len(plan.operations)} operations on "
             f"{plan.machine}; how many images there are, and how large they are, is looked at first"

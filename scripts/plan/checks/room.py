@@ -211,7 +211,7 @@ def _kept(plan: Plan, store: Store, block: int) -> Room:
 
 def _store(plan: Plan, store: Store, block: int) -> Room:
     choice = plan.choices[store.backend]
-    file_bytes = plan.images.file_bytes if plan.images else 0
+    file_bytes = plan.known.file_bytes if plan.known else 0
     return of_store(choice.backend, choice.options, store.cutoff, block, shape_of(store.image_size), file_bytes)
 
 
