@@ -186,6 +186,26 @@ class Reader(ABC):
         self.read(ids, images, labels)
         return images, labels
 
+    @property
+    def codec(self) -> codecs.Codec | None:
+        """The codec that made each image's bytes; None where the store has no value of bytes for each image."""
+        found: codecs.Codec | None = vars(self).get("_codec")
+        return found
+
+    def values(self, ids: Sequence[int] | np.ndarray) -> list[bytes]:
+        """Return the bytes by the codec of each of `ids`, in that order, as the store has them, not decoded.
+
+        The store must have a codec that isn't the identity. Raises as `read` does.
+        """
+        images, labels = np.empty((len(ids), *self.image_shape), np.uint8), np.empty(len(ids), np.int64)
+        codec, kept = self._codec, _Kept(images)
+        self._codec = kept
+        try:
+            self.read(ids, images, labels)
+        finally:
+            self._codec = codec
+        return kept.values
+
     def __len__(self) -> int:
         return self._count
 
@@ -202,6 +222,24 @@ class Reader(ABC):
         _check("labels", labels, LABEL, (count,))
         if not (images.flags.carray and labels.flags.carray):
             raise ValueError("images and labels must be C-contiguous and writeable")
+
+
+class _Kept:
+    """Stands for a codec, and keeps the values that it was to decode, each in the place of its image."""
+
+    packages: dict[str, str] = {}
+    is_identity = is_lossless = keeps_originals = False
+
+    def __init__(self, images: np.ndarray) -> None:
+        self.values = [b""] * len(images)
+        self._start, self._size = images.ctypes.data, images[:1].nbytes
+
+    def encode(self, image: np.ndarray) -> bytes:
+        raise TypeError("there is nothing to encode")
+
+    def decode(self, value: bytes | memoryview, out: np.ndarray) -> None:
+        # A reader may take the images in another order than they were asked for in.
+        self.values[(out.ctypes.data - self._start) // self._size] = bytes(value)
 
 
 class Backend(ABC):

@@ -24,12 +24,14 @@ class Baseline:
     several_readers = True
 
     def write(
-        self, path: Path, images: np.ndarray, labels: np.ndarray, *, durable: bool, options: dict[str, Any]
+        self, path: Path, images: base.Source, labels: base.Source, *, durable: bool, options: dict[str, Any]
     ) -> None:
-        """Write the new file `path`; `durable` as in the contract of a backend."""
+        """Write the new file `path`; `images`, `labels` and `durable` are as in the contract of a backend."""
+        rows = base.rows_per_block(images.shape)
         with open(path, "xb", buffering=0) as file:
-            for array in (images, labels):
-                file_access.write_all(file, array)
+            for start in range(0, images.shape[0], rows):
+                file_access.write_all(file, images[start : start + rows])
+            file_access.write_all(file, labels[:])
             if durable:
                 os.fsync(file.fileno())
         if durable:

@@ -2,7 +2,6 @@
 
 import gc
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from scripts.measure.operations.state import CacheState
 from scripts.measure.settings import Job
 from scripts.stores.check import check_files, check_key
 from scripts.stores.choice import Choice, store_key
+from scripts.stores.content import read_checksums
 from scripts.stores.manifest import DATA
 
 DATA_FILES = ("operations/*.py",)
@@ -33,9 +33,10 @@ def take(job: Job, place: Path) -> dict[str, Any]:
     choice = Choice(job.module, job.options)
     image_set = ImageSet.load(job.image_set)
     content = check_files(job.store, store_key(image_set.provenance["digest"], job.cell.cutoff, choice))
-    images, labels = image_set.first(job.cell.cutoff)
+    checksums = read_checksums(job.store, content)
+    images, labels = choice.first(image_set, job.cell.cutoff)
     operation: Operation = catalogue.load(job.cell.operation)(
-        Inputs(images, labels, job.store / DATA, content["digest"], place, job.settings),
+        Inputs(images, labels, job.store / DATA, content["digest"], checksums, place, job.settings),
         Subject("backend", backends.load(job.module), job.options),
         Subject("baseline", Baseline(), {"image_shape": list(images.shape[1:])}),
     )
@@ -69,16 +70,24 @@ def _record(job: Job, gap_reason: str | None, facts: dict[str, Any], samples: li
 
 
 def sample(operation: Operation, label: str) -> None:
-    """Run what comes before the first sample, then the samples. Raises Unmeasurable."""
+    """Run what comes before the first sample, then the samples. Raises Unmeasurable.
+
+    In each round the backend comes last, as `check` looks at what the last run read.
+    """
     backend, baseline, settings = operation.backend, operation.baseline, operation.inputs.settings
     for subject in (baseline, backend):
         operation.rehearse(subject)
     # Before each run garbage is collected; what is here to stay needn't be looked through again each time.
     gc.freeze()
-    if len(operation.inputs.labels) >= MANY_IMAGES:
+    if operation.count >= MANY_IMAGES:
         report(f"{label}: preparing, and a first run")
     operation.prepare()
-    last = {subject.name: operation.run(subject) for subject in (baseline, backend)}
+    others = [baseline, *([operation.decoding] if operation.decoding else [])]
+
+    def run(subject: Subject, *, counts: bool = True) -> list[Sample]:
+        return operation.decode() if subject is operation.decoding else operation.run(subject, counts=counts)
+
+    last = {subject.name: run(subject) for subject in (*others, backend)}
     operation.check()
     *_, first = last[backend.name]
     # A first run that lasts long isn't run again for nothing, unless the state needs an identical run before it.
@@ -91,8 +100,8 @@ def sample(operation: Operation, label: str) -> None:
         # Right after an identical run, a short one finds its memory at hand: on a virtual machine, memory that hasn't
         # been touched for a while can cost several times what the work on it does.
         if operation.repeats_short_runs and last[subject.name][-1].seconds < settings.repeated_seconds:
-            operation.run(subject, counts=False)
-        last[subject.name] = operation.run(subject)
+            run(subject, counts=False)
+        last[subject.name] = run(subject)
         operation.keep(last[subject.name], started)
         return last[subject.name][-1]
 
@@ -100,9 +109,11 @@ def sample(operation: Operation, label: str) -> None:
         taken = take_one(backend, started)
         return taken.seconds if taken.state_verified else None
 
-    rounds = stopping.alternate(
-        take_backend, partial(take_one, baseline), settings, first=first.seconds if keep_first else None
-    )
+    def take_others(started: float) -> None:
+        for subject in others:
+            take_one(subject, started)
+
+    rounds = stopping.alternate(take_backend, take_others, settings, first=first.seconds if keep_first else None)
     with Progress(label, None, "samples", done=int(keep_first)) as progress:
         for done, at_most in rounds:
             progress.update(done, at_most)

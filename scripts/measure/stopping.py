@@ -87,12 +87,12 @@ def at_most(seconds: Sequence[float], elapsed: float, settings: Settings) -> int
 
 def alternate(
     backend: Callable[[float], float | None],
-    baseline: Callable[[float], object],
+    others: Callable[[float], object],
     settings: Settings,
     *,
     first: float | None = None,
 ) -> Iterator[tuple[int, int]]:
-    """Run baseline and backend in turn, and stop once the backend's samples suffice (`enough`) or fail too often.
+    """Run others and backend in turn, and stop once the backend's samples suffice (`enough`) or fail too often.
 
     Each round calls both with the seconds between the start of sampling and the start of the round. `backend` returns
     the seconds of its sample, or None for a sample that doesn't count; twice `long_samples` failures in a row are too
@@ -109,10 +109,10 @@ def alternate(
     if first is not None:
         seconds.append(first)
         blocks.append(0)
-        baseline(0.0)
+        others(0.0)
     while not enough(seconds, blocks, time.monotonic() - began, settings) and failures < 2 * settings.long_samples:
         start = time.monotonic() - began
-        baseline(start)
+        others(start)
         sample = backend(start)
         if sample is None:
             failures += 1

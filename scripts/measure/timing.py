@@ -16,11 +16,12 @@ from scripts.measure.operations import catalogue
 from scripts.measure.settings import Job
 from scripts.stores import manifest
 from scripts.stores.check import refuse_damaged
+from scripts.stores.choice import Choice
 from scripts.system import clock, machine, process
 from scripts.system.disk import file_system, scratch
 from scripts.system.noise import Watch
 
-RECORD_VERSION = 6
+RECORD_VERSION = 7
 STEP = "time_operation"
 TRY_AGAIN = "to try again, run snakemake with --forcerun and this cell's record"
 
@@ -70,7 +71,13 @@ def _why_not(job: Job, content: dict[str, Any]) -> str | None:
     """Why a cell isn't run at all, by the manifest of its store and the memory that is left; None where it is."""
     if content["failed"]:
         return f"its store couldn't be built: {content['failed']}"
-    if shortage := memory.shortage(job.cell.cutoff, content["image_set"]["image_shape"]):
+    entry = catalogue.entry(job.cell.operation)
+    held = memory.images_held(entry, job.cell.cutoff, job.settings.random_images)
+    beside = content["original_bytes"] or 0
+    if not entry.writes:
+        codec = Choice(job.module, job.options).codec
+        beside = min(content["apparent_bytes"], memory.VALUES_BYTES) if codec and not codec.is_identity else 0
+    if shortage := memory.shortage(held, content["image_set"]["image_shape"], beside):
         return f"it {shortage}; {TRY_AGAIN} where there is more"
     return None
 

@@ -1,4 +1,4 @@
-"""The pins of pip and conda, made from the requirements that backends and codecs declare.
+"""The pins of pip and conda, made from the requirements that backends, codecs and `scripts.stores.quality` declare.
 
 `pyproject.toml` names by hand what the workflow itself needs. A declared package that it doesn't name goes into the
 extra `all`, and into the packages that pip installs in `envs/all.yaml`. The environments name their other packages by
@@ -17,6 +17,7 @@ from scripts import backends, codecs
 from scripts.common import digests
 from scripts.common.errors import UserError
 from scripts.common.requirements import distribution, pins
+from scripts.stores import quality
 
 PROJECT = "pyproject.toml"
 EXTRA = "all"
@@ -37,13 +38,14 @@ CONDA_PIN = re.compile(r"(?<=^  - )([a-z0-9-]+)=[^=\s]+$", re.MULTILINE)
 
 
 def declared() -> dict[str, str]:
-    """Return the requirement of each distribution that a backend or codec declares, sorted by name.
+    """Return the requirement of each distribution that a backend, a codec or `quality` declares, sorted by name.
 
     Raises UserError where two of them declare different requirements of one distribution.
     """
     found: dict[str, str] = {}
     packages = [backends.load(name).packages for name in backends.names()]
     packages += [codecs.load(name).packages for name in codecs.names()]
+    packages.append(quality.packages)
     for requirement in (requirement for one in packages for requirement in one.values()):
         name = distribution(requirement)
         if found.setdefault(name, requirement) != requirement:

@@ -1,9 +1,9 @@
 """Building a store, reading it back, and publishing it with its manifest.
 
-A store's directory holds `manifest.json`, `data/` with the backend's files and, in `data.sha256`, their digest. The
-manifest carries the key of the store: image set, cutoff, code and libraries of the backend, options. It says nothing of
-when or how long, so that building the same store again gives the same manifest, where the library writes neither the
-time nor a log into it.
+A store's directory holds `manifest.json`, `data/` with the backend's files, their digest in `data.sha256`, and in
+`data.crc32` a checksum of each image that must come out. The manifest carries the key of the store: image set, cutoff,
+code and libraries of the backend, options. It says nothing of when or how long, so that building the same store again
+gives the same manifest, where the library writes neither the time nor a log into it.
 """
 
 import errno
@@ -23,7 +23,7 @@ from scripts.common.atomic import neighbour
 from scripts.common.errors import UserError
 from scripts.common.progress import Progress
 from scripts.dataset.image_set import ImageSet, content_digest
-from scripts.stores import check, manifest
+from scripts.stores import check, content, manifest, quality
 from scripts.stores.choice import Choice, store_key
 from scripts.stores.manifest import DATA
 from scripts.system.disk import disk_usage, file_system, scratch
@@ -35,11 +35,12 @@ IMAGE_SET_FACTS = ("name", "label", "synthetic", "note", "digest", "image_shape"
 def build_store(name: str, choice: Choice, cutoff: int, image_set: ImageSet, directory: Path) -> None:
     """Build the store of the first `cutoff` images in `directory`, durably, and publish it with its manifest.
 
-    It's written to a neighbour of `directory` and read back; where what comes back differs, nothing is published and
-    UserError is raised. Of two builds of the same store, the first complete one stays.
+    It's written to a neighbour of `directory` and read back; where what comes back isn't what must come out
+    (`scripts.stores.content`), nothing is published and UserError is raised. Of two builds of the same store, the first
+    complete one stays.
     """
-    images, labels = image_set.first(cutoff)
-    backend = choice.backend
+    images, labels = choice.first(image_set, cutoff)
+    backend, codec = choice.backend, choice.codec
     with neighbour(directory) as unpublished:
         unpublished.mkdir()
         data = unpublished / DATA
@@ -50,34 +51,40 @@ def build_store(name: str, choice: Choice, cutoff: int, image_set: ImageSet, dir
         # A copy is opened where opening changes the store.
         read = data if backend.opens_without_writing else shutil.copytree(data, unpublished / "copy")
         with backend.open(read, choice.options) as reader:
-            count = len(reader)
-            digest = content_digest(_read_back(reader, name)) if count == cutoff else None
-        if digest != content_digest(base.blocks(images, labels)):
-            raise UserError(
-                f"backend {name} gave back other images than it was given ({cutoff} images); fix the backend"
-            )
+            checksums = np.empty(len(reader), content.CHECKSUM)
+            digest = content_digest(_read_back(reader, name, checksums)) if len(reader) == cutoff else None
+            if digest != content_digest(content.expected(images, labels, codec)):
+                raise UserError(
+                    f"backend {name} gave back other images than it was given ({cutoff} images); fix the backend"
+                )
+            quality_found = quality.measure(reader, images, min(cutoff, len(image_set.images)), codec)
         if read != data:
             shutil.rmtree(read)
-        content = _facts(name, choice, cutoff, image_set, directory)
-        _publish(unpublished, directory, content | {"digest": digest, **asdict(disk_usage.settled(data))})
+        found = {"digest": digest, **content.write_checksums(unpublished, checksums), **quality_found}
+        found["original_bytes"] = getattr(images, "original_bytes", None)
+        facts = _facts(name, choice, cutoff, image_set, directory)
+        _publish(unpublished, directory, facts | found | asdict(disk_usage.settled(data)))
 
 
 def publish_failure(name: str, choice: Choice, cutoff: int, image_set: ImageSet, directory: Path, reason: str) -> None:
     """Publish the manifest of a store that couldn't be built, which says why, with no file in the store."""
     with neighbour(directory) as unpublished:
         (unpublished / DATA).mkdir(parents=True)
-        content = _facts(name, choice, cutoff, image_set, directory)
-        _publish(unpublished, directory, content | {"failed": reason})
+        facts = _facts(name, choice, cutoff, image_set, directory)
+        _publish(unpublished, directory, facts | {"failed": reason})
 
 
 def _facts(name: str, choice: Choice, cutoff: int, image_set: ImageSet, directory: Path) -> dict[str, Any]:
     """What a manifest says of a store before it is built."""
     provenance = image_set.provenance
     return {
-        **dict.fromkeys(("failed", "digest", *(fact.name for fact in fields(disk_usage.DiskUsage)))),
+        **dict.fromkeys(("failed", "digest", "checksums_digest", "original_bytes")),
+        **dict.fromkeys(fact.name for fact in fields(disk_usage.DiskUsage)),
+        **quality.UNKNOWN,
         "backend": name,
         "module": choice.module,
         "options": choice.options,
+        "lossless": choice.codec is None or choice.codec.is_lossless,
         "cutoff": cutoff,
         "key": store_key(provenance["digest"], cutoff, choice),
         "backend_digest": choice.digest(),
@@ -105,25 +112,27 @@ class _Watched:
         return self._images[rows]
 
 
-def _read_back(reader: base.Reader, name: str) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-    """Yield (start, images, labels) over all images and labels of a store, a block at a time."""
+def _read_back(reader: base.Reader, name: str, checksums: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """Yield (start, images, labels) over all images and labels of a store, a block at a time, and fill `checksums`."""
     count = len(reader)
     rows = base.rows_per_block((count, *reader.image_shape))
     with Progress(f"build {name} {count}: read back", count) as progress:
         for start in range(0, count, rows):
-            yield start, *reader.load(np.arange(start, min(start + rows, count)))
+            images, labels = reader.load(np.arange(start, min(start + rows, count)))
+            checksums[start : start + len(labels)] = content.checksums(images, labels)
+            yield start, images, labels
             progress.update(min(start + rows, count))
 
 
-def _publish(unpublished: Path, directory: Path, content: dict[str, Any]) -> None:
+def _publish(unpublished: Path, directory: Path, facts: dict[str, Any]) -> None:
     """Write the manifest, and rename the store into its place unless a complete one with its key is there already."""
     # The rename alone decides between two builders, also on different nodes: it fails where a store is. A lock of the
     # directory wouldn't, as on NFS it holds on its own node alone (Linux, fs/nfs/dir.c has no `flock`).
-    manifest.write(unpublished, content)
+    manifest.write(unpublished, facts)
     sync(unpublished)
     while not _renamed(unpublished, directory):
         try:
-            check.check_files(directory, content["key"])
+            check.check_files(directory, facts["key"])
             check.refuse_damaged(directory)
         except (UserError, FileNotFoundError):
             with suppress(FileNotFoundError):  # another builder has just moved it

@@ -8,6 +8,7 @@ from scripts import backends, codecs
 from scripts.backends import base
 from scripts.backends.go import library
 from scripts.common import digests, requirements
+from scripts.dataset.image_set import ImageSet
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,19 @@ class Choice:
     def backend(self) -> base.Backend:
         """The backend itself."""
         return backends.load(self.module)
+
+    @property
+    def codec(self) -> codecs.Codec | None:
+        """The codec that its options name; None where the backend has no such option, and stores pixels."""
+        return codecs.load(self.options[codecs.OPTION]) if codecs.OPTION in self.options else None
+
+    def first(self, image_set: "ImageSet", count: int) -> tuple[base.Source, base.Source]:
+        """Return the first `count` images and labels of an image set as a store is written from them: `Originals` where
+        its codec keeps originals. Raises UserError as `ImageSet.first` does."""
+        if self.codec and self.codec.keeps_originals:
+            found: tuple[base.Source, base.Source] = image_set.first_with_originals(count)  # type: ignore[attr-defined]
+            return found
+        return image_set.first(count)
 
     def files(self) -> list[Path]:
         """Return the files of code that make this backend what it is, imports apart."""
@@ -38,8 +52,8 @@ class Choice:
     def packages(self) -> dict[str, str]:
         """Return the libraries that it needs: import name to distribution."""
         needed = dict(self.backend.packages)
-        if codecs.OPTION in self.options:
-            needed |= codecs.load(self.options[codecs.OPTION]).packages
+        if self.codec:
+            needed |= self.codec.packages
         return requirements.distributions(needed)
 
     def versions(self) -> dict[str, str]:

@@ -13,9 +13,11 @@ from scripts.common.atomic import replacing, writable
 from scripts.common.errors import UserError
 from scripts.system.disk.disk_usage import SNAKEMAKE_MARKER
 
-MANIFEST_VERSION = 2
+MANIFEST_VERSION = 3
 MANIFEST = "manifest.json"
 DATA = "data"
+CHECKSUMS = "data.crc32"
+"""The file with the checksum of each image and label (`scripts.stores.content`)."""
 ASK = "ask its owner, or set store_dir to a directory of your own"
 FILES_DIGEST = "data.sha256"
 """Not in the manifest: some libraries write the time into a store, and the same store is to have the same manifest."""

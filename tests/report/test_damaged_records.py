@@ -13,7 +13,7 @@ from tests.support.report_run import Run
 CELL = ("png", 10, "read-warm")
 BYTES = {
     "empty": b"",
-    "cut": b'{"record_version": 6, "cell": {',
+    "cut": b'{"record_version": 7, "cell": {',
     "list": b"[]",
     "null": b"null",
     "no keys": b"{}",

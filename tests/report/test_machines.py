@@ -144,7 +144,7 @@ def test_records_that_cannot_be_read_never_stop_the_page(run):
     alone = run.page("single_image")
     other = cluster(run)
     other.change(("png", 1, "write"), record_version=3)
-    other.record_path("png", 10, "write").write_text('{"record_version": 6, "cell"')
+    other.record_path("png", 10, "write").write_text('{"record_version": 7, "cell"')
     other.record_path("png", 100, "write").write_bytes(b"\xff\xfe\x00")
     other.record_path("lmdb", 1, "write").unlink()
     other.record_path("lmdb", 1, "write").mkdir()

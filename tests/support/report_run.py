@@ -200,7 +200,7 @@ class Run:
         probes = {**PROBES, **{name: factor * PROBES[name] for name, factor in factors.items()}}
         reason = self.gaps.get((backend, cutoff, operation))
         return {
-            "record_version": 6,
+            "record_version": 7,
             "cell": asdict(Cell(self.machine, backend, IMAGE_SIZE, cutoff, operation)),
             "status": "gap" if reason else "measured",
             "gap_reason": reason,
@@ -296,7 +296,13 @@ class Run:
         return {
             "manifest_version": MANIFEST_VERSION,
             **{"backend": backend, "module": about["module"], "options": about["options"], "cutoff": cutoff},
-            **{**STORE, "failed": None, "backend_digest": about["digest"], "versions": about["versions"]},
+            **{
+                **STORE,
+                "failed": None,
+                "lossless": True,
+                "backend_digest": about["digest"],
+                "versions": about["versions"],
+            },
             "image_set": self._image_set(cutoff),
             "apparent_bytes": int(fixed + apparent * cutoff),
             "allocated_bytes": int(fixed + allocated * cutoff + 4095) // 4096 * 4096,

@@ -14,10 +14,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from scripts.backends.base import Backend
+from scripts.backends.base import Backend, Source
+from scripts.dataset.image_set import Originals
 from scripts.measure.baseline import Baseline
 from scripts.measure.operations.catalogue import Declaration
 from scripts.measure.settings import Settings
+from scripts.system.aligned import copy_on_page, empty_on_page
 from scripts.system.costs import Costs, Meter
 
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
@@ -30,7 +32,7 @@ PROBABILITIES = tuple(
 
 @dataclass(frozen=True)
 class Subject:
-    """What a sample is taken of: `backend` or `baseline`, with its options."""
+    """What a sample is taken of: `backend`, `baseline` or `decoding`, with its options."""
 
     name: str
     storage: Backend | Baseline
@@ -75,14 +77,16 @@ class Inputs:
     """What the operations of one cell work on.
 
     `images` (n, height, width, 3) uint8 and `labels` (n,) int64 are the cutoff's, of which writing takes copies in
-    memory; `store` is the data directory of the built store, `store_digest` the digest of its content; `scratch` is an
-    empty directory on the same file system.
+    memory; the images are `Originals` where the store's codec keeps originals. `store` is the data directory of the
+    built store, `store_digest` the digest of what must come out of it, and `checksums` (n,) uint32 are those of
+    `scripts.stores.content`; `scratch` is an empty directory on the same file system.
     """
 
     images: Any
     labels: Any
     store: Path
     store_digest: str
+    checksums: np.ndarray
     scratch: Path
     settings: Settings
 
@@ -107,9 +111,12 @@ class Operation(ABC):
     """Whether the state is only reached by an identical untimed run."""
     repeats_short_runs = True
     """Whether a short sample follows an untimed run of the same kind."""
+    decoding: Subject | None = None
+    """The subject of decoding alone, where that is told apart; `prepare` makes it, and `decode` is its run."""
 
     def __init__(self, inputs: Inputs, backend: Subject, baseline: Subject) -> None:
         self.inputs = inputs
+        self.count = inputs.images.shape[0]
         self.backend = backend
         self.baseline = baseline
         self.samples: list[Sample] = []
@@ -127,6 +134,10 @@ class Operation(ABC):
         Where work can be shared in several ways there is one sample for each; the last one stands for all. A run that
         doesn't count may start from another state.
         """
+
+    def decode(self) -> list[Sample]:
+        """Decode once under the clock, from memory; return the sample."""
+        raise NotImplementedError
 
     @abstractmethod
     def check(self) -> None:
@@ -153,15 +164,28 @@ class Operation(ABC):
     def rehearse(self, subject: Subject) -> None:
         """Write and read one image, so that every library is imported before the clock starts."""
         path = self.inputs.scratch / f"rehearsal-{subject.name}"
-        images, labels = np.array(self.inputs.images[:1]), np.array(self.inputs.labels[:1])
+        images, labels = in_memory(self.inputs.images, 1), np.array(self.inputs.labels[:1])
         subject.storage.write(path, images, labels, durable=True, options=subject.options)
-        read_one(subject, path, images, labels)
+        read_one(subject, path, np.array(images[:]), labels)
         self.rehearsals[subject.name] = path
 
     def sample(self, subject: Subject, taken: Clocked, **known: Any) -> Sample:
         """Make a sample of a run; `known` are the fields of the sample that clock and meter don't tell."""
         known |= {"subject": subject.name, "state": self.declared.state, "seconds": taken.seconds}
         return Sample(**known, **asdict(taken.costs))
+
+
+def in_memory(images: Source, count: int) -> Source:
+    """Return a copy of the first `count` images in memory, on a page: an array, or `Originals` with all their bytes."""
+    pixels = copy_on_page(images[:count])
+    if not isinstance(images, Originals):
+        return pixels
+    originals = images.originals(slice(count))
+    offsets = np.cumsum([0, *map(len, originals)], dtype=np.int64)
+    content = empty_on_page((int(offsets[-1]),), np.uint8)
+    for original, start, stop in zip(originals, offsets[:-1], offsets[1:], strict=True):
+        content[start:stop] = original
+    return Originals(pixels, content, offsets, images.names(slice(count)))
 
 
 @contextmanager

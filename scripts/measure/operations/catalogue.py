@@ -59,6 +59,10 @@ class Declaration:
     """Whether the operation handles one image, however many are in the store."""
     quick: bool = False
     """Whether a quick run times the operation."""
+    draws: int = 0
+    """A sample draws so many times `random_images` images at most; 0 where it draws none."""
+    several_processes: bool = False
+    """Whether several processes share the work, each with memory of its own for its share."""
 
     def __call__(self, operation: Class) -> Class:
         """Return the class below the declaration, which has it as the attribute `declared`."""

@@ -21,7 +21,7 @@ class FirstImage(Reading):
     def run(self, subject: Subject, *, counts: bool = True) -> list[Sample]:
         """Read one image, drawn from the whole store, in a process of its own, and compare it."""
         path = self.paths[subject.name]
-        number = int(self.next_generator(subject).integers(len(self.inputs.labels)))
+        number = int(self.next_generator(subject).integers(self.count))
         resident = self.cache.bring_about(path)
         taken, open_seconds, images, labels = process.call(
             first_image,

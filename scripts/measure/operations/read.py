@@ -13,9 +13,10 @@ class Read(Reading):
     """One call for all images; the last run's are compared, by their digest, once the samples are taken."""
 
     def prepare(self) -> None:
-        """Write the baseline's file, allocate the arrays, and try whether the store can be evicted."""
-        self.write_baseline()
-        self.allocate(len(self.inputs.labels))
+        """Write the baseline's file, try whether the store can be evicted, and allocate the arrays."""
+        super().prepare()
+        self.allocate(self.count)
+        self.prepare_decoding()
 
     def run(self, subject: Subject, *, counts: bool = True) -> list[Sample]:
         """Open the store and read it once."""
@@ -31,7 +32,7 @@ class Read(Reading):
             opened = time.perf_counter_ns()
             closed_after_the_clock.enter_context(reader)
             reader.read_all(self.images, self.labels)
-        return [self.sample_of(subject, taken, resident, len(self.labels), open_seconds=(opened - start) / 1e9)]
+        return [self.sample_of(subject, taken, resident, self.count, open_seconds=(opened - start) / 1e9)]
 
     def check(self) -> None:
         """Compare the digest of all that was read with the store's."""

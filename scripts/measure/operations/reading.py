@@ -1,15 +1,18 @@
-"""What every operation that reads has: a store in a known state, the reference file, a comparison."""
+"""What every operation that reads has: a store in a known state, the reference file, a comparison, decoding alone."""
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
 from scripts.common.errors import UserError
-from scripts.measure.operations.base import Clocked, Inputs, Operation, Sample, Subject
-from scripts.measure.operations.catalogue import COLD
+from scripts.measure.operations.base import Clocked, Inputs, Operation, Sample, Subject, clocked
+from scripts.measure.operations.catalogue import COLD, WARM
+from scripts.measure.operations.decoding import BUDGET_SHARE, DECODING, Decoding
 from scripts.measure.operations.state import CacheState
-from scripts.system.aligned import copy_on_page, empty_on_page
+from scripts.stores.content import checksums
+from scripts.system.aligned import empty_on_page
 
 IMAGES_COMPARED_AT_ONCE = 32
 SEED = 20190101
@@ -35,7 +38,6 @@ class Reading(Operation):
         self.needs_identical_run_first = self.repeats_short_runs = not self.cold and not self.in_other_processes
         self.paths = {backend.name: inputs.store, baseline.name: inputs.scratch / "baseline"}
         self._runs: Counter[str] = Counter()
-        self.stored_images, self.stored_labels = self.empty_arrays(0)
         self.images, self.labels = self.empty_arrays(0)
 
     def empty_arrays(self, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -50,26 +52,41 @@ class Reading(Operation):
         self.meter.rest()
 
     def prepare(self) -> None:
-        """Write the baseline's file, and keep what is stored for comparing."""
-        self.stored_images, self.stored_labels = self.write_baseline()
-
-    def write_baseline(self) -> tuple[np.ndarray, np.ndarray]:
-        """Write the baseline's file, try on both whether they can be evicted, and return images and labels in memory.
+        """Write the baseline's file, and try on both files whether they can be evicted.
 
         Raises Unmeasurable where reads start cold and a file can't be evicted.
         """
-        # Comparing takes a copy: pages of the image set that get mapped between runs would count as memory of the
-        # backend.
-        images, labels = copy_on_page(self.inputs.images), copy_on_page(self.inputs.labels)
-        path = self.paths[self.baseline.name]
-        self.baseline.storage.write(path, images, labels, durable=True, options=self.baseline.options)
+        inputs, path = self.inputs, self.paths[self.baseline.name]
+        self.baseline.storage.write(path, inputs.images, inputs.labels, durable=True, options=self.baseline.options)
         for path in self.paths.values():
             self.cache.try_on(path)
-        return images, labels
+
+    def prepare_decoding(self) -> None:
+        """Take the values that are decoded alone into memory, where the store has a codec that decodes.
+
+        The caller's arrays must be there. Raises UserError where what is decoded isn't what is stored.
+        """
+        budget, storage = self.inputs.settings.budget_seconds, self.backend.storage
+        with storage.open(self.inputs.store, self.backend.options) as reader:
+            if reader.codec is None or reader.codec.is_identity:
+                return
+            self._decoding = Decoding(reader, self.images, BUDGET_SHARE * budget)
+        ids = self._decoding.ids
+        self.compare(self.images[: len(ids)], self.inputs.labels[ids], ids)
+        self.decoding = Subject(DECODING, storage, self.backend.options)
+        self.meter.rest()
+
+    def decode(self) -> list[Sample]:
+        """Decode values that are in memory, whatever the state in which reads start."""
+        images, run = self._decoding.next_run()
+        with clocked(self.meter, DECODING) as taken:
+            run()
+        assert self.decoding
+        return [replace(self.sample(self.decoding, taken, images=images), state=WARM)]
 
     def sample_of(self, subject: Subject, taken: Clocked, resident: float | None, images: int, **known: Any) -> Sample:
         """Make the sample of a run that read so many images, and before which that part of the store was resident."""
-        path, share = self.paths[subject.name], images / len(self.inputs.labels)
+        path, share = self.paths[subject.name], images / self.count
         read, is_baseline = taken.costs.device_read_bytes, subject is self.baseline
         verified = self.cache.verified(path, resident, read, share, is_baseline=is_baseline)
         known |= {"images": images, "resident_fraction": resident, "state_verified": verified}
@@ -92,8 +109,7 @@ class Reading(Operation):
         # In small steps: memory that comparing takes and keeps would count as the next run's.
         for start in range(0, len(ids), IMAGES_COMPARED_AT_ONCE):
             rows = slice(start, start + IMAGES_COMPARED_AT_ONCE)
-            same_images = np.array_equal(images[rows], self.stored_images[ids[rows]])
-            if not same_images or not np.array_equal(labels[rows], self.stored_labels[ids[rows]]):
+            if not np.array_equal(checksums(images[rows], labels[rows]), self.inputs.checksums[ids[rows]]):
                 self.refuse()
 
     def refuse(self) -> NoReturn:

@@ -27,7 +27,8 @@ class Random(Reading):
     def prepare(self) -> None:
         """Write the baseline's file and allocate the arrays."""
         super().prepare()
-        self.allocate(min(len(self.inputs.labels), self.inputs.settings.random_images))
+        self.allocate(min(self.count, self.inputs.settings.random_images))
+        self.prepare_decoding()
 
     @property
     def images_per_call(self) -> int:
@@ -39,7 +40,7 @@ class Random(Reading):
         path = self.paths[subject.name]
         self.images.fill(0xAA)
         self.labels.fill(-1)
-        ids = self.next_generator(subject).choice(len(self.inputs.labels), len(self.labels), replace=False)
+        ids = self.next_generator(subject).choice(self.count, len(self.labels), replace=False)
         asked = calls(ids, self.images, self.labels, self.images_per_call)
         moments = np.empty(len(asked) + 1, np.int64)
         clock = time.perf_counter_ns
@@ -65,7 +66,7 @@ class Random(Reading):
         """Keep the sample of the last run, and the time of each of its calls if the sample counts."""
         super().keep(samples, started)
         for sample in samples:
-            if sample.state_verified:
+            if sample.state_verified and sample.subject in self._last:
                 self._kept[sample.subject].append(self._last[sample.subject])
 
     def facts(self) -> dict[str, Any]:
@@ -86,7 +87,7 @@ class Batch(Random):
 
 
 @Declaration(
-    kind="random", state="warm", position=5, purpose="shuffle", first_answer=False, settings=("random_images",)
+    kind="random", state="warm", position=5, purpose="shuffle", first_answer=False, draws=1, settings=("random_images",)
 )
 class RandomWarm(Random):
     """Random, warm.
@@ -99,7 +100,7 @@ class RandomWarm(Random):
 
 
 @Declaration(
-    kind="random", state="cold", position=6, purpose="shuffle", first_answer=False, settings=("random_images",)
+    kind="random", state="cold", position=6, purpose="shuffle", first_answer=False, draws=1, settings=("random_images",)
 )
 class RandomCold(Random):
     """Random, cold.
@@ -110,7 +111,13 @@ class RandomCold(Random):
 
 
 @Declaration(
-    kind="batch", state="warm", position=7, purpose="shuffle", quick=True, settings=("random_images", "batch_size")
+    kind="batch",
+    state="warm",
+    position=7,
+    purpose="shuffle",
+    quick=True,
+    draws=1,
+    settings=("random_images", "batch_size"),
 )
 class BatchWarm(Batch):
     """Batch, warm.
@@ -122,7 +129,9 @@ class BatchWarm(Batch):
     """
 
 
-@Declaration(kind="batch", state="cold", position=8, purpose="shuffle", settings=("random_images", "batch_size"))
+@Declaration(
+    kind="batch", state="cold", position=8, purpose="shuffle", draws=1, settings=("random_images", "batch_size")
+)
 class BatchCold(Batch):
     """Batch, cold.
 

@@ -2,7 +2,6 @@
 
 import os
 import time
-import zlib
 from contextlib import suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -16,12 +15,11 @@ from scripts.measure.operations import base
 from scripts.measure.operations.base import Clocked, Inputs, Sample, Subject, Unmeasurable
 from scripts.measure.operations.catalogue import Declaration
 from scripts.measure.operations.reading import Reading, calls
+from scripts.stores.content import checksums
 from scripts.system import machine, process
 from scripts.system.aligned import empty_on_page
 from scripts.system.costs import Costs, Meter, together
 
-TIMES_AS_MANY_IMAGES = 10
-"""As many times the images of random are read, so that starting together doesn't count."""
 FORK, SPAWN = "fork", "spawn"
 KILLED = "a process that read batches has ended before its time, most likely killed for want of memory"
 
@@ -39,7 +37,7 @@ class Workers(Reading):
     def __init__(self, inputs: Inputs, backend: Subject, baseline: Subject) -> None:
         super().__init__(inputs, backend, baseline)
         self._processes = [2**power for power in range(machine.usable_cores().bit_length())]
-        self._count = min(len(inputs.labels), TIMES_AS_MANY_IMAGES * inputs.settings.random_images)
+        self._drawn = min(self.count, self.declared.draws * inputs.settings.random_images)
         self._started: dict[str, list[Connection]] = {}
 
     def prepare(self) -> None:
@@ -54,7 +52,7 @@ class Workers(Reading):
 
     def run(self, subject: Subject, *, counts: bool = True) -> list[Sample]:
         """Read the same images in each way of sharing them; the last is that with most processes, spawned."""
-        ids = self.next_generator(subject).choice(len(self.inputs.labels), self._count, replace=False)
+        ids = self.next_generator(subject).choice(self.count, self._drawn, replace=False)
         return [
             self._run(subject, ids, connections[:count], method)
             for method, connections in self._started.items()
@@ -73,11 +71,11 @@ class Workers(Reading):
         """Start as many processes as any run needs, and wait until all are ready for work."""
         context = get_context("fork") if method == FORK else get_context("spawn")
         size = self.inputs.settings.batch_size
-        batches = -(-self._count // size)
+        batches = -(-self._drawn // size)
         subjects = (self.baseline, self.backend)
         for worker in range(self._processes[-1]):
             fewest = 2 ** worker.bit_length()  # with so many processes it has its largest share
-            most = min(self._count, -(-(batches - worker) // fewest) * size)
+            most = min(self._drawn, -(-(batches - worker) // fewest) * size)
             connection, theirs = context.Pipe()
             shape = (max(1, most), *self.inputs.images.shape[1:])
             arguments = (theirs, os.getpid(), self.rehearsals, shape, size, subjects)
@@ -101,7 +99,7 @@ class Workers(Reading):
             _send(connection, "go")
         answers = [_receive(connection) for connection in connections]
         starts, ends, open_seconds, costs, found = zip(*answers, strict=True)
-        if list(found) != [checksum(self.stored_images[share], self.stored_labels[share]) for share in shares]:
+        if not all(map(np.array_equal, found, (self.inputs.checksums[share] for share in shares))):
             self.refuse()
         taken = Clocked((max(ends) - min(starts)) / 1e9, together(costs))
         known = {"processes": len(connections), "start_method": method, "open_seconds": max(open_seconds)}
@@ -134,14 +132,9 @@ def serve(
             own_labels.fill(-1)
             own_calls = calls(ids, own_images, own_labels, batch_size)
             timed = _read(connection, known[name], path, own_calls, meter, cold=cold)
-            connection.send((*timed, checksum(own_images, own_labels)))
+            connection.send((*timed, checksums(own_images, own_labels)))
         except Exception as error:
             connection.send(process.failure(error))
-
-
-def checksum(images: np.ndarray, labels: np.ndarray) -> int:
-    """Return the CRC-32 of images and then labels: quick, and enough to notice a mistake."""
-    return zlib.crc32(np.ascontiguousarray(labels), zlib.crc32(np.ascontiguousarray(images)))
 
 
 def _read(
@@ -192,7 +185,15 @@ def _receive(connection: Connection) -> Any:
     return answer
 
 
-@Declaration(kind="workers", state="warm", position=9, purpose="workers", settings=("random_images", "batch_size"))
+@Declaration(
+    kind="workers",
+    state="warm",
+    position=9,
+    purpose="workers",
+    draws=10,
+    several_processes=True,
+    settings=("random_images", "batch_size"),
+)
 class WorkersWarm(Workers):
     """Workers, warm.
 
@@ -205,7 +206,15 @@ class WorkersWarm(Workers):
     """
 
 
-@Declaration(kind="workers", state="cold", position=10, purpose="workers", settings=("random_images", "batch_size"))
+@Declaration(
+    kind="workers",
+    state="cold",
+    position=10,
+    purpose="workers",
+    draws=10,
+    several_processes=True,
+    settings=("random_images", "batch_size"),
+)
 class WorkersCold(Workers):
     """Workers, cold.
 

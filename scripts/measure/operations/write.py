@@ -9,13 +9,14 @@ import numpy as np
 
 from scripts.backends.shared import file_access
 from scripts.common.errors import UserError
-from scripts.measure.operations.base import Inputs, Operation, Sample, Subject, clocked
+from scripts.measure.operations.base import Inputs, Operation, Sample, Subject, clocked, in_memory
 from scripts.measure.operations.catalogue import Declaration
+from scripts.stores.content import checksums
 from scripts.system import page_cache
 from scripts.system.aligned import copy_on_page
 from scripts.system.disk import scratch
 
-IMAGES_CHECKED = 1000
+IMAGES_CHECKED, IMAGES_CHECKED_AT_ONCE = 1000, 32
 OVERWRITTEN_BYTES = 1_000_000
 """With less than this, making a file takes as long as filling it."""
 OVERWRITES = 3
@@ -36,8 +37,8 @@ class Write(Operation):
         self._last_written: dict[str, Path] = {}
 
     def prepare(self) -> None:
-        """Copy the images into memory: preparing the input isn't what is timed."""
-        self.images, self.labels = copy_on_page(self.inputs.images), copy_on_page(self.inputs.labels)
+        """Copy images and originals into memory: preparing the input isn't what is timed."""
+        self.images, self.labels = in_memory(self.inputs.images, self.count), copy_on_page(self.inputs.labels)
         self.meter.rest()
 
     def run(self, subject: Subject, *, counts: bool = True) -> list[Sample]:
@@ -58,31 +59,30 @@ class Write(Operation):
             raise UserError(f"{path}: a durable write returned with {unsynced:.1%} not on the disk; fix the backend")
         page_cache.evict(path)
         self._last_written[subject.name] = path
-        return [self.sample(subject, taken, images=len(self.labels), unsynced_fraction=unsynced)]
+        return [self.sample(subject, taken, images=self.count, unsynced_fraction=unsynced)]
 
     def check(self) -> None:
         """Read images back, a thousand at most, spread evenly, and compare."""
         written = self._last_written[self.backend.name]
-        count = len(self.labels)
-        ids = np.unique(np.linspace(0, count - 1, min(count, IMAGES_CHECKED)).astype(np.int64))
+        ids = np.unique(np.linspace(0, self.count - 1, min(self.count, IMAGES_CHECKED)).astype(np.int64))
+        parts = [ids[start : start + IMAGES_CHECKED_AT_ONCE] for start in range(0, len(ids), IMAGES_CHECKED_AT_ONCE)]
         with self.backend.storage.open(written, self.backend.options) as reader:
-            complete = len(reader) == count
-            if complete:
-                images, labels = reader.load(ids)
-                complete = np.array_equal(images, self.images[ids]) and np.array_equal(labels, self.labels[ids])
+            complete = len(reader) == self.count and all(
+                np.array_equal(checksums(*reader.load(part)), self.inputs.checksums[part]) for part in parts
+            )
         if not complete:
             raise UserError(f"{written}: what was written isn't what should have been; fix the backend")
 
     def facts(self) -> dict[str, Any]:
         """Add the least time of a few to write the last reference file again in its place, durably, if it is large."""
-        if not self.declared.durable or self.images.nbytes < OVERWRITTEN_BYTES:
+        if not self.declared.durable or self.images[:].nbytes < OVERWRITTEN_BYTES:
             return super().facts()
         path = self._last_written[self.baseline.name]
         seconds = []
         for _ in range(OVERWRITES):
             start = time.perf_counter()
             with open(path, "r+b", buffering=0) as file:
-                for array in (self.images, self.labels):
+                for array in (self.images[:], self.labels):
                     file_access.write_all(file, array)
                 os.fsync(file.fileno())
             seconds.append(time.perf_counter() - start)

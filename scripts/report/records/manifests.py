@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from scripts import codecs
 from scripts.common.cells import Store, image_size
 from scripts.common.errors import UserError
 from scripts.report.records.record import Records
@@ -47,10 +48,12 @@ def _refuse_others(place: Path, store: Store, content: dict[str, Any], measured:
 
 
 def _refuse_different_images(directory: Path, manifests: Manifests) -> None:
-    """Raise UserError where two stores of as many images of one image set don't hold the same."""
-    first: dict[tuple[str, int], Store] = {}
+    """Raise UserError where two stores of as many images of one image set don't hold the same; of lossy stores, two
+    with the same codec."""
+    first: dict[tuple[str, int, str | None], Store] = {}
     for store, content in manifests.items():
-        other = first.setdefault((content["image_set"]["digest"], content["cutoff"]), store)
+        codec = None if content["lossless"] else content["options"][codecs.OPTION]
+        other = first.setdefault((content["image_set"]["digest"], content["cutoff"], codec), store)
         if manifests[other]["digest"] != content["digest"]:
             places = " and ".join(str(each.directory(directory)) for each in (other, store))
             raise UserError(f"the stores {places} hold different images; delete both and run again")
