@@ -183,7 +183,7 @@ class Backend(base.Backend):
     def reader_of(self, options: dict[str, Any]) -> type[base.Reader]:
         """Return the reader of pixels, or of values as they are kept."""
         if codecs.load(options["codec"]).is_identity:
-            return Reader
+            return self.reader
         return ValuesReader if options["values"] == WITH_OFFSETS else VariableLengthReader
 
     def footprint(self, options: dict[str, Any], image_shape: Sequence[int]) -> base.Footprint:

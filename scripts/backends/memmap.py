@@ -95,7 +95,7 @@ class Backend(base.Backend):
 
     def reader_of(self, options: dict[str, Any]) -> type[base.Reader]:
         """Return the reader of pixels or of values."""
-        return Reader if codecs.load(options["codec"]).is_identity else ValuesReader
+        return self.reader if codecs.load(options["codec"]).is_identity else ValuesReader
 
     def _write(self, path: Path, images: base.Source, labels: base.Source, options: dict[str, Any]) -> None:
         codec = codecs.load(options["codec"])
