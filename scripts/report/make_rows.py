@@ -16,7 +16,7 @@ from scripts.report import corrections, estimates, tables, wording
 from scripts.report.corrections import Job, Timed
 from scripts.report.records import nodes
 from scripts.report.records.manifests import Manifests
-from scripts.report.records.record import BACKEND, NODE, SUBJECTS, Record, Records, Sample, identity
+from scripts.report.records.record import BACKEND, DECODING, NODE, SUBJECTS, Record, Records, Sample, identity
 from scripts.report.records.selection import Selection, differences
 from scripts.report.rows import GAP, MEASURED, Values, Way
 from scripts.report.tables import MAIN_GROUP
@@ -192,6 +192,7 @@ def _summary_of(record: Record, way: Way, timed: Timed | None) -> Values:
             "images_per_second": rate,
             "megabytes_per_second": rate * record.image_set.image_bytes / 1e6,
         }
+        values |= corrections.parts(timed, images, record.samples_of(DECODING))
         quantiles = record.quantiles(BACKEND)
         values |= {f"latency_{name}_seconds": quantiles.get(share) for name, share in QUANTILES.items()}
     return values
@@ -240,6 +241,7 @@ def _disk_usage_of(content: Mapping[str, Any]) -> Values:
         "allocation": content["allocation"],
         "files": content["files"],
         "file_system": content["file_system"]["type"],
+        **{name: content[name] for name in ("psnr_db", "ssim")},
         **_kind(content["module"], content["options"]),
     }
 
