@@ -54,6 +54,7 @@ wildcard_constraints:
 localrules:
     all,
     download,
+    gather,
     unpack,
     compile,
     summarise,
@@ -89,9 +90,9 @@ rule all:
 
 
 rule download:
-    """The archive of images, downloaded or the user's own; the output says where it is, or that images are synthetic."""
+    """The source of images, downloaded or the user's own; the output says where it is, or that images are synthetic."""
     output:
-        f"{DATASET}/archive.json",
+        f"{DATASET}/source.json",
     log:
         "results/logs/download.log",
     conda:
@@ -99,34 +100,66 @@ rule download:
     params:
         step=STEP,
         images=untracked(PLAN.config["images"]),
-        archive=lambda wildcards: PLAN.archive_digest,
+        identity=lambda wildcards: PLAN.identity,
+        most=PLAN.most_images or 0,
         addresses=untracked(PLAN.config["addresses"]),
         directory=untracked(PLAN.downloads),
         offline_fallback=untracked("--offline-fallback" if PLAN.config["offline_fallback"] else ""),
         code=CODE.download,
     shell:
         "{params.step} download --images {params.images:q} --addresses {params.addresses:q}"
-        " --directory {params.directory:q} {params.offline_fallback}"
+        " --directory {params.directory:q} {params.offline_fallback} --most {params.most}"
         " --output {output:q} 2> {log:q}"
 
 
-rule unpack:
-    """The image set, unpacked or generated: training images and labels, the test batch apart, and their provenance."""
+checkpoint gather:
+    """The images that are measured, in their order, with the files they came from; the output says what was found.
+
+    How many good images there are, and of which sizes, decides the cutoffs and image sizes. So all that follows is
+    planned after this.
+    """
     input:
-        f"{DATASET}/archive.json",
+        f"{DATASET}/source.json",
     output:
-        provenance=f"{DATASET}/provenance.json",
-        arrays=multiext(f"{DATASET}/", "images.npy", "labels.npy", "test_images.npy", "test_labels.npy"),
+        f"{DATASET}/gathered.json",
     log:
-        "results/logs/unpack.log",
+        "results/logs/gather.log",
     conda:
         PLAN.environment("dataset")
+    threads: JOBS.whole_machine
     params:
         step=STEP,
-        directory=subpath(output.provenance, parent=True),
+        directory=subpath(output[0], parent=True),
+        most=f"--most {PLAN.most_images}" if PLAN.most_images else "",
+        # They are decoded in the same go; another size is decoded later.
+        image_sizes=untracked(PLAN.sizes_to_gather()),
+        bad_share=untracked(PLAN.config["bad_images_limit"]),
+        code=CODE.gather,
+    shell:
+        "{params.step} gather --source {input:q} --directory {params.directory:q} {params.most} {params.image_sizes}"
+        " --bad-share {params.bad_share} --cores {threads} 2> {log:q}"
+
+
+rule unpack:
+    """The image set of one image size: images, labels and their provenance."""
+    input:
+        f"{DATASET}/gathered.json",
+    output:
+        provenance=f"{DATASET}/{{image_size}}/provenance.json",
+        arrays=multiext(f"{DATASET}/{{image_size}}/", "images.npy", "labels.npy"),
+    log:
+        "results/logs/unpack/{image_size}.log",
+    conda:
+        PLAN.environment("dataset")
+    threads: JOBS.whole_machine
+    params:
+        step=STEP,
+        directory=subpath(input[0], parent=True),
+        upscale=untracked("--upscale" if PLAN.config["upscale"] else ""),
         code=CODE.unpack,
     shell:
-        "{params.step} unpack --archive {input:q} --directory {params.directory:q} 2> {log:q}"
+        "{params.step} unpack --directory {params.directory:q} --image-size {wildcards.image_size} {params.upscale}"
+        " --cores {threads} 2> {log:q}"
 
 
 rule compile:
@@ -151,8 +184,8 @@ rule compile:
 rule build:
     """One backend's store of one cutoff at one image size, read back; the files lie beside the manifest."""
     input:
-        provenance=f"{DATASET}/provenance.json",
-        arrays=ancient(multiext(f"{DATASET}/", "images.npy", "labels.npy")),
+        provenance=f"{DATASET}/{{image_size}}/provenance.json",
+        arrays=ancient(multiext(f"{DATASET}/{{image_size}}/", "images.npy", "labels.npy")),
         libraries=ancient(PLAN.libraries_to_build),
     output:
         f"{STORES}/{{backend}}/{{image_size}}/{{cutoff}}/manifest.json",
@@ -184,9 +217,9 @@ rule build:
 rule time_operation:
     """The record of one cell: one operation on one store, timed while nothing else of the workflow runs on its machine."""
     input:
-        provenance=f"{DATASET}/provenance.json",
+        provenance=f"{DATASET}/{{image_size}}/provenance.json",
         manifest=f"{STORES}/{{backend}}/{{image_size}}/{{cutoff}}/manifest.json",
-        arrays=ancient(multiext(f"{DATASET}/", "images.npy", "labels.npy")),
+        arrays=ancient(multiext(f"{DATASET}/{{image_size}}/", "images.npy", "labels.npy")),
     output:
         f"{RESULTS}/records/{{machine}}/{{backend}}/{{image_size}}/{{cutoff}}/{{operation}}.json",
     log:
@@ -226,8 +259,8 @@ rule time_operation:
 rule summarise:
     """The tables: a row per sample, cell, quantile of latency, store and record; the run's conditions; and digests."""
     input:
-        records=SESSION.records_for_tables,
-        manifests=PLAN.manifests(),
+        records=lambda wildcards: SESSION.records_for_tables(checkpoints),
+        manifests=lambda wildcards: SESSION.manifests_for_tables(checkpoints),
     output:
         index=PLAN.index,
         conditions=f"{RESULTS}/conditions.json",
@@ -255,14 +288,13 @@ rule summarise:
         tables=subpath(output.index, parent=True),
         machine=PLAN.machine,
         backends=list(PLAN.choices),
-        image_sizes=PLAN.image_sizes,
-        cutoffs=PLAN.cutoffs,
+        sets=lambda wildcards: [f"{image_size}/{cutoff}" for image_size, cutoff in PLAN.sets],
         operations=PLAN.operations,
         code=CODE.summarise,
     shell:
         "{params.step} summarise --records {params.records:q} --machine {params.machine} --stores {params.stores:q}"
-        " --backends {params.backends} --image-sizes {params.image_sizes} --cutoffs {params.cutoffs}"
-        " --operations {params.operations} --tables {params.tables:q} 2> {log:q}"
+        " --backends {params.backends} --sets {params.sets} --operations {params.operations}"
+        " --tables {params.tables:q} 2> {log:q}"
 
 
 rule figure:
@@ -296,7 +328,7 @@ rule figure:
 rule page:
     """The page that says which store to use for what, in one file."""
     input:
-        provenance=f"{DATASET}/provenance.json",
+        provenance=lambda wildcards: SESSION.provenances(checkpoints),
         others=PLAN.other_records(),
         index=PLAN.index,
         tables=ancient(PLAN.tables),

@@ -108,8 +108,8 @@ class Backend(base.Backend):
         settings = f"group_size:{options['images_per_group']},{COMPRESSIONS[options['compression']]}"
         codec = codecs.load(options["codec"])
         with contextlib.closing(ArrayRecordWriter(str(path / FILE), settings)) as writer:
-            for _, image_block, label_block in base.blocks(images, labels):
-                for value in values.join(image_block, label_block, codec):
+            for _, block, label_block in values.blocks(images, labels, codec):
+                for value in values.join(block, label_block, codec):
                     writer.write(value)
             writer.write(values.metadata(images.shape))
 

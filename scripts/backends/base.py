@@ -48,6 +48,20 @@ class Source(Protocol):
         """Return these rows as an array."""
 
 
+class FileSource(Source, Protocol):
+    """Images that came from files: what `write` needs with a codec that keeps originals."""
+
+    @property
+    def original_bytes(self) -> int:
+        """The bytes of all files together."""
+
+    def originals(self, rows: slice, /) -> list[memoryview]:
+        """Return the bytes of the file of each of these rows."""
+
+    def names(self, rows: slice, /) -> list[bytes]:
+        """Return the path in the source of the file of each of these rows, as the file system has it: each once."""
+
+
 @dataclass(frozen=True)
 class Option:
     """One option of a backend, as the config may set it for a variant."""
@@ -61,6 +75,8 @@ class Option:
     """The smallest value allowed, where the default is a number."""
 
 
+ROOT = "root"
+"""The option that names a folder where the files of images lie, to be read there; empty for none."""
 CODEC = Option("raw", "how one image becomes bytes", tuple(codecs.names()))
 """The option `codec` of every backend that keeps one value per image."""
 
@@ -88,6 +104,8 @@ class Footprint:
     """Bytes for each image beside its own and its label's."""
     page_bytes: int = 1
     """An image and its label take a multiple of so many bytes."""
+    holds_images: bool = True
+    """Whether the images' bytes are in the store, rather than in files that were there before."""
 
 
 class Reader(ABC):
@@ -264,11 +282,13 @@ class Backend(ABC):
 
         `images` is (n, height, width, 3) uint8 and `labels` is (n,) int64, n at least 1. Both are read once, in order,
         a block at a time, so they may be larger than memory. `options` is complete, as `backends.resolve` returns it.
+        With a codec that keeps originals, `images` is a `FileSource`, of which the files are read in place of pixels.
 
         With `durable`, returns once data, metadata and directory entries are on the disk, the entry of `path` in its
         parent included; without, bytes may be left in the page cache.
 
-        Raises FileExistsError if `path` is there, and ValueError for other shapes and types. A full disk and a quota
+        Raises FileExistsError if `path` is there, and ValueError for other shapes and types, and for images without
+        originals where the codec keeps these. A full disk and a quota
         that is used up are an OSError, whatever the library makes of it (`scripts.common.full_disk`). After any error
         no file is open and no `path` is left.
         """
@@ -277,6 +297,9 @@ class Backend(ABC):
             raise ValueError(f"images must be (n, height, width, 3) with at least one image, not {images.shape}")
         _check("images", images, PIXEL, (count, *image_shape))
         _check("labels", labels, LABEL, (count,))
+        codec = options.get(codecs.OPTION)
+        if codec and codecs.load(codec).keeps_originals and not hasattr(images, "originals"):
+            raise ValueError(f"images must have originals, which codec {codec} keeps")
         path = Path(path)
         path.mkdir()
         try:
@@ -315,15 +338,22 @@ class Backend(ABC):
         """Return versions of what it uses that is neither a distribution nor a Go module, by name."""
         return {}
 
+    def places(self, path: Path, options: dict[str, Any]) -> list[Path]:
+        """Return all files and directories with what the store in the directory `path` consists of, `path` first.
+
+        What is beside `path` was there before the store, belongs to the user, and is never written to.
+        """
+        return [path]
+
     def footprint(self, options: dict[str, Any], image_shape: Sequence[int]) -> Footprint:
         """Return what a store of images of `image_shape`, (height, width, 3), takes beside them with these options."""
         return self.takes
 
 
-def rows_per_block(shape: Sequence[int], of: int = 1) -> int:
+def rows_per_block(shape: Sequence[int], of: int = 1, value_bytes: int = 0) -> int:
     """Return the number of images of `shape`, (n, height, width, 3), in BLOCK_BYTES: a multiple of `of`, and at least
-    `of`."""
-    return max(1, BLOCK_BYTES // math.prod(shape[1:]) // of) * of
+    `of`. `value_bytes` is what an image takes where that may be more than its pixels."""
+    return max(1, BLOCK_BYTES // max(value_bytes, math.prod(shape[1:])) // of) * of
 
 
 def blocks(images: Source, labels: Source, rows: int | None = None) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
@@ -337,10 +367,15 @@ def blocks(images: Source, labels: Source, rows: int | None = None) -> Iterator[
     for start in range(0, count, rows):
         stop = min(start + rows, count)
         image_block = np.ascontiguousarray(images[start:stop])
-        label_block = np.ascontiguousarray(labels[start:stop])
         _check("images", image_block, PIXEL, (stop - start, *image_shape))
-        _check("labels", label_block, LABEL, (stop - start,))
-        yield start, image_block, label_block
+        yield start, image_block, label_rows(labels, start, stop)
+
+
+def label_rows(labels: Source, start: int, stop: int) -> np.ndarray:
+    """Return labels[start:stop] as a C-contiguous array. Raises ValueError where they aren't so many, or not int64."""
+    found = np.ascontiguousarray(labels[start:stop])
+    _check("labels", found, LABEL, (stop - start,))
+    return found
 
 
 def refuse_after_fork(library: str) -> None:

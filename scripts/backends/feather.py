@@ -68,10 +68,10 @@ class Reader(base.Reader):
         wanted = [(self._batch(number), row) for number, row in places]
         if len(ids) > 1:
             starts = [batch.place + batch.ends[row] for batch, row in wanted]
-            size = images[0].nbytes
+            sizes: int | list[int] = images[0].nbytes
             if not self._codec.is_identity:
-                size = max(batch.ends[row + 1] - batch.ends[row] for batch, row in wanted)
-            file_access.announce(self._file.fileno(), starts, size)
+                sizes = [batch.ends[row + 1] - batch.ends[row] for batch, row in wanted]
+            file_access.announce(self._file.fileno(), starts, sizes)
         labels[:] = [batch.labels[row] for batch, row in wanted]
         values.decode((batch.value(row) for batch, row in wanted), images, self._codec)
 
@@ -121,14 +121,16 @@ class Backend(base.Backend):
         import pyarrow as pa
 
         codec = codecs.load(options["codec"])
-        rows = options["images_per_batch"] or base.rows_per_block(images.shape)
+        rows = options["images_per_batch"] or values.rows_per_block(images, codec)
         schema = arrow.schema(images.shape, codec, {IMAGES_PER_BATCH: str(rows).encode()})
         level = codecs.ZSTD_LEVEL if options["compression"] == "zstd" else None
         compression = None if options["compression"] == "none" else pa.Codec(options["compression"], level)
         settings = pa.ipc.IpcWriteOptions(compression=compression, use_threads=False)
         with pa.OSFile(str(path / FILE), "wb") as file, pa.ipc.new_file(file, schema, options=settings) as writer:
-            for _, image_block, label_block in base.blocks(images, labels, base.rows_per_block(images.shape, rows)):
-                batch = arrow.batch(schema, image_block, label_block, codec, "images_per_batch of backend feather")
+            for _, block, label_block in values.blocks(
+                images, labels, codec, values.rows_per_block(images, codec, rows)
+            ):
+                batch = arrow.batch(schema, block, label_block, codec, "images_per_batch of backend feather")
                 writer.write_table(pa.Table.from_batches([batch]), rows)
 
 

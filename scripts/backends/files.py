@@ -4,22 +4,34 @@ Layout of a store:
 
     00000000.raw, 00000001.raw, ...    the images, numbered in order; the ending is the codec's name
     labels.bin                         height, width and channels of every image, then the labels, int64, little-endian
+
+    With a codec that keeps originals:
+
+    files/NAME, ...                    the images, each under its own name and in its own folders, as in their source
+    names.bin                          where each name begins and the last one ends, int64, little-endian; the names
+    labels.bin                         as above
+
+With option `root`, the originals stay in the folder where they lie, which is never written to, and the store has only
+the names and the labels.
 """
 
+import mmap
+import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from scripts import codecs
 from scripts.backends import base
-from scripts.backends.shared import file_access
+from scripts.backends.shared import file_access, values
 from scripts.backends.shared.labels import Labels
+from scripts.common.errors import UserError, shown
 
-LABELS = "labels.bin"
-LABEL = np.dtype("<i8")
+FILES, NAMES, LABELS = "files", "names.bin", "labels.bin"
+NUMBER = np.dtype("<i8")
 SHAPE_NUMBERS, CHANNELS = 3, 3
 FILES_OPEN = 64
 """How many files are open at a time, so that the kernel fetches them together."""
@@ -30,12 +42,14 @@ class Reader(base.Reader):
 
     def _open(self, path: Path, options: dict[str, Any]) -> tuple[int, Sequence[int]]:
         self._path = path
-        self._ending = options["codec"]
+        self._name: Callable[[int], str | bytes] = _Numbered(path, options["codec"])
         with open(path / LABELS, "rb", buffering=0) as file:
-            height, width, channels = np.frombuffer(file.read(SHAPE_NUMBERS * LABEL.itemsize), LABEL).tolist()
-            count = (path / LABELS).stat().st_size // LABEL.itemsize - SHAPE_NUMBERS
+            height, width, channels = np.frombuffer(file.read(SHAPE_NUMBERS * NUMBER.itemsize), NUMBER).tolist()
+            count = (path / LABELS).stat().st_size // NUMBER.itemsize - SHAPE_NUMBERS
         if channels != CHANNELS:
             raise ValueError(f"{path / LABELS} says that images have {channels} channels")
+        if self._codec.keeps_originals:
+            self._name = _Named(path, options[base.ROOT])
         self._labels = Labels(count, self._fill_labels)
         return count, (height, width, channels)
 
@@ -48,12 +62,12 @@ class Reader(base.Reader):
         self._labels.fill(ids, labels)
 
     def _fill_labels(self, first: int, labels: np.ndarray) -> None:
-        offset = (SHAPE_NUMBERS + first) * LABEL.itemsize
-        labels[:] = np.fromfile(self._path / LABELS, LABEL, len(labels), offset=offset)
+        offset = (SHAPE_NUMBERS + first) * NUMBER.itemsize
+        labels[:] = np.fromfile(self._path / LABELS, NUMBER, len(labels), offset=offset)
 
     def _read_some(self, ids: np.ndarray, images: np.ndarray) -> None:
         with ExitStack() as opened:
-            names = [_file_name(self._path, number, self._ending) for number in ids.tolist()]
+            names = map(self._name, ids.tolist())
             files = [opened.enter_context(open(name, "rb", buffering=0)) for name in names]
             if len(files) > 1:
                 for file in files:
@@ -68,7 +82,12 @@ class Reader(base.Reader):
 class Backend(base.Backend):
     """Files on a file system, which needs no library but the codec's."""
 
-    options = {"codec": base.CODEC}
+    options = {
+        "codec": base.CODEC,
+        base.ROOT: base.Option(
+            "", "the folder where the originals lie, to be read there; empty: they are copied; not with other codecs"
+        ),
+    }
     fork_safe = True
     several_readers = True
     opens_without_writing = True
@@ -76,8 +95,32 @@ class Backend(base.Backend):
     has_many_files = True
     reader = Reader
 
+    def check(self, options: dict[str, Any]) -> None:
+        """Refuse a folder of originals where the codec makes files of its own."""
+        if options.get(base.ROOT) and not codecs.load(options["codec"]).keeps_originals:
+            raise UserError(
+                f"backend files reads only originals where they lie: with codec {options['codec']}, leave root empty"
+            )
+
+    def footprint(self, options: dict[str, Any], image_shape: Sequence[int]) -> base.Footprint:
+        """Count neither files nor images where the originals stay in their folder."""
+        if options.get(base.ROOT):
+            return base.Footprint(files=3, bytes_per_image=100, holds_images=False)
+        return self.takes
+
+    def places(self, path: Path, options: dict[str, Any]) -> list[Path]:
+        """Return the store, and the originals where these stay in their folder."""
+        if not options.get(base.ROOT):
+            return [path]
+        name = _Named(path, options[base.ROOT])
+        return [path, *(Path(os.fsdecode(name(number))) for number in range(len(name)))]
+
     def _write(self, path: Path, images: base.Source, labels: base.Source, options: dict[str, Any]) -> None:
-        write_files(path, images, labels, codecs.load(options["codec"]).encode, options["codec"])
+        codec = codecs.load(options["codec"])
+        if codec.keeps_originals:
+            _write_originals(path, cast(base.FileSource, images), labels, codec, options[base.ROOT])
+        else:
+            write_files(path, images, labels, codec.encode, options["codec"])
 
 
 def write_files(
@@ -88,14 +131,100 @@ def write_files(
     ending: str,
 ) -> None:
     """Write a store into the existing directory `path`, as `Backend.write` does: `encode` makes each image's file."""
+    name = _Numbered(path, ending)
     with open(path / LABELS, "xb") as label_file:
-        label_file.write(np.array(images.shape[1:], LABEL))
+        label_file.write(np.array(images.shape[1:], NUMBER))
         for start, image_block, label_block in base.blocks(images, labels):
             for number, image in enumerate(image_block, start):
-                with open(_file_name(path, number, ending), "xb", buffering=0) as file:
+                with open(name(number), "xb", buffering=0) as file:
                     file_access.write_all(file, encode(image))
-            label_file.write(label_block.astype(LABEL, copy=False))
+            label_file.write(label_block.astype(NUMBER, copy=False))
 
 
-def _file_name(path: Path, number: int, ending: str) -> str:
-    return f"{path}/{number:08d}.{ending}"
+def _write_originals(path: Path, images: base.FileSource, labels: base.Source, codec: codecs.Codec, root: str) -> None:
+    """Write a store of originals; with `root`, of their names and labels only, and see that the originals are there."""
+    folder, keep = _folder(path, root), _refuse_another if root else _Folders().write
+    names: list[bytes] = []
+    with open(path / LABELS, "xb") as label_file:
+        label_file.write(np.array(images.shape[1:], NUMBER))
+        for start, contents, label_block in values.blocks(images, labels, codec):
+            some = images.names(slice(start, start + len(contents)))
+            for name, content in zip(some, values.encode(contents, codec), strict=True):
+                keep(_place(folder, name), content)
+            names += some
+            label_file.write(label_block.astype(NUMBER, copy=False))
+    ends = np.cumsum([NUMBER.itemsize * (len(names) + 1), *map(len, names)], dtype=NUMBER)
+    with open(path / NAMES, "xb") as name_file:
+        name_file.write(ends)
+        name_file.writelines(names)
+
+
+class _Numbered:
+    """The path of the file of each image, by its number."""
+
+    def __init__(self, path: Path, ending: str) -> None:
+        self._path = path
+        self._ending = ending
+
+    def __call__(self, number: int) -> str:
+        return f"{self._path}/{number:08d}.{self._ending}"
+
+
+class _Named:
+    """The path of the file of each image, by its own name in a folder."""
+
+    def __init__(self, path: Path, root: str) -> None:
+        self._folder = _folder(path, root)
+        with open(path / NAMES, "rb", buffering=0) as file:
+            self._content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        # The first name begins where these numbers end.
+        (first,) = np.frombuffer(self._content, NUMBER, 1).tolist()
+        self._ends = memoryview(np.frombuffer(self._content, NUMBER, first // NUMBER.itemsize))
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    def __call__(self, number: int) -> bytes:
+        return b"%s/%s" % (self._folder, self._content[self._ends[number] : self._ends[number + 1]])
+
+
+class _Folders:
+    """Writes files into folders, which are made when they are needed."""
+
+    def __init__(self) -> None:
+        self._made: set[bytes] = set()
+
+    def write(self, place: bytes, content: bytes | memoryview) -> None:
+        """Write a new file."""
+        folder = os.path.dirname(place)
+        if folder not in self._made:
+            os.makedirs(folder, exist_ok=True)
+            self._made.add(folder)
+        with open(place, "xb", buffering=0) as file:
+            file_access.write_all(file, content)
+
+
+def _folder(path: Path, root: str) -> bytes:
+    """Return the folder of the originals: `root`, or one in the store."""
+    return os.fsencode(root or path / FILES)
+
+
+def _refuse_another(place: bytes, content: bytes | memoryview) -> None:
+    """Raise UserError where a file isn't there, or hasn't the length of the original."""
+    try:
+        size = os.stat(place).st_size
+    except FileNotFoundError:
+        size = None
+    if size != len(content):
+        found = "is gone" if size is None else f"has {size} bytes, not {len(content)}"
+        raise UserError(
+            f"{shown(os.fsdecode(place))} {found} since the images were read from it; put it back as it was, or delete "
+            "the image set and run again"
+        )
+
+
+def _place(folder: bytes, name: bytes) -> bytes:
+    """Return the path of a file in a folder. Raises UserError for a name that leads out of it, or to none in it."""
+    if b"\0" in name or not {b"", b".", b".."}.isdisjoint(name.split(b"/")):
+        raise UserError(f"an image named {shown(os.fsdecode(name))} can't be a file in a folder; give it another name")
+    return folder + b"/" + name

@@ -23,7 +23,7 @@ from scripts.common.errors import UserError
 if TYPE_CHECKING:
     import pyarrow
 
-DATASET = "images.lance"
+DATASET, DATA = "images.lance", "data"
 COMPRESSION, LEVEL = b"lance-encoding:compression", b"lance-encoding:compression-level"
 DICTIONARY = b"lance-encoding:dict-size-ratio"
 NO_DICTIONARY = b"0.0001"
@@ -46,11 +46,15 @@ class Reader(base.Reader):
         )
         (fragment,) = self._dataset.get_fragments()
         self._session: Any = fragment.open_session()
-        return values.described(self._dataset.schema.metadata[arrow.METADATA])
+        count, image_shape = values.described(self._dataset.schema.metadata[arrow.METADATA])
+        stored_bytes = sum(file.stat().st_size for file in (path / DATASET / DATA).iterdir())
+        self._rows = base.rows_per_block((count, *image_shape), value_bytes=stored_bytes // count)
+        self._together = values.together(count, stored_bytes)
+        return count, image_shape
 
     def _read_all(self, images: np.ndarray, labels: np.ndarray) -> None:
         start = 0
-        for batch in self._dataset.to_batches(batch_size=base.rows_per_block(images.shape)):
+        for batch in self._dataset.to_batches(batch_size=self._rows):
             stop = start + len(batch)
             arrow.Views(batch, 0).fill(images[start:stop], labels[start:stop], self._codec)
             start = stop
@@ -59,10 +63,12 @@ class Reader(base.Reader):
         if len(ids) == 1:
             [batch] = self._session.take(ids.tolist()).to_batches()
             arrow.Views(batch, 0).fill(images, labels, self._codec)
-        else:
-            rows, places = np.unique(ids, return_inverse=True)
+            return
+        for start in range(0, len(ids), self._together):
+            some = slice(start, start + self._together)
+            rows, places = np.unique(ids[some], return_inverse=True)
             [batch] = self._session.take(rows.tolist()).to_batches()
-            arrow.Views(batch, 0).take(places, images, labels, self._codec)
+            arrow.Views(batch, 0).take(places, images[some], labels[some], self._codec)
 
 
 class Backend(base.Backend):
@@ -129,8 +135,8 @@ def _batches(
 ) -> Iterator["pyarrow.RecordBatch"]:
     """Yield all rows. An error that stops it is kept in `failures`, since Lance raises another one in its place."""
     try:
-        for _, image_block, label_block in base.blocks(images, labels):
-            yield arrow.batch(schema, image_block, label_block, codec, "the size of images")
+        for _, block, label_block in values.blocks(images, labels, codec):
+            yield arrow.batch(schema, block, label_block, codec, "the size of images")
     except BaseException as error:
         failures.append(error)
         raise

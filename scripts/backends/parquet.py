@@ -8,6 +8,7 @@ Layout of a store:
     metadata of the file: `images`, {"count", "image_shape"} as JSON
 """
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,7 +41,8 @@ class Reader(base.Reader):
         metadata = self._mapped.metadata
         count, image_shape = values.described(metadata.metadata[arrow.METADATA])
         self._images_per_group = metadata.row_group(0).num_rows
-        rows = base.rows_per_block((count, *image_shape))
+        stored_bytes = os.fstat(self._file.fileno()).st_size
+        rows = base.rows_per_block((count, *image_shape), value_bytes=stored_bytes // count)
         self._images_per_piece = max(1, rows // PIECES_PER_BLOCK)
         self._groups_at_a_time = max(1, rows // self._images_per_group)
         return count, image_shape
@@ -115,7 +117,7 @@ class Backend(base.Backend):
         from pyarrow import parquet
 
         codec = codecs.load(options["codec"])
-        rows = options["images_per_row_group"] or max(1, base.rows_per_block(images.shape) // PIECES_PER_BLOCK)
+        rows = options["images_per_row_group"] or max(1, values.rows_per_block(images, codec) // PIECES_PER_BLOCK)
         schema = arrow.schema(images.shape, codec)
         settings: dict[str, Any] = {
             "compression": options["compression"],
@@ -128,8 +130,10 @@ class Backend(base.Backend):
             pa.OSFile(str(path / FILE), "wb") as file,
             parquet.ParquetWriter(file, schema, **settings) as writer,
         ):
-            for _, image_block, label_block in base.blocks(images, labels, base.rows_per_block(images.shape, rows)):
-                batch = arrow.batch(schema, image_block, label_block, codec, "images_per_row_group of backend parquet")
+            for _, block, label_block in values.blocks(
+                images, labels, codec, values.rows_per_block(images, codec, rows)
+            ):
+                batch = arrow.batch(schema, block, label_block, codec, "images_per_row_group of backend parquet")
                 writer.write_table(pa.Table.from_batches([batch]), rows)
 
 

@@ -39,10 +39,12 @@ class Reader(base.Reader):
 
         # rocksdict 0.3.29 rewrites a file of its own when it opens a store, also read-only (its pull request 186 ends
         # that). So it opens a directory of links, which can go once RocksDB has opened all files.
+        stored_bytes = 0
         with tempfile.TemporaryDirectory() as view:
             for pattern in READER_FILES:
                 for file in path.resolve().glob(pattern):
                     Path(view, file.name).symlink_to(file)
+                    stored_bytes += file.stat().st_size
             access = rocksdict.AccessType.read_only()
             self._database = cast(Any, rocksdict.Rdict(view, _database_options(options), access_type=access))
         self._resources.callback(self._database.close)
@@ -50,7 +52,9 @@ class Reader(base.Reader):
         self._scan = cast(Any, rocksdict.ReadOptions())
         self._scan.set_readahead_size(READAHEAD_BYTES)
         self._scan.fill_cache(False)
-        return values.described(self._database[values.METADATA])
+        count, image_shape = values.described(self._database[values.METADATA])
+        self._together = values.together(count, stored_bytes)
+        return count, image_shape
 
     def _read_all(self, images: np.ndarray, labels: np.ndarray) -> None:
         stored = itertools.islice(self._database.values(read_opt=self._scan), len(self))
@@ -58,8 +62,12 @@ class Reader(base.Reader):
 
     def _read(self, ids: np.ndarray, images: np.ndarray, labels: np.ndarray) -> None:
         keys = [values.key(number) for number in ids.tolist()]
-        stored = self._database[keys] if len(keys) > 1 else [self._database[keys[0]]]
-        values.split(stored, images, labels, self._codec)
+        if len(keys) == 1:
+            values.split([self._database[keys[0]]], images, labels, self._codec)
+            return
+        for start in range(0, len(keys), self._together):
+            some = slice(start, start + self._together)
+            values.split(self._database[keys[some]], images[some], labels[some], self._codec)
 
 
 class Backend(base.Backend):

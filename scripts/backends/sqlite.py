@@ -99,7 +99,7 @@ class Backend(base.Backend):
 
         codec = codecs.load(options["codec"])
         count, height, width, _ = images.shape
-        rows_per_block = min(IMAGES_PER_TRANSACTION, base.rows_per_block(images.shape))
+        rows_per_block = min(IMAGES_PER_TRANSACTION, values.rows_per_block(images, codec))
         with closing(sqlite3.connect(path / FILE, isolation_level=None)) as connection:
             connection.execute(f"PRAGMA page_size = {options['page_bytes']}")
             connection.execute("PRAGMA journal_mode = OFF")
@@ -107,9 +107,9 @@ class Backend(base.Backend):
             for table in TABLES:
                 connection.execute(table)
             connection.execute("INSERT INTO shape VALUES (?, ?, ?)", (count, height, width))
-            for start, image_block, label_block in base.blocks(images, labels, rows_per_block):
+            for start, block, label_block in values.blocks(images, labels, codec, rows_per_block):
                 numbers = range(start, start + len(label_block))
-                rows = zip(numbers, label_block.tolist(), values.encode(image_block, codec), strict=True)
+                rows = zip(numbers, label_block.tolist(), values.encode(block, codec), strict=True)
                 connection.execute("BEGIN")
                 connection.executemany("INSERT INTO images VALUES (?, ?, ?)", rows)
                 connection.execute("COMMIT")

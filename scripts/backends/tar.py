@@ -9,7 +9,6 @@ Layout of a store:
 """
 
 import itertools
-import math
 import mmap
 import tarfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -67,7 +66,9 @@ class Reader(base.Reader):
                 continue
             for start in range(first, end, rows):
                 stop = min(start + rows, end)
-                file_access.announce(shard.file.fileno(), [self._index[start, 0] - LABEL], 2 * file_access.READ_BYTES)
+                place = self._index[start, 0] - LABEL
+                end_of_last = self._index[stop - 1, 0] + self._index[stop - 1, 1]
+                file_access.announce(shard.file.fileno(), [place], end_of_last + file_access.READ_BYTES - place)
                 stored = self._stored(range(start, stop))
                 values.decode_pairs(stored, images[start:stop], labels[start:stop], self._codec)
 
@@ -144,15 +145,15 @@ class Backend(base.Backend):
         codec, per_shard = codecs.load(options["codec"]), options["images_per_shard"]
         count, height, width, _ = images.shape
         name_digits = max(NAME_DIGITS, len(str(count - 1)))
-        parts = _parts(images, labels, per_shard)
+        parts = _parts(images, labels, codec, per_shard)
         zeros = memoryview(bytes(BLOCK))
         with open(path / INDEX, "xb", buffering=0) as index_file:
             file_access.write_all(index_file, np.array([height, width], NUMBER))
             for shard, parts_of_shard in itertools.groupby(parts, lambda part: part[0] // per_shard):
                 with open(_shard_name(path, shard), "xb", buffering=0) as file:
                     end = 0
-                    for start, image_block, label_block in parts_of_shard:
-                        stored = values.encode(image_block, codec)
+                    for start, block, label_block in parts_of_shard:
+                        stored = values.encode(block, codec)
                         sizes = np.fromiter(map(len, stored), np.int64, len(stored))
                         names = _digits(np.arange(start, start + len(stored)), 10, name_digits)
                         heads = _heads(names, label_block, options["codec"], sizes)
@@ -174,14 +175,16 @@ class _Shard(NamedTuple):
     """The same bytes; a part of it is no copy."""
 
 
-def _parts(images: base.Source, labels: base.Source, per_shard: int) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-    """Yield what base.blocks does, in parts that lie in one shard each and count what is before each image."""
-    rows = max(1, base.BLOCK_BYTES // (HEAD + math.prod(images.shape[1:])))
-    for start, image_block, label_block in base.blocks(images, labels, rows):
+def _parts(
+    images: base.Source, labels: base.Source, codec: codecs.Codec, per_shard: int
+) -> Iterator[tuple[int, values.Block, np.ndarray]]:
+    """Yield what values.blocks does, in parts that lie in one shard each and count what is before each image."""
+    rows = values.rows_per_block(images, codec, beside=HEAD)
+    for start, block, label_block in values.blocks(images, labels, codec, rows):
         stop, first = start + len(label_block), start
         while first < stop:
             last = min(stop, (first // per_shard + 1) * per_shard)
-            yield first, image_block[first - start : last - start], label_block[first - start : last - start]
+            yield first, block[first - start : last - start], label_block[first - start : last - start]
             first = last
 
 

@@ -61,3 +61,9 @@ def image_size(shape: Sequence[int]) -> str:
     """Return the image size of images of that shape (height, width, channels)."""
     height, width, _ = shape
     return f"{height}x{width}"
+
+
+def shape_of(image_size: str) -> tuple[int, int, int]:
+    """Return the shape (height, width, channels) of images of an image size."""
+    height, width = map(int, image_size.split("x"))
+    return height, width, 3

@@ -15,8 +15,9 @@ import numpy as np
 from scripts.common import sealed
 from scripts.common.atomic import writable
 from scripts.common.errors import UserError
+from scripts.dataset.gathered import FOLDER, GATHERED, NAMES, OFFSETS, ORIGINALS
 
-PROVENANCE_VERSION = 2
+PROVENANCE_VERSION = 3
 PROVENANCE = "provenance.json"
 BLOCK_BYTES = 4 << 20
 """Bytes of images that one digest in the provenance covers."""
@@ -24,10 +25,13 @@ BLOCK_BYTES = 4 << 20
 SYNTHETIC_LABEL = "synthetic images, not CIFAR-10 (for the real ones see README.md)"
 """What every record, table, figure and page made from generated images says of them."""
 
+PHOTOGRAPHS_LABEL = "synthetic photographs, not real ones (for your own see README.md)"
+"""What is said of photographs that were generated."""
+
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Images (N, H, W, 3) uint8 and labels (N,) int64 for training, memory-mapped, and where they come from."""
+    """Images (N, H, W, 3) uint8 and labels (N,) int64, memory-mapped, and where they come from."""
 
     directory: Path
     images: np.ndarray
@@ -38,13 +42,9 @@ class ImageSet:
     def load(cls, directory: Path) -> Self:
         """Open the image set in `directory`. Raises UserError where one of its files is missing or disagrees."""
         provenance = read_provenance(directory / PROVENANCE)
-        shape = tuple(provenance["image_shape"])
-        arrays = [
-            _map(directory / f"{prefix}{name}.npy", (provenance[count], *item), data_type)
-            for prefix, count in (("", "train_images"), ("test_", "test_images"))
-            for name, item, data_type in (("images", shape, np.uint8), ("labels", (), np.int64))
-        ]
-        return cls(directory, arrays[0], arrays[1], provenance)
+        count = provenance["images"]
+        images = _map(directory / "images.npy", (count, *provenance["image_shape"]), np.uint8)
+        return cls(directory, images, _map(directory / "labels.npy", (count,), np.int64), provenance)
 
     def first(self, count: int) -> tuple["np.ndarray | Repeated", "np.ndarray | Repeated"]:
         """Return the first `count` images and labels, the set repeated in order where it has fewer.
@@ -58,6 +58,24 @@ class ImageSet:
         if count <= len(self.images):
             return self.images[:count], self.labels[:count]
         return Repeated(self.images, count), Repeated(self.labels, count)
+
+    def first_with_originals(self, count: int) -> tuple["Originals", np.ndarray]:
+        """Return the first `count` images with the files that they came from, and their labels.
+
+        Raises UserError as `first` does, where the source has no files, and where the files aren't as they were.
+        """
+        if self.provenance["originals_digest"] is None:
+            raise UserError(f"{self.provenance['label']} has no image files to keep as they are; give another codec")
+        if count > len(self.images):
+            raise UserError(f"there are {len(self.images)} files, not {count}; give another cutoff")
+        images, labels = self.first(count)
+        folder = self.directory.parent / FOLDER
+        offsets = _map(folder / OFFSETS, (len(self.images) + 1,), np.int64)
+        content = np.memmap(folder / ORIGINALS, np.uint8, "r") if offsets[-1] else np.empty(0, np.uint8)
+        names = (folder / NAMES).read_bytes().split(b"\0")[:count]
+        if len(content) != offsets[-1] or len(names) != count:
+            raise UserError(_refusal(self.directory, f"the files in {folder} aren't those that were gathered"))
+        return Originals(np.asarray(images), content, offsets[: count + 1], names), np.asarray(labels)
 
     def _check(self, count: int) -> None:
         """Compare the blocks that hold the first `count` images with the provenance; a second takes 600 MB."""
@@ -186,8 +204,8 @@ def content_digest(blocks: Iterable[tuple[int, np.ndarray, np.ndarray]]) -> str:
 
 
 def _refusal(directory: Path, fault: str) -> str:
-    """What is wrong with an image set, and what to do: without its provenance it's unpacked again."""
-    remedy = f"delete {directory / PROVENANCE} and run again"
+    """What is wrong with an image set, and what to do: without what was gathered, all of it is made again."""
+    remedy = f"delete {directory.parent / GATHERED} and run again"
     if directory.exists() and not writable(directory):
         remedy = "it isn't yours to change, so set download_dir to a directory of your own"
     return f"{directory} holds no whole image set ({fault}); {remedy}"

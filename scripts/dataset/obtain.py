@@ -1,16 +1,17 @@
-"""Which archive the image set comes from: the published one, the user's own, or none where images are synthetic."""
+"""Which source the images come from: the published archive, the user's own, or none where images are synthetic."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from scripts.common import sealed
-from scripts.common.digests import file_sha256
-from scripts.common.errors import UserError
+from scripts.common.errors import UserError, shown
 from scripts.common.progress import report
+from scripts.dataset import sources
 from scripts.dataset.download import Patience, Published, Unavailable, fetch
-from scripts.dataset.image_set import SYNTHETIC_LABEL
-from scripts.dataset.sources.cifar10 import open_archive
+from scripts.dataset.image_set import PHOTOGRAPHS_LABEL, SYNTHETIC_LABEL
 
 CIFAR10 = Published(
     address="https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
@@ -21,8 +22,11 @@ CIFAR10 = Published(
 )
 """The archive of https://www.cs.toronto.edu/~kriz/cifar.html, of the MD5 that the page gives."""
 
-ARCHIVE_VERSION = 3
-"""Of `archive.json`, the record of an archive."""
+SOURCE_VERSION = 4
+"""Of `source.json`, the record of a source."""
+CIFAR10_NAME, SYNTHETIC, SYNTHETIC_PHOTOGRAPHS = "cifar10", "synthetic", "synthetic-photographs"
+GENERATED = (SYNTHETIC, SYNTHETIC_PHOTOGRAPHS)
+"""The sources that need no file."""
 
 
 def obtain(
@@ -32,22 +36,23 @@ def obtain(
     directory: Path,
     addresses: Sequence[str] = (CIFAR10.address,),
     offline_fallback: bool = True,
+    most: int = 0,
     published: Published = CIFAR10,
     patience: Patience | None = None,
 ) -> None:
-    """Find or download the archive that `images` names, and record in `output` (JSON) which one it is.
+    """Find or download the source that `images` names, and record in `output` (JSON) which one it is.
 
-    `images` is `cifar10`, `synthetic` or the path of an archive, which is used where it lies. The published archive is
-    kept in `directory`; once there, no address is asked. Where none gives it, `offline_fallback` decides between
-    synthetic images, which need no archive, and a UserError.
+    `images` is `cifar10`, the name of a generated source, or a path, which is used where it lies. The published archive
+    is kept in `directory`; once there, no address is asked. Where none gives it, `offline_fallback` decides between
+    synthetic images and a UserError. `most` is the number of images that will be read of a path.
     """
-    if images == "synthetic":
-        record = _synthetic("for the real images, set `images: cifar10` in config.yaml")
-    elif images == "cifar10":
+    if images in GENERATED:
+        record = _generated(images, "for the real images, set `images: cifar10` in config.yaml")
+    elif images == CIFAR10_NAME:
         by_hand = f"save {published.address} in {directory} by hand"
         try:
-            source = fetch(published, directory, addresses, patience) or published.address
-            record = _record(directory / published.file_name, "cifar10", "CIFAR-10", source)
+            address = fetch(published, directory, addresses, patience) or published.address
+            record = _recorded(directory / published.file_name, CIFAR10_NAME, "CIFAR-10", address, most)
         except Unavailable as reasons:
             if not offline_fallback:
                 raise UserError(
@@ -55,27 +60,65 @@ def obtain(
                     "or set `offline_fallback: true` or `images: synthetic` in config.yaml"
                 ) from None
             report(f"{published.file_name} could not be downloaded: going on with {SYNTHETIC_LABEL}")
-            record = _synthetic(f"for the real images, {by_hand} and run: snakemake --cores 4 --forcerun download")
+            record = _generated(
+                SYNTHETIC, f"for the real images, {by_hand} and run: snakemake --cores 4 --forcerun download"
+            )
     else:
         path = Path(images)
-        if not path.is_file():
-            raise UserError(f"images: {str(path)!r} is no archive: give the path of one, cifar10 or synthetic")
-        # A damaged archive is refused here, before the image set of another one makes way for it.
-        with open_archive(path):
-            record = _record(path, path.name, path.name, "local file")
-    sealed.write(output, {"archive_version": ARCHIVE_VERSION, **record})
+        record = _recorded(path, path.name, path.name, None, most)
+        # A damaged source is refused here, before the image set of another one makes way for it.
+        with opened(record):
+            pass
+    sealed.write(output, {"source_version": SOURCE_VERSION, **record})
 
 
-def _synthetic(note: str) -> dict[str, Any]:
-    return {"name": "synthetic", "label": SYNTHETIC_LABEL, "synthetic": True, "note": note, "archive": None}
+def read(source_json: Path) -> dict[str, Any]:
+    """Return the record of a source. Raises UserError where there is none as it was written."""
+    try:
+        return sealed.read(source_json, source_version=SOURCE_VERSION)
+    except FileNotFoundError:
+        raise UserError(f"{source_json} is missing: run the workflow again") from None
+    except sealed.Damaged as fault:
+        raise UserError(f"{source_json} {fault}: delete it and run the workflow again") from None
 
 
-def _record(path: Path, name: str, label: str, source: str) -> dict[str, Any]:
-    archive = {
-        "path": str(path),
-        "file_name": path.name,
-        "bytes": path.stat().st_size,
-        "sha256": file_sha256(path),
-        "source": source,
+@contextmanager
+def opened(record: dict[str, Any]) -> Iterator[sources.Source]:
+    """Open the source that was recorded. Raises UserError where it is gone, has changed since, or isn't usable."""
+    if record["kind"] in GENERATED:
+        yield sources.generated(record["kind"])
+        return
+    path, origin, kind = Path(record["path"]), record["origin"], sources.load(record["kind"])
+    if kind.identity(path, origin["most"]) != origin["identity"]:
+        raise UserError(f"{shown(path)} has changed since the run began: run the workflow again")
+    with kind.open_source(path) as source:
+        yield source
+
+
+def _generated(kind: str, note: str) -> dict[str, Any]:
+    label = SYNTHETIC_LABEL if kind == SYNTHETIC else PHOTOGRAPHS_LABEL
+    return {
+        "name": kind,
+        "label": label,
+        "synthetic": True,
+        "note": note,
+        "kind": kind,
+        "path": None,
+        "origin": None,
     }
-    return {"name": name, "label": label, "synthetic": False, "note": None, "archive": archive}
+
+
+def _recorded(path: Path, name: str, label: str, address: str | None, most: int) -> dict[str, Any]:
+    kind = sources.recognise(path)
+    origin = {"kind": kind, "address": address, "most": most, "identity": sources.load(kind).identity(path, most)}
+    if path.is_file():
+        origin |= {"bytes": path.stat().st_size}
+    return {
+        "name": name,
+        "label": label,
+        "synthetic": False,
+        "note": None,
+        "kind": kind,
+        "path": os.path.abspath(path),
+        "origin": origin,
+    }

@@ -1,99 +1,117 @@
-"""From a source to an image set: plain arrays that can be memory-mapped, and their provenance."""
+"""From what was gathered to the image set of one size: plain arrays that can be memory-mapped, and their provenance."""
 
-from collections.abc import Iterable
-from itertools import islice
+import os
+import shutil
+from concurrent.futures import ProcessPoolExecutor
+from itertools import pairwise
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
 from scripts.common import sealed
 from scripts.common.atomic import replacing
+from scripts.common.cells import shape_of
 from scripts.common.digests import file_sha256
-from scripts.common.errors import UserError
+from scripts.common.errors import UserError, shown
 from scripts.common.progress import Progress
+from scripts.dataset import decoding, gathered
+from scripts.dataset.gathered import FOLDER, LABELS, NAMES, OFFSETS, ORIGINALS, SIZES, write_header
 from scripts.dataset.image_set import PROVENANCE, PROVENANCE_VERSION, provenance_digests
-from scripts.dataset.obtain import ARCHIVE_VERSION
-from scripts.dataset.sources.cifar10 import IMAGE_SHAPE, Archive, Batch, open_archive
-from scripts.dataset.sources.synthetic import Synthetic
+from scripts.system import process
 
-PUBLISHED_ROWS = 10_000
-"""Rows in each batch of the published archive (https://www.cs.toronto.edu/~kriz/cifar.html)."""
+IMAGES_PER_TASK = 64
+MOST_UPSCALED = 0.5
+"""A size to which more than this share of the images would be upscaled is refused, unless that is asked for."""
 
 
-def unpack(archive_json: Path, directory: Path) -> None:
-    """Write the image set that `archive_json` (by the step `download`) names into `directory`.
+def unpack(directory: Path, image_size: str, *, upscale: bool = False, cores: int = 1) -> None:
+    """Write the image set of one size beside what was gathered in `directory`, with as many processes as `cores`.
 
-    Raises UserError where the archive is missing, has changed since it was recorded, or is not what it should be.
+    Raises UserError where nothing whole was gathered, and where more than half of the images are smaller than the size,
+    unless `upscale` allows that.
     """
-    record = _record(archive_json)
-    archive = record["archive"]
-    (directory / PROVENANCE).unlink(missing_ok=True)
-    if archive is None:
-        write(Synthetic(), directory, record)
-        return
-    path, remedy = Path(archive["path"]), f"delete {archive_json} and run the workflow again"
-    if not path.is_file():
-        raise UserError(f"the archive {path} is gone: {remedy}")
-    if file_sha256(path) != archive["sha256"]:
-        raise UserError(f"the archive {path} has changed since {archive_json} recorded it: {remedy}")
-    with open_archive(path, PUBLISHED_ROWS if record["name"] == "cifar10" else None) as source:
-        write(source, directory, record)
-
-
-def write(source: Archive | Synthetic, directory: Path, record: dict[str, Any]) -> None:
-    """Write the image set of a source, one batch in memory at a time, with what `record` says of it.
-
-    The last batch is the test batch. `provenance.json` is written last: where it is, the arrays are whole.
-    """
-    with Progress(f"unpacking {record['name']}", source.batch_count, "batches") as progress:
-        batches = progress.counted(source.batches())
-        count = _save(directory, "", islice(batches, source.batch_count - 1))
-        test_count = _save(directory, "test_", batches)
-    images = np.load(directory / "images.npy", mmap_mode="r")
-    labels = np.load(directory / "labels.npy", mmap_mode="r")
+    facts = gathered.read(directory)
+    place, folder = directory / image_size, directory / FOLDER
+    upscaled = _upscaled(folder, image_size, facts)
+    if len(upscaled) > MOST_UPSCALED * facts["images"] and not upscale:
+        raise UserError(
+            f"image size {image_size}: {len(upscaled)} of {facts['images']} images of {facts['label']} are smaller, "
+            f"such as {upscaled[0]}; leave the size out of image_sizes, or set upscale: true"
+        )
+    place.mkdir(parents=True, exist_ok=True)
+    (place / PROVENANCE).unlink(missing_ok=True)
+    _link(folder / LABELS, place / "labels.npy")
+    if (folder / f"{image_size}.npy").exists():
+        _link(folder / f"{image_size}.npy", place / "images.npy")
+    else:
+        _decode_all(folder, place / "images.npy", image_size, facts, cores)
+    images, labels = (np.load(place / name, mmap_mode="r") for name in ("images.npy", "labels.npy"))
     sealed.write(
-        directory / PROVENANCE,
+        place / PROVENANCE,
         {
             "provenance_version": PROVENANCE_VERSION,
-            **{key: record[key] for key in ("name", "label", "synthetic", "note", "archive")},
-            "train_images": count,
-            "test_images": test_count,
-            "image_shape": list(IMAGE_SHAPE),
-            "label_names": source.label_names,
+            # Nothing that tells where the source lies: what this file says decides which stores are made again.
+            **{
+                key: facts[key] for key in ("name", "label", "synthetic", "note", "images", "label_names", "bad_images")
+            },
+            "image_shape": list(shape_of(image_size)),
+            "upscaled_images": upscaled,
+            "originals_digest": file_sha256(folder / ORIGINALS) if facts["has_originals"] else None,
             **provenance_digests(images, labels),
         },
     )
 
 
-def _record(archive_json: Path) -> dict[str, Any]:
-    """What the step `download` recorded."""
+def _upscaled(folder: Path, image_size: str, facts: dict[str, Any]) -> list[str]:
+    """The names of the images that are smaller than an image size, in one direction or both."""
+    height, width, _ = shape_of(image_size)
+    if not facts["has_originals"]:
+        own = shape_of(facts["own_size"])
+        return [facts["label"]] * facts["images"] if own[0] < height or own[1] < width else []
+    sizes = np.load(folder / SIZES)
+    names = (folder / NAMES).read_bytes().split(b"\0")
+    smaller = np.flatnonzero((sizes[:, 0] < height) | (sizes[:, 1] < width))
+    return [shown(os.fsdecode(names[number])) for number in smaller.tolist()]
+
+
+def _link(source: Path, target: Path) -> None:
+    """Give a file a second name, or copy it where the file system has no such names."""
+    target.unlink(missing_ok=True)
     try:
-        return sealed.read(archive_json, archive_version=ARCHIVE_VERSION)
-    except FileNotFoundError:
-        raise UserError(f"{archive_json} is missing: run the workflow again") from None
-    except sealed.Damaged as fault:
-        raise UserError(f"{archive_json} {fault}: delete it and run the workflow again") from None
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
-def _save(directory: Path, prefix: str, batches: Iterable[Batch]) -> int:
-    """Write images and labels of all batches as two arrays; returns the number of images."""
-    labels = []
-    count = 0
-    with replacing(directory / f"{prefix}images.npy") as file:
-        _write_header(file, count)
-        for batch in batches:
-            file.write(batch.images.data)
-            labels.append(batch.labels)
-            count += len(batch.labels)
-        file.seek(0)
-        _write_header(file, count)
-    with replacing(directory / f"{prefix}labels.npy") as file:
-        np.save(file, np.concatenate(labels))
-    return count
+def _decode_all(folder: Path, target: Path, image_size: str, facts: dict[str, Any], cores: int) -> None:
+    """Decode or resize all images to another size than those that were gathered."""
+    shape, count = shape_of(image_size), facts["images"]
+    starts = range(0, count, IMAGES_PER_TASK)
+    with replacing(target) as file:
+        write_header(file, (count, *shape))
+        context = get_context("spawn")
+        with ProcessPoolExecutor(cores, context, initializer=process.die_with, initargs=(os.getpid(),)) as pool:
+            source = None if facts["has_originals"] else facts["own_size"]
+            parts = pool.map(_decode, *zip(*((folder, shape, start, source) for start in starts), strict=True))
+            with Progress(f"decoding {facts['name']} to {image_size}", count) as progress:
+                for start, pixels in zip(starts, parts, strict=True):
+                    file.write(pixels.data)
+                    progress.update(min(count, start + IMAGES_PER_TASK))
 
 
-def _write_header(file: BinaryIO, count: int) -> None:
-    """Write the start of a .npy file; NumPy pads it so that its length doesn't depend on the count."""
-    header = {"descr": "|u1", "fortran_order": False, "shape": (count, *IMAGE_SHAPE)}
-    np.lib.format.write_array_header_1_0(file, header)
+def _decode(folder: Path, shape: tuple[int, int, int], start: int, source: str | None) -> np.ndarray:
+    """Return the pixels of some images, (n, height, width, 3) uint8, from the files or from pixels of the size
+    `source`."""
+    if source:
+        contents = list(np.load(folder / f"{source}.npy", mmap_mode="r")[start : start + IMAGES_PER_TASK])
+    else:
+        offsets = np.load(folder / OFFSETS, mmap_mode="r")[start : start + IMAGES_PER_TASK + 1].tolist()
+        with (folder / ORIGINALS).open("rb") as file:
+            file.seek(offsets[0])
+            contents = [file.read(end - first) for first, end in pairwise(offsets)]
+    pixels = np.empty((len(contents), *shape), np.uint8)
+    for content, out in zip(contents, pixels, strict=True):
+        decoding.decode(content, out)
+    return pixels

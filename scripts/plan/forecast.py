@@ -6,12 +6,17 @@ them.
 
 import math
 
+from scripts.common.cells import shape_of
 from scripts.measure.settings import Settings
 
 SECONDS_PER_JOB = 0.4
 """The seconds of a timing beside its samples."""
 SECONDS_PER_IMAGE_BUILT = 0.00013
 SECONDS_PER_IMAGE_SAMPLED = 0.00011
+USUAL_PIXELS = 32 * 32
+"""The pixels of the images that these are for."""
+SECONDS_PER_PIXEL = 4e-8
+"""The seconds of a build or timing for each further pixel, whether it's decoded or read."""
 BUDGET_SHARE = 1.1
 """The seconds of a cell's sampling, as a multiple of its budget."""
 SECONDS_PER_WRITE, SECONDS_PER_IMAGE_WRITTEN, SECONDS_PER_FILE_WRITTEN = 0.002, 0.00001, 0.0001
@@ -26,14 +31,21 @@ LEAST_LIMIT_SECONDS = 600.0
 """The shortest time limit of a build or timing."""
 
 
-def seconds_to_build(cutoff: int) -> float:
+def seconds_to_build(cutoff: int, image_size: str) -> float:
     """Return how long (s) the store of a cutoff takes to build on average."""
-    return cutoff * SECONDS_PER_IMAGE_BUILT
+    return cutoff * (SECONDS_PER_IMAGE_BUILT + _seconds_of_pixels(image_size))
 
 
-def seconds_to_time(cutoff: int, budget_seconds: float) -> float:
+def seconds_to_time(cutoff: int, image_size: str, budget_seconds: float) -> float:
     """Return how long (s) a cell of a cutoff takes to time on average, with such a budget (s) for its samples."""
-    return SECONDS_PER_JOB + BUDGET_SHARE * budget_seconds + cutoff * SECONDS_PER_IMAGE_SAMPLED
+    per_image = SECONDS_PER_IMAGE_SAMPLED + _seconds_of_pixels(image_size)
+    return SECONDS_PER_JOB + BUDGET_SHARE * budget_seconds + cutoff * per_image
+
+
+def _seconds_of_pixels(image_size: str) -> float:
+    """How much longer (s) an image of that size takes than the usual one."""
+    height, width, _ = shape_of(image_size)
+    return max(0, height * width - USUAL_PIXELS) * SECONDS_PER_PIXEL
 
 
 def runs_of_a_write(cutoff: int, in_files: bool, budget_seconds: float, minimum_samples: int) -> int:
@@ -50,11 +62,11 @@ def runs_of_a_write(cutoff: int, in_files: bool, budget_seconds: float, minimum_
     return 1 + runs_per_sample * max(minimum_samples, min(settings.maximum_samples, within_budget))
 
 
-def limit_seconds(cutoff: int, budget_seconds: float, *, in_files: bool) -> float:
+def limit_seconds(cutoff: int, image_size: str, budget_seconds: float, *, in_files: bool) -> float:
     """Return how long (s) a build or timing may take before it counts as hung.
 
     `in_files` says whether the store has a file for each image, which the slowest file systems make one by one.
     """
-    usual = max(seconds_to_build(cutoff), seconds_to_time(cutoff, budget_seconds))
+    usual = max(seconds_to_build(cutoff, image_size), seconds_to_time(cutoff, image_size, budget_seconds))
     per_image = Settings().long_samples * SECONDS_PER_SYNCED_FILE if in_files else SECONDS_PER_FILE
     return max(LEAST_LIMIT_SECONDS, PATIENCE * usual + per_image * cutoff)

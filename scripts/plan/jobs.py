@@ -13,7 +13,7 @@ from itertools import product
 from typing import Any
 
 from scripts.common import digests
-from scripts.dataset.sources.cifar10 import IMAGE_SHAPE
+from scripts.common.cells import shape_of
 from scripts.plan import forecast
 from scripts.plan.checks import room
 from scripts.plan.plan import Names, Plan
@@ -21,6 +21,8 @@ from scripts.plan.plan import Names, Plan
 MEGABYTES_BEFORE_THE_FIRST_IMAGE = 1000
 COPIES_IN_MEMORY = 8
 """Copies of the images in memory: arrays, store and reference file, twice where a cluster counts the page cache."""
+MOST_PRIORITY = 1_000_000
+"""The priority of builds; all timings have less."""
 PATIENCE = 10
 """The time limit that a job asks of a cluster, as a multiple of the forecast."""
 LEAST_LIMIT_SECONDS = 300.0
@@ -41,11 +43,9 @@ class Jobs:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        groups = list(product(plan.cutoffs, plan.operations))
-        self._priorities = {group: len(groups) - place for place, group in enumerate(groups)}
         # All stores are built before the first cell is timed, and stores need libraries.
-        self.priority_to_build = len(groups) + 1
-        self.priority_to_compile = self.priority_to_build + 1
+        self.priority_to_build = MOST_PRIORITY
+        self.priority_to_compile = MOST_PRIORITY + 1
         # A cluster's shared file system has 1 user at a time, unless timings may run beside each other.
         at_once = plan.config["timings_at_once"]
         self.file_system_users = int(not plan.config["scratch_dir"] if at_once is None else at_once == "one")
@@ -53,25 +53,28 @@ class Jobs:
     def priority_to_time(self, cell: Names) -> int:
         """Return the priority of a cell.
 
-        Cells of small cutoffs are timed first. Cells of one cutoff and operation, which are compared, are timed one
-        right after the other: the less time lies between them, the less the machine changes.
+        Cells of small cutoffs are timed first. Cells of one cutoff, image size and operation, which are compared, are
+        timed one right after the other: the less time lies between them, the less the machine changes.
         """
-        return self._priorities.get((int(cell.cutoff), cell.operation), 0)
+        places = list(product(self._plan.cutoffs, self._plan.image_sizes, self._plan.operations))
+        place = (int(cell.cutoff), cell.image_size, cell.operation)
+        return MOST_PRIORITY - 1 - places.index(place) if place in places else 0
 
     def megabytes(self, store: Names) -> int:
         """Return the memory (MB) for building a store or timing a cell."""
-        image_bytes = int(store.cutoff) * math.prod(IMAGE_SHAPE)
-        return MEGABYTES_BEFORE_THE_FIRST_IMAGE + math.ceil(COPIES_IN_MEMORY * image_bytes / 1e6)
+        pixels = math.prod(shape_of(store.image_size))
+        image_bytes = max(pixels, self._plan.known.file_bytes if self._plan.known else 0)
+        return MEGABYTES_BEFORE_THE_FIRST_IMAGE + math.ceil(COPIES_IN_MEMORY * int(store.cutoff) * image_bytes / 1e6)
 
     def minutes_to_build(self, store: Names) -> int:
         """Return the time limit (minutes) for building a store."""
         cutoff = int(store.cutoff)
-        return _minutes(cutoff, forecast.seconds_to_build(cutoff))
+        return _minutes(cutoff, forecast.seconds_to_build(cutoff, store.image_size))
 
     def minutes_to_time(self, cell: Names) -> int:
         """Return the time limit (minutes) for timing a cell."""
         cutoff = int(cell.cutoff)
-        return _minutes(cutoff, forecast.seconds_to_time(cutoff, self._plan.budget_seconds))
+        return _minutes(cutoff, forecast.seconds_to_time(cutoff, cell.image_size, self._plan.budget_seconds))
 
     def limit_seconds(self, store: Names, resources: Mapping[str, Any]) -> float:
         """Return how long (s) a build or timing may take before it counts as hung."""
@@ -87,7 +90,7 @@ def limit_seconds(plan: Plan, store: Names, budget_seconds: float) -> float:
     the forecast."""
     in_files = room.in_files(plan, store.backend)
     limit: float | None = plan.config["time_limit_seconds"]
-    return limit or forecast.limit_seconds(int(store.cutoff), budget_seconds, in_files=in_files)
+    return limit or forecast.limit_seconds(int(store.cutoff), store.image_size, budget_seconds, in_files=in_files)
 
 
 def _minutes(cutoff: int, seconds: float) -> int:

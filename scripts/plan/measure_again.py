@@ -113,7 +113,7 @@ def _measure(plan: Plan, cell: Cell, seconds: float) -> bool:
     choice = plan.choices[cell.backend]
     settings = Settings(**json.loads(plan.settings(cell))).for_longer(seconds)
     store = cell.store.directory(plan.stores)
-    job = Job(cell, choice.module, choice.options, Path(plan.dataset), store, settings)
+    job = Job(cell, choice.module, choice.options, Path(plan.image_set(cell)), store, settings)
     limit = jobs.limit_seconds(plan, cell, seconds)
     scratch = plan.config["scratch_dir"]
     try:

@@ -5,23 +5,20 @@ The plan reads files and asks what is installed; it changes and measures nothing
 
 import json
 import os
-import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
 from pathlib import Path
 from typing import Any
 
 from scripts.backends.go import library
 from scripts.common.atomic import nearest_directory, writable
-from scripts.common.cells import Cell, Store, image_size
-from scripts.common.digests import file_sha256
+from scripts.common.cells import Cell, Store
+from scripts.dataset.gathered import GATHERED
 from scripts.dataset.image_set import PROVENANCE
-from scripts.dataset.sources.cifar10 import IMAGE_SHAPE
 from scripts.measure import ground
 from scripts.measure.operations import catalogue
-from scripts.plan import available
+from scripts.plan import available, chosen, images, in_place
 from scripts.plan.config import configuration, places
 from scripts.report import intact
 from scripts.stores import manifest
@@ -32,11 +29,10 @@ from scripts.system.disk import file_system
 TABLES = ("timings.csv", "summary.csv", "latencies.csv", "disk_usage.csv", "selection.csv", "conditions.json")
 """The files that `summarise` writes beside their digests: the tables, and the conditions of the run."""
 
-HANDED = ("machine", "dataset", "writes", "archive_digest", "missing")
+HANDED = ("machine", "dataset", "writes", "identity", "missing")
 HANDED_VARIABLE = "IMAGE_STORAGE_BENCHMARK_FOUND"
 """The environment variable by which jobs of a cluster get these. Snakemake starts jobs with those of the run."""
 
-QUICK_LARGEST_CUTOFF = 100
 QUICK_BUDGET_FACTOR = 0.05
 
 
@@ -55,30 +51,82 @@ class Plan:
     @cached_property
     def asked(self) -> dict[str, Choice]:
         """The backends and variants asked for, by name, in the config's order; backends with each codec asked for."""
-        return configuration.choices(self.config)
+        return self._in_place[0]
 
     @cached_property
     def missing(self) -> dict[str, str]:
         """Why a backend or variant that is asked for can't run here, and the remedy, by name."""
         why_not = available.why_not_with_conda if self.with_conda else available.why_not
         reasons = {name: why_not(choice) for name, choice in self.asked.items()}
-        return {name: reason for name, reason in reasons.items() if reason}
+        return {name: reason for name, reason in reasons.items() if reason} | self._in_place[1]
+
+    @cached_property
+    def _in_place(self) -> tuple[dict[str, Choice], dict[str, str]]:
+        """What is asked for, with the user's own folder in the place of copies, and why it isn't compared."""
+        source = self.config["images"]
+        folder = Path(source) if images.is_path(source) and os.path.isdir(source) and self._has_files else None
+        return in_place.choices(configuration.choices(self.config), folder, Path(self.stores))
+
+    @property
+    def _has_files(self) -> bool:
+        return images.has(self.config["images"]) == images.FILES
 
     @cached_property
     def choices(self) -> dict[str, Choice]:
         """The backends and variants that are asked for and can run here, by name."""
         return {name: choice for name, choice in self.asked.items() if name not in self.missing}
 
-    @cached_property
+    @property
+    def known(self) -> images.Images | None:
+        """What is known of the images, None where they must be gathered first."""
+        return images.known(self.config["images"], self.dataset)
+
+    @property
+    def most_images(self) -> int | None:
+        """How many images are gathered at most; all of a source that is repeated, None."""
+        if self.config["images"] in images.REPEATED:
+            return None
+        cutoffs: list[int] = self.config["cutoffs"] or [images.MOST_BY_DEFAULT]
+        return max(cutoffs)
+
+    def sizes_to_gather(self) -> str:
+        """Return the option of the step `gather` that names image sizes to decode to."""
+        sizes = self.config["image_sizes"]
+        return f"--image-sizes {' '.join(map(str, sizes))}" if sizes else ""
+
+    @property
     def cutoffs(self) -> list[int]:
-        """The numbers of images, ascending."""
-        cutoffs = sorted(self.config["cutoffs"])
-        return [cutoff for cutoff in cutoffs if cutoff <= QUICK_LARGEST_CUTOFF] if self.config["quick"] else cutoffs
+        """The numbers of images, ascending, without those that are left out; none before the images are known."""
+        return sorted({cutoff for _, cutoff in self.sets})
 
     @property
     def image_sizes(self) -> list[str]:
-        """The image sizes, height x width in pixels: the one that the images have."""
-        return [image_size(IMAGE_SHAPE)]
+        """The image sizes, height x width in pixels, in the config's order; none before the images are known."""
+        return list(dict.fromkeys(size for size, _ in self.sets))
+
+    @property
+    def sets(self) -> list[tuple[str, int]]:
+        """The image sizes and cutoffs of which there are stores; none before the images are known."""
+        return self._chosen.pairs
+
+    @property
+    def left_out(self) -> list[str]:
+        """Which image sizes and cutoffs are left out, and why."""
+        return self._chosen.left_out
+
+    @property
+    def _chosen(self) -> chosen.Sets:
+        known = self.known
+        if known is None:
+            return chosen.Sets()
+        if known not in self._sets:
+            self._sets[known] = chosen.sets(self.config, known)
+        return self._sets[known]
+
+    @cached_property
+    def _sets(self) -> dict[images.Images, chosen.Sets]:
+        """The image sets and cutoffs by what is known of the images, which changes once, when they are gathered."""
+        return {}
 
     @property
     def operations(self) -> list[str]:
@@ -139,23 +187,31 @@ class Plan:
 
     @cached_property
     def dataset(self) -> str:
-        """Where the image set is: in the directory of a shared archive, or in the results, where the image set isn't in
-        that directory and may not be added."""
-        own = "results/dataset"
+        """Where what is gathered and the image sets are: in the directory of a shared archive, or in the results, where
+        nothing of the source is in that directory and may not be added."""
+        source = self.config["images"]
+        own = f"results/dataset/{images.folder(source, images.absolute(source))}"
         if not self.config["download_dir"]:
             return own
-        name = self.config["images"]
-        if configuration.is_path(name):
-            own_name = re.sub(r"[^\w-]+", "-", Path(name).name.split(".")[0])
-            name = f"{own_name}-{self.archive_digest[:12]}"
-        shared = f"{self.downloads}/{name}"
-        return shared if os.path.exists(f"{shared}/{PROVENANCE}") or writable(nearest_directory(shared)) else own
+        shared = f"{self.downloads}/{images.folder(source, self.identity)}"
+        return shared if os.path.exists(f"{shared}/{GATHERED}") or writable(nearest_directory(shared)) else own
+
+    def image_set(self, store: Names) -> str:
+        """Return the directory of the image set of a store's image size."""
+        return f"{self.dataset}/{store.image_size}"
+
+    def provenance(self, store: Names) -> str:
+        """Return the provenance of the image set of a store's image size."""
+        return f"{self.image_set(store)}/{PROVENANCE}"
+
+    def arrays(self, store: Names) -> list[str]:
+        """Return the arrays of the image set of a store's image size."""
+        return [f"{self.image_set(store)}/{name}" for name in ("images.npy", "labels.npy")]
 
     @cached_property
-    def archive_digest(self) -> str:
-        """What decides whether the archive must be looked at again: its name, or a file's SHA-256."""
-        images: str = self.config["images"]
-        return file_sha256(Path(images)) if configuration.is_path(images) else images
+    def identity(self) -> str:
+        """What decides whether the source must be looked at again."""
+        return images.identity(self.config["images"], self.most_images or 0)
 
     @cached_property
     def writes(self) -> str:
@@ -173,7 +229,7 @@ class Plan:
 
     def all_stores(self) -> list[Store]:
         """Return every store, in the config's order of backends."""
-        return [Store(*names) for names in product(self.choices, self.image_sizes, self.cutoffs)]
+        return [Store(name, size, cutoff) for name in self.choices for size, cutoff in self.sets]
 
     def cells(self) -> list[Cell]:
         """Return every cell, in the config's order of backends and operations."""
@@ -249,4 +305,4 @@ class Plan:
 
     def settings_shown(self) -> dict[str, Any]:
         """Return what differs from the defaults in what is measured and how."""
-        return configuration.not_default(self.config, list(self.choices))
+        return configuration.not_default(self.config, list(self.choices), images.has(self.config["images"]))

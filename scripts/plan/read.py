@@ -6,10 +6,10 @@ from pathlib import Path
 
 from scripts.common import digests
 from scripts.common.errors import UserError
-from scripts.plan import available
+from scripts.plan import available, images
 from scripts.plan.checks import existing, permission
 from scripts.plan.config import configuration, yaml_syntax
-from scripts.plan.plan import QUICK_LARGEST_CUTOFF, Plan
+from scripts.plan.plan import Plan
 
 
 def check_config_files(paths: Iterable[str | Path]) -> None:
@@ -30,7 +30,9 @@ def read_plan(
     """
     try:
         complete = configuration.complete(config)
-        plan = Plan(complete, with_conda, on_cluster)
+        if not is_job_on_node:
+            configuration.check(complete, on_cluster=on_cluster)
+        plan = Plan(configuration.for_source(complete, images.has(complete["images"])), with_conda, on_cluster)
         if is_job_on_node:
             plan.take_from_start()
         else:
@@ -43,12 +45,6 @@ def read_plan(
 
 
 def _check(plan: Plan) -> None:
-    configuration.check(plan.config, on_cluster=plan.on_cluster)
-    if not plan.cutoffs:
-        raise UserError(
-            f"config key cutoffs: quick leaves out what is above {QUICK_LARGEST_CUTOFF:,} images, and that leaves "
-            "none; give a smaller one"
-        )
     if plan.with_conda and set("{}") & set(str(digests.CHECKOUT)):
         raise UserError(f"conda can't be used in {digests.CHECKOUT}, whose name has a brace in it; rename the folder")
     permission.check_snakemakes()
@@ -60,4 +56,4 @@ def _check(plan: Plan) -> None:
         raise UserError(f"none of the backends asked for can run here: {'; '.join(plan.missing.values())}")
     existing.check_what_may_only_be_read(plan)
     # These ask the system, and what goes wrong with that is said here.
-    _ = plan.machine, plan.dataset, plan.writes
+    _ = plan.machine, plan.dataset, plan.writes, plan.identity, plan.sets

@@ -11,7 +11,9 @@ from typing import Any
 
 from scripts.backends.shared import descriptions
 from scripts.common import digests
+from scripts.dataset import sources
 from scripts.measure.operations import catalogue
+from scripts.plan import images
 from scripts.plan.plan import Names, Plan
 from scripts.report.draw import captions
 
@@ -22,7 +24,12 @@ class RuleDigests:
     def __init__(self, plan: Plan) -> None:
         # What tables, figures and page read of the operations; it is no code of theirs.
         self._catalogue = [asdict(entry) for entry in catalogue.entries().values()]
-        self.download, self.unpack = _digest("download"), _digest("unpack")
+        source = [sources.file(images.module(plan.config["images"]))]
+        self.download, self.gather, self.unpack = (
+            _digest("download", source),
+            _digest("gather", source),
+            _digest("unpack"),
+        )
         self.summarise = digests.digest([_digest("summarise"), self._catalogue])
         # The page depends on the backends' code, and on the words in code that it shows.
         backends = {file for choice in plan.choices.values() for file in choice.files()}

@@ -16,13 +16,14 @@ from typing import Any
 from scripts.backends.go import library
 from scripts.common import digests, full_disk
 from scripts.common.atomic import abandoned
+from scripts.common.cells import shape_of
 from scripts.common.errors import UserError
 from scripts.common.progress import duration
-from scripts.dataset.image_set import PROVENANCE, read_provenance
-from scripts.dataset.sources.cifar10 import IMAGE_SHAPE
+from scripts.dataset import gathered, obtain
+from scripts.dataset.image_set import PROVENANCE
 from scripts.measure import memory
 from scripts.measure.operations import catalogue
-from scripts.plan import forecast, measure_again
+from scripts.plan import forecast, images, measure_again
 from scripts.plan.checks import cluster, existing, permission, room
 from scripts.plan.checks.existing import BUILD, TIMING
 from scripts.plan.plan import Plan
@@ -41,20 +42,57 @@ class Session:
     def __init__(self, plan: Plan, run: SnakemakeRun) -> None:
         self._plan, self._run = plan, run
         self._has_jobs = self._goes_on = False
+        self._knows_images = plan.known is not None
         if not run.is_job_on_node:
             atexit.register(self._at_exit)
 
-    def records_for_tables(self, wildcards: Any) -> list[str]:
+    def records_for_tables(self, checkpoints: Any) -> list[str]:
         """Return the records of all cells, as the input of the tables, and have damaged tables made once more.
 
-        Snakemake only looks whether tables are there. It asks for this input as it plans them, and no later.
+        Snakemake only looks whether tables are there. It asks for this input as it plans them, and no later. Where the
+        images must be gathered first, it asks again afterwards.
         """
+        self._wait_for_images(checkpoints)
         damaged = [] if self._run.is_job_on_node else intact.damaged(Path(self._plan.results))
         if damaged:
             names = ", ".join(map(str, damaged))
             print(f"not as the workflow wrote it: {names}; the tables are made once more", file=sys.stderr)
             self._run.force("summarise")
         return self._plan.records()
+
+    def manifests_for_tables(self, checkpoints: Any) -> list[str]:
+        """Return the manifests of all stores, as the input of the tables."""
+        self._wait_for_images(checkpoints)
+        return self._plan.manifests()
+
+    def provenances(self, checkpoints: Any) -> list[str]:
+        """Return the provenance of the image set of each size, as the input of the page."""
+        self._wait_for_images(checkpoints)
+        return [f"{self._plan.dataset}/{size}/{PROVENANCE}" for size in self._plan.image_sizes]
+
+    def _wait_for_images(self, checkpoints: Any) -> None:
+        """Let Snakemake plan no further where the images must be gathered first; it calls again afterwards."""
+        if self._plan.config["images"] in images.REPEATED:
+            return
+        if self._plan.known is None:
+            # Snakemake makes no missing output of a checkpoint where the results of another source are all there.
+            self._run.force("gather")
+        checkpoints.gather.get()
+        if self._goes_on and not self._knows_images:
+            self._knows_images = True
+            self._plan_what_follows()
+
+    def _plan_what_follows(self) -> None:
+        """Check and say what this run will do with its images, once they are gathered: until then nobody knew."""
+        plan = self._plan
+        missing = [*(plan.manifest(store) for store in plan.all_stores()), *map(Path, plan.records())]
+        to_make = {os.path.normpath(path) for path in missing if not path.exists()}
+        try:
+            room.check(plan, to_make)
+        except UserError as error:
+            sys.exit(f"error: {error}")
+        for line in _said(plan, to_make, is_on_one_machine=self._run.is_on_one_machine):
+            print(line, file=sys.stderr)
 
     def start(self) -> None:
         """Look at what Snakemake is about to do and say it; end the process with one line when that can't go well.
@@ -119,13 +157,13 @@ def closing(plan: Plan) -> str:
     """Return where the result of a finished run is and, where the images aren't the ones asked for, which they are."""
     page = os.path.abspath(f"{plan.results}/report.html")
     place = f"The page is {page}" if os.path.exists(page) else f"Done; the page {page} was not asked for"
-    if plan.config["images"] == "synthetic":
+    if plan.config["images"] in obtain.GENERATED:
         return place
     try:
-        images = read_provenance(Path(plan.dataset, PROVENANCE))
+        facts = gathered.read(Path(plan.dataset))
     except UserError:  # the steps that read it have said what is wrong
         return place
-    return f"{place}\nIt was measured with {images['label']}: {images['note']}" if images["synthetic"] else place
+    return f"{place}\nIt was measured with {facts['label']}: {facts['note']}" if facts["synthetic"] else place
 
 
 def made_in(plan: Plan) -> list[str]:
@@ -140,34 +178,54 @@ def _said(plan: Plan, to_make: Collection[str], *, is_on_one_machine: bool) -> I
     for reason in dict.fromkeys(plan.missing.values()):
         names = [name for name, why in plan.missing.items() if why == reason]
         yield f"left out: {', '.join(names)}: {reason}"
+    for reason in plan.left_out:
+        yield f"left out: {reason}"
     cells = plan.cells_of(to_make)
     cold = [cell for cell in cells if catalogue.entry(cell.operation).state == catalogue.COLD]
     if cold and not plan.config["scratch_dir"] and (why := file_system.never_cold(Path(plan.stores))):
         count = f"{len(cold)} cold cell{'' if len(cold) == 1 else 's'}"
         yield f"{count} will be shown as gaps ({why}); to measure them, set store_dir to a directory on a disk"
     # Each cell looks again when it's its turn.
-    for cutoff in sorted({cell.cutoff for cell in cells}) if is_on_one_machine else ():
-        if shortage := memory.shortage(cutoff, IMAGE_SHAPE):
-            yield f"to time {cutoff:,} images {shortage}: those cells will be gaps"
+    sets = {(cell.cutoff, cell.image_size) for cell in cells}
+    for cutoff, size in sorted(sets) if is_on_one_machine else ():
+        if shortage := memory.shortage(cutoff, shape_of(size)):
+            yield f"to time {cutoff:,} images of {size} {shortage}: those cells will be gaps"
     yield _opening(plan, to_make)
 
 
 def _opening(plan: Plan, to_make: Collection[str]) -> str:
     """What this run will do, in a line."""
+    if plan.known is None:
+        return (
+            f"{len(plan.choices)} backends ({', '.join(plan.choices)}) x {len(plan.operations)} operations on "
+            f"{plan.machine}; how many images there are, and how large they are, is looked at first"
+        )
     stores, cells = plan.stores_of(to_make), plan.cells_of(to_make)
     size = (
-        f"{len(plan.cells())} cells on {plan.machine}: {len(plan.choices)} backends x {len(plan.cutoffs)} cutoffs "
+        f"{len(plan.cells())} cells on {plan.machine}: {len(plan.choices)} backends x {_sets(plan)} "
         f"x {len(plan.operations)} operations"
     )
     if not cells and not stores:
         return f"{size}; nothing to build and nothing to time"
     seconds = (
-        sum(forecast.seconds_to_build(store.cutoff) for store in stores)
-        + sum(forecast.seconds_to_time(cell.cutoff, plan.budget_seconds) for cell in cells)
+        sum(forecast.seconds_to_build(store.cutoff, store.image_size) for store in stores)
+        + sum(forecast.seconds_to_time(cell.cutoff, cell.image_size, plan.budget_seconds) for cell in cells)
         + SECONDS_BESIDE
     )
-    download = " and the time of the download" if f"{plan.dataset}/archive.json" in to_make else ""
+    download = (
+        " and the time of the download"
+        if f"{plan.dataset}/source.json" in to_make and not images.is_path(plan.config["images"])
+        else ""
+    )
     return (
         f"{size}; {len(stores)} stores to build and {len(cells)} cells to time: about {duration(seconds)} "
         f"on an idle machine with two cores{download}, up to {room.size(room.total(plan, to_make).bytes)} on the disk"
     )
+
+
+def _sets(plan: Plan) -> str:
+    """How many numbers of images there are, at how many image sizes, in words."""
+    sizes, cutoffs = plan.image_sizes, plan.cutoffs
+    if len(sizes) == 1:
+        return f"{len(cutoffs)} cutoffs"
+    return f"{len(plan.sets)} cutoffs at {len(sizes)} image sizes"

@@ -8,10 +8,9 @@ from scripts import backends
 from scripts.common.atomic import neighbour
 from scripts.common.cells import Cell, image_size
 from scripts.common.errors import UserError, shown
-from scripts.dataset import obtain
+from scripts.dataset import gather, gathered, obtain
 from scripts.dataset.image_set import PROVENANCE, ImageSet
-from scripts.dataset.sources.synthetic import Synthetic
-from scripts.dataset.unpack import unpack, write
+from scripts.dataset.unpack import unpack
 from scripts.measure import timing
 from scripts.measure.operations import catalogue
 from scripts.measure.settings import Job, Settings
@@ -31,7 +30,7 @@ def run(
 ) -> Iterator[str]:
     """Build the store below `directory`, time the operation for `seconds`, and yield what was found, line by line.
 
-    `images` is `synthetic`, the directory of an image set, or the path of an archive. Nothing is left in `directory`.
+    `images` is `synthetic`, the directory of an image set, or the path of images. Nothing is left in `directory`.
     The timing holds the host's lock alone; the build shares the lock. Raises UserError for an unknown backend, option
     or operation, for images that aren't there, and for what can't be built or timed, with the reason.
     """
@@ -71,20 +70,17 @@ def run(
 
 def _image_set(images: str, cutoff: int, place: Path) -> ImageSet:
     """The image set to try with; one that isn't on the disk yet is made below `place`."""
-    directory = place / "images"
-    if images == SYNTHETIC:
-        origin = {"name": SYNTHETIC, "label": "synthetic images", "synthetic": True, "note": None, "archive": None}
-        write(Synthetic(cutoff, batch_count=2), directory, origin)
-    elif Path(images, PROVENANCE).is_file():
-        directory = Path(images)
-    elif Path(images).is_file():
-        directory.mkdir()
-        archive = directory / "archive.json"
-        obtain.obtain(images, archive, directory=directory, addresses=[])
-        unpack(archive, directory)
-    else:
+    if Path(images, PROVENANCE).is_file():
+        return ImageSet.load(Path(images))
+    if images not in obtain.GENERATED and not Path(images).exists():
         raise UserError(
-            f"--images {shown(images)} is neither an archive nor the directory of an image set, such as "
-            f"results/dataset; give the path of one, or {SYNTHETIC}"
+            f"--images {shown(images)} is neither the path of images nor the directory of an image set, such as "
+            f"results/dataset/cifar10/32x32; give the path of one, or {SYNTHETIC}"
         )
-    return ImageSet.load(directory)
+    source, directory = place / "source.json", place / "images"
+    obtain.obtain(images, source, directory=place, addresses=[], most=cutoff)
+    gather.gather(source, directory, gather.Wanted(cutoff))
+    facts = gathered.read(directory)
+    size = facts["own_size"] or gathered.square(gathered.USUAL_SIZE)
+    unpack(directory, size)
+    return ImageSet.load(directory / size)

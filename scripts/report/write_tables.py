@@ -29,17 +29,19 @@ def write_tables(
     machine: str,
     stores_directory: Path,
     backends: list[str],
-    image_sizes: list[str],
-    cutoffs: list[int],
+    sets: list[str],
     operations: list[str],
     directory: Path,
 ) -> None:
     """Write every table of all the cells of one machine into `directory`, the conditions, and the digests of both.
 
+    `sets` are image sizes, each with a cutoff, such as 32x32/1000.
+
     Raises UserError for a missing or damaged record or manifest, for records and manifests that don't fit together, and
     for records that were timed at the same moment; these are then among the outdated ones.
     """
-    stores = [Store(*names) for names in product(backends, image_sizes, cutoffs)]
+    pairs = [one.split("/") for one in sets]
+    stores = [Store(name, image_size, int(cutoff)) for name in backends for image_size, cutoff in pairs]
     cells = [Cell(machine, one.backend, one.image_size, one.cutoff, name) for one in stores for name in operations]
     records = _read(records_directory.parent, cells)
     _refuse_overlaps(records, records_directory.parent.parent)

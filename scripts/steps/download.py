@@ -1,4 +1,4 @@
-"""Step `download`: finds or downloads the archive that `images:` names, and records which one it is."""
+"""Step `download`: finds or downloads the source that `images:` names, and records which one it is."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,11 +10,12 @@ from scripts.dataset.obtain import CIFAR10, obtain
 @command
 def main(
     *,
-    images: Annotated[str, "cifar10, synthetic, or the path of an archive"],
+    images: Annotated[str, "cifar10, synthetic, synthetic-photographs, or a path"],
     addresses: Annotated[list[str], "where to download from, in order"] = [CIFAR10.address],  # noqa: B006
     directory: Annotated[Path, "where downloaded archives are kept"],
     offline_fallback: Annotated[bool, "let synthetic images stand in where no address can be reached"] = False,
-    output: Annotated[Path, "the record to write, archive.json"],
+    most: Annotated[int, "how many images will be read at most"] = 0,
+    output: Annotated[Path, "the record to write, source.json"],
 ) -> None:
-    """Obtain the archive."""
-    obtain(images, output, directory=directory, addresses=addresses, offline_fallback=offline_fallback)
+    """Obtain the source."""
+    obtain(images, output, directory=directory, addresses=addresses, offline_fallback=offline_fallback, most=most)

@@ -12,7 +12,7 @@ from scripts.report.page.run import Run
 def main(
     *,
     tables: Annotated[Path, "directory of the tables"],
-    provenance: Annotated[Path, "provenance.json of the image set"],
+    provenance: Annotated[list[Path], "provenance.json of the image set of each size"],
     records: Annotated[Path, "directory of the machine's records, beside others'"],
     figures: Annotated[list[Path], "SVG files, in the order to show them"],
     settings: Annotated[dict[str, Any], "what the config changes, as JSON"],
@@ -20,4 +20,4 @@ def main(
     output: Annotated[Path, "the page to write"],
 ) -> None:
     """Write the page."""
-    write_page(Run.load(tables, provenance, records, settings, missing), figures, output)
+    write_page(Run.load(tables, provenance[0], records, settings, missing), figures, output)

@@ -14,10 +14,9 @@ def main(
     machine: Annotated[str, "name of the machine"],
     stores: Annotated[Path, "directory of the stores and their manifests"],
     backends: Annotated[list[str], "backends and variants, in the order to show them"],
-    image_sizes: Annotated[list[str], "height x width in pixels, such as 32x32"],
-    cutoffs: Annotated[list[int], "numbers of images"],
+    sets: Annotated[list[str], "image sizes, each with a number of images, such as 32x32/1000"],
     operations: Annotated[list[str], "operations, in the order to show them"],
     tables: Annotated[Path, "directory for the tables"],
 ) -> None:
     """Write the tables."""
-    write_tables(records, machine, stores, backends, image_sizes, cutoffs, operations, tables)
+    write_tables(records, machine, stores, backends, sets, operations, tables)

@@ -1,4 +1,4 @@
-"""Step `unpack`: from what the step `download` recorded to an image set, arrays and provenance."""
+"""Step `unpack`: from what the step `gather` gathered to the image set of one size, arrays and provenance."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,8 +10,10 @@ from scripts.dataset.unpack import unpack
 @command
 def main(
     *,
-    archive: Annotated[Path, "archive.json, as the step `download` wrote it"],
-    directory: Annotated[Path, "where the image set goes"],
+    directory: Annotated[Path, "where the step `gather` put what it gathered; the image set goes below it"],
+    image_size: Annotated[str, "height x width in pixels, such as 224x224"],
+    upscale: Annotated[bool, "let more than half of the images be smaller than that"] = False,
+    cores: Annotated[int, "processes that decode"] = 1,
 ) -> None:
-    """Unpack the archive."""
-    unpack(archive, directory)
+    """Unpack the images."""
+    unpack(directory, image_size, upscale=upscale, cores=cores)

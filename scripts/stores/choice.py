@@ -32,7 +32,7 @@ class Choice:
         """Return the first `count` images and labels of an image set as a store is written from them: `Originals` where
         its codec keeps originals. Raises UserError as `ImageSet.first` does."""
         if self.codec and self.codec.keeps_originals:
-            found: tuple[base.Source, base.Source] = image_set.first_with_originals(count)  # type: ignore[attr-defined]
+            found: tuple[base.Source, base.Source] = image_set.first_with_originals(count)
             return found
         return image_set.first(count)
 

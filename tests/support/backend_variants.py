@@ -12,6 +12,7 @@ import pytest
 from scripts import backends, codecs
 from scripts.backends import base
 from scripts.backends.go import library
+from scripts.codecs import png
 from scripts.common.errors import UserError
 from scripts.plan import available
 from scripts.stores.choice import Choice
@@ -42,8 +43,15 @@ class Variant(NamedTuple):
         """The backend itself."""
         return backends.load(self.name)
 
+    @property
+    def keeps_originals(self) -> bool:
+        """Whether the codec keeps originals."""
+        return "codec" in self.options and codecs.load(self.options["codec"]).keeps_originals
+
     def write(self, path: Path, images: base.Source, labels: base.Source, durable: bool = False) -> None:
-        """Write with these options."""
+        """Write with these options; where the codec keeps originals, images that have none get some."""
+        if self.keeps_originals and not hasattr(images, "originals"):
+            images = WithFiles(images)
         self.backend.write(path, images, labels, durable=durable, options=self.options)
 
     def open(self, path: Path) -> base.Reader:
@@ -51,13 +59,35 @@ class Variant(NamedTuple):
         return self.backend.open(path, self.options)
 
 
+class WithFiles:
+    """Images with a PNG file each, made when it is asked for, in nested folders."""
+
+    def __init__(self, images: base.Source) -> None:
+        self.images = images
+        self.shape = images.shape
+        self.dtype = images.dtype
+        self.original_bytes = int(np.prod(images.shape))
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        raise AssertionError("where originals are kept, pixels aren't read")
+
+    def originals(self, rows: slice) -> list[memoryview]:
+        """Encode the images of these rows."""
+        return [memoryview(png.encode(np.ascontiguousarray(image), 0)) for image in self.images[rows]]
+
+    def names(self, rows: slice) -> list[bytes]:
+        """Name each file by its number."""
+        return [b"%d/%d.png" % divmod(number, 7) for number in range(*rows.indices(self.shape[0]))]
+
+
 def values_to_try(name: str, option: base.Option) -> set[Any]:
     """Every value of a short list of choices, both ends of a range of numbers, and an odd number where any will do.
 
-    Of codecs one that is the pixels themselves and one that isn't: the others take the same way (`shared/values.py`).
+    Of codecs one that is the pixels themselves, one that isn't, and one that keeps originals: the others take the same
+    ways (`shared/values.py`).
     """
     if name == "codec":
-        return {option.default, "png"}
+        return {option.default, "png", "original"}
     if option.choices:
         ends = (option.choices[0], option.choices[-1])
         return {option.default, *(ends if isinstance(option.default, int) else option.choices)}

@@ -124,9 +124,9 @@ class Backend(base.Backend):
             call["store_put"](handle, first, len(lengths), packed.ctypes.data, lengths.ctypes.data)
 
         try:
-            rows = min(IMAGES_PER_CALL, base.rows_per_block(images.shape))
-            for start, image_block, label_block in base.blocks(images, labels, rows):
-                put(start, *_packed(image_block, label_block, codec))
+            rows = min(IMAGES_PER_CALL, values.rows_per_block(images, codec))
+            for start, block, label_block in values.blocks(images, labels, codec, rows):
+                put(start, *_packed(block, label_block, codec))
             metadata = values.metadata(images.shape)
             put(METADATA, np.frombuffer(metadata, np.uint8), np.array([len(metadata)]))
         except BaseException:
@@ -172,13 +172,13 @@ def _address(array: np.ndarray) -> int:
     return ctypes.addressof(ctypes.c_char.from_buffer(array))
 
 
-def _packed(images: np.ndarray, labels: np.ndarray, codec: codecs.Codec) -> tuple[np.ndarray, np.ndarray]:
+def _packed(block: values.Block, labels: np.ndarray, codec: codecs.Codec) -> tuple[np.ndarray, np.ndarray]:
     """Return the bytes of all values of a block, one after the other, and the length of each."""
-    if codec.is_identity:
-        count, size = len(images), images[0].nbytes
+    if codec.is_identity and isinstance(block, np.ndarray):
+        count, size = len(block), block[0].nbytes
         packed = np.empty((count, base.LABEL_BYTES + size), np.uint8)
         packed[:, : base.LABEL_BYTES] = labels.view(np.uint8).reshape(count, base.LABEL_BYTES)
-        packed[:, base.LABEL_BYTES :] = images.reshape(count, size)
+        packed[:, base.LABEL_BYTES :] = block.reshape(count, size)
         return packed, np.full(count, base.LABEL_BYTES + size, np.int64)
-    joined = values.join(images, labels, codec)
+    joined = values.join(block, labels, codec)
     return np.frombuffer(b"".join(joined), np.uint8), np.array([len(value) for value in joined], np.int64)

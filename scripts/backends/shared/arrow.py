@@ -38,9 +38,9 @@ def schema(shape: Sequence[int], codec: codecs.Codec, more: dict[bytes, bytes] |
 
 
 def batch(
-    schema: "pyarrow.Schema", images: np.ndarray, labels: np.ndarray, codec: codecs.Codec, option: str
+    schema: "pyarrow.Schema", block: values.Block, labels: np.ndarray, codec: codecs.Codec, option: str
 ) -> "pyarrow.RecordBatch":
-    """Return images and labels as a batch, without a copy where an image's bytes are its pixels.
+    """Return a block of images and labels as a batch, without a copy where an image's bytes are its pixels.
 
     Raises UserError, with the name of the option to lower, where the images take more than their type can hold.
     """
@@ -48,18 +48,18 @@ def batch(
 
     kind = schema.field(IMAGE).type
     content: np.ndarray | bytes
-    if codec.is_identity:
-        content, ends = images, int(images[0].nbytes) * np.arange(len(images) + 1, dtype=np.int64)
+    if codec.is_identity and isinstance(block, np.ndarray):
+        content, ends = block, int(block[0].nbytes) * np.arange(len(block) + 1, dtype=np.int64)
     else:
-        encoded = values.encode(images, codec)
+        encoded = values.encode(block, codec)
         content, ends = b"".join(encoded), np.cumsum([0, *map(len, encoded)], dtype=np.int64)
     parts = [content]
     if not pa.types.is_fixed_size_binary(kind):
         offsets = np.int64 if pa.types.is_large_binary(kind) else np.int32
         if ends[-1] > np.iinfo(offsets).max:
-            raise UserError(f"{len(images)} images take {ends[-1]} bytes, more than Arrow can hold: lower {option}")
+            raise UserError(f"{len(block)} images take {ends[-1]} bytes, more than Arrow can hold: lower {option}")
         parts = [ends.astype(offsets, copy=False), content]
-    columns = [_array(kind, len(images), *parts), _array(pa.int64(), len(labels), labels)]
+    columns = [_array(kind, len(block), *parts), _array(pa.int64(), len(labels), labels)]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 

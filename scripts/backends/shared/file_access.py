@@ -1,5 +1,6 @@
 """Reading and writing whole parts of files, whatever one system call takes of them."""
 
+import itertools
 import os
 from collections.abc import Iterable
 from io import FileIO
@@ -33,11 +34,11 @@ def write_all(file: FileIO, content: np.ndarray | bytes | memoryview) -> None:
         view = view[file.write(view) :]
 
 
-def announce(descriptor: int, places: Iterable[int], size: int) -> None:
-    """Let the kernel fetch parts of a file at the same time: `size` bytes at each of these places (0: to the end).
+def announce(descriptor: int, places: Iterable[int], sizes: int | Iterable[int]) -> None:
+    """Let the kernel fetch parts of a file at the same time: so many bytes at each of these places (0: to the end).
 
     Does nothing where the system has no such call. Source: posix_fadvise(2), POSIX_FADV_WILLNEED.
     """
     if hasattr(os, "posix_fadvise"):
-        for place in places:
+        for place, size in zip(places, itertools.repeat(sizes) if isinstance(sizes, int) else sizes, strict=False):
             os.posix_fadvise(descriptor, place, size, os.POSIX_FADV_WILLNEED)

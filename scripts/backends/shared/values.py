@@ -6,12 +6,21 @@ for labels use `encode` and `decode`, for images alone.
 """
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Sequence
+from typing import cast
 
 import numpy as np
 
 from scripts import codecs
-from scripts.backends.base import LABEL_BYTES, Source, blocks, rows_per_block
+from scripts.backends import base
+from scripts.backends.base import LABEL_BYTES, Source
+
+TOGETHER_BLOCKS = 16
+"""So many blocks of 4 MiB, 64 MiB, hold a batch of 128 photographs of 500 kB each."""
+Block = np.ndarray | list[memoryview]
+"""What values are made from: images, (n, height, width, 3) uint8, C-contiguous; with a codec that keeps originals, the
+bytes of n files."""
 
 METADATA = b"\xffmetadata"
 """The key after all numbers of images, in stores of keys and values; its value is what `metadata` returns."""
@@ -41,18 +50,57 @@ def items(
 
     Of several images to a value, whose codec must be raw, a key is the number of the value.
     """
-    rows = max(1, min(most, rows_per_block(images.shape)) // per_value) * per_value
-    for start, image_block, label_block in blocks(images, labels, rows):
-        numbered = enumerate(join(image_block, label_block, codec, per_value), start // per_value)
+    rows = max(1, min(most, rows_per_block(images, codec)) // per_value) * per_value
+    for start, block, label_block in blocks(images, labels, codec, rows):
+        numbered = enumerate(join(block, label_block, codec, per_value), start // per_value)
         yield [(key(number), value) for number, value in numbered]
     yield [(METADATA, metadata(images.shape))]
 
 
-def encode(images: np.ndarray, codec: codecs.Codec) -> Sequence[bytes | memoryview]:
-    """Return the bytes of each image; `images` is (n, height, width, 3) uint8, C-contiguous. With codec raw, views."""
+def rows_per_block(images: Source, codec: codecs.Codec, of: int = 1, beside: int = 0) -> int:
+    """Return the number of images in a block, a multiple of `of`: as many as take about 4 MiB, in pixels or, where
+    the codec keeps originals and these are larger, in files, with `beside` bytes for each image."""
+    count, *image_shape = images.shape
+    value_bytes = math.prod(image_shape)
+    if codec.keeps_originals:
+        value_bytes = max(value_bytes, cast(base.FileSource, images).original_bytes // count)
+    return base.rows_per_block(images.shape, of, value_bytes + beside)
+
+
+def together(count: int, stored_bytes: int) -> int:
+    """Return how many values of a store to ask for at a time where a library gives all that one call asks for at once:
+    as many as take about TOGETHER_BLOCKS. `count` values take `stored_bytes`."""
+    return max(1, TOGETHER_BLOCKS * base.BLOCK_BYTES * count // stored_bytes)
+
+
+def blocks(
+    images: Source, labels: Source, codec: codecs.Codec, rows: int | None = None
+) -> Iterator[tuple[int, Block, np.ndarray]]:
+    """Yield (start, what `encode` takes, labels[start:stop]) over all rows, in order.
+
+    `rows` is the number of rows in a block, by default as `rows_per_block` says. Raises ValueError where a slice of the
+    source hasn't the source's shape and type.
+    """
+    rows = rows or rows_per_block(images, codec)
+    if not codec.keeps_originals:
+        yield from base.blocks(images, labels, rows)
+        return
+    source = cast(base.FileSource, images)
+    for start in range(0, images.shape[0], rows):
+        stop = min(start + rows, images.shape[0])
+        files = source.originals(slice(start, stop))
+        if len(files) != stop - start:
+            raise ValueError(f"images must have {stop - start} originals from number {start} on, not {len(files)}")
+        yield start, files, base.label_rows(labels, start, stop)
+
+
+def encode(block: Block, codec: codecs.Codec) -> Sequence[bytes | memoryview]:
+    """Return the bytes of each image of a block. With codec raw, views."""
+    if isinstance(block, list):
+        return block
     if codec.is_identity:
-        return slices(images)
-    return [codec.encode(image) for image in images]
+        return slices(block)
+    return [codec.encode(image) for image in block]
 
 
 def decode(values: Iterable[bytes | memoryview], images: np.ndarray, codec: codecs.Codec) -> None:
@@ -91,12 +139,12 @@ def decode_pairs(
     labels[:] = found
 
 
-def join(images: np.ndarray, labels: np.ndarray, codec: codecs.Codec, per_value: int = 1) -> list[bytes]:
-    """Return one value per image; `images` as in `encode`, `labels` (n,) int64, C-contiguous.
+def join(block: Block, labels: np.ndarray, codec: codecs.Codec, per_value: int = 1) -> list[bytes]:
+    """Return one value per image; `block` as in `encode`, `labels` (n,) int64, C-contiguous.
 
     Of several images to a value, whose codec must be raw, all labels come first.
     """
-    encoded = encode(images, codec) if per_value == 1 else slices(images, per_value)
+    encoded = encode(block, codec) if per_value == 1 else slices(cast(np.ndarray, block), per_value)
     return [b"".join(pair) for pair in zip(slices(labels, per_value), encoded, strict=True)]
 
 
@@ -115,7 +163,8 @@ def split(values: Iterable[bytes | memoryview], images: np.ndarray, labels: np.n
             image += size
     else:
         for value in values:
-            codec.decode(value[LABEL_BYTES:], images[label // LABEL_BYTES])
+            # A slice of bytes would be a copy.
+            codec.decode(memoryview(value)[LABEL_BYTES:], images[label // LABEL_BYTES])
             label_bytes[label : label + LABEL_BYTES] = value[:LABEL_BYTES]
             label += LABEL_BYTES
     if label != len(label_bytes):

@@ -53,6 +53,8 @@ class Source(Protocol):
         """
 
 
+SEED = 20190101
+"""The seed of the order in which images are measured that have no order of their own."""
 GENERATED = ("__init__", "synthetic", "synthetic_photographs")
 """The modules here that are no kind of path."""
 
@@ -60,6 +62,8 @@ GENERATED = ("__init__", "synthetic", "synthetic_photographs")
 class Kind(Protocol):
     """What the module of a kind of source defines. It imports its library only inside its functions."""
 
+    has_originals: bool
+    """Whether sources of the kind have the bytes of encoded files."""
     looks_for: str
     """What the kind is, in words that complete `looked for ...`: `a folder of image files`."""
 
@@ -76,6 +80,16 @@ class Kind(Protocol):
         """Open a path of this kind. Raises UserError, in one line with a remedy, for anything hostile or unusable."""
 
 
+def order(source: Source) -> np.ndarray:
+    """Return the numbers of a source's images in the order in which they are measured, (count,) int64.
+
+    It is the source's own, or a shuffled one that is the same each time, so that the first images stand for all.
+    """
+    if source.has_order:
+        return np.arange(source.count)
+    return np.random.default_rng(SEED).permutation(source.count)
+
+
 def names() -> list[str]:
     """Return the name of every kind, sorted."""
     return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in GENERATED)
@@ -84,6 +98,16 @@ def names() -> list[str]:
 def load(name: str) -> Kind:
     """Return the kind of that name, without importing its library."""
     return cast(Kind, importlib.import_module(f"{__name__}.{name}"))
+
+
+def file(name: str) -> Path:
+    """Return the file of a kind or of a generated source."""
+    return Path(__file__).with_name(f"{name.replace('-', '_')}.py")
+
+
+def generated(name: str) -> Source:
+    """Return the source of that name that is generated: `synthetic` or `synthetic-photographs`."""
+    return cast(Source, importlib.import_module(f"{__name__}.{name.replace('-', '_')}").source())
 
 
 def recognise(path: Path) -> str:

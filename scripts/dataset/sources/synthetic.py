@@ -8,20 +8,20 @@ bytes per image (mean, spread), zlib ratio, power spectrum, means and correlatio
 
 import functools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from scripts.dataset.sources.cifar10 import Batch
+from scripts.dataset.sources import Sample
 
 LABEL_NAMES = [f"class {number}" for number in range(10)]
 
 SIDE = 32
 BLOCK = 256
 """Images drawn together, from one seed."""
+BLOCKS_AT_ONCE = 16
 
 LUMINANCE, WARM, GREEN, TEXTURE_GAIN, UNCOVERED = range(5)
 """Layers of a scene: light, warm against cold, green against purple, strength of texture, background still seen."""
@@ -70,22 +70,38 @@ MEAN_COLOUR_SPREAD = 1.07746 * np.array([[33.1, 0, 0], [27.5, 17.1, 0], [25.7, 2
 WHITE_BACKGROUND_SHARE = 0.0703
 
 
-@dataclass
 class Synthetic:
-    """Synthetic images in batches, as many as CIFAR-10 has; the last batch is the test batch."""
+    """The first `count` images of the sequence as a source of images (`scripts.dataset.sources.Source`)."""
 
-    rows: int = 10_000
-    batch_count: int = 6
     label_names = LABEL_NAMES
+    has_originals = False
+    has_order = True
 
-    def batches(self) -> Iterator[Batch]:
-        """Generate the batches in their order, with all cores."""
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def read(self, numbers: Sequence[int] | np.ndarray) -> Iterator[Sample]:
+        """Draw the images of these numbers, in ascending order, some blocks at a time with all cores."""
+        numbers = np.sort(np.asarray(numbers))
+        parts = np.split(numbers, np.flatnonzero(np.diff(numbers // BLOCK)) + 1)
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            yield from pool.map(self._batch, range(self.batch_count))
+            for start in range(0, len(parts), BLOCKS_AT_ONCE):
+                several = parts[start : start + BLOCKS_AT_ONCE]
+                firsts = [int(part[0]) // BLOCK * BLOCK for part in several]
+                for part, first, images in zip(several, firsts, pool.map(_block, firsts), strict=True):
+                    labels = generate_labels(BLOCK, first=first)
+                    for number in part.tolist():
+                        place = number - first
+                        yield Sample(number, f"{number:05d}", int(labels[place]), images[place])
 
-    def _batch(self, number: int) -> Batch:
-        first = number * self.rows
-        return Batch(generate(self.rows, first=first), generate_labels(self.rows, first=first))
+
+def source() -> Synthetic:
+    """Return as many images as CIFAR-10 has for training."""
+    return Synthetic(50_000)
+
+
+def _block(first: int) -> np.ndarray:
+    return generate(BLOCK, first=first)
 
 
 def generate(count: int, seed: int = 0, first: int = 0) -> np.ndarray:

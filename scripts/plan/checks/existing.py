@@ -29,9 +29,10 @@ def check(plan: Plan, used: Collection[str]) -> None:
     `used` are the normal paths that are looked at: manifests of stores, and the image set's provenance. With a
     manifest, the image set must be there.
     """
-    provenance = Path(plan.dataset, PROVENANCE)
-    if os.path.normpath(provenance) in used and provenance.exists():
-        read_provenance(provenance)
+    for size in plan.image_sizes:
+        provenance = Path(plan.dataset, size, PROVENANCE)
+        if os.path.normpath(provenance) in used and provenance.exists():
+            read_provenance(provenance)
     for each in plan.stores_of(used):
         if plan.manifest(each).exists():
             check_key(each.directory(plan.stores), _store_key(plan, each))
@@ -39,14 +40,14 @@ def check(plan: Plan, used: Collection[str]) -> None:
 
 def check_what_may_only_be_read(plan: Plan) -> None:
     """Raise UserError for stores that the run would have to replace and may only read; Snakemake would show a list."""
-    manifests = [plan.manifest(each) for each in plan.all_stores()]
-    fixed = {os.path.normpath(path) for path in manifests if path.exists() and not writable(path.parent.parent)}
-    if fixed and not Path(plan.dataset, PROVENANCE).exists():
+    manifests = {plan.manifest(each): each for each in plan.all_stores()}
+    fixed = {path: each for path, each in manifests.items() if path.exists() and not writable(path.parent.parent)}
+    if any(not Path(plan.provenance(each)).exists() for each in fixed.values()):
         raise UserError(
             f"{plan.stores} may only be read, and {plan.dataset} has no image set that its stores can be of; set "
             "download_dir and store_dir to the directories of their owner, or store_dir to one of your own"
         )
-    check(plan, fixed)
+    check(plan, set(map(os.path.normpath, fixed)))
 
 
 def take_forgotten(plan: Plan, run: SnakemakeRun, to_run: Collection[Job]) -> None:
@@ -56,7 +57,7 @@ def take_forgotten(plan: Plan, run: SnakemakeRun, to_run: Collection[Job]) -> No
     are left out. With conda all are: the versions of libraries, which decide, are in the environments. Records that
     aren't of the plan move to the outdated ones, and UserError is raised: this run won't make them again.
     """
-    if plan.with_conda or not os.path.exists(f"{plan.dataset}/{PROVENANCE}"):
+    if plan.with_conda:
         return
     forgotten = [
         job
@@ -64,6 +65,7 @@ def take_forgotten(plan: Plan, run: SnakemakeRun, to_run: Collection[Job]) -> No
         if job.rule.name in (BUILD, TIMING)
         and job not in to_run
         and os.path.exists(job.output[0])
+        and os.path.exists(plan.provenance(job.wildcards))
         and not run.remembers(job)
         and (job.rule.name == TIMING or _is_store_of(job, plan))
     ]
@@ -129,7 +131,7 @@ def _is_store_of(job: Job, plan: Plan) -> bool:
 
 def _store_key(plan: Plan, store: Names) -> str:
     """The key of a store that the plan's images, code and options make."""
-    digest = read_provenance(Path(plan.dataset, PROVENANCE))["digest"]
+    digest = read_provenance(Path(plan.provenance(store)))["digest"]
     return store_key(digest, int(store.cutoff), plan.choices[store.backend])
 
 

@@ -29,7 +29,7 @@ def check(plan: Plan, to_make: Collection[str]) -> None:
     """Raise UserError when a run can't write to the directories of what it makes, given by normal paths."""
     elsewhere = {"results": "run in a copy"}
     manifests = {os.path.normpath(plan.manifest(store)) for store in plan.stores_of(to_make)}
-    if f"{plan.dataset}/provenance.json" in to_make:
+    if any(path.startswith(f"{plan.dataset}/") for path in to_make):
         elsewhere[plan.dataset] = "set download_dir to another one"
     for path in manifests:
         elsewhere[str(Path(path).parent.parent)] = "set store_dir to another one"

@@ -8,24 +8,23 @@ works on, and what earlier timings have left (`scripts.system.disk.scratch`), wh
 import math
 import os
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scripts import codecs
 from scripts.backends import base
 from scripts.common.atomic import nearest_directory
-from scripts.common.cells import Cell, Store
+from scripts.common.cells import Cell, Store, shape_of
 from scripts.common.errors import UserError
-from scripts.dataset.sources.cifar10 import IMAGE_SHAPE
+from scripts.dataset import obtain
+from scripts.dataset.gathered import GATHERED, OWN, USUAL_SIZE, square
 from scripts.measure.operations import catalogue
-from scripts.plan import forecast
-from scripts.plan.config import configuration
+from scripts.plan import forecast, images
 from scripts.plan.plan import Plan
 from scripts.system.disk import file_system, scratch
 
-IMAGE_BYTES = math.prod(IMAGE_SHAPE) + base.LABEL_BYTES
-"""The bytes of an image's pixels and its label."""
 SMALL_STORE_BYTES = 64 << 10
 """The most bytes that a library writes beside the images."""
 LARGEST_BLOCK_BYTES = 128 << 10
@@ -33,10 +32,11 @@ LARGEST_BLOCK_BYTES = 128 << 10
 SERVER_BLOCK_BYTES = 8 << 10
 """The most bytes that a small file takes on a server. File systems of a network name as their block what they send at a
 time, up to a megabyte."""
-SET_IMAGES, ARCHIVE_BYTES = 60_000, 185_000_000
+SET_IMAGES, ARCHIVE_BYTES = 50_000, 185_000_000
 """The size of CIFAR-10, and of the synthetic images in its place."""
-UNPACKED_RATIO = 1.2
-"""The ratio of the bytes of an image set to the bytes of its archive, which hardly compresses pixels."""
+SYNTHETIC_PHOTOGRAPHS = 1000
+FILE_BYTES = 250_000
+"""The usual bytes of an image file, as long as the files aren't gathered."""
 CELL_BYTES, CELL_FILES = 200_000, 12
 """The size of a cell's record, log and rows in the tables, and of Snakemake's marker."""
 PAGE_BYTES, PAGE_FILES = 6_000_000, 400
@@ -123,12 +123,19 @@ def total(plan: Plan, to_make: Collection[str]) -> Room:
     return sum((need.room for need in needs(plan, to_make)), Room())
 
 
-def of_store(backend: base.Backend, options: dict[str, Any], cutoff: int, block: int) -> Room:
-    """Return the room that a store of so many images takes on a file system with blocks of so many bytes."""
-    footprint = backend.footprint(options, IMAGE_SHAPE)
+def of_store(
+    backend: base.Backend, options: dict[str, Any], cutoff: int, block: int, shape: Sequence[int], file_bytes: float = 0
+) -> Room:
+    """Return the room that a store of so many images takes on a file system with blocks of so many bytes.
+
+    The images have the `shape` (height, width, 3), and their files so many bytes, for a store that keeps these.
+    """
+    footprint = backend.footprint(options, shape)
     blocks = math.ceil(footprint.files_per_image) * block
     unit = blocks if footprint.files_per_image >= 1 else footprint.page_bytes
-    image = math.ceil(IMAGE_BYTES / unit) * unit + footprint.bytes_per_image
+    keeps_files = codecs.OPTION in options and codecs.load(options[codecs.OPTION]).keeps_originals
+    image_bytes = (file_bytes if keeps_files else math.prod(shape)) + base.LABEL_BYTES
+    image = math.ceil(image_bytes / unit) * unit + footprint.bytes_per_image
     return Room(
         min(SMALL_STORE_BYTES, footprint.files * block) + cutoff * image,
         footprint.files + math.ceil(cutoff * footprint.files_per_image),
@@ -158,14 +165,22 @@ def size(number: float, *others: float) -> str:
 
 
 def _image_set(plan: Plan, to_make: Collection[str]) -> Room:
-    """The arrays, and the archive where it isn't there."""
-    if os.path.normpath(f"{plan.dataset}/provenance.json") not in to_make:
+    """The files, the arrays of each image size, and the archive where it isn't there."""
+    if os.path.normpath(f"{plan.dataset}/{GATHERED}") not in to_make:
         return Room()
-    images = plan.config["images"]
-    if configuration.is_path(images):
-        return Room(UNPACKED_RATIO * os.path.getsize(images), 8)
-    has_archive = images == "synthetic" or any(Path(plan.downloads).glob("*.tar.gz"))
-    return Room(SET_IMAGES * IMAGE_BYTES + (0 if has_archive else ARCHIVE_BYTES), 8)
+    source = plan.config["images"]
+    count = plan.most_images or SET_IMAGES
+    if source == obtain.SYNTHETIC_PHOTOGRAPHS:
+        count = min(count, SYNTHETIC_PHOTOGRAPHS)
+    file_bytes: float = FILE_BYTES if images.has(source) == images.FILES else 0
+    if images.is_path(source) and file_bytes and os.path.isfile(source):
+        file_bytes = min(file_bytes, os.path.getsize(source) / count)
+    asked = [size for size in plan.config["image_sizes"] or [] if size != OWN]
+    shapes = [shape_of(square(size)) for size in asked] or [
+        images.CIFAR_SHAPE if source in images.REPEATED else shape_of(square(USUAL_SIZE))
+    ]
+    archive = ARCHIVE_BYTES if source == obtain.CIFAR10_NAME and not any(Path(plan.downloads).glob("*.tar.gz")) else 0
+    return Room(archive + count * (file_bytes + sum(map(math.prod, shapes))), 16)
 
 
 def _timings(plan: Plan, cells: list[Cell], block: int) -> Room:
@@ -173,7 +188,7 @@ def _timings(plan: Plan, cells: list[Cell], block: int) -> Room:
     works_on, left = [Room()], Room(JOB_BLOCKS * block, JOB_FILES).times(len(cells))
     least = plan.config["minimum_samples"]
     for cell in cells:
-        works_on.append(Room(cell.cutoff * IMAGE_BYTES, 1))
+        works_on.append(Room(cell.cutoff * _image_bytes(cell.image_size), 1))
         own = _store(plan, cell.store, block)
         if catalogue.entry(cell.operation).writes:
             kept = _kept(plan, cell.store, block)
@@ -188,16 +203,23 @@ def _timings(plan: Plan, cells: list[Cell], block: int) -> Room:
 def _kept(plan: Plan, store: Store, block: int) -> Room:
     """What stays of a store that a timing wrote, once its large files are empty."""
     room, footprint = _store(plan, store, block), _footprint(plan, store.backend)
-    if footprint.files_per_image >= 1 and footprint.files_per_image * scratch.LARGE_FILE_BYTES > IMAGE_BYTES:
+    image_bytes = _image_bytes(store.image_size)
+    if footprint.files_per_image >= 1 and footprint.files_per_image * scratch.LARGE_FILE_BYTES > image_bytes:
         return room
     return Room(min(room.bytes, footprint.files * block), room.files)
 
 
 def _store(plan: Plan, store: Store, block: int) -> Room:
     choice = plan.choices[store.backend]
-    return of_store(choice.backend, choice.options, store.cutoff, block)
+    file_bytes = plan.known.file_bytes if plan.known else 0
+    return of_store(choice.backend, choice.options, store.cutoff, block, shape_of(store.image_size), file_bytes)
 
 
 def _footprint(plan: Plan, name: str) -> base.Footprint:
     choice = plan.choices[name]
-    return choice.backend.footprint(choice.options, IMAGE_SHAPE)
+    return choice.backend.footprint(choice.options, images.CIFAR_SHAPE)
+
+
+def _image_bytes(image_size: str) -> int:
+    """The bytes of an image's pixels and its label."""
+    return math.prod(shape_of(image_size)) + base.LABEL_BYTES

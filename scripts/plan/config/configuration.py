@@ -14,6 +14,7 @@ from scripts import backends, codecs
 from scripts.common.errors import UserError, did_you_mean, shown
 from scripts.measure.operations import catalogue
 from scripts.plan.config import places
+from scripts.plan.images import FILES, PIXELS, is_path
 from scripts.stores.choice import Choice
 
 DATA_FILES = ("../../schemas/config.schema.yaml",)
@@ -22,10 +23,30 @@ ALL = "all"
 """The word for every backend and variant."""
 
 SHOWN = (
-    *("images", "backends", "variants", "operations", "budget_seconds", "minimum_samples", "random_images"),
-    *("batch_size", "threads", "drop_caches", "quick", "cutoffs"),
+    *("images", "image_sizes", "upscale", "backends", "codecs", "variants", "operations", "budget_seconds"),
+    *("minimum_samples", "random_images", "batch_size", "threads", "drop_caches", "quick", "cutoffs"),
+    "largest_store_gb",
 )
 """Keys that say what is measured and how, in the order in which the page shows them."""
+EVERY_OPERATION = ("write", "write-durable", "read-warm", "read-cold", "random-warm", "random-cold", "batch-warm")
+BY_SOURCE: dict[str, dict[str, Any]] = {
+    PIXELS: {
+        "backends": ["png", "lmdb", "hdf5", "memmap"],
+        "codecs": ["raw"],
+        "operations": [*EVERY_OPERATION, "batch-cold"],
+        "random_images": 2000,
+    },
+    FILES: {
+        "backends": ["files-original", "lmdb", "hdf5", "memmap", "tar", "sqlite"],
+        "codecs": ["raw", "original"],
+        "operations": ["write-durable", "read-warm", "read-cold", "batch-warm", "batch-cold"],
+        "random_images": 256,
+    },
+}
+"""What the config leaves open (null), by what a source has. To decode a photograph takes a thousand times as long as to
+read it, so what tells little of photographs is left out of the operations, and fewer are drawn."""
+CUTOFFS = [1, 10, 100, 1000, 10_000, 100_000]
+"""The cutoffs of a source that is repeated, as in the article."""
 
 TRUTH = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 NULL = ("null", "~")
@@ -53,6 +74,22 @@ def complete(config: Config) -> Config:
     return completed
 
 
+def for_source(config: Config, has: str) -> Config:
+    """Return a complete config with the values that suit a source, by what it has, where the config leaves them open.
+
+    Raises UserError for a codec that keeps the files of a source without files.
+    """
+    suits = BY_SOURCE[has]
+    found: Config = {name: suits.get(name) if value is None else value for name, value in config.items()}
+    lacking = [name for name in found["codecs"] if has == PIXELS and codecs.load(name).keeps_originals]
+    if lacking:
+        raise UserError(
+            f"config key codecs: {lacking[0]} keeps the files of images, and {shown(config['images'])} has none; leave "
+            f"out {lacking[0]}, or give images: that are files"
+        )
+    return found
+
+
 def choices(config: Config) -> dict[str, Choice]:
     """Return the backends and variants that a complete config asks for, by name and in its order.
 
@@ -69,7 +106,7 @@ def check(config: Config, *, on_cluster: bool = False) -> None:
 
     On a cluster each node expands the variables in `scratch_dir` for itself.
     """
-    faults = {"images": places.faults_of_archive(config["images"])} if is_path(config["images"]) else {}
+    faults = {"images": places.faults_of_images(config["images"])} if is_path(config["images"]) else {}
     for key in ("download_dir", "store_dir", "scratch_dir"):
         if config[key]:
             for_nodes = on_cluster and key == "scratch_dir"
@@ -84,8 +121,8 @@ def defaults() -> Config:
     return {name: key["default"] for name, key in _keys().items()}
 
 
-def not_default(config: Config, names: list[str]) -> Config:
-    """Return what differs from the defaults in what is measured and how.
+def not_default(config: Config, names: list[str], has: str) -> Config:
+    """Return what differs from the defaults in what is measured and how, for a source that has what `has` says.
 
     `names` are the backends and variants that are run, which stand for those asked for. Of a path to images only its
     last part is told.
@@ -96,13 +133,9 @@ def not_default(config: Config, names: list[str]) -> Config:
         "backends": names,
         "variants": {name: config["variants"][name] for name in names if name in config["variants"]},
     }
-    usual = defaults()
+    usual = for_source(defaults() | {"images": images}, has)
+    usual["backends"] = list(choices(usual))
     return {key: value for key, value in asked.items() if value != usual[key]}
-
-
-def is_path(images: str) -> bool:
-    """Say whether the key `images` is the path of an archive."""
-    return images not in ("cifar10", "synthetic")
 
 
 @cache
@@ -215,7 +248,7 @@ def _check_names(config: Config) -> None:
         meant = _described({"variants": {}}, name)
         if meant and _choice({"variants": {name: meant}}, name) != _choice(config, name):
             raise UserError(f"config key variants: {name} means {meant} already; give the variant a name of its own")
-    for name in [] if config["backends"] == ALL else config["backends"]:
+    for name in [] if config["backends"] in (ALL, None) else config["backends"]:
         if name not in known and not _described(config, name):
             raise UserError(
                 f"config key backends: {shown(name)} is unknown; {did_you_mean(name, [*known, *config['variants']])}"

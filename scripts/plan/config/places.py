@@ -1,5 +1,6 @@
 """Paths in the config: variables in them are expanded, and a path that can't be meant is refused in one line."""
 
+import glob
 import os
 import re
 import unicodedata
@@ -27,13 +28,14 @@ def expanded(path: str | None) -> str | None:
     return os.path.abspath(complete) if complete.startswith("-") else complete
 
 
-def faults_of_archive(images: str) -> Iterator[str]:
-    """Yield why the path of an archive, as `expanded` returns it, won't do, with the remedy."""
+def faults_of_images(images: str) -> Iterator[str]:
+    """Yield why a path of images, as `expanded` returns it, won't do, with the remedy. A pattern of paths will."""
     yield from _faults(images)
-    if not os.path.isfile(images):
-        kind = "is a directory, not an archive" if os.path.isdir(images) else "isn't there"
-        yield f"{kind}; give cifar10, synthetic, or the path of an archive"
-    elif not os.access(images, os.R_OK):
+    found = glob.iglob(images) if glob.has_magic(images) and not os.path.exists(images) else iter([images])
+    first = next(found, images)
+    if not os.path.exists(first) and "{" not in images:
+        yield "isn't there; give cifar10, synthetic, synthetic-photographs, or the path of a folder or file with images"
+    elif os.path.exists(first) and not os.access(first, os.R_OK | (os.X_OK if os.path.isdir(first) else 0)):
         yield "is there, but there is no permission to read it; make it readable"
 
 

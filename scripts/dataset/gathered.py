@@ -1,0 +1,58 @@
+"""What is gathered of a source, as it lies on the disk for all image sizes: names of files, and reading them.
+
+In the dataset's directory `gathered.json` says what was gathered, and the folder `gathered` holds it:
+
+    labels.npy                   (n,) int64
+    HEIGHTxWIDTH.npy             pixels of an image size, (n, height, width, 3) uint8; there may be several, or none
+    originals.bin, offsets.npy   of a source of files: the bytes of all files, and (n + 1,) int64, where each begins
+    names.bin                    their paths in the source, each with a zero byte at its end
+    sizes.npy                    (n, 2) int64, height and width of each in pixels, orientation applied
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from scripts.common import sealed
+from scripts.common.errors import UserError
+
+GATHERED_VERSION = 1
+GATHERED, FOLDER = "gathered.json", "gathered"
+LABELS, ORIGINALS, OFFSETS, NAMES, SIZES = "labels.npy", "originals.bin", "offsets.npy", "names.bin", "sizes.npy"
+OWN = "own"
+"""The image size that all images of a source have."""
+USUAL_SIZE = 224
+"""The shorter side (pixels) for sources of several sizes. Source: torchvision's reference training of classifiers."""
+
+
+def write(directory: Path, facts: dict[str, Any]) -> None:
+    """Write what was gathered into the dataset's directory, whole or not at all."""
+    sealed.write(directory / GATHERED, {"gathered_version": GATHERED_VERSION, **facts})
+
+
+def read(directory: Path) -> dict[str, Any]:
+    """Return what was gathered in the dataset's directory. Raises UserError where that is nothing whole."""
+    path = directory / GATHERED
+    try:
+        return sealed.read(path, gathered_version=GATHERED_VERSION)
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing; run the workflow again") from None
+    except PermissionError:
+        raise UserError(
+            f"no permission to read {path}; ask its owner, or set download_dir to a directory of your own"
+        ) from None
+    except sealed.Damaged as fault:
+        raise UserError(f"{path} {fault}; delete it and run the workflow again") from None
+
+
+def square(side: int) -> str:
+    """Return the image size whose sides have so many pixels."""
+    return f"{side}x{side}"
+
+
+def write_header(file: BinaryIO, shape: Sequence[int]) -> None:
+    """Write the start of a .npy file of uint8. NumPy pads it so that its length doesn't depend on the count."""
+    header = {"descr": "|u1", "fortran_order": False, "shape": tuple(shape)}
+    np.lib.format.write_array_header_1_0(file, header)
