@@ -231,7 +231,11 @@ def _effect(timed: Timed | None) -> list[str]:
 def _disk_usage_of(content: Mapping[str, Any]) -> Values:
     """What the manifest of a store says of it, by column."""
     images, raw = content["cutoff"], content["cutoff"] * math.prod(content["image_set"]["image_shape"])
-    sizes = {measure: content[f"{measure}_bytes"] for measure in ("apparent", "allocated")}
+    # What a store reads where it lies counts as the store's.
+    parts = [content, *([content["in_place"]] if content["in_place"] else [])]
+    known = {name: [part[name] for part in parts] for name in ("apparent_bytes", "allocated_bytes", "files")}
+    total = {name: None if None in values else sum(values) for name, values in known.items()}
+    sizes = {measure: total[f"{measure}_bytes"] for measure in ("apparent", "allocated")}
     return {
         "image_set": content["image_set"]["label"],
         "synthetic": content["image_set"]["synthetic"],
@@ -239,7 +243,7 @@ def _disk_usage_of(content: Mapping[str, Any]) -> Values:
         **{f"{measure}_bytes_per_image": size and size / images for measure, size in sizes.items()},
         **{f"{measure}_ratio_to_raw": size and size / raw for measure, size in sizes.items()},
         "allocation": content["allocation"],
-        "files": content["files"],
+        "files": total["files"],
         "file_system": content["file_system"]["type"],
         **{name: content[name] for name in ("psnr_db", "ssim")},
         **_kind(content["module"], content["options"]),

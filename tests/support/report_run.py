@@ -301,6 +301,7 @@ class Run:
                 **STORE,
                 "failed": None,
                 "lossless": True,
+                "in_place": None,
                 "backend_digest": about["digest"],
                 "versions": about["versions"],
             },
