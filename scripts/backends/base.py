@@ -329,7 +329,11 @@ class Backend(ABC):
         Raises FileNotFoundError where there is none.
         """
         os.stat(Path(path, self.file))
-        return self.reader(path, options)
+        return self.reader_of(options)(path, options)
+
+    def reader_of(self, options: dict[str, Any]) -> type[Reader]:
+        """Return what reads stores that were written with these options."""
+        return self.reader
 
     def check(self, options: dict[str, Any]) -> None:  # noqa: B027
         """Raise UserError where complete `options`, each good in itself, can't be combined."""

@@ -1,6 +1,7 @@
 """Every backend with every meaningful set of options, and images to try them with; for the tests of backends."""
 
 import contextlib
+import functools
 import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,7 +67,11 @@ class WithFiles:
         self.images = images
         self.shape = images.shape
         self.dtype = images.dtype
-        self.original_bytes = int(np.prod(images.shape))
+
+    @functools.cached_property
+    def original_bytes(self) -> int:
+        """The bytes of all files, which aren't counted as read from the source."""
+        return sum(map(len, WithFiles(getattr(self.images, "array", self.images)).originals(slice(None))))
 
     def __getitem__(self, rows: slice) -> np.ndarray:
         raise AssertionError("where originals are kept, pixels aren't read")

@@ -60,11 +60,15 @@ def items(
 def rows_per_block(images: Source, codec: codecs.Codec, of: int = 1, beside: int = 0) -> int:
     """Return the number of images in a block, a multiple of `of`: as many as take about 4 MiB, in pixels or, where
     the codec keeps originals and these are larger, in files, with `beside` bytes for each image."""
+    return base.rows_per_block(images.shape, of, value_bytes(images, codec) + beside)
+
+
+def value_bytes(images: Source, codec: codecs.Codec) -> int:
+    """Return the bytes that an image takes at most: of its pixels or, where the codec keeps originals and these are
+    larger, of a file on average."""
     count, *image_shape = images.shape
-    value_bytes = math.prod(image_shape)
-    if codec.keeps_originals:
-        value_bytes = max(value_bytes, cast(base.FileSource, images).original_bytes // count)
-    return base.rows_per_block(images.shape, of, value_bytes + beside)
+    file_bytes = cast(base.FileSource, images).original_bytes // count if codec.keeps_originals else 0
+    return max(math.prod(image_shape), file_bytes)
 
 
 def together(count: int, stored_bytes: int) -> int:

@@ -8,7 +8,7 @@ import itertools
 import math
 import os
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -51,12 +51,13 @@ class Layout(NamedTuple):
         return self.images_per_shard > self.images_per_chunk
 
 
-def layout(shape: Sequence[int], options: dict[str, Any]) -> Layout:
-    """Return the layout of images of `shape`, (n, height, width, 3), by complete options."""
-    count, rows = shape[0], base.rows_per_block(shape)
+def layout(shape: Sequence[int], options: dict[str, Any], value_bytes: int = 0) -> Layout:
+    """Return the layout of images of `shape`, (n, height, width, 3), by complete options. `value_bytes` is what an
+    image takes where that may be more than its pixels."""
+    count, rows = shape[0], base.rows_per_block(shape, value_bytes=value_bytes)
     per_chunk = min(options["images_per_chunk"] or max(1, rows // CHUNKS_PER_SHARD), count)
     chunks = min(options["chunks_per_shard"] or max(1, rows // per_chunk), -(-count // per_chunk))
-    rows = chunks * per_chunk if chunks > 1 else base.rows_per_block(shape, per_chunk)
+    rows = chunks * per_chunk if chunks > 1 else base.rows_per_block(shape, per_chunk, value_bytes)
     return Layout(per_chunk, chunks * per_chunk, rows, min(max(1, LABELS_PER_CHUNK // rows) * rows, count))
 
 
@@ -140,13 +141,24 @@ class Backend(base.Backend):
 
     def _write(self, path: Path, images: base.Source, labels: base.Source, options: dict[str, Any]) -> None:
         chosen = layout(images.shape, options)
-        stored_images, stored_labels = self._create(path, images.shape, chosen, options["compression"])
+        stored = self._create(path, images.shape, chosen, options["compression"])
+        self._put_all(*stored, base.blocks(images, labels, chosen.images_per_write), images.shape[0], chosen)
+
+    def _put_all(
+        self,
+        stored_images: Any,
+        stored_labels: Any,
+        blocks: Iterable[tuple[int, np.ndarray, np.ndarray]],
+        count: int,
+        chosen: Layout,
+    ) -> None:
+        """Write both arrays from blocks of images and labels, `count` in all."""
         pending: list[np.ndarray] = []
-        for start, image_block, label_block in base.blocks(images, labels, chosen.images_per_write):
+        for start, image_block, label_block in blocks:
             self._put(stored_images, start, image_block)
             pending.append(label_block)
             stop = start + len(label_block)
-            if stop % chosen.labels_per_chunk == 0 or stop == images.shape[0]:
+            if stop % chosen.labels_per_chunk == 0 or stop == count:
                 chunk = np.concatenate(pending)
                 self._put(stored_labels, stop - len(chunk), chunk)
                 pending.clear()
