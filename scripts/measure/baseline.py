@@ -37,6 +37,10 @@ class Baseline:
         if durable:
             sync(path.parent)
 
+    def places(self, path: Path, options: dict[str, Any]) -> list[Path]:
+        """Return the files that a store consists of."""
+        return [path]
+
     def open(self, path: Path, options: dict[str, Any]) -> Any:
         """Return a reader of the file `path`; `options["image_shape"]` is (height, width, 3)."""
         return BaselineReader(path, options["image_shape"])

@@ -113,6 +113,26 @@ def columns(timed: Timed) -> dict[str, Any]:
     return found
 
 
+def parts(timed: Timed, images: int, decoding: Sequence[Sampled]) -> dict[str, Any]:
+    """What the table of the summary says of decoding and storage, by the names of its columns, given the samples of
+    decoding alone in the same job; nothing without samples.
+
+    `images` is how many were read in the time. Storage is what remains of the time of an image without decoding. The
+    machine was in the same state for both, so decoding gets the correction of the whole.
+    """
+    if not decoding:
+        return {}
+    whole = timed.estimate
+    scale = whole.value / median(timed.measured)
+    alone = estimates.estimate(_medians([(one, scale * one.seconds / one.images) for one in decoding]))
+    per_image = Estimate(whole.value / images, whole.low / images, whole.high / images, whole.kind)
+    return {
+        f"{name}{end}_seconds_per_image": getattr(part, of)
+        for name, part in (("decoding", alone), ("storage", estimates.difference(per_image, alone)))
+        for end, of in (("", "value"), ("_low", "low"), ("_high", "high"))
+    }
+
+
 def _corrected(jobs: Mapping[Name, Job]) -> dict[Name, Timed]:
     plain = {name: median(job.baseline) for name, job in jobs.items() if job.baseline}
     if not plain:

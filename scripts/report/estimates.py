@@ -83,6 +83,19 @@ def uncertain(known: AnyEstimate, *unknown: tuple[float, float]) -> AnyEstimate:
     return replace(known, low=known.value * math.exp(-below), high=known.value * math.exp(above))
 
 
+def difference(one: Estimate, other: Estimate) -> Estimate:
+    """One estimate less another, in the unit of both; a range where either is one.
+
+    The interval is that of the method of variance estimates recovery: Zou and Donner, "Construction of confidence
+    limits about effect measures: a general approach", Statistics in Medicine 27 (2008), equation 7.
+    """
+    value = one.value - other.value
+    below = math.hypot(one.value - one.low, other.high - other.value)
+    above = math.hypot(one.high - one.value, other.value - other.low)
+    kind = RANGE if RANGE in (one.kind, other.kind) else one.kind
+    return Estimate(value, value - below, value + above, kind)
+
+
 def outliers(samples: Sequence[float]) -> list[bool]:
     """Flag samples outside Tukey's fences, 1.5 interquartile ranges beyond the quartiles; none among few samples.
 

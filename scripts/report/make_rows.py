@@ -16,7 +16,7 @@ from scripts.report import corrections, estimates, tables, wording
 from scripts.report.corrections import Job, Timed
 from scripts.report.records import nodes
 from scripts.report.records.manifests import Manifests
-from scripts.report.records.record import BACKEND, NODE, SUBJECTS, Record, Records, Sample, identity
+from scripts.report.records.record import BACKEND, DECODING, NODE, SUBJECTS, Record, Records, Sample, identity
 from scripts.report.records.selection import Selection, differences
 from scripts.report.rows import GAP, MEASURED, Values, Way
 from scripts.report.tables import MAIN_GROUP
@@ -192,6 +192,7 @@ def _summary_of(record: Record, way: Way, timed: Timed | None) -> Values:
             "images_per_second": rate,
             "megabytes_per_second": rate * record.image_set.image_bytes / 1e6,
         }
+        values |= corrections.parts(timed, images, record.samples_of(DECODING))
         quantiles = record.quantiles(BACKEND)
         values |= {f"latency_{name}_seconds": quantiles.get(share) for name, share in QUANTILES.items()}
     return values
@@ -230,7 +231,11 @@ def _effect(timed: Timed | None) -> list[str]:
 def _disk_usage_of(content: Mapping[str, Any]) -> Values:
     """What the manifest of a store says of it, by column."""
     images, raw = content["cutoff"], content["cutoff"] * math.prod(content["image_set"]["image_shape"])
-    sizes = {measure: content[f"{measure}_bytes"] for measure in ("apparent", "allocated")}
+    # What a store reads where it lies counts as the store's.
+    parts = [content, *([content["in_place"]] if content["in_place"] else [])]
+    known = {name: [part[name] for part in parts] for name in ("apparent_bytes", "allocated_bytes", "files")}
+    total = {name: None if None in values else sum(values) for name, values in known.items()}
+    sizes = {measure: total[f"{measure}_bytes"] for measure in ("apparent", "allocated")}
     return {
         "image_set": content["image_set"]["label"],
         "synthetic": content["image_set"]["synthetic"],
@@ -238,8 +243,9 @@ def _disk_usage_of(content: Mapping[str, Any]) -> Values:
         **{f"{measure}_bytes_per_image": size and size / images for measure, size in sizes.items()},
         **{f"{measure}_ratio_to_raw": size and size / raw for measure, size in sizes.items()},
         "allocation": content["allocation"],
-        "files": content["files"],
+        "files": total["files"],
         "file_system": content["file_system"]["type"],
+        **{name: content[name] for name in ("psnr_db", "ssim")},
         **_kind(content["module"], content["options"]),
     }
 

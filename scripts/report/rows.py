@@ -89,13 +89,14 @@ class RecordRow(CellRow):
 
 @dataclass(frozen=True, kw_only=True)
 class TimingRow(SharedRow):
-    """One sample, of a backend or of the baseline. No sample is dropped."""
+    """One sample, of a backend, of the baseline or of decoding alone. No sample is dropped."""
 
     TABLE = "timings"
 
     subject: str
     started_seconds: float
     block: int
+    images: int
     seconds: float
     state_verified: bool
     outlier: bool
@@ -141,6 +142,12 @@ class MeasuredRow(SummaryRow):
     seconds_per_image: float
     images_per_second: float
     megabytes_per_second: float
+    decoding_seconds_per_image: float | None = None
+    decoding_low_seconds_per_image: float | None = None
+    decoding_high_seconds_per_image: float | None = None
+    storage_seconds_per_image: float | None = None
+    storage_low_seconds_per_image: float | None = None
+    storage_high_seconds_per_image: float | None = None
     baseline_median_seconds: float | None = None
     ratio_to_baseline: float | None = None
     ratio_low: float | None = None
@@ -231,6 +238,8 @@ class BuiltRow(DiskUsageRow):
     apparent_ratio_to_raw: float
     allocated_ratio_to_raw: float | None = None
     file_system: str
+    psnr_db: float | None = None
+    ssim: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

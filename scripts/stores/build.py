@@ -61,8 +61,10 @@ def build_store(name: str, choice: Choice, cutoff: int, image_set: ImageSet, dir
             shutil.rmtree(read)
         found = {"digest": digest, **content.write_checksums(unpublished, checksums), **quality_found}
         found["original_bytes"] = getattr(images, "original_bytes", None)
-        facts = _facts(name, choice, cutoff, image_set, directory)
-        _publish(unpublished, directory, facts | found | asdict(disk_usage.settled(data)))
+        found |= asdict(disk_usage.settled(data))
+        if beside := backend.places(data, choice.options)[1:]:
+            found["in_place"] = asdict(disk_usage.measure(*beside))
+        _publish(unpublished, directory, _facts(name, choice, cutoff, image_set, directory) | found)
 
 
 def publish_failure(name: str, choice: Choice, cutoff: int, image_set: ImageSet, directory: Path, reason: str) -> None:
@@ -77,7 +79,7 @@ def _facts(name: str, choice: Choice, cutoff: int, image_set: ImageSet, director
     """What a manifest says of a store before it is built."""
     provenance = image_set.provenance
     return {
-        **dict.fromkeys(("failed", "digest", "checksums_digest", "original_bytes")),
+        **dict.fromkeys(("failed", "digest", "checksums_digest", "original_bytes", "in_place")),
         **dict.fromkeys(fact.name for fact in fields(disk_usage.DiskUsage)),
         **quality.UNKNOWN,
         "backend": name,

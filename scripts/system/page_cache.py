@@ -8,7 +8,7 @@ import mmap
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 from scripts.system.disk.durability import opened, sync_file_system
@@ -41,15 +41,16 @@ _seen_by_cachestat: set[int] = set()
 cache. It finds no page of a file in an overlay."""
 
 
-def evict(path: Path) -> None:
-    """Drop the data pages of a file, or of every file in a directory, from the page cache, where the system lets one.
+def evict(*paths: Path) -> None:
+    """Drop the data pages of files, and of every file in directories, from the page cache, where the system lets one.
+    All are on one file system.
 
     Syncs first, since `posix_fadvise(POSIX_FADV_DONTNEED)` skips dirty pages. It also skips pages that a process has
     mapped, and does nothing on some file systems: look with `resident_fraction` afterwards.
     """
     if hasattr(os, "posix_fadvise"):
-        sync_file_system(path)
-        _evict_clean(path)
+        sync_file_system(paths[0])
+        _evict_clean(*paths)
 
 
 def drop_all() -> bool:
@@ -82,8 +83,8 @@ def unsynced_fraction(path: Path) -> float | None:
     return unsynced
 
 
-def _evict_clean(path: Path) -> None:
-    for number, file in enumerate(files_of(path)):
+def _evict_clean(*paths: Path) -> None:
+    for number, file in enumerate(chain.from_iterable(map(files_of, paths))):
         with opened(file) as descriptor:
             if number == 0:
                 # It may well be resident now, and a look that finds pages makes all later ones faster.
@@ -91,11 +92,11 @@ def _evict_clean(path: Path) -> None:
             os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def load(path: Path) -> float | None:
-    """Read what isn't in the page cache of a file, or of every file in a directory, so that it is there if there is
+def load(*paths: Path) -> float | None:
+    """Read what isn't in the page cache of files, and of every file in directories, so that it is there if there is
     room; return how much of it is there then, as `resident_fraction` does. A file that isn't wholly there is read, and
     looked at right afterwards: where the system doesn't keep it, only what is read from the device later shows that."""
-    return _fraction(_loaded(files_of(path)))
+    return _fraction(_loaded(chain.from_iterable(map(files_of, paths))))
 
 
 def _loaded(files: Iterator[str]) -> Iterator[tuple[int, int] | None]:
@@ -116,13 +117,13 @@ def _loaded(files: Iterator[str]) -> Iterator[tuple[int, int] | None]:
             yield _resident_pages(file)
 
 
-def resident_fraction(path: Path) -> float | None:
-    """Return how much of a file or directory is in the page cache, from 0 to 1, or None where that can't be known.
+def resident_fraction(*paths: Path) -> float | None:
+    """Return how much of files and directories is in the page cache, from 0 to 1, or None where that can't be known.
 
     By mincore(2), or by cachestat(2) where that is enough. To a user who neither owns a file nor may write it, the
     kernel calls all of its pages resident (Linux 5.2 and later), so such a file is unknown rather than warm.
     """
-    return _fraction(_resident_pages(file) for file in files_of(path))
+    return _fraction(_resident_pages(file) for path in paths for file in files_of(path))
 
 
 def tells(path: Path) -> bool:

@@ -91,8 +91,8 @@ def test_a_warm_read_that_comes_from_the_device_does_not_count(disk: Path) -> No
     path = disk / "store"
     path.write_bytes(bytes(1 << 20))
     warm = CacheState(cold=False, drop_caches=False)
-    assert warm.verified(path, 1.0, 0, 1.0, is_baseline=False)
-    assert not warm.verified(path, 1.0, 1 << 20, 1.0, is_baseline=False)
+    assert warm.verified([path], 1.0, 0, 1.0, is_baseline=False)
+    assert not warm.verified([path], 1.0, 1 << 20, 1.0, is_baseline=False)
 
 
 def test_a_warm_store_is_loaded_in_one_way_whatever_came_before(disk: Path) -> None:

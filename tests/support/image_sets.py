@@ -1,27 +1,54 @@
 """Small image sets, written as the unpack step writes them."""
 
+import hashlib
+import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from scripts.common import sealed
+from scripts.dataset import decoding, gathered
 from scripts.dataset.image_set import PROVENANCE, PROVENANCE_VERSION, ImageSet, provenance_digests
 from scripts.dataset.sources import synthetic
 
 
-def write_image_set(directory: Path, count: int, images: np.ndarray | None = None) -> ImageSet:
-    """Write an image set of `count` images, distinct unless given, in the way that the unpack step does."""
+def write_image_set(
+    directory: Path, count: int, images: np.ndarray | None = None, files: Sequence[bytes] | None = None
+) -> ImageSet:
+    """Write an image set of `count` images, distinct unless given, in the way that the unpack step does. With `files`,
+    these are gathered beside it, as `class/NUMBER.jpg`; one dataset has one image set with files."""
     directory.mkdir(parents=True)
     images = synthetic.generate(count, seed=1) if images is None else images
     labels = np.arange(count, dtype=np.int64) % 10
-    for prefix in ("", "test_"):
-        np.save(directory / f"{prefix}images.npy", images)
-        np.save(directory / f"{prefix}labels.npy", labels)
+    np.save(directory / "images.npy", images)
+    np.save(directory / "labels.npy", labels)
+    if files is not None:
+        folder = directory.parent / gathered.FOLDER
+        folder.mkdir()
+        (folder / gathered.ORIGINALS).write_bytes(b"".join(files))
+        np.save(folder / gathered.OFFSETS, np.cumsum([0, *map(len, files)], dtype=np.int64))
+        (folder / gathered.NAMES).write_bytes(b"".join(b"class/%d.jpg\0" % number for number in range(count)))
     provenance = {
         "provenance_version": PROVENANCE_VERSION,
         **{"name": "small", "label": "small", "synthetic": False, "note": None},
-        **{"train_images": count, "test_images": count, "image_shape": [32, 32, 3]},
+        **{"images": count, "image_shape": list(images.shape[1:]), "label_names": [], "bad_images": []},
+        "upscaled_images": [],
+        "originals_digest": None if files is None else hashlib.sha256(b"".join(files)).hexdigest(),
         **provenance_digests(images, labels),
     }
     sealed.write(directory / PROVENANCE, provenance)
     return ImageSet.load(directory)
+
+
+def write_photographs(directory: Path, count: int, size: tuple[int, int] = (32, 32)) -> ImageSet:
+    """Write an image set of this height and width, of JPEG files with more pixels and of several sizes."""
+    files, images = [], np.empty((count, *size, 3), np.uint8)
+    for number, image in enumerate(images):
+        file = io.BytesIO()
+        pixels = synthetic.generate(1, seed=number)[0]
+        Image.fromarray(pixels).resize((60 + number % 7, 48)).save(file, "JPEG", quality=90)
+        files.append(file.getvalue())
+        decoding.decode(files[-1], image)
+    return write_image_set(directory, count, images, files)

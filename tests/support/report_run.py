@@ -14,6 +14,7 @@ from scripts.common.cells import Cell
 from scripts.dataset.image_set import PROVENANCE, PROVENANCE_VERSION, SYNTHETIC_LABEL
 from scripts.report.draw import captions
 from scripts.steps import figure, page, summarise
+from scripts.stores import quality
 from scripts.stores.manifest import MANIFEST, MANIFEST_VERSION
 from tests.support.many_stores import KINDS, MANY, MANY_SIZES, PEAKS, many_seconds
 from tests.support.plausible_times import BATCH_SIZE, SIZES, images_of, seconds
@@ -300,6 +301,7 @@ class Run:
                 **STORE,
                 "failed": None,
                 "lossless": True,
+                "in_place": None,
                 "backend_digest": about["digest"],
                 "versions": about["versions"],
             },
@@ -308,6 +310,7 @@ class Run:
             "allocated_bytes": int(fixed + allocated * cutoff + 4095) // 4096 * 4096,
             **{"allocation": "blocks", "inline_bytes": 0, "files": cutoff + 1 if backend == "png" else 2},
             "file_system": self.file_system,
+            **quality.UNKNOWN,
         }
 
     def _backend(self, backend: str) -> dict:

@@ -22,7 +22,7 @@ class FirstImage(Reading):
         """Read one image, drawn from the whole store, in a process of its own, and compare it."""
         path = self.paths[subject.name]
         number = int(self.next_generator(subject).integers(self.count))
-        resident = self.cache.bring_about(path)
+        resident = self.cache.bring_about(*self.places[subject.name])
         taken, open_seconds, images, labels = process.call(
             first_image,
             subject,

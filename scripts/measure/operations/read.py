@@ -25,7 +25,7 @@ class Read(Reading):
         self.images.fill(0xAA)
         self.labels.fill(-1)
         # To look which of many files are in the page cache takes long, so a run that doesn't count goes without.
-        resident = self.cache.bring_about(path) if counts else None
+        resident = self.cache.bring_about(*self.places[subject.name]) if counts else None
         with ExitStack() as closed_after_the_clock, clocked(self.meter, subject.name) as taken:
             start = time.perf_counter_ns()
             reader = subject.storage.open(path, subject.options)

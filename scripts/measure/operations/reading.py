@@ -37,6 +37,10 @@ class Reading(Operation):
         # A cold run waits for the disk, and finds the memory at hand that the eviction has just freed.
         self.needs_identical_run_first = self.repeats_short_runs = not self.cold and not self.in_other_processes
         self.paths = {backend.name: inputs.store, baseline.name: inputs.scratch / "baseline"}
+        self.places = {
+            backend.name: backend.storage.places(inputs.store, backend.options),
+            baseline.name: [self.paths[baseline.name]],
+        }
         self._runs: Counter[str] = Counter()
         self.images, self.labels = self.empty_arrays(0)
 
@@ -58,8 +62,8 @@ class Reading(Operation):
         """
         inputs, path = self.inputs, self.paths[self.baseline.name]
         self.baseline.storage.write(path, inputs.images, inputs.labels, durable=True, options=self.baseline.options)
-        for path in self.paths.values():
-            self.cache.try_on(path)
+        for places in self.places.values():
+            self.cache.try_on(*places)
 
     def prepare_decoding(self) -> None:
         """Take the values that are decoded alone into memory, where the store has a codec that decodes.
@@ -86,9 +90,9 @@ class Reading(Operation):
 
     def sample_of(self, subject: Subject, taken: Clocked, resident: float | None, images: int, **known: Any) -> Sample:
         """Make the sample of a run that read so many images, and before which that part of the store was resident."""
-        path, share = self.paths[subject.name], images / self.count
+        places, share = self.places[subject.name], images / self.count
         read, is_baseline = taken.costs.device_read_bytes, subject is self.baseline
-        verified = self.cache.verified(path, resident, read, share, is_baseline=is_baseline)
+        verified = self.cache.verified(places, resident, read, share, is_baseline=is_baseline)
         known |= {"images": images, "resident_fraction": resident, "state_verified": verified}
         return self.sample(subject, taken, **known)
 
@@ -113,7 +117,15 @@ class Reading(Operation):
                 self.refuse()
 
     def refuse(self) -> NoReturn:
-        """Raise UserError: the backend doesn't give back what was stored; a damaged store is told apart elsewhere."""
+        """Raise UserError: the backend doesn't give back what was stored; a damaged store is told apart elsewhere.
+
+        Files that a store reads where they lie may have changed, and nothing else tells that.
+        """
+        if len(self.places[self.backend.name]) > 1:
+            raise UserError(
+                f"{self.inputs.store}: what was read isn't what was stored; the files that it reads where they lie "
+                "have changed, so delete the image set and run again"
+            )
         raise UserError(
             f"{self.inputs.store}: what was read isn't what was stored, and neither the store's files nor the images "
             "have changed; fix the backend"

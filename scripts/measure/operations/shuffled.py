@@ -44,7 +44,7 @@ class Random(Reading):
         asked = calls(ids, self.images, self.labels, self.images_per_call)
         moments = np.empty(len(asked) + 1, np.int64)
         clock = time.perf_counter_ns
-        resident = self.cache.bring_about(path) if counts else None
+        resident = self.cache.bring_about(*self.places[subject.name]) if counts else None
         # What opening reads ahead would be missing from the bytes of the device, so the costs always include it.
         with ExitStack() as closed_afterwards, clocked(self.meter, subject.name) as taken:
             start = clock()

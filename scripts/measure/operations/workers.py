@@ -90,7 +90,7 @@ class Workers(Reading):
         # Batches are dealt in turn. There may be fewer of them than processes.
         dealt = np.arange(len(ids)) // self.inputs.settings.batch_size % len(connections)
         shares = [ids[dealt == worker] for worker in range(len(connections))]
-        resident = self.cache.bring_about(path)
+        resident = self.cache.bring_about(*self.places[subject.name])
         for connection, share in zip(connections, shares, strict=True):
             _send(connection, (subject.name, path, share, self.cold))
         for connection in connections:

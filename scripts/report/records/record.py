@@ -19,6 +19,8 @@ from scripts.system.noise import Probes
 
 SUBJECTS = BACKEND, BASELINE = "backend", "baseline"
 """The subjects of samples: the backend itself, and the reference file that is timed between its samples."""
+DECODING = "decoding"
+"""The subject that some jobs have beside these: the codec's decoding of a store's values, from memory."""
 RECORDS = "records"
 """The directory of all records, beside the tables."""
 

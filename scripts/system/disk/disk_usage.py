@@ -39,20 +39,21 @@ class DiskUsage:
     inline_bytes: int
 
 
-def measure(path: Path) -> DiskUsage:
-    """Measure a directory with all that is in it, or a file. Much that was just written has no place yet: sync first.
+def measure(*paths: Path) -> DiskUsage:
+    """Measure directories with all that is in them, and files. Much that was just written has no place yet: sync first.
+    All are on one file system.
 
     Apparent bytes are the lengths of the files, holes included. Allocated bytes are the blocks (of 512 bytes: POSIX
     `st_blocks` on Linux and macOS) of files and directories, as `du` counts: without holes, inodes and the file
     system's trees. A file with several links counts once; data that several files share counts for each of them,
     unless the extents were asked. Snakemake's marker files don't count.
     """
-    type_ = file_system.type_of(path)
+    type_ = file_system.type_of(paths[0])
     may_hide_compression = file_system.may_hide_compression(type_)
     apparent = files = blocks = inline = 0
     compressed = False
     data: list[str] = []
-    for place, status in _walk(path):
+    for place, status in _walk(*paths):
         blocks += status.st_blocks * BYTES_PER_BLOCK
         if stat.S_ISDIR(status.st_mode):
             continue
@@ -95,10 +96,10 @@ def until_unchanged(count: Callable[[], DiskUsage], seconds: float) -> DiskUsage
     return usage
 
 
-def _walk(path: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """Yield path and status of a file, or of a directory and all in it, each file once."""
+def _walk(*paths: Path) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield path and status of files, and of directories and all in them, each file once."""
     seen: set[tuple[int, int]] = set()
-    pending = [os.path.realpath(path)]
+    pending = [os.path.realpath(path) for path in paths]
     while pending:
         place = pending.pop()
         status = os.lstat(place)
