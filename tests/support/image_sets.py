@@ -14,13 +14,13 @@ def write_image_set(directory: Path, count: int, images: np.ndarray | None = Non
     directory.mkdir(parents=True)
     images = synthetic.generate(count, seed=1) if images is None else images
     labels = np.arange(count, dtype=np.int64) % 10
-    for prefix in ("", "test_"):
-        np.save(directory / f"{prefix}images.npy", images)
-        np.save(directory / f"{prefix}labels.npy", labels)
+    np.save(directory / "images.npy", images)
+    np.save(directory / "labels.npy", labels)
     provenance = {
         "provenance_version": PROVENANCE_VERSION,
         **{"name": "small", "label": "small", "synthetic": False, "note": None},
-        **{"train_images": count, "test_images": count, "image_shape": [32, 32, 3]},
+        **{"images": count, "image_shape": list(images.shape[1:]), "label_names": []},
+        **{"originals_digest": None, "bad_images": [], "upscaled_images": []},
         **provenance_digests(images, labels),
     }
     sealed.write(directory / PROVENANCE, provenance)
