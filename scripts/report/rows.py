@@ -169,12 +169,6 @@ class MeasuredRow(SummaryRow):
     peak_mapped_bytes: int | None = None
     device_read_ratio: float | None = None
     device_written_ratio: float | None = None
-    decoding_seconds_per_image: float | None = None
-    decoding_low_seconds: float | None = None
-    decoding_high_seconds: float | None = None
-    storage_seconds_per_image: float | None = None
-    storage_low_seconds: float | None = None
-    storage_high_seconds: float | None = None
 
     @property
     def to_baseline(self) -> Ratio | None:

@@ -117,10 +117,9 @@ class Run:
         provenance = {
             "provenance_version": PROVENANCE_VERSION,
             **images,
-            "archive": {"file_name": "images.tar.gz", "bytes": 170_498_071, "sha256": "6d95", "source": "made up"},
-            "train_images": 50_000,
-            "test_images": 10_000,
+            "images": 50_000,
             "label_names": ["airplane"],
+            **{"originals_digest": None, "bad_images": [], "upscaled_images": []},
         }
         _write(self.directory / "dataset" / PROVENANCE, sealed.sealed(provenance))
         started = STARTED
@@ -158,7 +157,7 @@ class Run:
             [
                 *("--records", str(self.records), "--machine", self.machine),
                 *("--stores", str(self.directory / "stores"), "--backends", *self.backends),
-                *("--image-sizes", *self.image_sizes, "--cutoffs", *map(str, self.cutoffs)),
+                *("--sets", *(f"{size}/{cutoff}" for size in self.image_sizes for cutoff in self.cutoffs)),
                 *("--operations", *self.operations),
                 *self.tables,
             ]

@@ -74,8 +74,8 @@ def _ratio(row: MeasuredRow) -> Ratio | None:
     """How many times as long decoding takes as the rest; None where nothing is decoded, or that isn't known."""
     ends = (
         (row.decoding_seconds_per_image, row.storage_seconds_per_image),
-        (row.decoding_low_seconds, row.storage_high_seconds),
-        (row.decoding_high_seconds, row.storage_low_seconds),
+        (row.decoding_low_seconds_per_image, row.storage_high_seconds_per_image),
+        (row.decoding_high_seconds_per_image, row.storage_low_seconds_per_image),
     )
     known = [(taken, rest) for taken, rest in ends if taken is not None and rest is not None]
     if len(known) < len(ends):

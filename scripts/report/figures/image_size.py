@@ -90,8 +90,8 @@ def _decoding(rows: Mapping[str, Mapping[str, Mapping[str, MeasuredRow]]]) -> di
                 Point(
                     image_sizes.side(size),
                     row.decoding_seconds_per_image,
-                    row.decoding_low_seconds or row.decoding_seconds_per_image,
-                    row.decoding_high_seconds or row.decoding_seconds_per_image,
+                    row.decoding_low_seconds_per_image or row.decoding_seconds_per_image,
+                    row.decoding_high_seconds_per_image or row.decoding_seconds_per_image,
                 )
                 for size, row in sizes.items()
                 if row.decoding_seconds_per_image
