@@ -151,9 +151,9 @@ def decoded(run: Run, shares: dict[str, tuple[float, float, float]]) -> Tables:
             if row.backend == "lmdb" and row.operation == "read-warm" and row.status == "measured":
                 share, low, high = shares[row.image_size]
                 whole = row.seconds_per_image
-                names = ("decoding_seconds_per_image", "decoding_low_seconds", "decoding_high_seconds")
+                names = ("decoding_seconds_per_image", "decoding_low_seconds_per_image", "decoding_high_seconds")
                 times = dict(zip(names, (share * whole, low * whole, high * whole), strict=True))
-                rest = ("storage_seconds_per_image", "storage_low_seconds", "storage_high_seconds")
+                rest = ("storage_seconds_per_image", "storage_low_seconds_per_image", "storage_high_seconds")
                 times |= dict(
                     zip(rest, (whole - share * whole, whole - high * whole, whole - low * whole), strict=True)
                 )
