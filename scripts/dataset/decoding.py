@@ -100,7 +100,8 @@ def decode(
                 image = of_jpeg(opened, content)
             _refuse_half(image, content)
         image.load()
-        _fill(_rgb(_turned(image, _orientation(opened))), out)
+        image = _rgb(_turned(image, _orientation(opened)))
+    _fill(image, out)
 
 
 def table() -> str:
