@@ -67,7 +67,9 @@ class Folder:
         """The relative path of each image."""
         tables: list[str] = []
         counts: dict[str, int] = {}
-        for folder, files, beside in sorted(_walk(root)):
+        listing = sorted(_walk(root), reverse=True)
+        while listing:
+            folder, files, beside = listing.pop()  # which frees its memory
             self.names += [f"{folder}/{name}" for name in files] if folder else files
             if files:
                 counts[folder] = len(files)

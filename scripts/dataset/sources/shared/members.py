@@ -43,7 +43,7 @@ _COMPRESSED: dict[bytes, Callable[[IO[bytes]], Any]] = {
 }
 _FAULTS = (
     *(tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, lzma.LZMAError, EOFError, zlib.error, ValueError),
-    *(RecursionError, NotImplementedError),
+    RuntimeError,
 )
 """What libraries raise for a file that they can't make sense of."""
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
@@ -101,8 +101,9 @@ def _first_members(path: Path, _size: int, _changed: int) -> list[tuple[str, byt
             with zipfile.ZipFile(path) as archive:
                 for info in itertools.islice(archive.infolist(), MOST_SEEN_MEMBERS):
                     if not info.is_dir():
-                        with archive.open(info) as member:
-                            found.append((_plain(info.filename), member.read(places.HEAD_BYTES)))
+                        found.append((_plain(info.filename), b""))
+                        with suppress(*_FAULTS), archive.open(info) as member:
+                            found[-1] = (_plain(info.filename), member.read(places.HEAD_BYTES))
             return found
         with _decompressed(path) as content, tarfile.open(fileobj=cast(IO[bytes], content), mode="r:") as tar:
             for item in itertools.islice(tar, MOST_SEEN_MEMBERS):
@@ -219,7 +220,7 @@ class _Zip:
         for number in sorted(numbers, key=lambda number: self._members[number].header_offset):
             try:
                 content = self._archive.read(self._members[number])
-            except (NotImplementedError, *_FAULTS):
+            except _FAULTS:
                 content = b""
             yield number, content
 
