@@ -315,6 +315,45 @@ def test_a_member_that_is_no_plain_file_is_refused(tmp_path, kind):
     assert "no plain file" in refusal(zip_of(tmp_path / "zip", class_folders() | {_zip_link(): b"/etc/passwd"}))
 
 
+@pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_a_tar_is_listed_as_tarfile_lists_it(tmp_path, form):
+    names = [
+        "a.png",
+        "b" * 100,
+        "c" * 90 + "/" + "d" * 90,
+        "e/" * 3 + "f.png",
+        "./g.png",
+        "h\n.png",
+        os.fsdecode(b"\xff"),
+    ]
+    names += [] if form == tarfile.USTAR_FORMAT else ["i" * 300, "ä" * 99]
+    headers = {"comment": "global"} if form == tarfile.PAX_FORMAT else {}
+    with tarfile.open(tmp_path / "tar", "w", format=form, pax_headers=headers) as tar:
+        for number, name in enumerate(names * 2):
+            member = tarfile.TarInfo(name if number < len(names) else f"{number}/{name[-80:]}")
+            member.size = number * 300
+            member.uid = 1 << 20 if number % 2 else 0
+            tar.addfile(member, io.BytesIO(bytes([number]) * member.size))
+            tar.addfile(member := tarfile.TarInfo(f"folder{number}/")) if number % 3 == 0 else None
+    with members.opened(tmp_path / "tar") as found, tarfile.open(tmp_path / "tar") as tar:
+        files = [member for member in tar.getmembers() if member.isreg()]
+        assert list(found.names) == [member.name.removeprefix("./") for member in files]
+        assert list(found.sizes) == [member.size for member in files]
+        contents = [content for _, content in found.read(range(len(files)))]
+        assert contents == [tar.extractfile(member).read() for member in files]
+
+
+def test_damage_to_a_header_is_no_end(tmp_path):
+    whole = write_tar(tmp_path / "tar", class_folders()).read_bytes()
+    with tarfile.open(tmp_path / "tar") as tar:
+        starts = [member.offset for member in tar][1:]
+    for number, start in enumerate(starts):
+        damaged = bytearray(whole)
+        damaged[start + (0, 124, 148, 156)[number % 4]] ^= 1
+        (tmp_path / "tar").write_bytes(damaged)
+        assert "damaged" in refusal(tmp_path / "tar")
+
+
 @pytest.mark.parametrize("form", ["zip", "gztar"])
 def test_a_bomb_is_refused(tmp_path, monkeypatch, form):
     monkeypatch.setattr(members, "MOST_SURE_BYTES", 1 << 20)
@@ -369,6 +408,7 @@ UNUSABLE = {
     "folder-of-texts": (lambda place: write_files(place, {"a.txt": b"x", "b/c.csv": b"y"}), "a folder with a.txt, b"),
     "empty-archive": (lambda place: write_tar(place / "a", {}), "a file that begins"),
     "archive-of-texts": (lambda place: write_tar(place / "a", {"a.txt": b"x"}), "a file that begins with b'a.txt"),
+    "folder-of-archives": (lambda place: write_tar(place / "a.tar", class_folders()).parent, "a folder with a.tar"),
     "pattern": (lambda place: place / "*.tar", "a pattern under which nothing lies"),
     "pattern-of-texts": (lambda place: write_files(place, {"a.tar": b"x"}) / "*.tar", "'a.tar' is a file that begins"),
     "device": (lambda place: Path("/dev/zero"), "no file and no folder"),

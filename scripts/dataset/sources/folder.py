@@ -29,8 +29,10 @@ def fits(path: Path) -> bool:
     """Say whether a path is a folder in which a file may be an image, by its name."""
     try:
         return path.is_dir() and any(files for _folder, files, _tables in _walk(path))
-    except (OSError, ValueError, UserError):
+    except (OSError, ValueError):
         return False
+    except UserError:  # a folder in it can't be read, which opening it says
+        return True
 
 
 def identity(path: Path, most: int) -> str:

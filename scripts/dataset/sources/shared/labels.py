@@ -68,6 +68,8 @@ def from_tables(names: Sequence[str], tables: Iterable[tuple[str, bytes]]) -> tu
 
 def _rows(place: str, content: bytes) -> Iterator[tuple[str, Any]]:
     """Yield path and label from a table; nothing where it has no such columns."""
+    if len(content) >= MOST_TABLE_BYTES:
+        raise UserError(f"{shown(place)} is larger than a table of labels needs: remove it")
     if place.lower().endswith(".parquet"):
         need_pyarrow(place)
         from pyarrow import ArrowException, BufferReader
