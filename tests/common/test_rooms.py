@@ -15,7 +15,8 @@ FLOORS = (
     {"measure"},
     {"stores"},
     {"backends"},
-    {"codecs", "dataset"},
+    {"codecs"},
+    {"dataset"},
     {"system"},
     {"common"},
 )
