@@ -22,7 +22,7 @@ from scripts.backends.go import library
 from scripts.common.atomic import neighbour
 from scripts.common.errors import UserError
 from scripts.common.progress import Progress
-from scripts.dataset.image_set import ImageSet, content_digest
+from scripts.dataset.image_set import ImageSet, Originals, content_digest
 from scripts.stores import check, content, manifest, quality
 from scripts.stores.choice import Choice, store_key
 from scripts.stores.manifest import DATA
@@ -45,7 +45,7 @@ def build_store(name: str, choice: Choice, cutoff: int, image_set: ImageSet, dir
         unpublished.mkdir()
         data = unpublished / DATA
         with Progress(f"build {name} {cutoff}: written", cutoff) as progress:
-            watched = _Watched(images, progress)
+            watched = (_WatchedFiles if isinstance(images, Originals) else _Watched)(images, progress)
             backend.write(data, watched, labels, durable=True, options=choice.options)
             progress.update(cutoff)
         # A copy is opened where opening changes the store.
@@ -61,7 +61,8 @@ def build_store(name: str, choice: Choice, cutoff: int, image_set: ImageSet, dir
         if read != data:
             shutil.rmtree(read)
         found = {"digest": digest, **content.write_checksums(unpublished, checksums), **quality_found}
-        found["original_bytes"] = getattr(images, "original_bytes", None)
+        if isinstance(images, Originals):
+            found["original_bytes"] = images.original_bytes
         found |= asdict(disk_usage.settled(data))
         if beside := backend.places(data, choice.options)[1:]:
             found["in_place"] = asdict(disk_usage.measure(*beside))
@@ -103,7 +104,7 @@ def _facts(name: str, choice: Choice, cutoff: int, image_set: ImageSet, director
 class _Watched:
     """Images on their way into a backend, counted for the progress lines."""
 
-    def __init__(self, images: base.Source, progress: Progress) -> None:
+    def __init__(self, images: Any, progress: Progress) -> None:
         self.shape = images.shape
         self.dtype = images.dtype
         self._images = images
@@ -111,7 +112,26 @@ class _Watched:
 
     def __getitem__(self, rows: slice) -> np.ndarray:
         self._progress.update(rows.indices(self.shape[0])[0])
-        return self._images[rows]
+        found: np.ndarray = self._images[rows]
+        return found
+
+
+class _WatchedFiles(_Watched):
+    """The same of images with the files that they came from."""
+
+    @property
+    def original_bytes(self) -> int:
+        total: int = self._images.original_bytes
+        return total
+
+    def originals(self, rows: slice) -> list[memoryview]:
+        self._progress.update(rows.indices(self.shape[0])[0])
+        found: list[memoryview] = self._images.originals(rows)
+        return found
+
+    def names(self, rows: slice) -> list[bytes]:
+        found: list[bytes] = self._images.names(rows)
+        return found
 
 
 def _read_back(reader: base.Reader, name: str, checksums: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
