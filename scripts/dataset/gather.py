@@ -82,7 +82,7 @@ def gather(source_json: Path, directory: Path, wanted: Wanted) -> None:
 
 def write(source: sources.Source, directory: Path, record: dict[str, Any], wanted: Wanted) -> None:
     """Gather the images of an open source, with what `record` says of it. `gathered.json` is written last."""
-    order = sources.order(source)
+    order = sources.order(source.count, source.has_order)
     most = min(wanted.most or len(order), len(order))
     gatherer = _Files if source.has_originals else _Pixels
     facts = gatherer(source, directory, record, wanted).gather(order, most)

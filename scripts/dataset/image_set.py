@@ -71,11 +71,14 @@ class ImageSet:
         images, labels = self.first(count)
         folder = self.directory.parent / FOLDER
         offsets = _map(folder / OFFSETS, (len(self.images) + 1,), np.int64)
-        content = np.memmap(folder / ORIGINALS, np.uint8, "r") if offsets[-1] else np.empty(0, np.uint8)
-        names = (folder / NAMES).read_bytes().split(b"\0")[:count]
-        if len(content) != offsets[-1] or len(names) != count:
+        try:
+            content: np.ndarray = np.memmap(folder / ORIGINALS, np.uint8, "r")
+            names = (folder / NAMES).read_bytes().split(b"\0")
+        except (OSError, ValueError):  # one of them is gone, or empty
+            content, names = np.empty(0, np.uint8), []
+        if len(content) != offsets[-1] or len(names) != len(self.images) + 1:
             raise UserError(_refusal(self.directory, f"the files in {folder} aren't those that were gathered"))
-        return Originals(np.asarray(images), content, offsets[: count + 1], names), np.asarray(labels)
+        return Originals(np.asarray(images), content, offsets[: count + 1], names[:count]), np.asarray(labels)
 
     def _check(self, count: int) -> None:
         """Compare the blocks that hold the first `count` images with the provenance; a second takes 600 MB."""

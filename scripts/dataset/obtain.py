@@ -89,7 +89,11 @@ def opened(record: dict[str, Any]) -> Iterator[sources.Source]:
         yield sources.generated(record["kind"])
         return
     path, origin, kind = Path(record["path"]), record["origin"], sources.load(record["kind"])
-    if kind.identity(path, origin["most"]) != origin["identity"]:
+    try:
+        identity = kind.identity(path, origin["most"])
+    except FileNotFoundError:
+        raise UserError(f"{shown(path)} is gone: put it back, or give other images") from None
+    if identity != origin["identity"]:
         raise UserError(f"{shown(path)} has changed since the run began: run the workflow again")
     with kind.open_source(path) as source:
         yield source

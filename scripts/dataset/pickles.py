@@ -1,12 +1,14 @@
-"""Pickles that nobody vouches for: numbers, text, bytes, lists, dicts and arrays of numbers come out, nothing else.
+"""Pickles that nobody vouches for: numbers, text, bytes, lists, dicts and arrays of numbers or text come out.
 
-NumPy's own functions are never called on behalf of a pickle: stand-ins collect what it says about an array and build it
-from its bytes. So a pickle cannot reach code, nor an array of objects, nor memory beyond its own bytes.
+Nothing else does. NumPy's own functions are never called on behalf of a pickle: stand-ins collect what it says about an
+array and build it from its bytes. So a pickle cannot reach code, nor memory beyond its own bytes. NumPy's scalars come
+out as numbers and text of Python.
 """
 
 import io
 import pickle
 import pickletools
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -16,9 +18,14 @@ MOST_MEMO_ENTRIES = 1_000_000
 """Largest index a pickle may give to a value that it remembers: `pickle` makes a table of that length at once."""
 
 MOST_TUPLES = 1_000
-"""Largest number of tuples in a pickle, where a batch has four: millions of them, nested, overflow the stack."""
+"""Largest number of tuples that a pickle may keep, where a batch has four: millions of nested ones overflow the stack.
+A tuple that only holds the arguments of a call, as each NumPy scalar needs one, isn't kept."""
 
 MOST_REASON_CHARACTERS = 200
+_TOO_MUCH = "it asks for more memory than a batch of images needs"
+
+_CODE = re.compile("[ui][1248]|f[48]|[SU][0-9]{1,5}|O[48]?")
+"""NumPy's codes of the types that an array may have; those of text have its length."""
 
 
 def load(content: bytes) -> dict[str, Any]:
@@ -46,12 +53,13 @@ class _Unpickler(pickle.Unpickler):
 
 
 class _DataType:
-    """Stands in for `numpy.dtype`: an integer or floating-point number of fixed size."""
+    """Stands in for `numpy.dtype`: a number of fixed size, text or bytes of fixed length, or objects that are text."""
 
     def __init__(self, code: str | bytes, *_flags: object) -> None:
         self._code, self._byte_order = _text(code), "="
-        if self._code not in ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8"):
-            raise pickle.UnpicklingError(f"it holds an array of {self._code!r}, which is no plain number")
+        if not _CODE.fullmatch(self._code):
+            raise pickle.UnpicklingError(f"it holds an array of {self._code!r}, which is no plain number or text")
+        self.is_object = self._code.startswith("O")
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         self._byte_order = _text(state[1])
@@ -68,7 +76,12 @@ class _Array:
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         _version, shape, data_type, column_major, content = state
-        self.array = np.frombuffer(content, data_type.numpy()).reshape(shape, order="F" if column_major else "C")
+        if data_type.is_object:
+            if not all(isinstance(item, str | bytes) for item in content):
+                raise pickle.UnpicklingError("it holds an array of objects that are no text")
+            content, data_type = np.array(content), None
+        values = content if data_type is None else np.frombuffer(content, data_type.numpy())
+        self.array = values.reshape(shape, order="F" if column_major else "C")
 
 
 def _array_from_buffer(content: bytes, data_type: _DataType, shape: tuple[int, ...], order: str | bytes) -> _Array:
@@ -76,6 +89,13 @@ def _array_from_buffer(content: bytes, data_type: _DataType, shape: tuple[int, .
     result = _Array()
     result.__setstate__((1, shape, data_type, _text(order) == "F", content))
     return result
+
+
+def _scalar(data_type: _DataType, content: bytes) -> Any:
+    """Stands in for the function that makes one of NumPy's numbers or texts."""
+    if data_type.is_object:
+        raise pickle.UnpicklingError("it holds a number that is an object")
+    return np.frombuffer(content, data_type.numpy(), count=1)[0].item()
 
 
 def _encode(text: str, *_encoding: object) -> bytes:
@@ -90,16 +110,32 @@ _STAND_INS: dict[tuple[str, str], Callable[..., Any]] = {
 }
 for _core in ("numpy.core", "numpy._core"):  # NumPy 1 (and every pickle of Python 2), NumPy 2
     _STAND_INS[(f"{_core}.multiarray", "_reconstruct")] = _Array
+    _STAND_INS[(f"{_core}.multiarray", "scalar")] = _scalar
     _STAND_INS[(f"{_core}.numeric", "_frombuffer")] = _array_from_buffer
 
 
 def _refuse_bombs(content: bytes) -> None:
     """Refuse what would exhaust memory or stack before the unpickler sees it, by reading the pickle's instructions."""
-    tuples = 0
+    kept = 0  # tuples that may be part of something
+    remembered: dict[int, bool] = {}  # whether what the pickle remembers under an index is a tuple
+    is_tuple = False  # whether the last instruction made one
     for instruction, argument, _position in pickletools.genops(content):
-        tuples += instruction.name.startswith("TUPLE")
-        if tuples > MOST_TUPLES or (instruction.name.endswith("PUT") and (argument or 0) > MOST_MEMO_ENTRIES):
-            raise pickle.UnpicklingError("it asks for more memory than a batch of images needs")
+        name = instruction.name
+        if name == "MEMOIZE" or name.endswith("PUT"):
+            index = len(remembered) if argument is None else argument
+            if index > MOST_MEMO_ENTRIES:
+                raise pickle.UnpicklingError(_TOO_MUCH)
+            remembered[index] = is_tuple
+            continue
+        if name.startswith("TUPLE"):
+            kept += 1
+        elif name.endswith("GET"):
+            kept += remembered.get(argument or 0, True)
+        elif name == "REDUCE" and is_tuple:
+            kept -= 1
+        if kept > MOST_TUPLES:
+            raise pickle.UnpicklingError(_TOO_MUCH)
+        is_tuple = name.startswith("TUPLE")
 
 
 def _text(value: str | bytes) -> str:

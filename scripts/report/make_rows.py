@@ -135,7 +135,7 @@ def _times_of(records: Records, groups: Groups) -> dict[Path, dict[Way, Timed]]:
     def alike(job: tuple[Path, Way]) -> Hashable:
         path, way = job
         cell = records[path].cell
-        return groups[path], cell.cutoff, cell.operation, way
+        return groups[path], cell.image_size, cell.cutoff, cell.operation, way
 
     jobs = {
         (path, way): Job.of([sample for sample in record.samples if sample.way == way])

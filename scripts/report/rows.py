@@ -13,7 +13,7 @@ from scripts.common.cells import Cell, Store
 from scripts.report.ties import Bounded, Ratio
 
 CellName = tuple[str, int, str]
-"""Backend, cutoff (images) and operation."""
+"""Backend, cutoff (images) and operation, of cells of one image size."""
 Way = tuple[int, str | None]
 """How the work of a sample was shared: the number of processes, and how they were started."""
 Values = dict[str, Any]
@@ -45,13 +45,14 @@ class CellRow(Row):
     """A row about a cell, and the comparison group of the cell's record."""
 
     backend: str
+    image_size: str
     cutoff_images: int
     operation: str
     comparison_group: int
 
     @property
     def cell(self) -> CellName:
-        """The cell's backend, cutoff and operation."""
+        """The cell's backend, cutoff and operation: what names it among the cells of one image size."""
         return self.backend, self.cutoff_images, self.operation
 
 
@@ -73,7 +74,6 @@ class RecordRow(CellRow):
     """A row about the record of a cell."""
 
     machine: str
-    image_size: str
     measuring_digest: str
     threads: int
     batch_size: int | None = None

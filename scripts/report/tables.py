@@ -4,9 +4,10 @@
 """
 
 import csv
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,6 +33,12 @@ DATA_FILES = ("../schemas/tables.columns.yaml",)
 MAIN_GROUP = 1
 """Records of this comparison group make the answers and figures."""
 ALLOCATION_UNKNOWN = "unknown"
+USUAL_SIZE = "224x224"
+"""The image size (height x width in pixels) that most networks are trained at."""
+ORIGINAL = "original"
+"""The codec that keeps the files that the images came from."""
+FILES_KEPT, DECODED = "files kept", "decoded pixels"
+"""The groups of stores: those that keep the files as they were, and those of pixels of the image size."""
 TYPES: dict[str, tuple[type | tuple[type, ...], Callable[[str], Any]]] = {
     "string": (str, str),
     "integer": (int, int),
@@ -51,6 +58,16 @@ class Kind(NamedTuple):
     module: str
     codec: str | None
     other_options: str | None
+
+    @property
+    def keeps_files(self) -> bool:
+        """Whether it keeps the files that the images came from, as they are."""
+        return self.codec == ORIGINAL
+
+
+def pixels(image_size: str) -> int:
+    """Return how many pixels an image of that size has."""
+    return math.prod(map(int, image_size.split("x")))
 
 
 @cache
@@ -98,16 +115,53 @@ def path(directory: Path, table: str) -> Path:
 
 @dataclass(frozen=True)
 class Tables:
-    """Summary, latencies and disk usage; the cells of the main comparison group, in the order of the config."""
+    """Summary, latencies and disk usage of one image size; the cells of the main comparison group, in the order of the
+    config. Tables of a run have in `by_size` the tables of each of its image sizes, these too, the smallest first."""
 
     summary: list[SummaryRow]
     latencies: list[LatencyRow]
     disk_usage: list[DiskUsageRow]
+    by_size: Mapping[str, "Tables"] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def load(cls, directory: Path) -> "Tables":
         """Load the tables in a directory. Raises UserError as `load` does."""
-        return cls(load(SummaryRow, directory), load(LatencyRow, directory), load(DiskUsageRow, directory))
+        return cls.of_run(load(SummaryRow, directory), load(LatencyRow, directory), load(DiskUsageRow, directory))
+
+    @classmethod
+    def of_run(cls, summary: list[SummaryRow], latencies: list[LatencyRow], disk_usage: list[DiskUsageRow]) -> "Tables":
+        """Return the tables of the image size that a run shows: the usual one of training where it was measured, else
+        the largest one that was. Rows may be of several sizes."""
+        by_size: dict[str, Tables] = {}
+        known = {row.image_size for row in summary} | {row.image_size for row in disk_usage}
+        for size in sorted(known, key=pixels):
+            by_size[size] = cls(
+                [row for row in summary if row.image_size == size],
+                [row for row in latencies if row.image_size == size],
+                [row for row in disk_usage if row.image_size == size],
+                by_size,
+            )
+        measured = [size for size, tables in by_size.items() if tables.measured_rows] or list(by_size)
+        return by_size[USUAL_SIZE if USUAL_SIZE in measured else measured[-1]] if by_size else cls([], [], [])
+
+    @cached_property
+    def image_size(self) -> str:
+        """The image size; empty without any row."""
+        return next((row.image_size for row in self._cells_and_stores), "")
+
+    @property
+    def several_sizes(self) -> bool:
+        """Whether the run has other image sizes too."""
+        return len(self.by_size) > 1
+
+    @cached_property
+    def groups(self) -> dict[str, list[str]]:
+        """The backends whose times compare with each other, by what they have in common. Those that keep files as they
+        were give more than those of decoded pixels; a run without both has one group, without a name."""
+        found: dict[str, list[str]] = {FILES_KEPT: [], DECODED: []}
+        for name in self.backends:
+            found[FILES_KEPT if self.kinds[name].keeps_files else DECODED].append(name)
+        return found if all(found.values()) else {"": self.backends}
 
     @cached_property
     def main(self) -> list[SummaryRow]:
@@ -160,7 +214,8 @@ class Tables:
     @cached_property
     def drawing(self) -> set[str]:
         """The operations that handle some of the images only, at any cutoff of this run."""
-        return {row.operation for row in self.measured_rows if row.images < row.cutoff_images}
+        of_run = self.by_size.values() or [self]
+        return {row.operation for tables in of_run for row in tables.measured_rows if row.images < row.cutoff_images}
 
     @cached_property
     def image_sets(self) -> list[str]:

@@ -135,6 +135,11 @@ def images(count: int) -> str:
     return f"{count:,} image{'' if count == 1 else 's'}"
 
 
+def pixels(image_size: str) -> str:
+    """An image size in words: `224 x 224 pixels`."""
+    return f"{image_size.replace('x', ' x ')} pixels"
+
+
 def short_count(count: int) -> str:
     """A number of images for an axis: `100`, `10k`, `1M`."""
     for unit, letter in ((10**6, "M"), (10**3, "k")):

@@ -17,7 +17,7 @@ from scripts.report.compare import answers
 from scripts.report.compare.results import Results
 from scripts.report.records import conditions, manifests, order, outdated, reading, selection
 from scripts.report.records.record import Records
-from scripts.report.rows import CellName, SummaryRow, TimingRow, Values
+from scripts.report.rows import SummaryRow, TimingRow, Values
 from scripts.report.tables import Tables
 
 DATA_TYPES = {"string": "string", "integer": "Int64", "number": "Float64", "boolean": "boolean"}
@@ -74,23 +74,22 @@ def write(table: str, rows: list[Values], directory: Path) -> None:
 
 def with_best(summary: list[Values], timings: list[Values]) -> list[Values]:
     """Return the rows of the summary with the columns that compare each cell of the main group, in its own way of
-    sharing the work, with the best one at its operation and cutoff."""
+    sharing the work, with the best one of its group of stores at its image size, operation and cutoff."""
     rows = [SummaryRow.of(values) for values in summary]
-    results = Results(Tables(rows, [], []), [TimingRow.of(values) for values in timings])
-    compared: dict[CellName, Values] = {}
-    for operation, cutoff in product(results.tables.operations, results.tables.cutoffs):
-        if best := answers.fastest(results, operation, cutoff):
-            for name, ratio in best.ratios.items():
-                compared[name, cutoff, operation] = {
-                    "ratio_to_best": ratio.value,
-                    "ratio_to_best_low": ratio.low,
-                    "ratio_to_best_high": ratio.high,
-                    "outcome": best.outcome(name),
-                }
-    return [
-        values | compared.get(row.cell, {}) if row is results.tables.cell(*row.cell) else values
-        for values, row in zip(summary, rows, strict=True)
-    ]
+    run = Results(Tables.of_run(rows, [], []), [TimingRow.of(values) for values in timings])
+    compared: dict[SummaryRow, Values] = {}
+    for results in run.by_size.values():
+        tables = results.tables
+        for operation, cutoff, among in product(tables.operations, tables.cutoffs, tables.groups.values()):
+            if best := answers.fastest(results, operation, cutoff, among):
+                for name, ratio in best.ratios.items():
+                    compared[results.row((name, cutoff, operation))] = {
+                        "ratio_to_best": ratio.value,
+                        "ratio_to_best_low": ratio.low,
+                        "ratio_to_best_high": ratio.high,
+                        "outcome": best.outcome(name),
+                    }
+    return [values | compared.get(row, {}) for values, row in zip(summary, rows, strict=True)]
 
 
 def _read(directory: Path, cells: list[Cell]) -> Records:

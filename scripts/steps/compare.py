@@ -27,7 +27,10 @@ def main(
     """Print the differences. Ends the process with code 3 where a cell is slower in B."""
     if not factor >= 1:
         raise UserError(f"--factor {factor:g} won't do; give how many times as long a cell must take, 1 or more")
-    found = two_runs.find(two_runs.load(a), two_runs.load(b), factor)
-    print(f"A: {a}", f"B: {b}", "", *two_runs.lines(found), sep="\n", flush=True)
-    if found.slower:
+    found = two_runs.by_size(two_runs.load(a), two_runs.load(b), factor)
+    print(f"A: {a}", f"B: {b}", sep="\n")
+    for size, differences in found.items():
+        print("", *([f"Images of {size} pixels:"] if len(found) > 1 else []), *two_runs.lines(differences), sep="\n")
+    if any(differences.slower for differences in found.values()):
+        sys.stdout.flush()
         sys.exit(SLOWER)

@@ -45,8 +45,7 @@ def build_store(name: str, choice: Choice, cutoff: int, image_set: ImageSet, dir
         unpublished.mkdir()
         data = unpublished / DATA
         with Progress(f"build {name} {cutoff}: written", cutoff) as progress:
-            watched = (_WatchedFiles if isinstance(images, Originals) else _Watched)(images, progress)
-            backend.write(data, watched, labels, durable=True, options=choice.options)
+            backend.write(data, images, _Watched(labels, progress), durable=True, options=choice.options)
             progress.update(cutoff)
         # A copy is opened where opening changes the store.
         read = data if backend.opens_without_writing else shutil.copytree(data, unpublished / "copy")
@@ -102,36 +101,17 @@ def _facts(name: str, choice: Choice, cutoff: int, image_set: ImageSet, director
 
 
 class _Watched:
-    """Images on their way into a backend, counted for the progress lines."""
+    """Labels on their way into a backend, counted for the progress lines."""
 
-    def __init__(self, images: Any, progress: Progress) -> None:
-        self.shape = images.shape
-        self.dtype = images.dtype
-        self._images = images
+    def __init__(self, labels: base.Source, progress: Progress) -> None:
+        self.shape = labels.shape
+        self.dtype = labels.dtype
+        self._labels = labels
         self._progress = progress
 
     def __getitem__(self, rows: slice) -> np.ndarray:
         self._progress.update(rows.indices(self.shape[0])[0])
-        found: np.ndarray = self._images[rows]
-        return found
-
-
-class _WatchedFiles(_Watched):
-    """The same of images with the files that they came from."""
-
-    @property
-    def original_bytes(self) -> int:
-        total: int = self._images.original_bytes
-        return total
-
-    def originals(self, rows: slice) -> list[memoryview]:
-        self._progress.update(rows.indices(self.shape[0])[0])
-        found: list[memoryview] = self._images.originals(rows)
-        return found
-
-    def names(self, rows: slice) -> list[bytes]:
-        found: list[bytes] = self._images.names(rows)
-        return found
+        return self._labels[rows]
 
 
 def _read_back(reader: base.Reader, name: str, checksums: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:

@@ -1,4 +1,5 @@
-"""The image set as later steps see it: its first images, repeated where needed, its digest, and what breaks it."""
+"""The image set as later steps see it: its first images, repeated where needed, with their files, its digest, and what
+breaks it."""
 
 import json
 from pathlib import Path
@@ -18,13 +19,15 @@ LABELS = np.arange(COUNT, dtype=np.int64) - 3
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
-    """A small image set."""
-    for prefix, rows in (("", slice(None)), ("test_", slice(2))):
-        np.save(tmp_path / f"{prefix}images.npy", IMAGES[rows])
-        np.save(tmp_path / f"{prefix}labels.npy", LABELS[rows])
-    provenance = {"provenance_version": 2, "train_images": COUNT, "test_images": 2, "image_shape": [4, 5, 3]}
-    sealed.write(tmp_path / "provenance.json", {**provenance, **provenance_digests(IMAGES, LABELS)})
-    return tmp_path
+    """A small image set, of a source without files."""
+    directory = tmp_path / "4x5"
+    directory.mkdir()
+    np.save(directory / "images.npy", IMAGES)
+    np.save(directory / "labels.npy", LABELS)
+    provenance = {"provenance_version": 3, "label": "small", "images": COUNT, "image_shape": [4, 5, 3]}
+    provenance |= {"originals_digest": None, **provenance_digests(IMAGES, LABELS)}
+    sealed.write(directory / "provenance.json", provenance)
+    return directory
 
 
 def test_it_is_mapped_and_not_copied(directory):
@@ -32,7 +35,7 @@ def test_it_is_mapped_and_not_copied(directory):
     assert isinstance(image_set.images, np.memmap)
     np.testing.assert_array_equal(image_set.images, IMAGES)
     np.testing.assert_array_equal(image_set.labels, LABELS)
-    assert image_set.provenance["train_images"] == COUNT
+    assert image_set.provenance["images"] == COUNT
     assert isinstance(image_set.first(3)[0], np.memmap)
 
 
@@ -66,7 +69,7 @@ def test_no_images_are_no_store(directory, count):
         ImageSet.load(directory).first(count)
 
 
-@pytest.mark.parametrize("name", ["provenance.json", "images.npy", "labels.npy", "test_images.npy", "test_labels.npy"])
+@pytest.mark.parametrize("name", ["provenance.json", "images.npy", "labels.npy"])
 @pytest.mark.parametrize("damage", ["missing", "empty", "cut", "other"])
 def test_a_damaged_image_set_is_one_line(directory, name, damage):
     path = directory / name
@@ -93,7 +96,7 @@ def test_arrays_of_another_type_are_refused(directory, name):
         ImageSet.load(directory)
 
 
-@pytest.mark.parametrize("change", [{"provenance_version": 1}, {"train_images": 6}, {"image_shape": [5, 4, 3]}])
+@pytest.mark.parametrize("change", [{"provenance_version": 2}, {"images": 6}, {"image_shape": [5, 4, 3]}])
 def test_provenance_that_does_not_fit_is_refused(directory, change):
     path = directory / "provenance.json"
     sealed.write(path, sealed.read(path) | change)
@@ -121,7 +124,7 @@ def test_a_changed_image_or_label_is_noticed_by_those_who_read_it(in_blocks, nam
     for count in (5, 7, 100):
         with pytest.raises(UserError, match="images 4 to 5 or their labels aren't those that were unpacked") as caught:
             image_set.first(count)
-        assert str(caught.value).endswith(f"; delete {in_blocks / 'provenance.json'} and run again")
+        assert str(caught.value).endswith(f"; delete {in_blocks.parent / 'gathered.json'} and run again")
 
 
 @pytest.mark.parametrize("change", [{"digest": "ab" * 32}, {"label": "CIFAR-10"}, {"block_digests": []}])
@@ -133,7 +136,7 @@ def test_provenance_that_was_edited_is_refused(directory, change):
 
 
 @pytest.mark.parametrize("content", [b"[]", b"null", b"{}", b'{"a": "\xff"}', b"[" * 100_000, None])
-@pytest.mark.parametrize("name", ["provenance.json", "images.npy", "test_labels.npy"])
+@pytest.mark.parametrize("name", ["provenance.json", "images.npy", "labels.npy"])
 def test_a_file_of_something_else_is_refused(directory, name, content):
     (directory / name).unlink()
     if content is None:
@@ -144,6 +147,63 @@ def test_a_file_of_something_else_is_refused(directory, name, content):
         ImageSet.load(directory)
     assert "\n" not in str(caught.value)
     assert name in str(caught.value)
+
+
+FILES = [b"one", b"", b"three", b"4", b"five", b"six", b"7777777"]
+NAMES = [f"a/{number}.jpg".encode() for number in range(COUNT - 1)] + [b"not utf-8 \xff.jpg"]
+
+
+@pytest.fixture
+def of_files(directory):
+    """The image set, of a source of files."""
+    folder = directory.parent / "gathered"
+    folder.mkdir()
+    (folder / "originals.bin").write_bytes(b"".join(FILES))
+    np.save(folder / "offsets.npy", np.cumsum([0, *map(len, FILES)]))
+    (folder / "names.bin").write_bytes(b"".join(name + b"\0" for name in NAMES))
+    path = directory / "provenance.json"
+    sealed.write(path, sealed.read(path) | {"originals_digest": "ab" * 32})
+    return directory
+
+
+def test_images_come_with_their_files(of_files):
+    originals, labels = ImageSet.load(of_files).first_with_originals(5)
+    assert (len(originals), originals.shape, originals.dtype) == (5, (5, 4, 5, 3), np.uint8)
+    np.testing.assert_array_equal(originals[1:4], IMAGES[1:4])
+    np.testing.assert_array_equal(originals[np.array([4, 0])], IMAGES[[4, 0]])
+    np.testing.assert_array_equal(labels, LABELS[:5])
+    assert [bytes(content) for content in originals.originals(slice(1, 4))] == FILES[1:4]
+    assert originals.names(slice(0, 2)) == NAMES[:2]
+    assert originals.original_bytes == sum(map(len, FILES[:5]))
+    every, _ = ImageSet.load(of_files).first_with_originals(COUNT)
+    assert [bytes(content) for content in every.originals(slice(None))] == FILES
+    assert every.names(slice(None)) == NAMES
+
+
+def test_files_are_never_repeated(of_files):
+    with pytest.raises(UserError, match=r"there are 7 files, not 8; give another cutoff"):
+        ImageSet.load(of_files).first_with_originals(COUNT + 1)
+
+
+def test_a_source_without_files_has_none_to_keep(directory):
+    with pytest.raises(UserError, match="small has no image files to keep as they are; give another codec"):
+        ImageSet.load(directory).first_with_originals(1)
+
+
+@pytest.mark.parametrize("name", ["originals.bin", "offsets.npy", "names.bin"])
+@pytest.mark.parametrize("damage", ["missing", "empty", "cut"])
+def test_damaged_files_are_one_line(of_files, name, damage):
+    path = of_files.parent / "gathered" / name
+    content = path.read_bytes()
+    path.unlink()
+    if damage != "missing":
+        path.write_bytes(b"" if damage == "empty" else content[:-1])
+    with pytest.raises(UserError) as caught:
+        ImageSet.load(of_files).first_with_originals(COUNT)
+    message = str(caught.value)
+    assert str(of_files.parent / "gathered") in message
+    assert message.endswith(f"delete {of_files.parent / 'gathered.json'} and run again")
+    assert "\n" not in message
 
 
 def digest(images: np.ndarray, labels: np.ndarray, size: int = COUNT) -> str:

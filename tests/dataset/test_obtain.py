@@ -1,4 +1,4 @@
-"""Which archive a run works with: the published one, one that is given, or a synthetic one; and the record of it."""
+"""Which source a run works with: the published archive, one that is given, or a generated one; and the record of it."""
 
 import hashlib
 import json
@@ -10,76 +10,132 @@ import pytest
 
 from scripts.common import sealed
 from scripts.common.errors import UserError
-from scripts.dataset.image_set import SYNTHETIC_LABEL
+from scripts.dataset import obtain as obtaining
+from scripts.dataset.download import Published
+from scripts.dataset.image_set import PHOTOGRAPHS_LABEL, SYNTHETIC_LABEL
 from scripts.dataset.obtain import obtain
-from tests.support.archives import write_small_archive
+from tests.support.archives import members, rows, tar_gz
 from tests.support.checkout import CHECKOUT
-from tests.support.server import BRISK, CONTENT, PUBLISHED, is_fetched, names
+from tests.support.server import BRISK, names
+
+
+@pytest.fixture(scope="module")
+def content(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A small archive in the part of the published one."""
+    return tar_gz(tmp_path_factory.mktemp("published") / "archive.tar.gz", members()).read_bytes()
+
+
+@pytest.fixture
+def published(content: bytes) -> Published:
+    """Where it is published, and what is known of it."""
+    address, digest = "http://published.invalid/archive.tar.gz", hashlib.sha256(content).hexdigest()
+    return Published(address, "archive.tar.gz", len(content), digest, content[:2])
 
 
 def get(images: str, place: Path, **options) -> dict:
-    """Obtain with the small file in the part of the published archive; returns the record."""
-    settings = {"directory": place / "kept", "published": PUBLISHED, "patience": BRISK, **options}
-    obtain(images, place / "archive.json", **settings)
-    record = sealed.read(place / "archive.json")
+    """Obtain a source, with brief pauses; returns the record."""
+    obtain(images, place / "source.json", **{"directory": place / "kept", "patience": BRISK, **options})
+    record = sealed.read(place / "source.json")
     assert record.pop(sealed.SEAL)
     return record
 
 
-def test_the_record_of_a_downloaded_archive(serve, tmp_path):
-    server = serve()
-    assert get("cifar10", tmp_path, addresses=[server.address]) == {
-        "archive_version": 3,
-        "archive": {
-            "path": str(tmp_path / "kept/archive.tar.gz"),
-            "file_name": "archive.tar.gz",
-            "bytes": len(CONTENT),
-            "sha256": PUBLISHED.sha256,
-            "source": server.address,
-        },
+def test_the_record_of_a_downloaded_archive(serve, tmp_path, content, published):
+    server = serve(content=content)
+    record = get("cifar10", tmp_path, addresses=[server.address], published=published)
+    assert len(record["origin"].pop("identity")) == 64
+    assert record == {
+        "source_version": 4,
         "name": "cifar10",
         "label": "CIFAR-10",
         "synthetic": False,
         "note": None,
+        "kind": "cifar",
+        "path": str(tmp_path / "kept/archive.tar.gz"),
+        "origin": {"kind": "cifar", "address": server.address, "most": 0, "bytes": len(content)},
     }
 
 
-def test_without_an_answer_synthetic_images_stand_in_and_say_so(closed_address, tmp_path):
-    record = get("cifar10", tmp_path, addresses=[closed_address])
+@pytest.mark.parametrize(
+    ("images", "label"), [("synthetic", SYNTHETIC_LABEL), ("synthetic-photographs", PHOTOGRAPHS_LABEL)]
+)
+def test_the_record_of_a_generated_source(tmp_path, images, label):
+    record = get(images, tmp_path)
+    assert (record["name"], record["label"], record["kind"]) == (images, label, images)
+    assert (record["synthetic"], record["path"], record["origin"]) == (True, None, None)
+    assert "images: cifar10" in record["note"]
+    assert names(tmp_path) == ["source.json"]
+
+
+def test_without_an_answer_synthetic_images_stand_in_and_say_so(closed_address, tmp_path, published):
+    record = get("cifar10", tmp_path, addresses=[closed_address], published=published)
     assert names(tmp_path / "kept") == []
-    assert (record["name"], record["label"]) == ("synthetic", SYNTHETIC_LABEL)
+    assert (record["name"], record["kind"], record["label"]) == ("synthetic", "synthetic", SYNTHETIC_LABEL)
     assert record["synthetic"] is True
-    assert PUBLISHED.address in record["note"]
+    assert published.address in record["note"]
     assert str(tmp_path / "kept") in record["note"]
-    assert record["archive"] is None
+    assert record["origin"] is None
 
 
-def test_without_an_answer_and_fallback_the_error_names_both_remedies(closed_address, tmp_path):
+def test_without_an_answer_and_fallback_the_error_names_both_remedies(closed_address, tmp_path, published):
     with pytest.raises(UserError) as caught:
-        get("cifar10", tmp_path, addresses=[closed_address, closed_address], offline_fallback=False)
+        get("cifar10", tmp_path, addresses=[closed_address] * 2, offline_fallback=False, published=published)
     message = str(caught.value)
     assert "\n" not in message
-    assert f"save {PUBLISHED.address} in {tmp_path / 'kept'}" in message
+    assert f"save {published.address} in {tmp_path / 'kept'}" in message
     assert "`offline_fallback: true` or `images: synthetic`" in message
     assert "Connection refused" in message
     assert names(tmp_path) == ["kept"]
     assert names(tmp_path / "kept") == []
 
 
-def test_an_archive_that_is_there_is_used_without_the_network(closed_address, tmp_path):
+def test_an_archive_that_is_there_is_used_without_the_network(closed_address, tmp_path, content, published):
     (tmp_path / "kept").mkdir()
-    (tmp_path / "kept/archive.tar.gz").write_bytes(CONTENT)
-    record = get("cifar10", tmp_path, addresses=[closed_address])
+    (tmp_path / "kept/archive.tar.gz").write_bytes(content)
+    record = get("cifar10", tmp_path, addresses=[closed_address], published=published)
     assert (record["label"], record["synthetic"]) == ("CIFAR-10", False)
-    assert is_fetched(tmp_path / "kept")
+    assert record["origin"]["address"] == published.address
+    assert names(tmp_path / "kept") == ["archive.tar.gz"]
 
 
-def test_synthetic_images_never_replace_an_archive(tmp_path):
+def test_synthetic_images_never_replace_an_archive(tmp_path, content, published):
     (tmp_path / "kept").mkdir()
-    (tmp_path / "kept/archive.tar.gz").write_bytes(CONTENT)
-    record = get("synthetic", tmp_path)
-    assert "images: cifar10" in record["note"]
-    assert (tmp_path / "kept/archive.tar.gz").read_bytes() == CONTENT
+    (tmp_path / "kept/archive.tar.gz").write_bytes(content)
+    get("synthetic", tmp_path, published=published)
+    assert (tmp_path / "kept/archive.tar.gz").read_bytes() == content
+
+
+def test_a_source_that_changed_or_went_is_refused(tmp_path):
+    path = tar_gz(tmp_path / "a.tar.gz", members())
+    record = get(str(path), tmp_path)
+    with obtaining.opened(record) as source:
+        assert source.count == 7
+    tar_gz(path, members(data_batch_3=rows(1)))
+    with pytest.raises(UserError, match=r"a\.tar\.gz has changed since the run began: run the workflow again"):
+        obtaining.opened(record).__enter__()
+    path.unlink()
+    with pytest.raises(UserError, match=r"a\.tar\.gz is gone: put it back"):
+        obtaining.opened(record).__enter__()
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b"\xff", None])
+def test_a_damaged_record_of_a_source_is_refused(content, tmp_path):
+    record = tmp_path / "source.json"
+    record.mkdir() if content is None else record.write_bytes(content)
+    with pytest.raises(UserError, match=rf"{record} .*: delete it and run the workflow again") as caught:
+        obtaining.read(record)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_edited_or_missing_record_of_a_source_is_refused(tmp_path):
+    get("synthetic", tmp_path)
+    record = tmp_path / "source.json"
+    record.write_text(record.read_text().replace('"label": "s', '"label": "S'))
+    with pytest.raises(UserError, match=r"source\.json has changed since it was written: delete it"):
+        obtaining.read(record)
+    record.unlink()
+    with pytest.raises(UserError, match=r"source\.json is missing: run the workflow again"):
+        obtaining.read(record)
 
 
 def run_step(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
@@ -87,14 +143,13 @@ def run_step(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=60)
 
 
-def test_the_step_records_the_path_of_an_archive_as_given(tmp_path):
-    write_small_archive(tmp_path / "mine.tar.gz")
-    content = (tmp_path / "mine.tar.gz").read_bytes()
-    options = ["--directory", "kept", "--offline-fallback", "--output", "out/archive.json"]
+def test_the_step_records_where_a_path_lies(tmp_path):
+    content = tar_gz(tmp_path / "mine.tar.gz", members()).read_bytes()
+    options = ["--directory", "kept", "--offline-fallback", "--most", "5", "--output", "out/source.json"]
     assert run_step("--images", "mine.tar.gz", *options, cwd=tmp_path).returncode == 0
-    record = json.loads((tmp_path / "out/archive.json").read_text())
-    assert (record["archive"]["path"], record["label"]) == ("mine.tar.gz", "mine.tar.gz")
-    assert (record["archive"]["sha256"], record["synthetic"]) == (hashlib.sha256(content).hexdigest(), False)
+    record = json.loads((tmp_path / "out/source.json").read_text())
+    assert (record["path"], record["label"]) == (str(tmp_path / "mine.tar.gz"), "mine.tar.gz")
+    assert (record["origin"]["most"], record["origin"]["address"], record["synthetic"]) == (5, None, False)
     assert not (tmp_path / "kept").exists()
 
     (tmp_path / "mine.tar.gz").write_bytes(content[: len(content) // 2])
@@ -103,4 +158,4 @@ def test_the_step_records_the_path_of_an_archive_as_given(tmp_path):
     failed = run_step("--images", "cifar01", *options, cwd=tmp_path)
     assert failed.returncode == 1
     assert failed.stderr.count("\n") == 1
-    assert "'cifar01' is no archive: give the path of one, cifar10 or synthetic" in failed.stderr
+    assert "images: cifar01 is not there; looked for: " in failed.stderr

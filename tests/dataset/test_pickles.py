@@ -9,6 +9,8 @@ import pytest
 from scripts.dataset import pickles
 from tests.support.archives import Evil, evil_pickle
 
+SCALAR = b"cnumpy.core.multiarray\nscalar\ncnumpy\ndtype\n"
+
 EVIL = {
     "eval": pickle.dumps({b"data": Evil(eval, "1")}),
     "getattr-chain": pickle.dumps({b"data": Evil(getattr, Evil(__import__, "os"), "system")}),
@@ -18,7 +20,9 @@ EVIL = {
     "objects": pickle.dumps({b"data": np.array([[1, {}], [None, 2]], dtype=object)}, 2),
     "records": pickle.dumps({b"data": np.zeros(2, [("a", "u1"), ("b", "O")])}, 4),
     "times": pickle.dumps({b"data": np.zeros(2, "M8[s]")}, 4),
-    "text-array": pickle.dumps({b"data": np.array([b"text"])}, 4),
+    "scalar-object": b"\x80\x02}U\x01x" + SCALAR + b"U\x02O8K\x00K\x01\x87R}\x86Rs.",
+    "long-text": b"\x80\x02}U\x01x" + SCALAR + b"U\x0bU9999999999K\x00K\x01\x87RU\x00\x86Rs.",
+    "nested-arguments": b"\x80\x02}cnumpy\nndarray\nq\x01)q\x00" + b"h\x01h\x00\x85q\x00R0" * 5_000 + b"h\x00K\x01s.",
     "array-subclass": pickle.dumps({b"data": np.ma.zeros(3)}),
     "extension-code": b"\x80\x02\x82\x01.",
     "persistent-id": b"\x80\x02U\x01xQ.",
@@ -52,3 +56,16 @@ def test_data_is_read():
     result = pickles.load(pickle.dumps(content))
     np.testing.assert_array_equal(result.pop("data"), content["data"])
     assert result == {"count": 3, "names": [b"cat", "dog"], "more": {b"ratio": 0.5}}
+
+
+def test_numbers_and_text_of_numpy_come_out_as_those_of_python():
+    content = {"numbers": [np.int64(7), np.uint8(8), np.float32(0.5)] * 2_000, "texts": [np.str_("é"), np.bytes_(b"x")]}
+    result = pickles.load(pickle.dumps(content))
+    assert result == {"numbers": [7, 8, 0.5] * 2_000, "texts": ["é", b"x"]}
+    assert {type(value) for value in result["numbers"] + result["texts"]} == {int, float, str, bytes}
+
+
+@pytest.mark.parametrize("names", [["cat", "dög"], [b"cat", b"dog"], np.array(["cat", "dog"], object)], ids=repr)
+def test_arrays_of_text_are_read(names):
+    result = pickles.load(pickle.dumps({"names": np.array(names)}))
+    assert result["names"].tolist() == list(names)

@@ -92,8 +92,8 @@ def test_every_figure_draws(tmp_path, kind):
 
 
 def test_titles_are_questions_and_captions_are_sentences():
-    assert len(NAMES) == 14
-    assert len({captions.position(name) for name in NAMES}) == 14
+    assert len(NAMES) == 15
+    assert len({captions.position(name) for name in NAMES}) == 15
     assert NAMES[0] == "ranking"
     for name in NAMES:
         assert captions.title(name).endswith("?")
@@ -176,7 +176,7 @@ def test_every_mark_leads_to_its_cell(run):
         own = [place for place in found if "workers" not in place or name == "workers"]
         assert sorted(own) == sorted(places), name
     for name in NAMES:
-        assert bool(links(run, name)) is (name != "container_codec"), name
+        assert bool(links(run, name)) is (name not in ("container_codec", "image_size")), name
 
 
 def test_disturbed_cells_have_hollow_marks_and_a_note(tmp_path):
@@ -334,7 +334,7 @@ def test_sizes_stand_beside_raw_pixels_and_the_articles(run):
     assert "Last rows: published in the article (Real Python, 2019)" in notes_of(figure_of(run, "disk_usage"))
 
 
-@pytest.mark.parametrize("name", sorted(set(NAMES) - {"memory", "disk_usage", "container_codec"}))
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"memory", "disk_usage", "container_codec", "image_size"}))
 def test_the_plain_file_is_drawn_wherever_it_was_timed(run, name):
     svg = (run.directory / "figures" / f"{name}.svg").read_text()
     assert (style.BASELINE in svg) is (name != "ranking")

@@ -13,7 +13,7 @@ from scripts.report.rows import SummaryRow
 from tests.support.page import Strict, browse, shown
 from tests.support.report_run import MORE_OPERATIONS, NFS, OPERATIONS, STORE, SYNTHETIC, Run
 
-LEFT_OUT = {"container_codec", "workers"}
+LEFT_OUT = {"container_codec", "image_size", "workers"}
 """Figures that a run of three backends and the usual operations has nothing for."""
 SHOWN = [name for name in captions.names() if name not in LEFT_OUT]
 

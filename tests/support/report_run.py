@@ -4,9 +4,9 @@ import json
 import math
 import random
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from itertools import cycle
+from itertools import cycle, product
 from pathlib import Path
 
 from scripts.common import sealed
@@ -25,7 +25,7 @@ OPERATIONS = (
 )
 MORE_OPERATIONS = ("workers-warm", "workers-cold", "first-image-warm", "first-image-cold")
 QUANTILES = (0, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1)
-IMAGE_SIZE = "32x32"
+IMAGE_SIZE, IMAGE_SHAPE = "32x32", (32, 32, 3)
 CUTOFFS = (1, 10, 100, 1_000, 10_000, 100_000)
 REAL = {"name": "cifar10", "label": "CIFAR-10", "synthetic": False, "note": None}
 SYNTHETIC = {
@@ -61,7 +61,7 @@ many times as long, if that isn't 1, writing to the disk."""
 class Run:
     """A made-up run in `directory`; change its fields or its files, then make the tables, figures and page.
 
-    Cells are dealt to the nodes in turn, one after the other.
+    Cells are dealt to the nodes in turn, one after the other. `image_sizes` may have times of their own.
     """
 
     directory: Path
@@ -72,6 +72,7 @@ class Run:
     seconds: Seconds = seconds
     noise: float = 0.01
     samples: int = 10
+    image_sizes: dict[str, Seconds | None] = field(default_factory=lambda: {IMAGE_SIZE: None})
     machine: str = "xeon-2cores-24gib-linux6.1-ext4"
     nodes: dict[str, Factors] = field(default_factory=lambda: {"node-1": (1.0, 1.0)})
     file_system: dict = field(default_factory=lambda: dict(EXT4))
@@ -102,40 +103,39 @@ class Run:
         """The directory of the machine's records."""
         return self.directory / "records" / self.machine
 
-    def record_path(self, backend: str, cutoff: int, operation: str) -> Path:
+    def record_path(self, backend: str, cutoff: int, operation: str, image_size: str = IMAGE_SIZE) -> Path:
         """Where the record of a cell is."""
-        return self.records / backend / IMAGE_SIZE / str(cutoff) / f"{operation}.json"
+        return self.records / backend / image_size / str(cutoff) / f"{operation}.json"
 
-    def manifest_path(self, backend: str, cutoff: int) -> Path:
+    def manifest_path(self, backend: str, cutoff: int, image_size: str = IMAGE_SIZE) -> Path:
         """Where the manifest of a store is."""
-        return self.directory / "stores" / backend / IMAGE_SIZE / str(cutoff) / MANIFEST
+        return self.directory / "stores" / backend / image_size / str(cutoff) / MANIFEST
 
     def write(self) -> "Run":
         """Write provenance, records and manifests."""
-        images = self._image_set(50_000)
+        images = self._image_set(50_000, next(iter(self.image_sizes)))
         provenance = {
             "provenance_version": PROVENANCE_VERSION,
             **images,
-            "archive": {"file_name": "images.tar.gz", "bytes": 170_498_071, "sha256": "6d95", "source": "made up"},
-            "train_images": 50_000,
-            "test_images": 10_000,
+            "images": 50_000,
             "label_names": ["airplane"],
+            **{"originals_digest": None, "bad_images": [], "upscaled_images": []},
         }
         _write(self.directory / "dataset" / PROVENANCE, sealed.sealed(provenance))
         started = STARTED
         turns = cycle(self.nodes)
-        for operation in self.operations:
-            for cutoff in self.cutoffs:
-                for backend in self.backends:
-                    record = self._record(backend, cutoff, operation, started, next(turns))
-                    _write(self.record_path(backend, cutoff, operation), record)
-                    started += timedelta(seconds=5)
-        for backend in self.backends:
-            for cutoff in self.cutoffs:
-                _write(self.manifest_path(backend, cutoff), sealed.sealed(self._manifest(backend, cutoff)))
+        for size, own in self.image_sizes.items():
+            made = replace(self, seconds=own or self.seconds)
+            for operation, cutoff, backend in product(self.operations, self.cutoffs, self.backends):
+                record = made._record(backend, cutoff, operation, size, started, next(turns))
+                _write(self.record_path(backend, cutoff, operation, size), record)
+                started += timedelta(seconds=5)
+            for backend, cutoff in product(self.backends, self.cutoffs):
+                content = sealed.sealed(self._manifest(backend, cutoff, size))
+                _write(self.manifest_path(backend, cutoff, size), content)
         return self
 
-    def change(self, where: tuple[str, int, str], /, **changes: object) -> Path:
+    def change(self, where: tuple[str, int, str] | tuple[str, int, str, str], /, **changes: object) -> Path:
         """Change top-level entries of one record; returns its path."""
         path = self.record_path(*where)
         _write(path, {**json.loads(path.read_text()), **changes})
@@ -157,7 +157,7 @@ class Run:
             [
                 *("--records", str(self.records), "--machine", self.machine),
                 *("--stores", str(self.directory / "stores"), "--backends", *self.backends),
-                *("--image-sizes", IMAGE_SIZE, "--cutoffs", *map(str, self.cutoffs)),
+                *("--sets", *(f"{size}/{cutoff}" for size in self.image_sizes for cutoff in self.cutoffs)),
                 *("--operations", *self.operations),
                 *self.tables,
             ]
@@ -190,24 +190,25 @@ class Run:
         """The flag that names the directory of the tables."""
         return ["--tables", str(self.directory)]
 
-    def _image_set(self, cutoff: int) -> dict:
-        distinct = min(cutoff, 50_000)
+    def _image_set(self, cutoff: int, image_size: str) -> dict:
+        distinct, shape = min(cutoff, 50_000), [*map(int, image_size.split("x")), 3]
         counts = {"distinct_images": distinct, "repeated_images": cutoff - distinct}
-        return {**self.image_set, "digest": "ab12" * 16, "image_shape": [32, 32, 3], **counts}
+        digest = ("ab12" if image_size == IMAGE_SIZE else f"{shape[0]:04x}") * 16
+        return {**self.image_set, "digest": digest, "image_shape": shape, **counts}
 
-    def _record(self, backend: str, cutoff: int, operation: str, started: datetime, node: str) -> dict:
+    def _record(self, backend: str, cutoff: int, operation: str, image_size: str, started: datetime, node: str) -> dict:
         slower, computation, disk = (*self.nodes[node], 1.0)[:3]
         factors = {"cpu_seconds": computation, "disk_seconds": disk}
         probes = {**PROBES, **{name: factor * PROBES[name] for name, factor in factors.items()}}
         reason = self.gaps.get((backend, cutoff, operation))
         return {
             "record_version": 7,
-            "cell": asdict(Cell(self.machine, backend, IMAGE_SIZE, cutoff, operation)),
+            "cell": asdict(Cell(self.machine, backend, image_size, cutoff, operation)),
             "status": "gap" if reason else "measured",
             "gap_reason": reason,
             "backend": self._backend(backend),
             "measuring_digest": "feedfacecafe0001",
-            "image_set": self._image_set(cutoff),
+            "image_set": self._image_set(cutoff, image_size),
             "store": {**STORE, "copied": False},
             "settings": {
                 **{"budget_seconds": 2.0, "minimum_samples": 6, "maximum_samples": 200, "interval_width": 0.05},
@@ -290,10 +291,11 @@ class Run:
             "device_written_bytes": 3200 * images if writes else 0,
         }
 
-    def _manifest(self, backend: str, cutoff: int) -> dict:
+    def _manifest(self, backend: str, cutoff: int, image_size: str) -> dict:
         usual = (4096, 3072 + 40 * len(backend), 3100 + 90 * len(backend))
         fixed, apparent, allocated = self.sizes.get(backend, usual)
-        about = self._backend(backend)
+        about, image_set = self._backend(backend), self._image_set(cutoff, image_size)
+        larger = math.prod(image_set["image_shape"]) / math.prod(IMAGE_SHAPE)
         return {
             "manifest_version": MANIFEST_VERSION,
             **{"backend": backend, "module": about["module"], "options": about["options"], "cutoff": cutoff},
@@ -305,9 +307,9 @@ class Run:
                 "backend_digest": about["digest"],
                 "versions": about["versions"],
             },
-            "image_set": self._image_set(cutoff),
-            "apparent_bytes": int(fixed + apparent * cutoff),
-            "allocated_bytes": int(fixed + allocated * cutoff + 4095) // 4096 * 4096,
+            "image_set": image_set,
+            "apparent_bytes": int(fixed + larger * apparent * cutoff),
+            "allocated_bytes": int(fixed + larger * allocated * cutoff + 4095) // 4096 * 4096,
             **{"allocation": "blocks", "inline_bytes": 0, "files": cutoff + 1 if backend == "png" else 2},
             "file_system": self.file_system,
             **quality.UNKNOWN,

@@ -14,6 +14,7 @@ from typing import Protocol, cast
 import numpy as np
 
 from scripts.common.errors import UserError, shown
+from scripts.dataset.sources.shared import places
 
 
 @dataclass(frozen=True)
@@ -53,14 +54,24 @@ class Source(Protocol):
         """
 
 
-SEED = 20190101
-"""The seed of the order in which images are measured that have no order of their own."""
-GENERATED = ("__init__", "synthetic", "synthetic_photographs")
+NO_KINDS = ("__init__", "synthetic", "synthetic_photographs")
 """The modules here that are no kind of path."""
 
 
+GENERAL = ("archive", "folder")
+"""The kinds that take any files. They are asked last what a path is, as the files may be those of another kind.
+
+The other kinds exclude each other: each looks for files, or members of an archive, that begin in a way of their own.
+"""
+SEED = 0
+"""Of the order in which images are measured that have no order of their own."""
+
+
 class Kind(Protocol):
-    """What the module of a kind of source defines. It imports its library only inside its functions."""
+    """What the module of a kind of source defines. It imports its library only inside its functions.
+
+    A path may also be a pattern (`shared.places.expand`), which isn't there itself.
+    """
 
     has_originals: bool
     """Whether sources of the kind have the bytes of encoded files."""
@@ -80,19 +91,10 @@ class Kind(Protocol):
         """Open a path of this kind. Raises UserError, in one line with a remedy, for anything hostile or unusable."""
 
 
-def order(source: Source) -> np.ndarray:
-    """Return the numbers of a source's images in the order in which they are measured, (count,) int64.
-
-    It is the source's own, or a shuffled one that is the same each time, so that the first images stand for all.
-    """
-    if source.has_order:
-        return np.arange(source.count)
-    return np.random.default_rng(SEED).permutation(source.count)
-
-
 def names() -> list[str]:
-    """Return the name of every kind, sorted."""
-    return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in GENERATED)
+    """Return the name of every kind, sorted, and those of `GENERAL` last."""
+    stems = (path.stem for path in Path(__file__).parent.glob("*.py"))
+    return sorted((stem for stem in stems if stem not in NO_KINDS), key=lambda name: (name in GENERAL, name))
 
 
 def load(name: str) -> Kind:
@@ -110,6 +112,14 @@ def generated(name: str) -> Source:
     return cast(Source, importlib.import_module(f"{__name__}.{name.replace('-', '_')}").source())
 
 
+def order(count: int, has_order: bool) -> np.ndarray:
+    """Return the numbers of all images of a source, (count,) int64, in the order in which they are measured.
+
+    Images without an order of their own are shuffled, so that the first of them stand for all.
+    """
+    return np.arange(count) if has_order else np.random.default_rng(SEED).permutation(count)
+
+
 def recognise(path: Path) -> str:
     """Return the name of the kind that a path is. Raises UserError where it is none: what was looked for, and found."""
     for name in names():
@@ -121,11 +131,23 @@ def recognise(path: Path) -> str:
 
 def _found(path: Path) -> str:
     """What lies at a path, in a few words."""
-    if path.is_dir():
-        inside = sorted(each.name for each in path.iterdir())[:3]
-        return f"a folder with {', '.join(map(shown, inside))}" if inside else "an empty folder"
-    if not path.exists():
-        return "not there"
-    with path.open("rb") as file:
-        start = file.read(8)
+    if places.is_pattern(path):
+        matches = places.expand(path)
+        return (
+            f"a pattern of {len(matches):,} paths, of which {matches[0].name!r} is {_found(matches[0])}"
+            if matches
+            else ("a pattern under which nothing lies")
+        )
+    try:
+        if path.is_dir():
+            inside = sorted(each.name for each in path.iterdir())[:3]
+            return f"a folder with {', '.join(map(shown, inside))}" if inside else "an empty folder"
+        if not path.exists():
+            return "not there"
+        if not path.is_file():
+            return "no file and no folder"
+        with path.open("rb") as file:
+            start = file.read(8)
+    except OSError as error:
+        return f"not readable ({error.strerror})"
     return f"a file that begins with {start!r}" if start else "an empty file"

@@ -1,7 +1,8 @@
 """The answers: at each cutoff the fastest or smallest store, the stores that tie with it, and the undecided ones."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, product
 
 from scripts.report import wording
 from scripts.report.compare.results import Results, one_image
@@ -79,12 +80,17 @@ class Answer:
 
 @dataclass(frozen=True)
 class Question:
-    """One thing to be best at, with an answer for each cutoff that has one."""
+    """One thing to be best at, with an answer for each cutoff that has one.
+
+    `among` are the stores that are compared, and `group` what they have in common, where not all stores are.
+    """
 
     name: str
     title: str
     better: str
     answers: list[Answer]
+    among: tuple[str, ...] = ()
+    group: str = ""
 
     def at(self, cutoff: int) -> Answer | None:
         """The answer at a cutoff, None where there is none."""
@@ -92,14 +98,14 @@ class Question:
 
 
 def questions(results: Results) -> list[Question]:
-    """Every operation and both measures of disk, with the best at each cutoff."""
+    """Every operation and both measures of disk, each for every group of stores, with the best at each cutoff."""
     tables = results.tables
-    asked = [Question(name, wording.operation(name), "fastest", []) for name in tables.operations]
-    asked += [Question(name, title, "smallest", []) for name, title in MEASURES.items()]
-    for question in asked:
-        answer_at = smallest if question.name in MEASURES else fastest
-        answers = (answer_at(results, question.name, cutoff) for cutoff in tables.cutoffs)
-        question.answers.extend(answer for answer in answers if answer)
+    titles = {name: wording.operation(name) for name in tables.operations} | MEASURES
+    asked = []
+    for (name, title), (group, among) in product(titles.items(), tables.groups.items()):
+        answer_at, better = (smallest, "smallest") if name in MEASURES else (fastest, "fastest")
+        found = [answer for cutoff in tables.cutoffs if (answer := answer_at(results, name, cutoff, among))]
+        asked.append(Question(name, f"{title} ({group})" if group else title, better, found, tuple(among), group))
     return asked
 
 
@@ -136,10 +142,10 @@ def ahead(question: Question) -> str:
     return f"{said}."
 
 
-def fastest(results: Results, operation: str, cutoff: int) -> Answer | None:
-    """The fastest at an operation and cutoff, None where nothing was measured."""
+def fastest(results: Results, operation: str, cutoff: int, among: Collection[str]) -> Answer | None:
+    """The fastest of some stores at an operation and cutoff, None where none of them was measured."""
     tables = results.tables
-    rows = tables.measured(operation, cutoff)
+    rows = [row for row in tables.measured(operation, cutoff) if row.backend in among]
     if not rows:
         return None
     leader, *others = rows
@@ -151,16 +157,17 @@ def fastest(results: Results, operation: str, cutoff: int) -> Answer | None:
         {leader.backend: SAME} | ratios,
         tables.time(leader),
         leader.to_baseline,
-        results.noticeable(operation, cutoff),
-        f"{wording.seconds(results.slowest(operation, cutoff))} at most for {handled}",
+        results.noticeable(operation, cutoff, among),
+        f"{wording.seconds(results.slowest(operation, cutoff, among))} at most for {handled}",
     )
 
 
-def smallest(results: Results, measure: str, cutoff: int) -> Answer | None:
-    """The smallest by a measure of disk at a cutoff, None where the file system doesn't tell which it is."""
+def smallest(results: Results, measure: str, cutoff: int, among: Collection[str]) -> Answer | None:
+    """The smallest of some stores by a measure of disk at a cutoff, None where the file system doesn't tell which it
+    is."""
     if measure == "allocated_bytes" and not results.tables.allocated_decides:
         return None
-    sizes = results.tables.sizes(measure, cutoff)
+    sizes = {name: size for name, size in results.tables.sizes(measure, cutoff).items() if name in among}
     if not sizes:
         return None
     leader, *others = sorted(sizes, key=sizes.__getitem__)

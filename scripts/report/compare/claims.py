@@ -15,6 +15,7 @@ from scripts.report.compare.answers import MEASURES
 from scripts.report.compare.article import KILOBYTES
 from scripts.report.compare.results import Results
 from scripts.report.rows import MeasuredRow
+from scripts.report.tables import pixels
 from scripts.report.ties import DIFFERENT, UNDECIDED, Bounded, Ratio, exact
 
 CONFIRMED, REFUTED, DEPENDS, NOT_MEASURED = "confirmed", "refuted", "depends", "not measured"
@@ -31,7 +32,8 @@ HARDLY_FASTER = 1.2
 """Up to this many times the rate of one process, several processes wait for each other."""
 SPAWN = "spawn"
 PARALLEL_FILE_SYSTEMS = {"beegfs", "ceph", "gpfs", "lustre", "pvfs2"}
-LARGE_PIXELS = 256 * 256 * 3
+LARGE_PIXELS = 256 * 256
+"""Images of at least this many pixels are large."""
 MUCH_LARGER = 1.2
 ONE_ALONE, ONE_OF_ALL = "an image read alone, in random order,", "one of all read in order"
 NOBODY = " (too short for anybody to notice)"
@@ -133,15 +135,31 @@ def _epoch(results: Results, cutoff: int) -> Verdict | None:
 
 
 def _large_images(results: Results, cutoff: int) -> Verdict | None:
-    lmdb, hdf5 = (results.tables.store(name, cutoff) for name in (LMDB, HDF5))
-    if not (lmdb and hdf5 and lmdb.allocated_ratio_to_raw and hdf5.allocated_ratio_to_raw):
+    """By the sizes of `LARGE_PIXELS` and more; the others are evidence of how disk use grows."""
+    if cutoff != results.tables.cutoffs[-1]:
         return None
-    pixels = lmdb.apparent_bytes_per_image / lmdb.apparent_ratio_to_raw
-    if pixels < LARGE_PIXELS:
-        return Verdict(NOT_MEASURED, f"The images of this run have {wording.size(pixels)} of pixels each.")
-    ratios = {LMDB: lmdb.allocated_ratio_to_raw, HDF5: hdf5.allocated_ratio_to_raw}
-    numbers = wording.join(f"{name} {wording.times(ratio)}" for name, ratio in ratios.items())
-    return _verdict([ratios[LMDB] > MUCH_LARGER * ratios[HDF5]], f"Allocated bytes over raw pixels: {numbers}.")
+    holds, found = [], []
+    for size, tables in results.tables.by_size.items():
+        stores = ((tables.store(LMDB, most), tables.store(HDF5, most)) for most in reversed(tables.cutoffs))
+        lmdb, hdf5 = next(filter(all, stores), (None, None))
+        if not (lmdb and hdf5):
+            continue
+        said, largest = [], size
+        for measure in MEASURES:
+            column = measure.replace("_bytes", "_ratio_to_raw")
+            ratios = {row.backend: ratio for row in (lmdb, hdf5) if (ratio := getattr(row, column))}
+            if len(ratios) == 2:
+                numbers = wording.join(f"{name} {wording.times(ratio)}" for name, ratio in ratios.items())
+                said.append(f"{measure.removesuffix('_bytes')} {numbers}")
+                holds += [ratios[LMDB] > MUCH_LARGER * ratios[HDF5]] if pixels(size) >= LARGE_PIXELS else []
+        found.append(f"at {wording.pixels(size)} {'; '.join(said)}")
+    if not found:
+        return None
+    if not holds:
+        return Verdict(NOT_MEASURED, f"The images of this run have at most {wording.pixels(largest)}.")
+    return _verdict(
+        holds, f"Bytes over raw pixels: {', '.join(found)}.", "the image size, and on which bytes one compares"
+    )
 
 
 def _processes(results: Results, cutoff: int) -> Verdict | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 from scripts.measure.operations import catalogue
 from scripts.report import wording
@@ -66,15 +67,18 @@ class Line:
 def lines(questions: Sequence[Question]) -> list[Line]:
     """Every purpose with its question: the first one with an answer, else the first one that was asked.
 
-    Purposes of one title of which no question was asked share a line.
+    Each group of stores has a line of its own. Purposes of one title of which no question was asked share a line.
     """
-    by_name = {question.name: question for question in questions}
+    by_name = {(question.name, question.group): question for question in questions}
+    groups = list(dict.fromkeys(question.group for question in questions)) or [""]
     found: list[Line] = []
-    for purpose in PURPOSES:
-        asked = [by_name[name] for name in purpose.questions if name in by_name]
+    for purpose, group in product(PURPOSES, groups):
+        asked = [by_name[name, group] for name in purpose.questions if (name, group) in by_name]
         answered = [question for question in asked if question.answers]
         question = next(iter([*answered, *asked]), None)
         missing = () if question else purpose.questions[:1]
+        if missing and group != groups[0]:
+            continue
         if missing and found and found[-1].missing and found[-1].purpose.title == purpose.title:
             found[-1] = Line(replace(purpose, state=""), None, (*found[-1].missing, *missing))
         else:
@@ -82,27 +86,35 @@ def lines(questions: Sequence[Question]) -> list[Line]:
     return found
 
 
-def in_short(asked: Sequence[Line]) -> str:
-    """The best store for each purpose at the largest number of images, in one sentence; empty without any answer."""
+def in_short(asked: Sequence[Line], image_size: str = "") -> str:
+    """The best store for each purpose at the largest number of images, in one sentence for each group of stores; empty
+    without any answer. It names the image size, if given."""
+    groups = dict.fromkeys(line.question.group for line in asked if line.question)
+    own = {group: [line for line in asked if line.question and line.question.group == group] for group in groups}
+    return " ".join(filter(None, (_in_short(group, lines, image_size) for group, lines in own.items())))
+
+
+def _in_short(group: str, asked: Sequence[Line], image_size: str) -> str:
     cutoff = max(
         (line.question.answers[-1].cutoff for line in asked if line.question and line.question.answers), default=0
     )
     answered = {line.purpose: line.at(cutoff) for line in asked}
-    best = {purpose: _choice(answer) for purpose, answer in answered.items() if answer}
+    best = {purpose: choice(answer) for purpose, answer in answered.items() if answer}
     if not best:
         return ""
     said: dict[str, list[str]] = {}
-    for purpose, choice in best.items():
+    for purpose, chosen in best.items():
         others = [other for other in best if other.title == purpose.title]
-        alike = len(others) > 1 and all(best[other] == choice for other in others)
+        alike = len(others) > 1 and all(best[other] == chosen for other in others)
         phrase = purpose.phrase if alike or not purpose.state else f"{purpose.phrase} ({purpose.state})"
-        if phrase not in said.setdefault(choice, []):
-            said[choice].append(phrase)
-    parts = [f"{choice} {wording.join(phrases)}" for choice, phrases in said.items()]
-    return f"At {wording.images(cutoff)} take {'; '.join(parts)}."
+        if phrase not in said.setdefault(chosen, []):
+            said[chosen].append(phrase)
+    parts = [f"{chosen} {wording.join(phrases)}" for chosen, phrases in said.items()]
+    images = wording.images(cutoff) + (f" of {wording.pixels(image_size)}" if image_size else "")
+    return f"{f'{group.capitalize()}: at' if group else 'At'} {images} take {'; '.join(parts)}."
 
 
-def _choice(answer: Answer) -> str:
+def choice(answer: Answer) -> str:
     """What to take, in words: the best stores and the undecided ones near them, or any where no store wins."""
     if not answer.noticeable:
         return HANDIEST

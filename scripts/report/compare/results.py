@@ -1,6 +1,7 @@
 """The comparable cells of a run with the samples behind them: their times, and how any two of them compare."""
 
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -17,10 +18,16 @@ LONGER = 4
 
 @dataclass(frozen=True)
 class Results:
-    """The tables of a run and its samples. All cells are those of the main group that were measured."""
+    """The tables of one image size of a run, and the samples of the run. All cells are those of the main group that
+    were measured at this size."""
 
     tables: Tables
     timings: list[TimingRow]
+
+    @cached_property
+    def by_size(self) -> dict[str, "Results"]:
+        """The results of each image size of the run, the smallest first."""
+        return {size: Results(own, self.timings) for size, own in self.tables.by_size.items()}
 
     @cached_property
     def jobs(self) -> dict[CellName, Job]:
@@ -49,14 +56,15 @@ class Results:
         measured = all((backend, cutoff, operation) in self.times for backend in (one, other))
         return self.ratio(operation, cutoff, one, other) if measured else None
 
-    def noticeable(self, operation: str, cutoff: int) -> bool:
-        """Whether anybody notices which store is fastest: the slowest one needs `NOTICEABLE_SECONDS` for all images."""
-        return self.slowest(operation, cutoff) >= NOTICEABLE_SECONDS
+    def noticeable(self, operation: str, cutoff: int, among: Collection[str] | None = None) -> bool:
+        """Whether anybody notices which store (of some) is fastest: the slowest needs `NOTICEABLE_SECONDS` for all
+        images."""
+        return self.slowest(operation, cutoff, among) >= NOTICEABLE_SECONDS
 
-    def slowest(self, operation: str, cutoff: int) -> float:
-        """The time (s) of the slowest store for all images, or for the one image that an operation handles; 0 where no
-        store was measured."""
-        rows = self.tables.measured(operation, cutoff)
+    def slowest(self, operation: str, cutoff: int, among: Collection[str] | None = None) -> float:
+        """The time (s) of the slowest store (of some) for all images, or for the one image that an operation handles; 0
+        where no store was measured."""
+        rows = [row for row in self.tables.measured(operation, cutoff) if among is None or row.backend in among]
         times = [row.median_seconds * (1 if one_image(operation) else cutoff / row.images) for row in rows]
         return max(times, default=0.0)
 
@@ -75,7 +83,8 @@ class Results:
         """What was sampled of each cell, in each way of sharing the work."""
         found = defaultdict(list)
         for row in self.timings:
-            if row.comparison_group == MAIN_GROUP and self.tables.cell(*row.cell):
+            of_size = row.comparison_group == MAIN_GROUP and row.image_size == self.tables.image_size
+            if of_size and self.tables.cell(*row.cell):
                 found[row.cell, row.way].append(row)
         jobs = {key: Job.of(rows) for key, rows in found.items()}
         return {key: job for key, job in jobs.items() if job.seconds}

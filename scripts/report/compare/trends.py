@@ -86,23 +86,49 @@ def break_evens(results: Results, most_targets: int | None = None) -> dict[int, 
     for cutoff in reversed(results.tables.cutoffs):
         ranked = dict.fromkeys(name for operation in EPOCHS for name in results.tables.by_time(operation, cutoff))
         for source, target in product(results.tables.backends, list(ranked)[:most_targets]):
-            if source == target:
-                continue
-            epoch = _first_measured(results, EPOCHS, cutoff, source, target)
-            write = _first_measured(results, WRITE_NEW, cutoff, target)
-            read = _first_measured(results, READ_OLD, cutoff, source)
-            if epoch and write and read and results.noticeable(epoch, cutoff):
-                shorter = results.ratio(epoch, cutoff, target, source)
-                cells = ((source, read), (target, write), (source, epoch), (target, epoch))
-                times = (results.time_of_all(name, cutoff, operation) for name, operation in cells)
-                *costs, old, new = (time.seconds for time in times if time)
-                paid = estimates.break_even(costs, old, new) if shorter.shorter else None
-                pair = BreakEven(paid, (read, write), epoch, shorter.outcome)
+            if pair := break_even(results, cutoff, source, target):
                 found.setdefault(cutoff, {})[source, target] = pair
     return found
 
 
-def _first_measured(results: Results, operations: Sequence[str], cutoff: int, *backends: str) -> str | None:
+def break_even(results: Results, cutoff: int, source: str, target: str) -> BreakEven | None:
+    """After how many epochs it pays to convert one store into another; None for cutoffs that `break_evens` leaves out,
+    and where it can't be done or wasn't measured."""
+    epoch = first_measured(results, EPOCHS, cutoff, source, target)
+    costs = conversion(results, cutoff, source, target)
+    if not (epoch and costs and results.noticeable(epoch, cutoff)):
+        return None
+    shorter = results.ratio(epoch, cutoff, target, source)
+    times = (results.time_of_all(name, cutoff, epoch) for name in (source, target))
+    old, new = (time.seconds for time in times if time)
+    read, write = costs
+    paid = estimates.break_even(list(costs.values()), old, new) if shorter.shorter else None
+    return BreakEven(paid, (read, write), epoch, shorter.outcome)
+
+
+def conversion(results: Results, cutoff: int, source: str, target: str) -> dict[str, list[float]] | None:
+    """The samples (s, for all images) of the two operations that converting one store into another takes, by name; None
+    where it can't be done or wasn't measured.
+
+    Files can't be had from decoded pixels. Files that stay as they are aren't decoded, as far as it is known how long
+    that takes.
+    """
+    kinds = results.tables.kinds
+    write = first_measured(results, WRITE_NEW, cutoff, target)
+    read = first_measured(results, READ_OLD, cutoff, source)
+    lost = kinds[target].keeps_files and not kinds[source].keeps_files
+    if source == target or lost or not (read and write):
+        return None
+    times = ((name, results.time_of_all(store, cutoff, name)) for name, store in ((read, source), (write, target)))
+    costs = {name: time.seconds for name, time in times if time}
+    row = results.row((source, cutoff, read))
+    if kinds[target].keeps_files and row.storage_seconds_per_image is not None:
+        share = row.storage_seconds_per_image / row.seconds_per_image
+        costs[read] = [share * seconds for seconds in costs[read]]
+    return costs
+
+
+def first_measured(results: Results, operations: Sequence[str], cutoff: int, *backends: str) -> str | None:
     """The first operation that all of these backends were measured in."""
     measured = (name for name in operations if all((backend, cutoff, name) in results.times for backend in backends))
     return next(measured, None)

@@ -58,7 +58,17 @@ class Differences:
 def load(directory: Path) -> Results:
     """The cells of a run and their samples, from the tables in a directory. Raises UserError as `tables.load` does."""
     summary, timings = tables.load(SummaryRow, directory), tables.load(TimingRow, directory)
-    return Results(Tables(summary, [], []), timings)
+    return Results(Tables.of_run(summary, [], []), timings)
+
+
+def by_size(before: Results, after: Results, factor: float = FACTOR) -> dict[str, Differences]:
+    """What `find` finds at each image size that both runs have, the smallest first. Raises UserError as `find` does,
+    and where the runs have no image size in common."""
+    sizes = [size for size in before.by_size if size in after.by_size]
+    if not sizes:
+        each = (wording.join(run.by_size) for run in (before, after))
+        raise UserError(f"A is of images of {next(each)} pixels, B of {next(each)}; compare runs on the same images")
+    return {size: find(before.by_size[size], after.by_size[size], factor) for size in sizes}
 
 
 def find(before: Results, after: Results, factor: float = FACTOR) -> Differences:

@@ -12,10 +12,12 @@ TITLE_INCHES = 0.45
 """The band at the top of each figure that holds its title; the page cuts it off and sets its own heading."""
 
 
-def cell(row: SummaryRow) -> str:
-    """The row of a cell among all cells; one for each way of sharing the work, where there are several."""
+def cell(row: SummaryRow, shown_size: str | None = None) -> str:
+    """The row of a cell among all cells; one for each way of sharing the work, where there are several. Rows are of the
+    image size that the page shows, where `shown_size` doesn't say otherwise."""
     way = f"-{row.processes}-{row.start_method}" if row.start_method else ""
-    return f"cell-{row.backend}-{row.cutoff_images}-{row.operation}{way}"
+    size = "" if shown_size in (None, row.image_size) else f"-{row.image_size}"
+    return f"cell-{row.backend}{size}-{row.cutoff_images}-{row.operation}{way}"
 
 
 def store(row: DiskUsageRow) -> str:

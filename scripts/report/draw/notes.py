@@ -29,6 +29,8 @@ def source(tables: Tables) -> list[str]:
     repeated = sorted({row.distinct_images for row in tables.main if row.repeated_images})
     if repeated:
         images.append(f"More than {wording.join(f'{count:,}' for count in repeated)} are repetitions.")
+    if tables.several_sizes:
+        images.append(f"Image size: {wording.pixels(tables.image_size)}.")
     machine = f"Machine: {wording.join(tables.machines)}." if tables.machines else ""
     apart = len(tables.summary) - len(tables.main)
     apart_note = f"Measurements not drawn, as they are not comparable with the others: {apart}." if apart else ""

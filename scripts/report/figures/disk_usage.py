@@ -46,7 +46,10 @@ def draw(tables: Tables) -> Figure:
 
 def _fields(tables: Tables, order: Sequence[str], cutoff: int, measure: str) -> list[heat.Field]:
     """The column of a cutoff: a field for each of these stores."""
-    found = heat.of_sizes(_stores(tables, cutoff), measure)
+    stores = _stores(tables, cutoff)
+    found: dict[str, heat.Field] = {}
+    for among in tables.groups.values():
+        found |= heat.of_sizes([store for store in stores if store.backend in among], measure)
     if measure == "allocated_bytes" and not tables.allocated_decides:
         found = {name: heat.Field(field.text, link=field.link) for name, field in found.items()}
     return [found.get(name, heat.GAP) for name in order]

@@ -55,23 +55,30 @@ def draw(tables: Tables) -> Figure:
         return notes.empty(tables, notes.NOTHING, tables.operations)
     cutoff = max(measured)
     operations = [name for name in tables.operations if tables.by_time(name, cutoff)]
-    order = by_factors(tables, cutoff, operations)
-    table = [
-        (OVERALL, [heat.Field(""), *map(_overall, order.values()), heat.Field("")]),
-        *((heat.head(name), _operation(tables, list(order), cutoff, name)) for name in operations),
-    ]
-    if disk := _disk(tables, list(order), cutoff):
-        table.append((DISK, disk))
+    everything = by_factors(tables, cutoff, operations)
+    rows: list[str] = []
+    columns: dict[str, list[heat.Field]] = {}
+    for group, among in tables.groups.items():
+        order = {name: found for name, found in everything.items() if name in among}
+        table = {OVERALL: [heat.Field(""), *map(_overall, order.values()), heat.Field("")]}
+        table |= {heat.head(name): _operation(tables, list(order), cutoff, name) for name in operations}
+        if disk := _disk(tables, list(order), cutoff):
+            table[DISK] = disk
+        rows += [f"{BEST}, {group}" if group else BEST, *order, BASELINE]
+        for head, fields in table.items():
+            columns.setdefault(head, []).extend(fields)
     below = notes.below(
         tables,
         tables.operations,
         cutoff,
         f"Of {wording.images(cutoff)}. {LEGEND}",
         undecided_note([row for row in tables.measured_rows if row.cutoff_images == cutoff]),
-        lacking_note(order),
+        lacking_note(everything),
+        "Stores that keep the files are compared with each other, and so are stores of decoded pixels."
+        if len(tables.groups) > 1
+        else "",
     )
-    fields = list(zip(*(column for _, column in table), strict=True))
-    return heat.draw([BEST, *order, BASELINE], [head for head, _ in table], {"": fields}, below)
+    return heat.draw(rows, list(columns), {"": list(zip(*columns.values(), strict=True))}, below)
 
 
 def ranked(factors: Mapping[str, Mapping[str, float]]) -> dict[str, Overall]:
@@ -140,7 +147,7 @@ def _overall(found: Overall) -> heat.Field:
 
 def _operation(tables: Tables, names: list[str], cutoff: int, operation: str) -> list[heat.Field]:
     """The column of an operation: the best one's time, the factors to it, and the baseline's."""
-    rows = tables.measured(operation, cutoff)
+    rows = [row for row in tables.measured(operation, cutoff) if row.backend in names]
     best = next((row for row in rows if row.ratio_to_best is not None), None)
     if best is None:
         return [heat.GAP] * (len(names) + 2)

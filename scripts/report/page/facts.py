@@ -5,7 +5,7 @@ Where records differ, all values are named.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from scripts.backends.shared import descriptions
@@ -67,6 +67,12 @@ def settings(measured: Conditions) -> dict[str, str]:
     return {name: distinct(values) for name, values in merged.items()}
 
 
+def thumbnails(run: Run) -> list[Mapping[str, str]]:
+    """Small images with their labels, JPEG in base64; none where the config says so."""
+    found: list[Mapping[str, str]] | None = run.provenance.get("thumbnails")
+    return found if found and run.settings.get("thumbnails", True) else []
+
+
 def distinct(values: Iterable[Any]) -> str:
     """Different values, joined."""
     return wording.join(dict.fromkeys(str(value) for value in values))
@@ -99,13 +105,14 @@ def gaps(tables: Tables) -> dict[tuple[str, str, str], list[int]]:
     return found
 
 
-def flagged(run: Run) -> dict[CellName, Counter[str]]:
-    """How many samples a cell has, and how many are outliers or unverified, for cells that have such samples."""
-    found: dict[CellName, Counter[str]] = defaultdict(Counter)
+def flagged(run: Run) -> dict[tuple[str, CellName], Counter[str]]:
+    """How many samples a cell has, and how many are outliers or unverified, for cells that have such samples, by image
+    size and cell."""
+    found: dict[tuple[str, CellName], Counter[str]] = defaultdict(Counter)
     for row in run.results.timings:
         if row.subject == BACKEND:
             outlier = row.outlier and row.state_verified
-            found[row.cell].update(samples=1, outliers=outlier, unverified=not row.state_verified)
+            found[row.image_size, row.cell].update(samples=1, outliers=outlier, unverified=not row.state_verified)
     return {cell: counts for cell, counts in found.items() if counts["outliers"] or counts["unverified"]}
 
 
@@ -142,7 +149,9 @@ def by_disk(run: Run) -> tuple[list[str], list[str]]:
 
 def places(tables: Tables) -> dict[str, str]:
     """What each place that a mark in a figure leads to holds, in a line."""
-    found = {links.cell(row): _said(tables, row) for row in tables.summary}
+    found = {
+        links.cell(row, tables.image_size): _said(own, row) for own in tables.by_size.values() for row in own.summary
+    }
     for row in tables.disk_usage:
         if isinstance(row, BuiltRow):
             sizes = {"apparent": row.apparent_bytes, "allocated": row.allocated_bytes}
@@ -175,6 +184,8 @@ def _said(tables: Tables, row: SummaryRow) -> str:
     """What a cell is and its time, or why it has none."""
     way = wording.way(row.processes, row.start_method)
     what = [row.backend, wording.operation(row.operation), wording.images(row.cutoff_images), way]
+    if tables.several_sizes:
+        what.append(wording.pixels(row.image_size))
     value = row.gap_reason or "no value"
     if isinstance(row, MeasuredRow):
         value = f"{tables.time(row)} ({row.interval_kind} {tables.between(row)})"

@@ -78,12 +78,13 @@ class SideBySide:
 
 def beside(run: Run) -> SideBySide | None:
     """Put the machine of a run beside the other machines that have records of the run's backends and operations in the
-    same results. None without any."""
+    same results, at the image size that the page shows. None without any."""
     tables, own = run.tables, run.records.name
     by_machine = defaultdict(list)
     for path in sorted(run.records.parent.glob("*/*/*/*/*.json")):
         cell = Cell.of_record(path)
-        if cell.machine != own and cell.backend in tables.backends and cell.operation in tables.operations:
+        asked = cell.backend in tables.backends and cell.operation in tables.operations
+        if cell.machine != own and cell.image_size == tables.image_size and asked:
             by_machine[cell.machine].append(path)
     if not by_machine:
         return None

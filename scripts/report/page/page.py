@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 
 from scripts.common.atomic import replacing
 from scripts.report import wording
-from scripts.report.compare import answers, claims, containers, purposes, trends
+from scripts.report.compare import answers, claims, containers, image_sizes, own_images, purposes, trends
 from scripts.report.draw import captions, links
 from scripts.report.page import facts, inline, machines
 from scripts.report.page.run import Run
@@ -24,6 +24,8 @@ DATA_FILES = ("page.css", "*.html.j2")
 CODE = re.compile("`([^`]+)`")
 COMBINED = "container_codec"
 """The figure of containers and codecs; below it stands what both cost."""
+SIZES = "image_size"
+"""The figure of image sizes; below it stands from which size on decoding dominates."""
 
 
 def write_page(run: Run, figures: list[Path], output: Path) -> None:
@@ -64,17 +66,22 @@ def _environment() -> Environment:
         "claims": claims,
         "containers": containers,
         "facts": facts,
+        "image_sizes": image_sizes,
         "links": links,
+        "own_images": own_images,
         "purposes": purposes,
         "say": wording,
         "trends": trends,
         "COMBINED": COMBINED,
+        "SIZES": SIZES,
         "FEWEST_CELLS": nodes.FEWEST,
         "css": Markup((TEMPLATES / "page.css").read_text()),
     }
     environment.filters |= {
         "code": _code,
+        "gaps_of_size": facts.gaps,
         "operation": wording.operation,
+        "pixels": wording.pixels,
         "thousands": "{:,}".format,
         "to": "to {}".format,
     }

@@ -109,14 +109,15 @@ class Run:
         found = []
         for operation in (question for question in self.questions if question.name not in MEASURES):
             leaders = list(dict.fromkeys(answer.leader for answer in operation.answers))
-            for pair in combinations(leaders if self.many else self.tables.backends, 2):
+            for pair in combinations(leaders if self.many else operation.among, 2):
                 found += trends.crossovers(self.results, operation.name, *pair)
         return found
 
     @cached_property
     def disturbed(self) -> list[SummaryRow]:
-        """The row of each disturbed cell, its own where it has several; also of cells that stand apart."""
-        rows = {row.cell: row for row in self.tables.summary}
+        """The row of each disturbed cell, its own where it has several; also of cells that stand apart, and of all
+        image sizes."""
+        rows = {row.full_cell: row for tables in self.tables.by_size.values() for row in tables.summary}
         return [row for row in rows.values() if row.disturbances]
 
     @property
@@ -154,7 +155,7 @@ class Run:
     def again(self, operation: str, answer: Answer) -> str:
         """The command that measures the leader and the undecided stores of an answer again, for `LONGER` times as long
         as the one that was given most."""
-        records = {row.cell: row for row in self.main}
+        records = {row.cell: row for row in self.main if row.image_size == self.tables.image_size}
         own = [records[name, answer.cutoff, operation] for name in (answer.leader, *answer.undecided)]
         names = [row.full_cell.name for row in own]
         seconds = LONGER * max(row.budget_seconds for row in own)

@@ -34,17 +34,17 @@ SHARED: dict[str, tuple[str | None, tuple[str, ...]]] = {
     "machine": (None, ("machine",)),
     NODE: (None, ("pool",)),
     FILE_SYSTEM: (None, ("file_system", "mount_point")),
-    "image set": (None, ("image_set_digest",)),
     "measuring code": (None, ("measuring_digest",)),
     "threads allowed": (None, ("threads",)),
+    "image set": ("image_size", ("image_set_digest",)),
     "backend code, options or library versions": ("backend", ("backend_digest",)),
     "way of emptying the page cache, images drawn or size of a batch": (
         "operation",
         ("eviction", "random_images", "batch_size"),
     ),
 }
-"""What comparable records share, by how the page names it: columns of the table `selection`. The last two count only
-between records of one backend, and of one operation."""
+"""What comparable records share, by how the page names it: columns of the table `selection`. The last three count only
+between records of one image size, of one backend, and of one operation."""
 
 Made = TypeVar("Made")
 _annotations: Callable[[Any], dict[str, Any]] = cache(get_type_hints)

@@ -46,18 +46,21 @@ def differences(own: Identity, main: Iterable[Identity]) -> list[str]:
 def _comparison_groups(records: Records, pools: Mapping[str, str]) -> dict[Path, int]:
     """The number of each record's group: 1 is the largest (of equals the latest), the others stand apart.
 
-    A group has one version of each backend and one manner of each operation, that of most records.
+    A group has one image set of each size, one version of each backend and one manner of each operation, that of most
+    records.
     """
     identities = {
         path: identity(record.columns | {"pool": pools[record.host.node]}) for path, record in records.items()
     }
-    groups: dict[Path, Label] = {path: own[:-2] for path, own in identities.items()}
-    for place in (-2, -1):
-        labels = {path: (own[:-2], *own[place]) for path, own in identities.items()}
-        kept = {label[:2]: label for label in _smallest_first(labels, records)}
-        for path, label in labels.items():
-            if kept[label[:2]] != label:
-                groups[path] += label
+    groups: dict[Path, Label] = {path: own[:-3] for path, own in identities.items()}
+    for places in ((-3,), (-2, -1)):
+        shared = dict(groups)
+        for place in places:
+            labels = {path: (shared[path], *own[place]) for path, own in identities.items()}
+            kept = {label[:2]: label for label in _smallest_first(labels, records)}
+            for path, label in labels.items():
+                if kept[label[:2]] != label:
+                    groups[path] += label
     number = {label: position for position, label in enumerate(reversed(_smallest_first(groups, records)), start=1)}
     return {path: number[label] for path, label in groups.items()}
 
