@@ -4,6 +4,7 @@
 statistics of `estimates`. Only the comparison needs answers, which are read from the rows.
 """
 
+from collections.abc import Collection
 from itertools import product
 from pathlib import Path
 
@@ -32,14 +33,18 @@ def write_tables(
     image_sizes: list[str],
     cutoffs: list[int],
     operations: list[str],
+    left_out: Collection[str],
     directory: Path,
 ) -> None:
     """Write every table of all the cells of one machine into `directory`, the conditions, and the digests of both.
 
+    Cutoffs that are `left_out` at an image size have no cells: `512x512/100000`.
+
     Raises UserError for a missing or damaged record or manifest, for records and manifests that don't fit together, and
     for records that were timed at the same moment; these are then among the outdated ones.
     """
-    stores = [Store(*names) for names in product(backends, image_sizes, cutoffs)]
+    sizes = [pair for pair in product(image_sizes, cutoffs) if "{}/{}".format(*pair) not in left_out]
+    stores = [Store(name, *pair) for name, pair in product(backends, sizes)]
     cells = [Cell(machine, one.backend, one.image_size, one.cutoff, name) for one in stores for name in operations]
     records = _read(records_directory.parent, cells)
     _refuse_overlaps(records, records_directory.parent.parent)

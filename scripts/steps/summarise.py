@@ -17,7 +17,8 @@ def main(
     image_sizes: Annotated[list[str], "height x width in pixels, such as 32x32"],
     cutoffs: Annotated[list[int], "numbers of images"],
     operations: Annotated[list[str], "operations, in the order to show them"],
+    left_out: Annotated[list[str], "numbers of images that a size is without, as in 512x512/100000"] = [],  # noqa: B006
     tables: Annotated[Path, "directory for the tables"],
 ) -> None:
     """Write the tables."""
-    write_tables(records, machine, stores, backends, image_sizes, cutoffs, operations, tables)
+    write_tables(records, machine, stores, backends, image_sizes, cutoffs, operations, left_out, tables)
