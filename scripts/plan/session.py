@@ -178,8 +178,8 @@ def _said(plan: Plan, to_make: Collection[str], *, is_on_one_machine: bool) -> I
     for reason in dict.fromkeys(plan.missing.values()):
         names = [name for name, why in plan.missing.items() if why == reason]
         yield f"left out: {', '.join(names)}: {reason}"
-    for reason in plan.left_out:
-        yield f"left out: {reason}"
+    for what, reason in plan.left_out.items():
+        yield f"left out: {what}: {reason}"
     cells = plan.cells_of(to_make)
     cold = [cell for cell in cells if catalogue.entry(cell.operation).state == catalogue.COLD]
     if cold and not plan.config["scratch_dir"] and (why := file_system.never_cold(Path(plan.stores))):

@@ -240,3 +240,8 @@ def _amplitude(height: int, width: int, spectrum: Spectrum) -> np.ndarray:
 def _log_normal(random: np.random.Generator, spread: float, *shape: int) -> np.ndarray:
     factors: np.ndarray = np.exp(np.float32(spread) * random.standard_normal(shape, dtype=np.float32))
     return factors
+
+
+def source() -> SyntheticPhotographs:
+    """Return a thousand of them, for the source `synthetic-photographs`."""
+    return SyntheticPhotographs(1000)

@@ -36,6 +36,7 @@ class Run:
     - `records`: the directory of the machine's records; those of other machines are beside it.
     - `settings`: the keys of the config that don't have their defaults, with their values.
     - `missing`: the backends that were asked for but can't run here, with reason and remedy.
+    - `left_out`: the numbers of images that were asked for and left out, as SIZE/CUTOFF, with the reason.
     """
 
     results: Results
@@ -45,10 +46,17 @@ class Run:
     records: Path
     settings: Mapping[str, Any]
     missing: Mapping[str, str]
+    left_out: Mapping[str, str]
 
     @classmethod
     def load(
-        cls, directory: Path, provenance: Path, records: Path, settings: Mapping[str, Any], missing: Mapping[str, str]
+        cls,
+        directory: Path,
+        provenance: Path,
+        records: Path,
+        settings: Mapping[str, Any],
+        missing: Mapping[str, str],
+        left_out: Mapping[str, str],
     ) -> "Run":
         """Read the run whose tables and conditions are in a directory.
 
@@ -69,6 +77,7 @@ class Run:
             records,
             settings,
             missing,
+            left_out,
         )
 
     @property
