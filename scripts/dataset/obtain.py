@@ -47,7 +47,7 @@ def obtain(
     synthetic images and a UserError. `most` is the number of images that will be read of a path.
     """
     if images in GENERATED:
-        record = _generated(images, "for the real images, set `images: cifar10` in config.yaml")
+        record = _generated(images, most, "for the real images, set `images: cifar10` in config.yaml")
     elif images == CIFAR10_NAME:
         by_hand = f"save {published.address} in {directory} by hand"
         try:
@@ -61,7 +61,7 @@ def obtain(
                 ) from None
             report(f"{published.file_name} could not be downloaded: going on with {SYNTHETIC_LABEL}")
             record = _generated(
-                SYNTHETIC, f"for the real images, {by_hand} and run: snakemake --cores 4 --forcerun download"
+                SYNTHETIC, most, f"for the real images, {by_hand} and run: snakemake --cores 4 --forcerun download"
             )
     else:
         path = Path(images)
@@ -90,7 +90,7 @@ def opened(record: dict[str, Any]) -> Iterator[sources.Source]:
         return
     path, origin, kind = Path(record["path"]), record["origin"], sources.load(record["kind"])
     try:
-        identity = kind.identity(path, origin["most"])
+        identity = kind.identity(path, record["most"])
     except FileNotFoundError:
         raise UserError(f"{shown(path)} is gone: put it back, or give other images") from None
     if identity != origin["identity"]:
@@ -99,7 +99,7 @@ def opened(record: dict[str, Any]) -> Iterator[sources.Source]:
         yield source
 
 
-def _generated(kind: str, note: str) -> dict[str, Any]:
+def _generated(kind: str, most: int, note: str) -> dict[str, Any]:
     label = SYNTHETIC_LABEL if kind == SYNTHETIC else PHOTOGRAPHS_LABEL
     return {
         "name": kind,
@@ -107,6 +107,7 @@ def _generated(kind: str, note: str) -> dict[str, Any]:
         "synthetic": True,
         "note": note,
         "kind": kind,
+        "most": most,
         "path": None,
         "origin": None,
     }
@@ -114,7 +115,7 @@ def _generated(kind: str, note: str) -> dict[str, Any]:
 
 def _recorded(path: Path, name: str, label: str, address: str | None, most: int) -> dict[str, Any]:
     kind = sources.recognise(path)
-    origin = {"kind": kind, "address": address, "most": most, "identity": sources.load(kind).identity(path, most)}
+    origin = {"kind": kind, "address": address, "identity": sources.load(kind).identity(path, most)}
     if path.is_file():
         origin |= {"bytes": path.stat().st_size}
     return {
@@ -123,6 +124,7 @@ def _recorded(path: Path, name: str, label: str, address: str | None, most: int)
         "synthetic": False,
         "note": None,
         "kind": kind,
+        "most": most,
         "path": os.path.abspath(path),
         "origin": origin,
     }

@@ -10,10 +10,13 @@ from typing import Any
 
 from scripts.common import sealed
 from scripts.common.cells import image_size
+from scripts.common.errors import UserError
 from scripts.dataset import obtain, sources
 from scripts.dataset.gathered import GATHERED
 from scripts.dataset.sources import synthetic
 
+SOURCE = "source.json"
+"""The record of a source, in the directory of the dataset."""
 FILES, PIXELS = "files", "pixels"
 """What a source has: encoded image files, or pixels."""
 CIFAR_SHAPE = (synthetic.SIDE, synthetic.SIDE, 3)
@@ -102,6 +105,15 @@ def _gathered(path: Path, mtime_ns: int, size: int) -> dict[str, Any] | None:
         return None
 
 
-def absolute(images: str) -> str:
-    """Return a path in the form in which it names a directory, whatever directory the run is in."""
-    return os.path.realpath(images)
+def read_before(dataset: str) -> int:
+    """Return how many images of a source were asked for when it was last looked at, 0 where it wasn't."""
+    try:
+        most: int = obtain.read(Path(dataset, SOURCE))["most"]
+    except UserError:
+        return 0
+    return most
+
+
+def location(images: str) -> str:
+    """Return a path in the form in which it names a directory: a copy of a checkout has its images at the same place."""
+    return os.path.realpath(images).removeprefix(f"{os.path.realpath(os.curdir)}/")

@@ -83,9 +83,16 @@ class Plan:
 
     @property
     def most_images(self) -> int | None:
-        """How many images are gathered at most; all of a source that is repeated, None."""
+        """How many images are gathered at most; all of a source that is repeated, None.
+
+        They are as many as before where the cutoffs are smaller now: of fewer images all stores would be others.
+        """
         if self.config["images"] in images.REPEATED:
             return None
+        return max(self._largest_cutoff, images.read_before(self.dataset))
+
+    @property
+    def _largest_cutoff(self) -> int:
         cutoffs: list[int] = self.config["cutoffs"] or [images.MOST_BY_DEFAULT]
         return max(cutoffs)
 
@@ -190,10 +197,10 @@ class Plan:
         """Where what is gathered and the image sets are: in the directory of a shared archive, or in the results, where
         nothing of the source is in that directory and may not be added."""
         source = self.config["images"]
-        own = f"results/dataset/{images.folder(source, images.absolute(source))}"
+        own = f"results/dataset/{images.folder(source, images.location(source))}"
         if not self.config["download_dir"]:
             return own
-        shared = f"{self.downloads}/{images.folder(source, self.identity)}"
+        shared = f"{self.downloads}/{images.folder(source, images.identity(source, self._largest_cutoff))}"
         return shared if os.path.exists(f"{shared}/{GATHERED}") or writable(nearest_directory(shared)) else own
 
     def image_set(self, store: Names) -> str:

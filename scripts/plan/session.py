@@ -42,6 +42,7 @@ class Session:
     def __init__(self, plan: Plan, run: SnakemakeRun) -> None:
         self._plan, self._run = plan, run
         self._has_jobs = self._goes_on = False
+        self._fault: str | None = None
         self._knows_images = plan.known is not None
         if not run.is_job_on_node:
             atexit.register(self._at_exit)
@@ -85,12 +86,16 @@ class Session:
     def _plan_what_follows(self) -> None:
         """Check and say what this run will do with its images, once they are gathered: until then nobody knew."""
         plan = self._plan
-        missing = [*(plan.manifest(store) for store in plan.all_stores()), *map(Path, plan.records())]
-        to_make = {os.path.normpath(path) for path in missing if not path.exists()}
         try:
+            existing.check_what_may_only_be_read(plan)
+            missing = [*(plan.manifest(store) for store in plan.all_stores()), *map(Path, plan.records())]
+            to_make = {os.path.normpath(path) for path in missing if not path.exists()}
+            permission.check(plan, to_make)
             room.check(plan, to_make)
         except UserError as error:
-            sys.exit(f"error: {error}")
+            # Snakemake doesn't print what ends it while it plans further.
+            self._fault = f"error: {error}"
+            sys.exit(1)
         for line in _said(plan, to_make, is_on_one_machine=self._run.is_on_one_machine):
             print(line, file=sys.stderr)
 
@@ -140,6 +145,8 @@ class Session:
     def _at_exit(self) -> None:
         if not self._run.works:
             return
+        if self._fault:
+            print(self._fault, file=sys.stderr)
         writes = Path(self._plan.writes)
         if not self._has_jobs and (scratch.left(writes) or any(abandoned(made_in(self._plan)))):
             self.remove_left_overs()

@@ -16,8 +16,7 @@ import pytest
 
 from scripts import backends
 from scripts.common import digests
-from scripts.plan.config import configuration
-from scripts.plan.plan import Plan
+from scripts.plan.read import read_plan
 from scripts.plan.rule_digests import RuleDigests
 from scripts.report.draw import captions
 from scripts.stores.choice import Choice
@@ -185,7 +184,7 @@ def test_a_library_that_is_missing_is_named(tmp_path: Path) -> None:
 
 
 def test_every_figure_has_a_digest_of_its_own() -> None:
-    plan = Plan(configuration.complete({}), with_conda=False, on_cluster=False)
+    plan = read_plan({"images": "synthetic"}, with_conda=False, on_cluster=False)
     found = [RuleDigests(plan).figure(SimpleNamespace(figure=figure)) for figure in captions.names()]
     assert len(set(found)) == len(found) > 0
 

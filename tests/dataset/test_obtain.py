@@ -51,8 +51,9 @@ def test_the_record_of_a_downloaded_archive(serve, tmp_path, content, published)
         "synthetic": False,
         "note": None,
         "kind": "cifar",
+        "most": 0,
         "path": str(tmp_path / "kept/archive.tar.gz"),
-        "origin": {"kind": "cifar", "address": server.address, "most": 0, "bytes": len(content)},
+        "origin": {"kind": "cifar", "address": server.address, "bytes": len(content)},
     }
 
 
@@ -149,7 +150,7 @@ def test_the_step_records_where_a_path_lies(tmp_path):
     assert run_step("--images", "mine.tar.gz", *options, cwd=tmp_path).returncode == 0
     record = json.loads((tmp_path / "out/source.json").read_text())
     assert (record["path"], record["label"]) == (str(tmp_path / "mine.tar.gz"), "mine.tar.gz")
-    assert (record["origin"]["most"], record["origin"]["address"], record["synthetic"]) == (5, None, False)
+    assert (record["most"], record["origin"]["address"], record["synthetic"]) == (5, None, False)
     assert not (tmp_path / "kept").exists()
 
     (tmp_path / "mine.tar.gz").write_bytes(content[: len(content) // 2])

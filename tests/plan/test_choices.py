@@ -4,7 +4,6 @@ import pytest
 
 from scripts.common.errors import UserError
 from scripts.plan.config import configuration
-from scripts.plan.plan import Plan
 from scripts.plan.read import read_plan
 from tests.support.backend_variants import NATIVE
 
@@ -14,7 +13,7 @@ from tests.support.backend_variants import NATIVE
     [("lmdb-png", {"codec": "png"}), ("files-zstd", {"codec": "zstd"}), ("lmdb-raw", {"codec": "raw"})],
 )
 def test_a_codec_in_the_name_of_a_backend_needs_no_variant(name: str, options: dict[str, str]) -> None:
-    choice = Plan(configuration.complete({"backends": [name]}), with_conda=False, on_cluster=False).choices[name]
+    choice = configuration.choices(configuration.complete({"backends": [name]}))[name]
     assert choice.module == name.partition("-")[0]
     assert options.items() <= choice.options.items()
 
@@ -37,8 +36,8 @@ def test_a_mistake_is_one_line(config: dict[str, object], help_in_it: str) -> No
 
 
 def test_with_conda_a_library_is_built_before_the_stores_whose_steps_lack_the_tools() -> None:
-    config = configuration.complete({"backends": ["hdf5", *NATIVE]})
-    with_conda, without = (Plan(config, with_conda=conda, on_cluster=False) for conda in (True, False))
+    config = {"images": "synthetic", "backends": ["hdf5", *NATIVE]}
+    with_conda, without = (read_plan(config, with_conda=conda, on_cluster=False) for conda in (True, False))
     assert {store.backend: bool(with_conda.libraries_to_build(store)) for store in with_conda.all_stores()} == {
         "hdf5": False,
         **dict.fromkeys(NATIVE, True),

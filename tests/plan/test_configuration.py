@@ -10,6 +10,7 @@ import pytest
 from scripts.common.errors import UserError
 from scripts.measure.settings import Settings
 from scripts.plan.config import configuration, yaml_syntax
+from scripts.plan.images import PIXELS
 from scripts.plan.read import read_plan
 from tests.support.workflow import Workflow
 
@@ -19,16 +20,24 @@ ODD = [
     ("images", None, "no value is given"),
     ("images", "", "no value is given"),
     ("images", 5, "write it as images=./5"),
-    ("images", True, "give cifar10, synthetic, or the path of an archive"),
+    ("images", True, "give cifar10, synthetic, synthetic-photographs, or the path of images"),
     ("images", ["a"], "such as images=cifar10"),
     ("images", {"a": 1}, "such as images=cifar10"),
-    ("images", "..", "is a directory, not an archive"),
     ("images", "https://host/a.tar.gz", "is an address"),
     ("images", "$NOPE/a.tar.gz", "the variable NOPE, which isn't set"),
     ("images", "x" * 300, "isn't there"),
     ("images", "a\nb", "control character"),
     ("images", "a\0b", "control character"),
-    ("backends", None, "no value is given"),
+    ("image_sizes", 224, "write it as image_sizes=[224]"),
+    ("image_sizes", [0], "0 won't do; give null, or a list of different whole numbers from 1 to 8192, and own"),
+    ("image_sizes", ["224x224"], "224x224 won't do"),
+    ("image_sizes", [64, 64], "64 is there twice"),
+    ("image_sizes", [], "such as image_sizes=[64,224]"),
+    ("upscale", "maybe", "maybe won't do; give true or false"),
+    ("bad_images_limit", 2, "2 won't do; give a number from 0 to 1"),
+    ("bad_images_limit", "5 %", "5 % won't do"),
+    ("thumbnails", None, "no value is given"),
+    ("largest_store_gb", 0, "0 won't do; give a number above 0"),
     ("backends", "lmdb", "write it as backends=[lmdb]"),
     ("backends", "lmdb,hdf5", "write it as backends=[lmdb,hdf5]"),
     ("backends", "@'\"", "such as backends="),
@@ -53,7 +62,7 @@ ODD = [
     ("cutoffs", "10 100", "write it as cutoffs=[10,100]"),
     ("cutoffs", [1.5], "1.5 won't do"),
     ("cutoffs", [-1], "-1 won't do"),
-    ("cutoffs", ["1" * 21], "won't do; give a list of different whole numbers from 1 to 1000000000"),
+    ("cutoffs", ["1" * 21], "won't do; give null, or a list of different whole numbers from 1 to 1000000000"),
     ("cutoffs", ["ten"], "ten won't do"),
     ("cutoffs", [True], "True won't do"),
     ("operations", "read-warm", "write it as operations=[read-warm]"),
@@ -119,6 +128,8 @@ def test_an_odd_value_is_one_line(
     [
         ("store_dir", "null", None),
         ("timings_at_once", "null", None),
+        ("backends", "null", None),
+        ("image_sizes", ["64", "own"], [64, "own"]),
         ("quick", "True", True),
         ("quick", "on", True),
         ("cutoffs", ["1e3", 10.0], [1000, 10]),
@@ -201,7 +212,7 @@ def test_a_config_in_json_may_be_indented_by_tabs(tmp_path: Path) -> None:
 
 
 def test_a_setting_of_a_timing_has_the_default_of_its_key() -> None:
-    defaults = configuration.defaults()
+    defaults = configuration.for_source(configuration.defaults(), PIXELS)
     settings = asdict(Settings())
     shared = defaults.keys() & settings.keys()
     assert {"budget_seconds", "minimum_samples", "threads", "batch_size"} < shared

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support import shared as session
 from tests.support.archives import write_small_archive
-from tests.support.workflow import Workflow, copy_checkout
+from tests.support.workflow import SMALL, Workflow, copy_checkout
 
 pytestmark = pytest.mark.slow
 
@@ -36,7 +36,10 @@ def shared() -> Path:
     def make(place: Path) -> None:
         owner = copy_checkout(place)
         share(owner, directory)
-        owner.finish("--until", "build")
+        stores = [
+            f"{directory}/stores/{name}/32x32/{cutoff}" for name in SMALL["backends"] for cutoff in SMALL["cutoffs"]
+        ]
+        owner.finish(*(f"{store}/manifest.json" for store in stores))
         for path in [directory, *directory.rglob("*")]:
             path.chmod(stat.S_IMODE(path.stat().st_mode) & ~0o222)
             if ROOT:
@@ -97,7 +100,7 @@ def test_a_store_of_other_images_is_refused(shared: Path, reader: Reader) -> Non
     reader.configure(download_dir=None)
     done = reader.run()
     assert done.returncode != 0
-    assert f"{shared}/stores may only be read, and results/dataset has no image set" in done.stdout.splitlines()[-1]
+    assert f"{shared}/stores may only be read, and {reader.dataset} has no image set" in done.stdout.splitlines()[-1]
     assert not list(reader.directory.glob("results/records"))
     assert state(shared) == before
 
@@ -107,7 +110,7 @@ def test_other_images_have_a_place_of_their_own(shared: Path, reader: Reader) ->
     write_small_archive(reader.directory / "archive.tar.gz", seed=1)
     reader.configure(store_dir=None, cutoffs=[1], backends=["hdf5"])
     reader.finish(SUMMARY)
-    assert (reader.directory / "results/dataset/provenance.json").is_file()
+    assert (reader.directory / reader.dataset / "32x32/provenance.json").is_file()
     assert state(shared) == before
 
 

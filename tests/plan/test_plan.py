@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 import yaml
 
-from scripts.common import sealed
 from scripts.common.errors import UserError
-from scripts.dataset.image_set import PROVENANCE_VERSION
+from scripts.dataset import gathered
 from scripts.measure.operations import catalogue
-from scripts.plan import plan
+from scripts.plan.chosen import QUICK_LARGEST_CUTOFF
 from scripts.plan.config import configuration
+from scripts.plan.images import PIXELS
 from scripts.plan.read import read_plan
 from scripts.plan.session import closing
 from tests.support.checkout import CHECKOUT
@@ -52,7 +52,7 @@ def test_a_mistake_is_one_line_through_snakemake(workflow: Workflow, config: str
     ("config", "help_in_it"),
     [
         ({"cutofs": [1]}, "did you mean cutoffs?"),
-        ({"cutoffs": [0]}, "0 won't do; give a list of different whole numbers from 1"),
+        ({"cutoffs": [0]}, "0 won't do; give null, or a list of different whole numbers from 1"),
         ({"cutoffs": "ten"}, "cutoffs: ten won't do"),
         ({"cutoffs": []}, "cutoffs"),
         ({"cutoffs": [1, 1]}, "1 is there twice"),
@@ -104,13 +104,16 @@ def test_a_place_without_permission_is_one_line(workflow: Workflow, place: str, 
         workflow.configure(store_dir="elsewhere")
     directory.chmod(0o555)
     before = sorted(workflow.directory.rglob("*"))
+    gathered_before = ["dataset", "logs"] if place == "elsewhere" else []
     line = last_line(workflow, prefix=as_who_obeys_permissions())
     assert "no permission to write to" in line
     assert remedy in line
     assert not [
         path
         for path in set(workflow.directory.rglob("*")) - set(before)
-        if not {".snakemake", "__pycache__", "lock", "lock.gate"} & set(path.parts)
+        # How many stores there will be is only known once the images are gathered.
+        if not {".snakemake", "__pycache__", "lock", "lock.gate", *gathered_before} & set(path.parts)
+        and not (gathered_before and path.name == "results")
     ]
 
 
@@ -143,15 +146,23 @@ def test_a_shared_archive_may_be_read_only(workflow: Workflow) -> None:
     shared = workflow.directory / "shared"
     shared.mkdir(mode=0o555)
     workflow.configure(download_dir="shared")
-    done = workflow.run("results/dataset/provenance.json", prefix=as_who_obeys_permissions())
+    done = workflow.run(f"{workflow.dataset}/32x32/provenance.json", prefix=as_who_obeys_permissions())
     assert done.returncode == 0, done.stdout
-    assert "nothing to build and nothing to time" in done.stdout
+    assert "how many images there are, and how large they are, is looked at first" in done.stdout
 
 
 @pytest.mark.parametrize(
     ("config", "settings"),
     [
         ({}, {}),
+        ({"backends": ["png", "lmdb", "hdf5", "memmap"], "random_images": 2000}, {}),
+        (
+            {"codecs": ["raw", "png"]},
+            {
+                "codecs": ["raw", "png"],
+                "backends": ["png", "lmdb", "lmdb-png", "hdf5", "hdf5-png", "memmap", "memmap-png"],
+            },
+        ),
         ({"quick": True, "store_dir": "/somewhere"}, {"quick": True}),
         (
             {"images": "here/archive.tar.gz", "backends": ["a"], "variants": {"a": {"backend": "hdf5"}, "b": {}}},
@@ -160,8 +171,8 @@ def test_a_shared_archive_may_be_read_only(workflow: Workflow) -> None:
     ],
 )
 def test_the_settings_that_a_page_shows(config: dict[str, Any], settings: dict[str, Any]) -> None:
-    defaults = {name: described["default"] for name, described in SCHEMA["properties"].items()}
-    assert plan.Plan(defaults | config, with_conda=False, on_cluster=False).settings_shown() == settings
+    complete = configuration.for_source(configuration.defaults() | config, PIXELS)
+    assert configuration.not_default(complete, list(configuration.choices(complete)), PIXELS) == settings
 
 
 def test_the_command_that_measures_the_same_again_is_understood(finished: Workflow) -> None:
@@ -209,19 +220,25 @@ def test_every_key_is_described_and_commented_and_has_its_default() -> None:
 def test_the_operations_that_the_config_takes_are_those_that_there_are() -> None:
     every = list(catalogue.entries())
     assert configuration.complete({"operations": every})["operations"] == every
-    assert set(configuration.defaults()["operations"]) < set(every)
+    for operations in (suits["operations"] for suits in configuration.BY_SOURCE.values()):
+        assert set(operations) < set(every)
     with pytest.raises(UserError, match="config key operations: read-wram is unknown; did you mean read-warm"):
         configuration.complete({"operations": ["read-wram"]})
 
 
 def test_quick_leaves_out_what_takes_long() -> None:
-    quick = plan.Plan(configuration.complete({"quick": True}), with_conda=False, on_cluster=False)
-    assert max(quick.cutoffs) == plan.QUICK_LARGEST_CUTOFF
-    assert quick.results != plan.Plan(configuration.complete({}), with_conda=False, on_cluster=False).results
+    quick, usual = (
+        read_plan({"images": "synthetic", "quick": quick}, with_conda=False, on_cluster=False)
+        for quick in (True, False)
+    )
+    assert max(quick.cutoffs) == QUICK_LARGEST_CUTOFF < max(usual.cutoffs)
+    assert quick.results != usual.results
 
 
 def test_quick_without_a_small_cutoff_is_one_line() -> None:
-    with pytest.raises(SystemExit, match="leaves none"):
+    with pytest.raises(
+        SystemExit, match="nothing is left to measure: 5,000 images: quick leaves out what is above 100; give"
+    ):
         read_plan({"quick": True, "cutoffs": [5000], "images": "synthetic"}, with_conda=False, on_cluster=False)
 
 
@@ -237,11 +254,12 @@ def test_the_end_of_a_run_says_that_synthetic_images_took_the_place_of_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, images: str, says_so: bool
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    directory = tmp_path / "results/dataset"
+    planned = read_plan({"images": images}, with_conda=False, on_cluster=False)
+    directory = tmp_path / planned.dataset
     directory.mkdir(parents=True)
     (tmp_path / "results/report.html").touch()
-    provenance = {"synthetic": True, "label": "synthetic images", "note": "for the real images, save them by hand"}
-    sealed.write(directory / "provenance.json", provenance | {"provenance_version": PROVENANCE_VERSION})
-    said = closing(plan.Plan(configuration.complete({"images": images}), with_conda=False, on_cluster=False))
+    facts = {"synthetic": True, "label": "synthetic images", "note": "for the real images, save them by hand"}
+    gathered.write(directory, facts)
+    said = closing(planned)
     assert said.startswith(f"The page is {tmp_path}/results/report.html")
     assert ("It was measured with synthetic images: for the real images, save them by hand" in said) is says_so

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from scripts.common.errors import UserError
+from scripts.dataset.image_set import SYNTHETIC_LABEL
 from scripts.system import lock
 from tests.support.archives import members, tar_gz
 from tests.support.image_sets import write_image_set
@@ -41,7 +42,7 @@ def found(run_try: Callable[..., None], capsys: pytest.CaptureFixture[str]) -> C
 )
 def test_a_trial_says_median_interval_and_ratio(found: Callable[..., list[str]], operation: str) -> None:
     images, time, ratio = found("memmap", operation, "--cutoff", "40")
-    assert images == f"memmap, {operation}: 40 images of 32x32 (synthetic images)"
+    assert images == f"memmap, {operation}: 40 images of 32x32 ({SYNTHETIC_LABEL})"
     assert re.fullmatch(r"  median [0-9.]+ [mµ]?s \((95 % interval|range) [0-9.]+ .*to [0-9.]+ [mµ]?s\)", time)
     assert re.fullmatch(
         rf"  memmap is [0-9.]+x (slower|faster) than the reference file "
@@ -73,7 +74,10 @@ def test_a_codec_is_tried_on_an_image_set_and_on_an_archive(disk: Path, found: C
         (("lmbd", "read-warm"), "there is no backend lmbd; did you mean lmdb?"),
         (("lmdb", "read-hot"), "there is no operation read-hot; did you mean read-"),
         (("lmdb", "read-warm", "--cutoff", "0"), "--cutoff 0 is no number of images; give 1 or more"),
-        (("lmdb", "read-warm", "--images", "nowhere"), "--images nowhere is neither an archive nor the directory"),
+        (
+            ("lmdb", "read-warm", "--images", "nowhere"),
+            "--images nowhere is neither the path of images nor the directory",
+        ),
         (("lmdb", "read-warm", "--options", '{"kodek": 1}'), "backend lmdb has no option kodek; did you mean codec?"),
         (("lmdb", "read-warm", "--options", "[]"), "--options is no JSON object; give names and values"),
     ],

@@ -94,7 +94,7 @@ def evil_pickle(marker: Path) -> bytes:
     return pickle.dumps({b"data": Evil(os.system, f"touch {marker}")}, 2)
 
 
-def write_small_archive(path: Path, rows: int = 10, seed: int = 0) -> None:
+def write_small_archive(path: Path, rows: int = 20, seed: int = 0) -> None:
     """Write an archive of two training batches and a test batch of `rows` images each."""
     contents: dict[str, object] = {"batches.meta": {b"label_names": [name.encode() for name in synthetic.LABEL_NAMES]}}
     for number, name in enumerate(("data_batch_1", "data_batch_2", "test_batch")):

@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
+from scripts.plan import images
 from scripts.system import lock
 from tests.support.archives import write_small_archive
 from tests.support.checkout import CHECKOUT, FEW_FIGURES, FIGURES, SNAKEMAKE, configure, copied
@@ -127,6 +128,11 @@ class Workflow:
         results = self.directory / "results"
         files = [*results.glob("*.csv"), *results.glob("*.html"), *results.glob("figures/*")]
         return {str(path.relative_to(results)): path.read_bytes() for path in files}
+
+    @property
+    def dataset(self) -> str:
+        """Where the images of the archive are gathered, from the directory."""
+        return f"results/dataset/{images.folder(SMALL['images'], SMALL['images'])}"
 
     @property
     def environment(self) -> dict[str, str]:
