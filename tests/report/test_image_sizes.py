@@ -242,7 +242,7 @@ def test_larger_images_may_have_fewer_of_them_and_what_is_undecided_is_measured_
     run = Run(tmp_path, ("lmdb", "hdf5"), (1_000, 10_000), ("batch-warm", "read-warm"), noise=0.2)
     run.seconds = lambda name, n, what: {"hdf5": 1.04}.get(name, 1) * 1e-4 * images_of(n, what)
     run.image_sizes = {"224x224": None, "512x512": None}
-    run.left_out = {"224x224/10000": "its pixels would take 1.51 GB, more than `largest_store_gb` (1)"}
+    run.left_out = {"10,000 images of 224x224": "its pixels would take 1.51 GB, more than `largest_store_gb` (1)"}
     run.write()
     for name, kind in product(run.backends, run.operations):
         run.record_path(name, 10_000, kind, "224x224").unlink()
@@ -251,7 +251,7 @@ def test_larger_images_may_have_fewer_of_them_and_what_is_undecided_is_measured_
     assert commands
     assert all("/224x224/" in one and "/512x512/" not in one for one in commands)
     said = shown(text)
-    assert "224 x 224 pixels 10,000 its pixels would take 1.51 GB" in said
+    assert "10,000 images of 224x224 its pixels would take 1.51 GB" in said
     row = Tables.load(tmp_path).by_size["512x512"].cell("lmdb", 10_000, "batch-warm")
     assert re.search(
         rf'id="cell-lmdb-512x512-10000-batch-warm".*?<td>{row.seconds_per_image * 1e6:.3g}', text, re.DOTALL
