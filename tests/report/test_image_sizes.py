@@ -152,9 +152,13 @@ def decoded(run: Run, shares: dict[str, tuple[float, float, float]]) -> Tables:
             if row.backend == "lmdb" and row.operation == "read-warm" and row.status == "measured":
                 share, low, high = shares[row.image_size]
                 whole = row.seconds_per_image
-                names = ("decoding_seconds_per_image", "decoding_low_seconds_per_image", "decoding_high_seconds")
+                names = (
+                    "decoding_seconds_per_image",
+                    "decoding_low_seconds_per_image",
+                    "decoding_high_seconds_per_image",
+                )
                 times = dict(zip(names, (share * whole, low * whole, high * whole), strict=True))
-                rest = ("storage_seconds_per_image", "storage_low_seconds_per_image", "storage_high_seconds")
+                rest = ("storage_seconds_per_image", "storage_low_seconds_per_image", "storage_high_seconds_per_image")
                 times |= dict(
                     zip(rest, (whole - share * whole, whole - high * whole, whole - low * whole), strict=True)
                 )
@@ -242,6 +246,7 @@ def test_larger_images_may_have_fewer_of_them_and_what_is_undecided_is_measured_
     run = Run(tmp_path, ("lmdb", "hdf5"), (1_000, 10_000), ("batch-warm", "read-warm"), noise=0.2)
     run.seconds = lambda name, n, what: {"hdf5": 1.04}.get(name, 1) * 1e-4 * images_of(n, what)
     run.image_sizes = {"224x224": None, "512x512": None}
+    run.fewer_cutoffs = {"224x224": (1_000,)}
     run.left_out = {"10,000 images of 224x224": "its pixels would take 1.51 GB, more than `largest_store_gb` (1)"}
     run.write()
     for name, kind in product(run.backends, run.operations):
