@@ -423,7 +423,7 @@ UNUSABLE = {
     "folder-of-texts": (lambda place: write_files(place, {"a.txt": b"x", "b/c.csv": b"y"}), "a folder with a.txt, b"),
     "empty-archive": (lambda place: write_tar(place / "a", {}), "a file that begins"),
     "archive-of-texts": (lambda place: write_tar(place / "a", {"a.txt": b"x"}), "a file that begins with b'a.txt"),
-    "folder-of-archives": (lambda place: write_tar(place / "a.tar", class_folders()).parent, "a folder with a.tar"),
+    "folder-of-archives": (lambda place: write_tar(place / "a.tar.gz", {}, "w:gz").parent, "a folder with a.tar.gz"),
     "pattern": (lambda place: place / "*.tar", "a pattern under which nothing lies"),
     "pattern-of-texts": (lambda place: write_files(place, {"a.tar": b"x"}) / "*.tar", "'a.tar' is a file that begins"),
     "device": (lambda place: Path("/dev/zero"), "no file and no folder"),
@@ -460,6 +460,18 @@ def test_shards_without_labels_or_with_some_are_read(tmp_path):
     assert labels_of(path) == {"a/000.png": 7, "a/001.png": 7, "a/002.jpg": -1, "a/x/003.seg.png": -1}
 
 
+def test_shards_without_labels_have_the_classes_of_their_folders(tmp_path):
+    for number, part in enumerate((slice(0, 4), slice(4, 7))):
+        write_tar(tmp_path / f"{number}.tar", dict(list(class_folders().items())[part]))
+    boxes = {name.replace(".png", ".xml"): b"<box>" for name in class_folders()}
+    write_tar(tmp_path / "a", class_folders() | boxes)
+    for path in (tmp_path / "*.tar", tmp_path / "a"):
+        assert sources.recognise(path) == "webdataset"
+        assert {name.split("/", 1)[1]: label for name, label in labels_of(path).items()} == {
+            name: name[:3] for name in class_folders()
+        }
+
+
 def test_parquet_without_metadata_and_with_gaps_is_read(tmp_path):
     import pyarrow as pa
     from pyarrow import parquet
@@ -473,6 +485,9 @@ def test_parquet_without_metadata_and_with_gaps_is_read(tmp_path):
     assert "names its images instead of holding them" in refusal(tmp_path / "b")
     parquet.write_table(pa.table({"x": [1]}), tmp_path / "c")
     assert "no column of images, but x (int64)" in refusal(tmp_path / "c")
+    parquet.write_table(pa.table({"img": [png(0)]}), tmp_path / "e0")
+    parquet.write_table(pa.table({"image": [png(0)]}), tmp_path / "e1")
+    assert "images in column image, not in img" in refusal(tmp_path / "e?")
     table = parquet.read_table(write_parquet(tmp_path / "d"))
     table = table.set_column(1, "label", pa.array([-1, 0, 1, 2, 9, None, 0]))
     parquet.write_table(table, tmp_path / "d")

@@ -85,8 +85,8 @@ class Folder:
         self.count = len(self.names)
 
     def read(self, numbers: Sequence[int] | np.ndarray) -> Iterator[Sample]:
-        """Yield the files of these numbers, in their order. Raises UserError where one has gone or can't be read."""
-        for number in np.asarray(numbers, np.int64).tolist():
+        """Yield the files of these numbers, folder by folder. Raises UserError where one has gone or can't be read."""
+        for number in np.sort(np.asarray(numbers, np.int64)).tolist():
             name = self.names[number]
             yield Sample(number, name, int(self.labels[number]), _read(self.root, name, places.MOST_IMAGE_BYTES))
 
