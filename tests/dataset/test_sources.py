@@ -19,6 +19,7 @@ from scripts.common.errors import UserError
 from scripts.dataset import sources
 from scripts.dataset.sources import Sample, Source
 from scripts.dataset.sources.shared import image_names, labels, members, places
+from tests.support import shared
 from tests.support.sources import (
     EXAMPLES,
     LABELS,
@@ -161,6 +162,19 @@ def test_the_order_is_a_stable_shuffle_where_the_source_has_none():
     assert sources.order(5, True).tolist() == [0, 1, 2, 3, 4]
     assert sources.order(1_000, False).tolist() == sources.order(1_000, False).tolist() != list(range(1_000))
     assert sorted(sources.order(1_000, False)) == list(range(1_000))
+
+
+def test_a_pattern_stands_for_the_files_that_are_there(tmp_path):
+    write_files(tmp_path, dict.fromkeys(["a-08.x", "a-09.x", "a-10.x", "b-1.x", "b-2.x", "{a}", "[b]"], b""))
+    patterns = {
+        "a-{08..11}.x": ["a-08.x", "a-09.x", "a-10.x"],
+        "{b,a}-*.x": ["b-1.x", "b-2.x", "a-08.x", "a-09.x", "a-10.x"],
+        "b-[2-9].x": ["b-2.x"],
+        "{a}": ["{a}"],
+        "[b]": ["[b]"],
+        "c": [],
+    }
+    assert {each: [file.name for file in places.expand(tmp_path / each)] for each in patterns} == patterns
 
 
 ODD = (
@@ -570,19 +584,19 @@ else:
 
 
 @pytest.fixture(scope="session")
-def third_party(tmp_path_factory) -> Path:
+def third_party() -> Path:
     """A Python with the writers that aren't pinned: that of SOURCES_PYTHON, else of an environment made for it."""
     if "SOURCES_PYTHON" in os.environ:
         return Path(os.environ["SOURCES_PYTHON"])
-    place = tmp_path_factory.mktemp("environment")
-    subprocess.run([sys.executable, "-m", "venv", place], check=True)
-    packages = ["webdataset", "datasets", "pillow"]
-    installed = subprocess.run(
-        [place / "bin/pip", "install", "-q", *packages], capture_output=True, text=True, check=False
-    )
-    if installed.returncode:
-        pytest.skip(f"{', '.join(packages)} can't be installed: {installed.stderr.strip()[-200:]}")
-    return place / "bin/python"
+
+    def make(place: Path) -> None:
+        subprocess.run([sys.executable, "-m", "venv", place], check=True)
+        command = [place / "bin/pip", "install", "-q", "webdataset", "datasets", "pillow"]
+        installed = subprocess.run(command, capture_output=True, text=True, check=False)
+        if installed.returncode:
+            pytest.skip(f"webdataset and datasets can't be installed: {installed.stderr.strip()[-200:]}")
+
+    return shared.once("writers", make) / "bin/python"
 
 
 @pytest.mark.nightly
