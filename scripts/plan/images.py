@@ -115,5 +115,5 @@ def read_before(dataset: str) -> int:
 
 
 def location(images: str) -> str:
-    """Return a path in the form in which it names a directory: a copy of a checkout has its images at the same place."""
+    """Return a path in the form in which it names a directory: the same in each copy of a checkout with its images."""
     return os.path.realpath(images).removeprefix(f"{os.path.realpath(os.curdir)}/")

@@ -176,7 +176,7 @@ def closing(plan: Plan) -> str:
 def made_in(plan: Plan) -> list[str]:
     """Return the directories in which files and stores appear, as patterns of paths."""
     of_results = [plan.results, f"{plan.results}/figures", f"{plan.results}/records/*/*/*/*", "results/libraries"]
-    of_images = map(glob.escape, dict.fromkeys((plan.dataset, plan.downloads)))
+    of_images = [*map(glob.escape, dict.fromkeys((plan.dataset, plan.downloads))), f"{glob.escape(plan.dataset)}/*"]
     return [*of_results, *of_images, f"{glob.escape(plan.stores)}/*/*"]
 
 
