@@ -100,7 +100,8 @@ def decode(
                 image = of_jpeg(opened, content)
             _refuse_half(image, content)
         image.load()
-        _fill(_rgb(_turned(image, _orientation(opened))), out)
+        image = _rgb(_turned(image, _orientation(opened)))
+    _fill(image, out)
 
 
 def table() -> str:
@@ -191,13 +192,16 @@ def _rgb(image: "Image") -> "Image":
     if image.mode in ("I", "F"):
         return Image.fromarray(_stretched(np.asarray(image)))
     if image.has_transparency_data:
-        transparent = image.convert("RGBA")
+        transparent = _converted(image, "RGBA")
         behind = Image.new("RGB", image.size, BACKGROUND)
         behind.paste(transparent, mask=transparent)
         return behind
-    if image.mode in ("1", "L"):
-        return image.convert("L")
-    return image.convert("RGB")
+    return _converted(image, "L" if image.mode in ("1", "L") else "RGB")
+
+
+def _converted(image: "Image", mode: str) -> "Image":
+    """Return an image in a mode, without the copy that Pillow makes of one in that mode."""
+    return image if image.mode == mode else image.convert(mode)
 
 
 def _stretched(values: np.ndarray) -> np.ndarray:

@@ -115,7 +115,8 @@ def _generated(kind: str, most: int, note: str) -> dict[str, Any]:
 
 def _recorded(path: Path, name: str, label: str, address: str | None, most: int) -> dict[str, Any]:
     kind = sources.recognise(path)
-    origin: dict[str, Any] = {"kind": kind, "address": address, "identity": sources.load(kind).identity(path, most)}
+    identity = sources.load(kind).identity(path, most)
+    origin: dict[str, Any] = {"kind": kind, "address": address, "identity": identity}
     if path.is_file():
         origin |= {"bytes": path.stat().st_size}
     return {

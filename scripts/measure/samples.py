@@ -33,10 +33,18 @@ def take(job: Job, place: Path) -> dict[str, Any]:
     choice = Choice(job.module, job.options)
     image_set = ImageSet.load(job.image_set)
     content = check_files(job.store, store_key(image_set.provenance["digest"], job.cell.cutoff, choice))
-    checksums = read_checksums(job.store, content)
     images, labels = choice.first(image_set, job.cell.cutoff)
     operation: Operation = catalogue.load(job.cell.operation)(
-        Inputs(images, labels, job.store / DATA, content["digest"], checksums, place, job.settings),
+        Inputs(
+            images,
+            labels,
+            job.store / DATA,
+            content["digest"],
+            read_checksums(job.store, content),
+            content["lossless"],
+            place,
+            job.settings,
+        ),
         Subject("backend", backends.load(job.module), job.options),
         Subject("baseline", Baseline(), {"image_shape": list(images.shape[1:])}),
     )

@@ -15,10 +15,10 @@ QUICK_LARGEST_CUTOFF = 100
 
 @dataclass(frozen=True)
 class Sets:
-    """Pairs of image size and cutoff that are measured, and what is left out, with the reason."""
+    """Pairs of image size and cutoff that are measured, and the reason of what is left out, by what it is."""
 
     pairs: list[tuple[str, int]] = field(default_factory=list)
-    left_out: list[str] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
 
 
 def sets(config: Config, images: Images) -> Sets:
@@ -30,13 +30,13 @@ def sets(config: Config, images: Images) -> Sets:
         image_bytes = math.prod(shape_of(size))
         fitting = [cutoff for cutoff in cutoffs if cutoff * image_bytes <= config["largest_store_gb"] * 1e9]
         if too_large := [cutoff for cutoff in cutoffs if cutoff not in fitting]:
-            found.left_out.append(
-                f"{_numbers(too_large)} images of {size}: their pixels exceed largest_store_gb "
-                f"({config['largest_store_gb']:g} GB)"
+            found.left_out[f"{_numbers(too_large)} images of {size}"] = (
+                f"their pixels exceed largest_store_gb ({config['largest_store_gb']:g} GB)"
             )
         found.pairs.extend((size, cutoff) for cutoff in fitting)
     if not found.pairs:
-        raise UserError(f"nothing is left to measure: {'; '.join(found.left_out)}; give other cutoffs or image_sizes")
+        reasons = "; ".join(f"{what}: {why}" for what, why in found.left_out.items())
+        raise UserError(f"nothing is left to measure: {reasons}; give other cutoffs or image_sizes")
     return found
 
 
@@ -46,7 +46,7 @@ def _sizes(config: Config, images: Images, found: Sets) -> list[str]:
         return [images.own_size or square(USUAL_SIZE)]
     sizes = [images.own_size if size == OWN else square(size) for size in config["image_sizes"]]
     if None in sizes:
-        found.left_out.append("image size own: the images have several sizes")
+        found.left_out["image size own"] = "the images have several sizes"
     return list(dict.fromkeys(size for size in sizes if size))
 
 
@@ -60,11 +60,11 @@ def _cutoffs(config: Config, images: Images, found: Sets) -> list[int]:
     else:
         cutoffs = sorted(config["cutoffs"])
     if count is not None and (more := [cutoff for cutoff in cutoffs if cutoff > count]):
-        found.left_out.append(f"{_numbers(more)} images: the source has {count:,}, and its images aren't repeated")
+        found.left_out[f"{_numbers(more)} images"] = f"the source has {count:,}, and its images aren't repeated"
         cutoffs = [cutoff for cutoff in cutoffs if cutoff <= count]
     if config["quick"]:
         if cutoffs and cutoffs[0] > QUICK_LARGEST_CUTOFF:
-            found.left_out.append(f"{_numbers(cutoffs)} images: quick leaves out what is above {QUICK_LARGEST_CUTOFF}")
+            found.left_out[f"{_numbers(cutoffs)} images"] = f"quick leaves out what is above {QUICK_LARGEST_CUTOFF}"
         cutoffs = [cutoff for cutoff in cutoffs if cutoff <= QUICK_LARGEST_CUTOFF]
     return cutoffs
 

@@ -98,13 +98,14 @@ def _minutes(cutoff: int, seconds: float) -> int:
 
 
 def untracked(value: Any) -> Callable[[Any, Any], Any]:
-    """Return a value as a parameter of a rule that Snakemake doesn't compare between runs.
+    """Return a value, or what a function without arguments returns, as a parameter of a rule that Snakemake doesn't
+    compare between runs.
 
     It says where something is or how it is shown, so a change redoes nothing. Snakemake takes for derived what a
     function returns that asks for `output` (or `input`, `threads`, `resources`), and leaves it out of the comparison.
     `tests/workflow/test_reruns.py` shows which changes redo what.
     """
-    return lambda wildcards, output: value
+    return lambda wildcards, output: value() if callable(value) else value
 
 
 def step(plan: Plan) -> Callable[[Any, Any], str]:

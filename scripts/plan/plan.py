@@ -117,8 +117,8 @@ class Plan:
         return self._chosen.pairs
 
     @property
-    def left_out(self) -> list[str]:
-        """Which image sizes and cutoffs are left out, and why."""
+    def left_out(self) -> dict[str, str]:
+        """Why image sizes and cutoffs are left out, by what they are."""
         return self._chosen.left_out
 
     @property

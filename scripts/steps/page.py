@@ -17,7 +17,8 @@ def main(
     figures: Annotated[list[Path], "SVG files, in the order to show them"],
     settings: Annotated[dict[str, Any], "what the config changes, as JSON"],
     missing: Annotated[dict[str, str], "backends that can't run here, as JSON: name to reason and remedy"] = {},  # noqa: B006
+    left_out: Annotated[dict[str, str], "image sizes and cutoffs left out, as JSON: what to reason"] = {},  # noqa: B006
     output: Annotated[Path, "the page to write"],
 ) -> None:
     """Write the page."""
-    write_page(Run.load(tables, provenance[0], records, settings, missing), figures, output)
+    write_page(Run.load(tables, provenance, records, settings, missing, left_out), figures, output)

@@ -22,7 +22,7 @@ from scripts.backends.go import library
 from scripts.common.atomic import neighbour
 from scripts.common.errors import UserError
 from scripts.common.progress import Progress
-from scripts.dataset.image_set import ImageSet, content_digest
+from scripts.dataset.image_set import ImageSet, Originals, content_digest
 from scripts.stores import check, content, manifest, quality
 from scripts.stores.choice import Choice, store_key
 from scripts.stores.manifest import DATA
@@ -60,7 +60,8 @@ def build_store(name: str, choice: Choice, cutoff: int, image_set: ImageSet, dir
         if read != data:
             shutil.rmtree(read)
         found = {"digest": digest, **content.write_checksums(unpublished, checksums), **quality_found}
-        found["original_bytes"] = getattr(images, "original_bytes", None)
+        if isinstance(images, Originals):
+            found["original_bytes"] = images.original_bytes
         found |= asdict(disk_usage.settled(data))
         if beside := backend.places(data, choice.options)[1:]:
             found["in_place"] = asdict(disk_usage.measure(*beside))

@@ -6,6 +6,7 @@ some images exactly. SSIM is the mean over these images, with the Gaussian windo
 (2004), on each channel.
 """
 
+import importlib
 import math
 from typing import Any
 
@@ -37,7 +38,8 @@ def measure(reader: base.Reader, images: base.Source, distinct: int, codec: code
     if min(reader.image_shape[:2]) < WINDOW_PIXELS:
         return UNKNOWN | {"quality_gap": f"SSIM needs images of at least {WINDOW_PIXELS} pixels in height and width"}
     try:
-        from skimage import metrics
+        # Not by `import`: then every store would be built again where the library is installed later.
+        metrics: Any = importlib.import_module("skimage.metrics")
     except ImportError as error:
         return UNKNOWN | {"quality_gap": f"scikit-image can't be used: {error}"}
     chosen = np.random.default_rng(SEED).choice(distinct, min(distinct, MOST_IMAGES), replace=False)

@@ -8,10 +8,10 @@ import mmap
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 
-from scripts.system.disk.durability import opened, sync_file_system
+from scripts.system.disk.durability import opened, sync_file_systems
 
 COLD_RESIDENT_FRACTION = 0.01
 WARM_RESIDENT_FRACTION = 0.99
@@ -41,16 +41,15 @@ _seen_by_cachestat: set[int] = set()
 cache. It finds no page of a file in an overlay."""
 
 
-def evict(*paths: Path) -> None:
+def evict(*places: Path) -> None:
     """Drop the data pages of files, and of every file in directories, from the page cache, where the system lets one.
-    All are on one file system.
 
     Syncs first, since `posix_fadvise(POSIX_FADV_DONTNEED)` skips dirty pages. It also skips pages that a process has
     mapped, and does nothing on some file systems: look with `resident_fraction` afterwards.
     """
     if hasattr(os, "posix_fadvise"):
-        sync_file_system(paths[0])
-        _evict_clean(*paths)
+        sync_file_systems(*places)
+        _evict_clean(*places)
 
 
 def drop_all() -> bool:
@@ -63,28 +62,28 @@ def drop_all() -> bool:
     return True
 
 
-def unsynced_fraction(path: Path) -> float | None:
-    """Return how much of a file or directory isn't on the disk yet, from 0 to 1, or None where that can't be known.
+def unsynced_fraction(*places: Path) -> float | None:
+    """Return how much of files or directories isn't on the disk yet, from 0 to 1, or None where that can't be known.
 
     Pages that wait to be written, or are on their way, are counted by the kernel. Where it can't be asked, they are the
     pages that an eviction without a sync leaves resident. They are synced and evicted afterwards, and where some stay
     even then, the file system keeps its pages and nothing is known.
     """
     # An eviction leaves a page as well that another processor has just touched, so it is the second choice.
-    counted = _fraction(_waiting_pages(file) for file in files_of(path))
+    counted = _fraction(map(_waiting_pages, files_of(*places)))
     if counted is not None or not hasattr(os, "posix_fadvise"):
         return counted
-    _evict_clean(path)
-    unsynced = resident_fraction(path)
+    _evict_clean(*places)
+    unsynced = resident_fraction(*places)
     if unsynced:
-        evict(path)
-        if resident_fraction(path):
+        evict(*places)
+        if resident_fraction(*places):
             return None
     return unsynced
 
 
-def _evict_clean(*paths: Path) -> None:
-    for number, file in enumerate(chain.from_iterable(map(files_of, paths))):
+def _evict_clean(*places: Path) -> None:
+    for number, file in enumerate(files_of(*places)):
         with opened(file) as descriptor:
             if number == 0:
                 # It may well be resident now, and a look that finds pages makes all later ones faster.
@@ -92,11 +91,11 @@ def _evict_clean(*paths: Path) -> None:
             os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def load(*paths: Path) -> float | None:
+def load(*places: Path) -> float | None:
     """Read what isn't in the page cache of files, and of every file in directories, so that it is there if there is
     room; return how much of it is there then, as `resident_fraction` does. A file that isn't wholly there is read, and
     looked at right afterwards: where the system doesn't keep it, only what is read from the device later shows that."""
-    return _fraction(_loaded(chain.from_iterable(map(files_of, paths))))
+    return _fraction(_loaded(files_of(*places)))
 
 
 def _loaded(files: Iterator[str]) -> Iterator[tuple[int, int] | None]:
@@ -117,20 +116,20 @@ def _loaded(files: Iterator[str]) -> Iterator[tuple[int, int] | None]:
             yield _resident_pages(file)
 
 
-def resident_fraction(*paths: Path) -> float | None:
-    """Return how much of files and directories is in the page cache, from 0 to 1, or None where that can't be known.
+def resident_fraction(*places: Path) -> float | None:
+    """Return how much of files or directories is in the page cache, from 0 to 1, or None where that can't be known.
 
     By mincore(2), or by cachestat(2) where that is enough. To a user who neither owns a file nor may write it, the
     kernel calls all of its pages resident (Linux 5.2 and later), so such a file is unknown rather than warm.
     """
-    return _fraction(_resident_pages(file) for path in paths for file in files_of(path))
+    return _fraction(map(_resident_pages, files_of(*places)))
 
 
-def tells(path: Path) -> bool:
-    """Say whether the kernel tells this user what of a file, or of the first file in a directory, is in the page cache:
-    its owner, and who may write it."""
-    file = next(files_of(path), None)
-    return file is None or _may_know(file, os.stat(file))
+def tells(*places: Path) -> bool:
+    """Say whether the kernel tells this user what of files, or of the first file in each directory, is in the page
+    cache: their owner, and who may write them."""
+    first = (next(files_of(place), None) for place in places)
+    return all(file is None or _may_know(file, os.stat(file)) for file in first)
 
 
 def _fraction(found: Iterable[tuple[int, int] | None]) -> float | None:
@@ -208,11 +207,12 @@ def _counts(descriptor: int, status: os.stat_result) -> dict[str, int] | None:
     return dict(zip(CACHESTAT_COUNTS, counts, strict=True)) if status.st_dev in _seen_by_cachestat else None
 
 
-def files_of(path: str | Path) -> Iterator[str]:
-    """Yield the path of a file, or of every file in a directory."""
-    if not os.path.isdir(path):
-        yield os.fspath(path)
-        return
-    with os.scandir(path) as entries:
-        for entry in entries:
-            yield from files_of(entry.path) if entry.is_dir(follow_symlinks=False) else (entry.path,)
+def files_of(*places: str | Path) -> Iterator[str]:
+    """Yield the paths of files, and of every file in directories."""
+    for place in places:
+        if not os.path.isdir(place):
+            yield os.fspath(place)
+            continue
+        with os.scandir(place) as entries:
+            for entry in entries:
+                yield from files_of(entry.path) if entry.is_dir(follow_symlinks=False) else (entry.path,)

@@ -2,13 +2,17 @@
 
 import json
 import os
+from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from scripts import backends
-from tests.support.backend_variants import COUNT, Variant, assert_same, load_all, make
+from scripts.codecs import png
+from tests.support.backend_variants import COUNT, Variant, WithFiles, assert_same, load_all, make
 
 IO_COUNTS = Path("/proc/self/io")
 
@@ -141,3 +145,37 @@ def test_chunks_are_announced_where_they_are(name: str, tmp_path: Path, monkeypa
         reader.load([50, 0, 23, 50])
     assert [len(places) for places in announced[::2]] == [3 * 16 + 4] * 3
     assert announced[1::2] == [images[start : start + 7].tobytes() for start in (0, 21, 49)]
+
+
+def test_values_as_others_read_them(tmp_path: Path) -> None:
+    import h5py
+    import zarr
+
+    images, labels = make(COUNT, 5, 7)
+    files = WithFiles(images, {3: 5000})
+    expected = [bytes(found) for found in files.originals(slice(None))]
+    read_by: dict[str, Callable[[Path, dict[str, Any]], list[bytes]]] = {
+        "memmap": lambda path, _: parts(np.memmap(path / "values.bin", np.uint8, "r"), np.load(path / "offsets.npy")),
+        "hdf5": lambda path, options: of_hdf5(h5py.File(path / "images.h5"), options),
+        "zarr": lambda path, _: zarr.open_group(path, mode="r")["values"][:].tolist(),
+    }
+    for name, options in [("memmap", {}), ("hdf5", {}), ("hdf5", {"values": "variable length"}), ("zarr", {})]:
+        for codec, source in (("original", files), ("png", images)):
+            path = tmp_path / str(len(os.listdir(tmp_path)))
+            Variant(name, backends.resolve(name, {"codec": codec, **options})).write(path, source, labels)
+            found = read_by[name](path, options)
+            assert found == (expected if codec == "original" else [bytes(png.encode(image)) for image in images])
+
+
+def of_hdf5(file: Any, options: dict[str, Any]) -> list[bytes]:
+    """The values of an open file of h5py's, which this closes."""
+    with file:
+        if options:
+            return [value.tobytes() for value in file["values"][:]]
+        return parts(file["values"][:], file["offsets"][:])
+
+
+def parts(content: np.ndarray, offsets: np.ndarray) -> list[bytes]:
+    """The bytes between neighbouring offsets."""
+    assert len(content) == offsets[-1]
+    return [content[start:end].tobytes() for start, end in pairwise(offsets)]

@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from scripts import backends
 from scripts.backends import base
 from tests.support.backend_variants import (
     COUNT,
     ROWS_PER_BLOCK,
     SMALL_BLOCK_BYTES,
     Variant,
+    WithFiles,
     assert_same,
     installed,
     load_all,
@@ -154,6 +156,53 @@ def test_arrays_belong_to_the_caller(variant: Variant, written: tuple[Path, np.n
     for file in filter(Path.is_file, path.rglob("*")):
         file.write_bytes(b"\x55" * file.stat().st_size)
     assert_same(found, images, labels)
+
+
+# Files that images came from
+
+KEEPS_ORIGINALS = [
+    Variant(name, backends.resolve(name, {"codec": "original"}))
+    for name in backends.names()
+    if "codec" in backends.load(name).options
+]
+each_that_keeps_originals = pytest.mark.parametrize("variant", KEEPS_ORIGINALS, ids=str, indirect=True)
+
+
+@each_that_keeps_originals
+def test_files_of_very_unequal_lengths(variant: Variant, tmp_path: Path) -> None:
+    images, labels = make()
+    images[::2] = 7
+    files = WithFiles(images, {COUNT // 2: 300_000, COUNT - 1: 300_000})
+    lengths = [len(found) for found in files.originals(slice(None))]
+    assert min(lengths) < 150
+    assert max(lengths) > 300_000
+    variant.write(tmp_path / "store", files, labels)
+    ids = np.random.default_rng(0).integers(0, COUNT, 60)
+    with variant.open(tmp_path / "store") as reader:
+        assert_same(reader.load([COUNT // 2]), images[[COUNT // 2]], labels[[COUNT // 2]])
+        assert_same(reader.load(ids), images[ids], labels[ids])
+        assert_same(load_all(reader), images, labels)
+
+
+def test_blocks_are_as_large_as_files_where_these_are_larger(tmp_path: Path) -> None:
+    images, labels = make()
+    images[:] = 7
+    for large, most in (({}, ROWS_PER_BLOCK), (dict.fromkeys(range(COUNT), SMALL_BLOCK_BYTES // 3), 2)):
+        files = WithFiles(Lazy(images), large)
+        KEEPS_ORIGINALS[0].write(tmp_path / str(most), files, labels)
+        assert {rows.stop - rows.start for rows in files.images.asked[:-1]} == {most}
+
+
+def test_images_without_files_are_refused_where_files_are_kept(tmp_path: Path) -> None:
+    images, labels = make()
+    [variant] = [variant for variant in KEEPS_ORIGINALS if variant.name == "memmap"]
+    with pytest.raises(ValueError, match="images must have originals, which codec original keeps"):
+        variant.backend.write(tmp_path / "store", images, labels, durable=False, options=variant.options)
+    short = WithFiles(images[:-1])
+    short.shape = images.shape
+    with pytest.raises(ValueError, match="originals"):
+        variant.write(tmp_path / "store", short, labels)
+    assert not (tmp_path / "store").exists()
 
 
 # Mistakes

@@ -6,10 +6,14 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from scripts import backends
-from tests.support.backend_variants import COUNT, Variant, assert_same, load_all, make
+from scripts.common.errors import UserError
+from scripts.dataset.image_set import Originals
+from scripts.system.disk import disk_usage
+from tests.support.backend_variants import COUNT, Variant, WithFiles, assert_same, load_all, make
 
 
 @pytest.mark.parametrize("name", ["files", "png"])
@@ -89,3 +93,88 @@ def test_arrayrecord_announces_where_records_are(tmp_path: Path, monkeypatch: py
         assert len(announced) == group_count
         for image, (place, size) in zip(images[:: options.get("images_per_group", 1)], announced, strict=True):
             assert place < content.index(image[0, :4].tobytes()) < place + size
+
+
+ODD_NAMES = [
+    b"a b/\xff\xfe.jpg",
+    "Ü/é\n.JPG".encode(),
+    b"-rf",
+    b"labels.bin",
+    b"deep/" * 40 + b"x.png",
+    b"n" * 250,
+    b"...",
+]
+
+
+@pytest.fixture
+def originals() -> tuple[Originals, np.ndarray]:
+    """Images that came from files of odd names, and their labels."""
+    images, labels = make(len(ODD_NAMES), 4, 6)
+    contents = [bytes(found) for found in WithFiles(images).originals(slice(None))]
+    offsets = np.cumsum([0, *map(len, contents)])
+    return Originals(images, np.frombuffer(b"".join(contents), np.uint8), offsets, ODD_NAMES), labels
+
+
+def test_originals_keep_their_names_and_bytes(tmp_path: Path, originals: tuple[Originals, np.ndarray]) -> None:
+    images, labels = originals
+    variant = Variant("files", backends.resolve("files", {"codec": "original"}))
+    variant.write(tmp_path / "store", images, labels)
+    assert sorted(os.listdir(tmp_path / "store")) == ["files", "labels.bin", "names.bin"]
+    assert tree(tmp_path / "store" / "files") == dict(zip(ODD_NAMES, images.originals(slice(None)), strict=True))
+    with variant.open(tmp_path / "store") as reader:
+        assert_same(load_all(reader), images.pixels, labels)
+    assert variant.backend.places(tmp_path / "store", variant.options) == [tmp_path / "store"]
+
+
+def test_originals_are_read_where_they_lie(tmp_path: Path, originals: tuple[Originals, np.ndarray]) -> None:
+    images, labels = originals
+    root = tmp_path / "mine"
+    Variant("files", backends.resolve("files", {"codec": "original"})).write(tmp_path / "copy", images, labels)
+    (tmp_path / "copy" / "files").rename(root)
+    (root / "another.jpg").write_bytes(b"not an image")
+    before = tree(root)
+    variant = Variant("files", backends.resolve("files", {"codec": "original", "root": str(root)}))
+    variant.write(tmp_path / "store", images, labels, durable=True)
+    assert sorted(os.listdir(tmp_path / "store")) == ["labels.bin", "names.bin"]
+    with variant.open(tmp_path / "store") as reader:
+        assert_same(load_all(reader), images.pixels, labels)
+    path, *others = variant.backend.places(tmp_path / "store", variant.options)
+    assert (path, [os.fsencode(place) for place in others]) == (
+        tmp_path / "store",
+        [b"%s/%s" % (os.fsencode(root), name) for name in ODD_NAMES],
+    )
+    usage = disk_usage.measure(path, *others)
+    assert usage.files == len(ODD_NAMES) + 2
+    assert tree(root) == before
+
+
+@pytest.mark.parametrize("change", ["is gone", "has 3 bytes"])
+def test_originals_that_have_changed_are_refused(
+    change: str, tmp_path: Path, originals: tuple[Originals, np.ndarray]
+) -> None:
+    images, labels = originals
+    Variant("files", backends.resolve("files", {"codec": "original"})).write(tmp_path / "mine", images, labels)
+    root = tmp_path / "mine" / "files"
+    (root / "-rf").unlink() if change == "is gone" else (root / "-rf").write_bytes(b"abc")
+    variant = Variant("files", backends.resolve("files", {"codec": "original", "root": str(root)}))
+    with pytest.raises(UserError, match=rf"^{root}/-rf {change}.* since the images were read from it; put it back"):
+        variant.write(tmp_path / "store", images, labels)
+    assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize("name", [b"../x.jpg", b"/tmp/x.jpg", b"a/../../x.jpg", b"", b"a//b", b"./x.jpg", b"a\0b"])
+def test_names_that_lead_out_of_a_store_are_refused(name: bytes, tmp_path: Path) -> None:
+    images, labels = make(1, 4, 6)
+    [content] = WithFiles(images).originals(slice(None))
+    files = Originals(images, np.frombuffer(content, np.uint8), np.array([0, len(content)]), [name])
+    for options in ({}, {"root": str(tmp_path)}):
+        variant = Variant("files", backends.resolve("files", {"codec": "original", **options}))
+        with pytest.raises(UserError, match="can't be a file in a folder"):
+            variant.write(tmp_path / "store", files, labels)
+    assert os.listdir(tmp_path) == []
+
+
+def tree(path: Path) -> dict[bytes, bytes]:
+    """The bytes of each file in a directory, by its path there."""
+    places = [os.path.join(place, name) for place, _, names in os.walk(os.fsencode(path)) for name in names]
+    return {os.path.relpath(place, os.fsencode(path)): Path(os.fsdecode(place)).read_bytes() for place in places}

@@ -287,14 +287,13 @@ NAMES = {
 @pytest.mark.parametrize("names", NAMES.values(), ids=NAMES)
 @pytest.mark.parametrize("protocol", [2, 4, 5])
 def test_numbers_and_names_of_numpy_are_taken(tmp_path, names, protocol):
-    content = rows(1_500, 1)
-    labels = [np.int64(label) for label in content[b"labels"]]
-    numpy_batch = pickle.dumps(content | {b"labels": labels}, protocol)
+    labels = [np.int64(number % 3) for number in range(1_500)]
+    numpy_batch = pickle.dumps({"data": np.zeros((1_500, 3), np.uint8), "labels": labels}, protocol)
     meta = pickle.dumps({"label_names": names}, protocol)
     path = tar_gz(tmp_path / "a.tar.gz", {"batches.meta": meta, "data_batch_1": numpy_batch})
     with cifar.open_source(path) as source:
         assert source.label_names == ["cat", "dog", "frog"]
-    assert_are(read(path), [content])
+    assert [sample.label for sample in read(path)] == labels
 
 
 def test_images_of_two_sizes_are_refused(tmp_path):

@@ -22,7 +22,7 @@ from scripts.dataset.gather import Wanted
 from scripts.dataset.image_set import ImageSet
 from scripts.dataset.unpack import unpack
 from tests.support.checkout import CHECKOUT
-from tests.support.photographs import RECORD, Files, drawn, name_of
+from tests.support.drawn_files import RECORD, Files, drawn, name_of
 
 COUNT = 40
 CONTENTS = [drawn(number) for number in range(COUNT)]
@@ -167,7 +167,7 @@ import sys, time
 from pathlib import Path
 from scripts.dataset import gather
 from tests.dataset.test_gather_files import CONTENTS
-from tests.support.photographs import RECORD, Files
+from tests.support.drawn_files import RECORD, Files
 
 place, reads = Path(sys.argv[1]), []
 

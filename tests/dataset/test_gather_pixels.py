@@ -20,7 +20,7 @@ from scripts.dataset.sources import Sample
 from scripts.dataset.sources.synthetic import Synthetic, generate, generate_labels
 from scripts.dataset.unpack import unpack
 from tests.support.archives import as_images, evil_pickle, members, rows, tar_gz
-from tests.support.photographs import RECORD
+from tests.support.drawn_files import RECORD
 
 
 def unpacked(archive: Path, place: Path, size: str = "32x32", most: int | None = None) -> ImageSet:

@@ -44,6 +44,20 @@ def test_the_value_of_a_ratio_is_the_quotient_of_the_medians_and_its_interval_ho
         assert found.low <= found.value <= found.high
 
 
+def test_the_interval_of_a_difference_holds_the_true_one_and_is_a_range_where_either_is():
+    one, other = ties.Estimate(10, 7, 14, INTERVAL), ties.Estimate(4, 0, 7, INTERVAL)
+    found = estimates.difference(one, other)
+    assert (found.value, found.low, found.high) == pytest.approx((6, 6 - 18**0.5, 6 + 32**0.5))
+    assert found.kind == INTERVAL
+    assert estimates.difference(one, ties.Estimate(4, 0, 7, RANGE)).kind == RANGE
+    chance, held = np.random.default_rng(5), 0
+    for _ in range(400):
+        whole, part = chance.lognormal(1, 0.1, 10), chance.lognormal(0.5, 0.1, 10)
+        found = estimates.difference(estimates.estimate(whole), estimates.estimate(part))
+        held += found.low <= np.exp(1) - np.exp(0.5) <= found.high
+    assert held >= 0.93 * 400
+
+
 def pairs_outside(fewer: int, more: int) -> int:
     """How many pairs lie outside the interval on each side, counted exactly: of all ways to mix the two sides, the ways
     with so many pairs in order are the coefficients of a Gaussian binomial."""

@@ -79,12 +79,54 @@ def test_summary_holds_what_the_samples_say(run):
     assert row.samples == 7
 
 
+def test_storage_and_decoding_make_the_whole_time_of_an_image(run):
+    where = ("lmdb", 10, "read-warm")
+    samples = json.loads(run.record_path(*where).read_text())["samples"]
+    rounds = [samples[place : place + 2] for place in range(0, len(samples), 2)]
+    alone = [{**own, "subject": "decoding", "images": 5, "seconds": own["seconds"] / 4} for _, own in rounds]
+    told = [each for (plain, own), one in zip(rounds, alone, strict=True) for each in (plain, one, own)]
+    run.change(where, samples=[{**each, "order": order} for order, each in enumerate(told)])
+    read = load(run.summarise())
+    row = read.cell(*where)
+    assert row.decoding_seconds_per_image == pytest.approx(row.seconds_per_image / 2)
+    assert row.storage_seconds_per_image + row.decoding_seconds_per_image == pytest.approx(row.seconds_per_image)
+    assert row.decoding_low_seconds_per_image < row.decoding_seconds_per_image < row.decoding_high_seconds_per_image
+    assert row.storage_low_seconds_per_image < row.storage_seconds_per_image < row.storage_high_seconds_per_image
+    assert row.samples == len(rounds)
+    assert read.cell("lmdb", 1, "read-warm").storage_seconds_per_image is None
+    timings = [row for row in tables.load(TimingRow, run.directory) if row.subject == "decoding"]
+    assert [(row.cell, row.images) for row in timings] == [(where, 5)] * len(rounds)
+
+
 def test_disk_usage_is_the_manifests(run):
     row = load(run.summarise()).store("png", 10)
     manifest = json.loads((run.directory / "stores/png/32x32/10/manifest.json").read_text())
     assert row.apparent_bytes == manifest["apparent_bytes"]
     assert row.allocated_ratio_to_raw == pytest.approx(manifest["allocated_bytes"] / 30_720)
+    assert (row.psnr_db, row.ssim) == (None, None)
     assert row.file_system == "ext4"
+
+
+def test_disk_usage_has_the_quality_of_a_lossy_store_and_counts_what_is_read_where_it_lies(run):
+    beside = {"apparent_bytes": 5_000, "allocated_bytes": 8_192, "files": 10, "allocation": "blocks", "inline_bytes": 0}
+    manifest = json.loads(run.manifest_path("png", 10).read_text())
+    run.change_manifest("png", 10, psnr_db=38.5, ssim=0.97, in_place=beside)
+    row = load(run.summarise()).store("png", 10)
+    assert (row.psnr_db, row.ssim) == (38.5, 0.97)
+    assert row.apparent_bytes == manifest["apparent_bytes"] + 5_000
+    assert row.allocated_bytes == manifest["allocated_bytes"] + 8_192
+    assert row.files == manifest["files"] + 10
+
+
+def test_stores_may_differ_only_where_their_codecs_lose_something_else(run):
+    for name, codec in (("png", "jpeg"), ("lmdb", "webp")):
+        run.change_manifest(name, 10, digest=name, lossless=False, options={"codec": codec})
+        for operation in SMALL["operations"]:
+            run.change((name, 10, operation), store={"key": "0123456789abcdef", "digest": name, "copied": False})
+    run.summarise()
+    run.change_manifest("lmdb", 10, options={"codec": "jpeg"})
+    with pytest.raises(UserError, match="hold different images"):
+        run.summarise()
 
 
 def test_columns_are_the_documented_ones(run):

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from PIL.PngImagePlugin import PngInfo
 
 from scripts import backends, codecs
 from scripts.backends import base
@@ -61,24 +62,34 @@ class Variant(NamedTuple):
 
 
 class WithFiles:
-    """Images with a PNG file each, made when it is asked for, in nested folders."""
+    """Images with a PNG file each, made when it is asked for, in nested folders; those in `large` have so many bytes
+    more, which aren't pixels."""
 
-    def __init__(self, images: base.Source) -> None:
-        self.images = images
+    def __init__(self, images: base.Source, large: dict[int, int] | None = None) -> None:
+        self.images: Any = images
+        self.large = large or {}
         self.shape = images.shape
         self.dtype = images.dtype
 
     @functools.cached_property
     def original_bytes(self) -> int:
         """The bytes of all files, which aren't counted as read from the source."""
-        return sum(map(len, WithFiles(getattr(self.images, "array", self.images)).originals(slice(None))))
+        unwatched = WithFiles(getattr(self.images, "array", self.images), self.large)
+        return sum(map(len, unwatched.originals(slice(None))))
 
     def __getitem__(self, rows: slice) -> np.ndarray:
         raise AssertionError("where originals are kept, pixels aren't read")
 
     def originals(self, rows: slice) -> list[memoryview]:
         """Encode the images of these rows."""
-        return [memoryview(png.encode(np.ascontiguousarray(image), 0)) for image in self.images[rows]]
+        numbers = range(*rows.indices(self.shape[0]))
+        found = zip(numbers, self.images[rows], strict=False)
+        return [self._file(np.ascontiguousarray(image), self.large.get(number, 0)) for number, image in found]
+
+    def _file(self, image: np.ndarray, more: int) -> memoryview:
+        text = PngInfo()
+        text.add_text("", "x" * more)
+        return png.encode_by_pillow(image, "PNG", compress_level=1, pnginfo=text if more else None)
 
     def names(self, rows: slice) -> list[bytes]:
         """Name each file by its number."""

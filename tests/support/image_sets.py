@@ -45,10 +45,10 @@ def write_image_set(
 def write_photographs(directory: Path, count: int, size: tuple[int, int] = (32, 32)) -> ImageSet:
     """Write an image set of this height and width, of JPEG files with more pixels and of several sizes."""
     files, images = [], np.empty((count, *size, 3), np.uint8)
+    drawn = synthetic.generate(count, seed=1)
     for number, image in enumerate(images):
         file = io.BytesIO()
-        pixels = synthetic.generate(1, seed=number)[0]
-        Image.fromarray(pixels).resize((60 + number % 7, 48)).save(file, "JPEG", quality=90)
+        Image.fromarray(drawn[number]).resize((60 + number % 7, 48)).save(file, "JPEG", quality=90)
         files.append(file.getvalue())
         decoding.decode(files[-1], image)
     return write_image_set(directory, count, images, files)

@@ -82,6 +82,7 @@ class Run:
     sizes: dict[str, tuple[float, float, float]] = field(default_factory=lambda: dict(SIZES))
     peaks: dict[str, int] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def of_many(cls, directory: Path, **changes: object) -> "Run":
@@ -157,8 +158,7 @@ class Run:
             [
                 *("--records", str(self.records), "--machine", self.machine),
                 *("--stores", str(self.directory / "stores"), "--backends", *self.backends),
-                *("--sets", *(f"{size}/{cutoff}" for size in self.image_sizes for cutoff in self.cutoffs)),
-                *("--operations", *self.operations),
+                *("--sets", *self.sets, "--operations", *self.operations),
                 *self.tables,
             ]
         )
@@ -181,6 +181,7 @@ class Run:
                 *("--provenance", str(self.directory / "dataset" / "provenance.json")),
                 *("--records", str(self.records), "--figures", *figures, "--output", str(output)),
                 *("--settings", json.dumps(self.settings), "--missing", json.dumps(self.missing)),
+                *("--left-out", json.dumps(self.left_out)),
             ]
         )
         return output.read_text(encoding="utf-8")

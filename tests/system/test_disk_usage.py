@@ -54,3 +54,16 @@ def test_a_single_file_is_measured(disk: Path) -> None:
     (disk / "file").write_bytes(b"x" * 700)
     usage = measure(disk / "file")
     assert (usage.apparent_bytes, usage.files, usage.inline_bytes, usage.allocation) == (700, 1, 0, "blocks")
+
+
+def test_several_places_count_together_and_links_to_them_are_followed(disk: Path) -> None:
+    (disk / "folder").mkdir()
+    (disk / "folder" / "inside").write_bytes(b"x" * 5000)
+    (disk / "beside").write_bytes(b"x" * 300)
+    (disk / "link").symlink_to(disk / "beside")
+    places = [disk / "folder", disk / "link"]
+    both = settled(*places)
+    parts = [measure(disk / name) for name in ("folder", "beside")]
+    assert (both.apparent_bytes, both.files, both.allocation) == (5300, 2, "blocks")
+    assert both.allocated_bytes == sum(part.allocated_bytes for part in parts)
+    assert contents(*places) == {"files": 2, "apparent_bytes": 5300}

@@ -37,6 +37,18 @@ def test_a_store_just_written_is_resident_and_evicted_it_is_not(store: Path) -> 
 
 
 @evictable
+def test_several_places_are_evicted_and_loaded_together(store: Path, disk: Path) -> None:
+    (disk / "beside").write_bytes(os.urandom(2 * SIZE))
+    places = [store, disk / "beside"]
+    page_cache.evict(*places)
+    assert page_cache.resident_fraction(*places) == 0.0
+    assert page_cache.load(store) == 1.0
+    assert page_cache.resident_fraction(*places) == pytest.approx(0.5, abs=0.05)
+    assert page_cache.load(*places) == 1.0
+    assert page_cache.tells(*places)
+
+
+@evictable
 @pytest.mark.parametrize("cachestat", [page_cache.CACHESTAT, -1], ids=["cachestat", "mincore"])
 def test_loading_brings_all_of_an_evicted_store_back(
     store: Path, cachestat: int, monkeypatch: pytest.MonkeyPatch

@@ -109,8 +109,9 @@ def test_one_backends_file(finished: Workflow, backend: str) -> None:
 
 
 def test_one_codecs_file(finished: Workflow) -> None:
+    """Each store here keeps raw pixels."""
     finished.edit("scripts/codecs/raw.py")
-    assert finished.planned() == builds(["lmdb"]) | timings(["lmdb"]) | SUMMARY
+    assert finished.planned() == builds() | timings() | SUMMARY
 
 
 def test_a_codec_that_no_store_uses(finished: Workflow) -> None:

@@ -49,8 +49,9 @@ class Source(Protocol):
     def read(self, numbers: Sequence[int] | np.ndarray) -> Iterator[Sample]:
         """Yield the images of these numbers, each once, in the order that suits the source.
 
-        Holds a few images at a time. Raises UserError where the source has changed or is damaged as a whole. An image
-        whose own bytes are bad is yielded as it is.
+        Holds a few images at a time. Ask for all numbers in one call: each call reads a compressed source through.
+        Raises UserError where the source has changed or is damaged as a whole. An image whose own bytes are bad is
+        yielded as it is.
         """
 
 

@@ -64,11 +64,7 @@ class Packed:
 
     def _tables(self) -> Iterator[tuple[str, bytes]]:
         """Yield path and content of the tables, where they are so few that they may be of labels."""
-        names, sizes = self._members.names, self._members.sizes
-        tables = [
-            place
-            for place, name in enumerate(names)
-            if image_names.is_table(name) and sizes[place] <= labels.MOST_TABLE_BYTES
-        ]
+        names = self._members.names
+        tables = [place for place, name in enumerate(names) if image_names.is_table(name)]
         if len(tables) <= labels.MOST_TABLES:
             yield from ((names[place], content) for place, content in self._members.read(tables))

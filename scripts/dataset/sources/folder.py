@@ -30,8 +30,10 @@ def fits(path: Path) -> bool:
     """Say whether a path is a folder in which a file may be an image, by its name."""
     try:
         return path.is_dir() and any(files for _folder, files, _tables in _walk(path))
-    except (OSError, ValueError, UserError):
+    except (OSError, ValueError):
         return False
+    except UserError:  # a folder in it can't be read, which opening it says
+        return True
 
 
 def identity(path: Path, most: int) -> str:
@@ -68,7 +70,9 @@ class Folder:
         """The relative path of each image."""
         tables: list[str] = []
         counts: dict[str, int] = {}
-        for folder, files, beside in sorted(_walk(root)):
+        listing = sorted(_walk(root), reverse=True)
+        while listing:
+            folder, files, beside = listing.pop()  # which frees its memory
             self.names += [f"{folder}/{name}" for name in files] if folder else files
             if files:
                 counts[folder] = len(files)

@@ -111,7 +111,7 @@ class Tables:
                         if content["bytes"] is None and content.get("path"):
                             raise UserError(
                                 f"{shown(file)} names its images instead of holding them, such as "
-                                f"{shown(content['path'])}: save it by `push_to_hub` or with embedded files"
+                                f"{shown(content['path'])}: give the folder of these images"
                             )
                         content = content["bytes"]
                     name = f"{file.name}/{number - first_of_file}"

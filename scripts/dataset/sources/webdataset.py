@@ -32,14 +32,13 @@ _KEYED = re.compile(r"((?:.*/)?[^/.]+)\.([^/]+)")
 
 
 def fits(path: Path) -> bool:
-    """Say whether a path is a tar in which several members belong together, or several tars."""
+    """Say whether a path is a tar in which several members belong together, or several tars, also of mere images."""
     shards = _shards(path)
     if not shards or not places.head(shards[0])[_MARK_PLACE:].startswith(_MARK):
         return False
-    if path.is_dir() or places.is_pattern(path):
-        return True
     keys = [match[1] for name, _start in first_members(shards[0]) if (match := _key(name))]
-    return len(set(keys)) < len(keys)
+    are_flat = path != shards[0] and not any("/" in key for key in keys)
+    return bool(keys) and (are_flat or len(set(keys)) < len(keys))
 
 
 def identity(path: Path, _most: int) -> str:

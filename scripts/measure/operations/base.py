@@ -79,7 +79,8 @@ class Inputs:
     `images` (n, height, width, 3) uint8 and `labels` (n,) int64 are the cutoff's, of which writing takes copies in
     memory; the images are `Originals` where the store's codec keeps originals. `store` is the data directory of the
     built store, `store_digest` the digest of what must come out of it, and `checksums` (n,) uint32 are those of
-    `scripts.stores.content`; `scratch` is an empty directory on the same file system.
+    `scripts.stores.content`; what must come out of a store that isn't `lossless` aren't `images`. `scratch` is an empty
+    directory on the same file system.
     """
 
     images: Any
@@ -87,6 +88,7 @@ class Inputs:
     store: Path
     store_digest: str
     checksums: np.ndarray
+    lossless: bool
     scratch: Path
     settings: Settings
 

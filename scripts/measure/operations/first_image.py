@@ -32,7 +32,7 @@ class FirstImage(Reading):
             self.inputs.images.shape[1:],
             threads=self.inputs.settings.threads,
         )
-        self.compare(images, labels, np.array([number]))
+        self.compare(subject, images, labels, np.array([number]))
         return [self.sample_of(subject, taken, resident, 1, open_seconds=open_seconds)]
 
 

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
+from scripts.backends.base import blocks
 from scripts.common.errors import UserError
 from scripts.measure.operations.base import Clocked, Inputs, Operation, Sample, Subject, clocked
 from scripts.measure.operations.catalogue import COLD, WARM
@@ -41,6 +42,7 @@ class Reading(Operation):
             backend.name: backend.storage.places(inputs.store, backend.options),
             baseline.name: [self.paths[baseline.name]],
         }
+        self.checksums = {backend.name: inputs.checksums, baseline.name: inputs.checksums}
         self._runs: Counter[str] = Counter()
         self.images, self.labels = self.empty_arrays(0)
 
@@ -56,12 +58,15 @@ class Reading(Operation):
         self.meter.rest()
 
     def prepare(self) -> None:
-        """Write the baseline's file, and try on both files whether they can be evicted.
+        """Write the baseline's file, and try on both subjects whether they can be evicted.
 
         Raises Unmeasurable where reads start cold and a file can't be evicted.
         """
         inputs, path = self.inputs, self.paths[self.baseline.name]
         self.baseline.storage.write(path, inputs.images, inputs.labels, durable=True, options=self.baseline.options)
+        if not inputs.lossless:
+            parts = [checksums(*block) for _, *block in blocks(inputs.images, inputs.labels)]
+            self.checksums[self.baseline.name] = np.concatenate(parts)
         for places in self.places.values():
             self.cache.try_on(*places)
 
@@ -76,7 +81,7 @@ class Reading(Operation):
                 return
             self._decoding = Decoding(reader, self.images, BUDGET_SHARE * budget)
         ids = self._decoding.ids
-        self.compare(self.images[: len(ids)], self.inputs.labels[ids], ids)
+        self.compare(self.backend, self.images[: len(ids)], self.inputs.labels[ids], ids)
         self.decoding = Subject(DECODING, storage, self.backend.options)
         self.meter.rest()
 
@@ -108,12 +113,12 @@ class Reading(Operation):
     def check(self) -> None:
         """Check nothing more: each run compares what it read, unless a subclass compares the last run here."""
 
-    def compare(self, images: np.ndarray, labels: np.ndarray, ids: np.ndarray) -> None:
-        """Raise UserError where images or labels differ from what was stored under `ids`, in that order."""
+    def compare(self, subject: Subject, images: np.ndarray, labels: np.ndarray, ids: np.ndarray) -> None:
+        """Raise UserError where images or labels aren't what must come out of a subject for `ids`, in that order."""
         # In small steps: memory that comparing takes and keeps would count as the next run's.
         for start in range(0, len(ids), IMAGES_COMPARED_AT_ONCE):
             rows = slice(start, start + IMAGES_COMPARED_AT_ONCE)
-            if not np.array_equal(checksums(images[rows], labels[rows]), self.inputs.checksums[ids[rows]]):
+            if not np.array_equal(checksums(images[rows], labels[rows]), self.checksums[subject.name][ids[rows]]):
                 self.refuse()
 
     def refuse(self) -> NoReturn:

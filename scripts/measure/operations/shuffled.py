@@ -55,7 +55,7 @@ class Random(Reading):
             for number, call in enumerate(asked, start=1):
                 read(*call)
                 moments[number] = clock()
-        self.compare(self.images, self.labels, ids)
+        self.compare(subject, self.images, self.labels, ids)
         self._last[subject.name] = seconds = np.diff(moments) / 1e9
         taken.seconds = int(moments[-1] - (start if self.cold else moments[0])) / 1e9
         latency = dict(zip(QUANTILES, quantiles(seconds, tuple(QUANTILES.values())), strict=True))

@@ -99,7 +99,7 @@ class Workers(Reading):
             _send(connection, "go")
         answers = [_receive(connection) for connection in connections]
         starts, ends, open_seconds, costs, found = zip(*answers, strict=True)
-        if not all(map(np.array_equal, found, (self.inputs.checksums[share] for share in shares))):
+        if not all(map(np.array_equal, found, (self.checksums[subject.name][share] for share in shares))):
             self.refuse()
         taken = Clocked((max(ends) - min(starts)) / 1e9, together(costs))
         known = {"processes": len(connections), "start_method": method, "open_seconds": max(open_seconds)}

@@ -4,6 +4,7 @@ A size stands for its side in pixels, the square root of height x width.
 """
 
 import math
+from itertools import product
 
 from scripts.measure.operations import catalogue
 from scripts.report import estimates, wording
@@ -43,31 +44,27 @@ def dominated(tables: Tables) -> list[str]:
     at = cutoff(tables)
     if at is None or not tables.several_sizes:
         return []
-    alike: dict[str, list[str]] = {}
-    for operation in OPERATIONS:
-        for store in tables.backends:
-            points = [
-                (side(size), ratio)
-                for size, row in series(tables, store, operation, at).items()
-                if (ratio := _ratio(row))
-            ]
-            if len(points) > 1:
-                alike.setdefault(f"{wording.operation(operation)}: decoding takes {_said(points)}", []).append(store)
-    return [f"{said}: {wording.all_of(stores)}." for said, stores in alike.items()]
+    alike: dict[tuple[str, str], list[str]] = {}
+    for operation, store in product(OPERATIONS, tables.backends):
+        rows = series(tables, store, operation, at)
+        points = [(side(size), ratio) for size, row in rows.items() if (ratio := _ratio(row))]
+        if len(points) > 1:
+            alike.setdefault((wording.operation(operation), _said(points)), []).append(store)
+    return [f"{name}, {wording.all_of(stores)}: decoding takes {said}." for (name, said), stores in alike.items()]
 
 
 def _said(points: list[tuple[float, Ratio]]) -> str:
-    crossings = estimates.crossovers([(round(place), ratio) for place, ratio in points])
-    if crossings:
+    """From which side (pixels) on decoding takes more than half of the time, in words."""
+    if crossings := estimates.crossovers(points):
         found = crossings[-1]
-        about, low, high = (wording.significant(place, 2) for place in (found.value, found.low, found.high))
+        about, low, high = (f"{place:.0f}" for place in (found.value, found.low, found.high))
         where = "from about" if found.rising else "up to about"
         return f"more than half of the time {where} {about} x {about} pixels (between {low} and {high})"
     if all(ratio.longer for _, ratio in points):
         return "more than half of the time at every size"
     if all(ratio.shorter for _, ratio in points):
         return "less than half of the time at every size"
-    return "about half of the time, undecided from which size on"
+    return "about half of the time, undecided from which size on more"
 
 
 def _ratio(row: MeasuredRow) -> Ratio | None:

@@ -203,7 +203,7 @@ def _gain(choice: Choice, ratio: Ratio, than: str) -> str:
 
 def _open(choice: Choice, ratio: Ratio) -> str:
     between = wording.undecided(ratio.value, ratio.low, ratio.high)
-    return f"whether reading from {choice.said} is faster is undecided, {between}"
+    return f"whether reading from {choice.store} is faster is undecided, {between}"
 
 
 def _speed(ratio: Ratio) -> str:

@@ -41,11 +41,12 @@ def draw(tables: Tables) -> Figure:
     if decoding := _decoding(rows):
         series[DECODING] = multiples.Series(style.looks([*operations, DECODING])[DECODING], decoding)
     sides = [image_sizes.side(size) for size in tables.by_size]
+    of_all = Tables([row for own in tables.by_size.values() for row in own.summary], [], [])
     below = notes.below(
-        tables,
+        of_all,
         operations,
         cutoff,
-        f"Of {wording.images(cutoff)}. {notes.intervals(tables, operations, cutoff)} {notes.GREY}",
+        f"Of {wording.images(cutoff)}. {notes.intervals(of_all, operations, cutoff)} {notes.GREY}",
         *image_sizes.dominated(tables),
         sign=notes.HOLLOW,
     )

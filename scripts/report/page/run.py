@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
@@ -36,6 +36,7 @@ class Run:
     - `records`: the directory of the machine's records; those of other machines are beside it.
     - `settings`: the keys of the config that don't have their defaults, with their values.
     - `missing`: the backends that were asked for but can't run here, with reason and remedy.
+    - `left_out`: the image sizes and numbers of images that were asked for and left out, with the reason.
     """
 
     results: Results
@@ -45,12 +46,21 @@ class Run:
     records: Path
     settings: Mapping[str, Any]
     missing: Mapping[str, str]
+    left_out: Mapping[str, str]
 
     @classmethod
     def load(
-        cls, directory: Path, provenance: Path, records: Path, settings: Mapping[str, Any], missing: Mapping[str, str]
+        cls,
+        directory: Path,
+        provenances: Sequence[Path],
+        records: Path,
+        settings: Mapping[str, Any],
+        missing: Mapping[str, str],
+        left_out: Mapping[str, str],
     ) -> "Run":
         """Read the run whose tables and conditions are in a directory.
+
+        `provenances` are those of the image sets of all sizes, each in a folder with the name of its size.
 
         Raises UserError where the tables are of another machine than the records, whose directory is named for theirs.
         """
@@ -65,10 +75,11 @@ class Run:
             Results(read, tables.load(TimingRow, directory)),
             tables.load(SelectionRow, directory),
             conditions.read(directory),
-            read_provenance(provenance),
+            read_provenance(next(path for path in provenances if path.parent.name == read.image_size)),
             records,
             settings,
             missing,
+            left_out,
         )
 
     @property

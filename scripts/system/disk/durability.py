@@ -47,6 +47,12 @@ def sync_file_system(path: Path) -> None:
             raise OSError(error, os.strerror(error), str(path))
 
 
+def sync_file_systems(*places: Path) -> None:
+    """Do `sync_file_system` once for each file system that files or directories are on."""
+    for place in {os.stat(place).st_dev: place for place in places}.values():
+        sync_file_system(place)
+
+
 @contextmanager
 def opened(path: Path | str) -> Iterator[int]:
     """Open a file or directory, and yield its descriptor."""

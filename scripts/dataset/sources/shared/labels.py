@@ -23,6 +23,7 @@ MOST_TABLES = 20
 """Tables beside images that are read; where there are more, they aren't of labels."""
 MOST_TABLE_BYTES = 1 << 28
 """Bytes of the largest table that is read: a path and a label for each of four million images."""
+_LIMITS = np.iinfo(np.int64)
 _NUMBER = re.compile(r"[+-]?[0-9]{1,19}")
 
 
@@ -34,7 +35,7 @@ def numbered(values: Sequence[Any]) -> tuple[np.ndarray, list[str]]:
     texts = [None if value is None else _text(value) for value in values]
     known = {text for text in texts if text is not None}
     names: list[str] = []
-    if all(_NUMBER.fullmatch(text) and abs(int(text)) <= np.iinfo(np.int64).max for text in known):
+    if all(_NUMBER.fullmatch(text) and _LIMITS.min <= int(text) <= _LIMITS.max for text in known):
         number = {text: int(text) for text in known}
         of_none = NO_LABEL if known else 0
     else:
@@ -67,6 +68,8 @@ def from_tables(names: Sequence[str], tables: Iterable[tuple[str, bytes]]) -> tu
 
 def _rows(place: str, content: bytes) -> Iterator[tuple[str, Any]]:
     """Yield path and label from a table; nothing where it has no such columns."""
+    if len(content) >= MOST_TABLE_BYTES:
+        raise UserError(f"{shown(place)} is larger than a table of labels needs: remove it")
     if place.lower().endswith(".parquet"):
         need_pyarrow(place)
         from pyarrow import ArrowException, BufferReader

@@ -17,7 +17,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO, Any, Protocol, cast
 
 from scripts.common.errors import UserError
@@ -43,7 +43,7 @@ _COMPRESSED: dict[bytes, Callable[[IO[bytes]], Any]] = {
 }
 _FAULTS = (
     *(tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, lzma.LZMAError, EOFError, zlib.error, ValueError),
-    *(RecursionError, NotImplementedError),
+    RuntimeError,
 )
 """What libraries raise for a file that they can't make sense of."""
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
@@ -101,8 +101,9 @@ def _first_members(path: Path, _size: int, _changed: int) -> list[tuple[str, byt
             with zipfile.ZipFile(path) as archive:
                 for info in itertools.islice(archive.infolist(), MOST_SEEN_MEMBERS):
                     if not info.is_dir():
-                        with archive.open(info) as member:
-                            found.append((_plain(info.filename), member.read(places.HEAD_BYTES)))
+                        found.append((_plain(info.filename), b""))
+                        with suppress(*_FAULTS), archive.open(info) as member:
+                            found[-1] = (_plain(info.filename), member.read(places.HEAD_BYTES))
             return found
         with _decompressed(path) as content, tarfile.open(fileobj=cast(IO[bytes], content), mode="r:") as tar:
             for item in itertools.islice(tar, MOST_SEEN_MEMBERS):
@@ -136,8 +137,8 @@ class _Listing:
     def take(self, name: str, size: int, *, is_folder: bool, is_plain: bool) -> bool:
         """Add a member; says whether it's a file. Raises UserError where it isn't sane."""
         fault = None
-        place = PurePosixPath(name.replace("\\", "/"))
-        if place.is_absolute() or ".." in place.parts:
+        place = f"/{name}/".replace("\\", "/")
+        if place.startswith("//") or "/../" in place:
             fault = "a path that leads outside"
         elif not is_folder and not is_plain:
             fault = "a link, a device or another thing that is no plain file"
@@ -171,6 +172,10 @@ class Tar:
                 if listing.take(member.name, member.size, is_folder=member.isdir(), is_plain=is_plain):
                     self._offsets.append(member.offset_data)
                 tar.members.clear()  # type: ignore[attr-defined]  # tarfile would keep all, a kilobyte each
+                while not tar.pax_headers and (common := _common_header(content, tar.offset)):
+                    listing.take(*common, is_folder=False, is_plain=True)
+                    self._offsets.append(tar.offset + tarfile.BLOCKSIZE)
+                    tar.offset += tarfile.BLOCKSIZE + -(-common[1] // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
             _check_end(tar, content)
         self.names, self.sizes = listing.names, listing.sizes
 
@@ -191,6 +196,27 @@ class Tar:
                     if len(member) != self.sizes[number]:
                         raise EOFError(f"it ends within {self.names[number][:100]!r}")
                 yield number, member
+
+
+def _common_header(content: "_Bounded", offset: int) -> tuple[str, int] | None:
+    """Name and size of a plain file where its header has the common form, which tarfile takes five times as long for.
+
+    None of any other header, and of a damaged one. The form is POSIX's ustar, and GNU's where it means the same.
+    """
+    content.seek(offset)
+    header = content.read(tarfile.BLOCKSIZE)
+    if len(header) < tarfile.BLOCKSIZE or header[156:157] != tarfile.REGTYPE:
+        return None
+    if header[345] and header[257:265] != tarfile.POSIX_MAGIC:
+        return None
+    try:
+        size, checksum = (int(field.strip(b" \0"), 8) for field in (header[124:136], header[148:156]))
+    except ValueError:
+        return None
+    if checksum != sum(header) - sum(header[148:156]) + 8 * ord(" "):
+        return None
+    name, prefix = (field.partition(b"\0")[0] for field in (header[:100], header[345:500]))
+    return os.fsdecode(prefix + b"/" + name if prefix else name), size
 
 
 class _Zip:
@@ -219,7 +245,7 @@ class _Zip:
         for number in sorted(numbers, key=lambda number: self._members[number].header_offset):
             try:
                 content = self._archive.read(self._members[number])
-            except (NotImplementedError, *_FAULTS):
+            except _FAULTS:
                 content = b""
             yield number, content
 

@@ -1,0 +1,193 @@
+"""The answer for images that are files already, from planted times: leave them, pack them, or decode once."""
+
+import base64
+import re
+
+import pytest
+
+from scripts.common import sealed
+from scripts.report import tables
+from scripts.report.compare import answers, own_images, trends
+from scripts.report.compare.own_images import DECODE, LEAVE, PACK
+from scripts.report.compare.results import Results
+from scripts.report.draw import heat
+from scripts.report.rows import SummaryRow
+from scripts.report.tables import DECODED, FILES_KEPT, Tables
+from tests.support.figures import fields, figure_of, rows_of
+from tests.support.page import Strict, shown
+from tests.support.planted import results
+from tests.support.report_run import Run
+
+OPERATIONS = ("write-durable", "read-warm", "batch-warm", "batch-cold")
+COUNT = 1_000
+KINDS = {
+    "files-original": ("files", {"codec": "original"}),
+    "lmdb-original": ("lmdb", {"codec": "original"}),
+    "tar-original": ("tar", {"codec": "original"}),
+    "memmap": ("memmap", {}),
+    "lmdb": ("lmdb", {"codec": "raw"}),
+}
+USUAL = {"files-original": 1500, "lmdb-original": 1200, "tar-original": 1400, "memmap": 7, "lmdb": 12}
+"""Microseconds to read an image."""
+SIZES = {
+    **dict.fromkeys(("files-original", "lmdb-original", "tar-original"), (4096, 5000, 5000)),
+    **dict.fromkeys(("memmap", "lmdb"), (4096, 3072, 3072)),
+}
+
+
+def own(tmp_path, times: dict[str, float], **more) -> Results:
+    """A run of stores that read an image in these microseconds, cold in twice that, and write one in 10."""
+
+    def seconds(name: str, cutoff: int, operation: str) -> float:
+        each = 10 if operation.startswith("write") else times.get(name, 1) * (2 if operation.endswith("cold") else 1)
+        return 1e-6 * cutoff * each
+
+    run = Run(tmp_path, tuple(times), (COUNT,), OPERATIONS, seconds=seconds, kinds=KINDS, sizes=SIZES, **more)
+    return results(run)
+
+
+@pytest.fixture(scope="module")
+def usual(tmp_path_factory):
+    """A usual run, as a run and as its results."""
+    place = tmp_path_factory.mktemp("own")
+    return place, own(place, USUAL)
+
+
+def test_the_choices_with_what_each_takes(usual):
+    """Packing 1,000 files takes 1.5 s of reading and 10 ms of writing, and an epoch is shorter by 0.3 s."""
+    found = own_images.find(usual[1])
+    assert [(choice.title, choice.store) for choice in found.choices] == [
+        (LEAVE, "files-original"),
+        (PACK, "lmdb-original"),
+        (DECODE, "memmap"),
+    ]
+    leave, pack, decode = found.choices
+    assert [round(choice.warm.row.images_per_second, -1) for choice in found.choices] == pytest.approx(
+        [670, 830, 143_000], rel=0.05
+    )
+    assert pack.cold.row.images_per_second == pytest.approx(1e6 / 2400, rel=0.05)
+    assert (leave.warm.to_folder, leave.pays, leave.conversion_seconds, leave.lost) == ("", "", 0.0, "nothing")
+    assert re.match(r"1\.2\d . as fast as the folder \(95 % interval", pack.warm.to_folder)
+    assert decode.conversion_seconds == pytest.approx(1.51, rel=0.05)
+    assert re.match(r"1\.0 epochs \(", decode.pays)
+    assert re.match(r"5\.\d epochs \(", pack.pays)
+    assert (leave.disk_to_folder, decode.bytes) == (None, 3_076_096)
+    assert decode.disk_to_folder == pytest.approx(0.615, rel=0.01)
+    assert "resolution above 32 x 32 pixels" in decode.lost
+    assert found.limits == "1,000 images of 32 x 32 pixels, batch, warm, one process"
+
+
+@pytest.mark.parametrize(
+    ("times", "said"),
+    [
+        ({}, r"decode once into memmap, 1\d\d . as fast as lmdb-original .*, paid after 1\.0 epochs \([^)]*\), if you "
+             r"need nothing of what is lost .*; else pack them into lmdb-original, 1\.2\d . as fast as the folder"),
+        ({"lmdb-original": 1500, "tar-original": 1500}, "decode once .* as fast as the folder .*; else leave them"),
+        ({"lmdb-original": 1500, "tar-original": 1700, "memmap": 1500, "lmdb": 1800},
+         "leave them: from packed files reading is no faster; decoded once, reading is no faster"),
+        ({"lmdb-original": 2000, "tar-original": 2500}, "decode once .*; else leave them: from packed"),
+        (dict.fromkeys(USUAL, 0.001), "leave them, as every store needs [0-9.]+ .s at most for all images"),
+    ],
+)  # fmt: skip
+def test_the_sentence_goes_by_rules(tmp_path, times, said):
+    found = own_images.find(own(tmp_path, USUAL | times))
+    assert re.match(f"Leave them, pack them, or decode once: {said}", found.sentence), found.sentence
+
+
+def test_what_is_undecided_is_chosen_by_nobody(tmp_path):
+    """Of so noisy jobs the interval of the ratio allows both."""
+    times = USUAL | {"lmdb-original": 1380, "tar-original": 2500, "memmap": 1390, "lmdb": 2600}
+    found = own_images.find(own(tmp_path, times, noise=0.12))
+    assert re.search(
+        r"once: leave or pack them: whether reading from lmdb-original is faster is undecided, [\d.]+ .\? \([^)]*\); "
+        r"whether reading from memmap is faster is undecided, [\d.]+ .\?",
+        found.sentence,
+    ), found.sentence
+    assert [choice.pays for choice in found.choices] == ["", "undecided", "undecided"]
+
+
+def test_stores_that_may_be_as_good_are_named_within_a_choice(tmp_path):
+    found = own_images.find(own(tmp_path, USUAL | {"tar-original": 1205}))
+    assert "else pack them into lmdb-original or tar-original, " in found.sentence
+
+
+def test_packing_does_not_pay_for_decoding_where_it_is_known(usual):
+    """Of 1,500 us to read an image 1,450 are decoding: to read the files as they are takes 50 ms, to write them 10."""
+    place, _ = usual
+    rows = [
+        row if row.cell != ("files-original", COUNT, "read-warm") else
+        type(row)(**{**vars(row), "storage_seconds_per_image": row.seconds_per_image / 30})
+        for row in tables.load(SummaryRow, place)
+    ]  # fmt: skip
+    found = Results(Tables.of_run(rows, [], []), usual[1].timings)
+    packed, decoded = (trends.conversion(found, COUNT, "files-original", name) for name in ("lmdb-original", "memmap"))
+    assert packed["read-warm"][0] == pytest.approx(0.05, rel=0.05)
+    assert decoded["read-warm"][0] == pytest.approx(1.5, rel=0.05)
+    assert trends.conversion(found, COUNT, "memmap", "lmdb-original") is None
+
+
+def test_a_copy_of_the_folder_is_compared_in_its_place(tmp_path):
+    names = {"files-original": 1500, "files-original-copy": 1300, "memmap": 7}
+    kinds = KINDS | {"files-original-copy": ("files", {"codec": "original"})}
+    run = Run(tmp_path, tuple(names), (COUNT,), OPERATIONS, kinds=kinds, sizes=SIZES)
+    run.seconds = lambda name, n, _: 1e-6 * n * names.get(name, 1)
+    found = own_images.find(results(run))
+    assert [choice.store for choice in found.choices] == ["files-original-copy", "memmap"]
+
+
+def test_without_a_folder_there_is_no_such_answer(tmp_path):
+    assert own_images.find(own(tmp_path, {"memmap": 7, "lmdb": 12})) is None
+    assert own_images.find(own(tmp_path / "alone", {"files-original": 1500})) is None
+
+
+def test_the_best_is_the_best_of_its_group(usual):
+    place, found = usual
+    groups = found.tables.groups
+    assert {group: names[0] for group, names in groups.items()} == {FILES_KEPT: "files-original", DECODED: "memmap"}
+    asked = {(one.name, one.group): one for one in answers.questions(found)}
+    assert asked["batch-warm", FILES_KEPT].at(COUNT).leader == "lmdb-original"
+    assert asked["batch-warm", DECODED].at(COUNT).leader == "memmap"
+    best = {row.backend for row in found.tables.measured(*("batch-warm", COUNT)) if row.outcome == "best"}
+    assert best == {"lmdb-original", "memmap"}
+    (axes,) = figure_of(Run(place), "ranking").axes
+    rows = rows_of(axes)
+    assert rows.index("the best, an image, files kept") < rows.index("lmdb-original")
+    assert rows.index("lmdb-original") < rows.index("the best, an image, decoded pixels") < rows.index("memmap")
+
+
+def test_the_disk_figure_has_the_least_of_each_group(usual):
+    place, _ = usual
+    colours = {row: colour for (row, _), (_, colour) in fields(figure_of(Run(place), "disk_usage").axes[0]).items()}
+    assert colours["lmdb-original"] == colours["memmap"] == colours["files-original"] == heat.BEST
+
+
+IMAGES = {
+    "bad_images": [{"name": "a/<cut>.jpg", "reason": "cut short"}],
+    "upscaled_images": 2,
+    "thumbnails": [{"label": "cat & dog", "jpeg": base64.b64encode(b"\xff\xd8jpeg").decode()}] * 12,
+}
+
+
+def test_the_page_says_what_to_do_and_shows_the_images(usual):
+    place, _ = usual
+    run = Run(place, tuple(USUAL), (COUNT,), OPERATIONS, kinds=KINDS, sizes=SIZES).draw("ranking")
+    provenance = place / "dataset" / "provenance.json"
+    plain = sealed.read(provenance)
+    assert "The images" not in shown(run.page("ranking"))
+    sealed.write(provenance, {**plain, **IMAGES})
+    text = run.page("ranking")
+    parser = Strict()
+    parser.feed(text)
+    assert parser.open == []
+    assert len(parser.loads) == 12
+    assert all(one.startswith("data:image/jpeg;base64,") for one in parser.loads)
+    said = shown(text)
+    assert said.index("Leave them, pack them, or decode once: decode once into memmap") < said.index("take memmap")
+    assert re.search(r"Leave the folder alone files-original 6[4-8]\d Batch, warm 3[2-4]\d Batch, cold", said)
+    assert re.search(r"Files kept: at 1,000 images take [^.]*; lmdb-original to read everything", said)
+    assert re.search(r"Decoded pixels: at 1,000 images take [^.]*; memmap to read everything", said)
+    assert "1 image is bad and left out." in said
+    assert "a/<cut>.jpg cut short" in said
+    assert "2 images are smaller than 32 x 32 pixels and were made larger." in said
+    run.settings = {"thumbnails": False}
+    assert "data:image/jpeg" not in run.page("ranking")
