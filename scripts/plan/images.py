@@ -84,16 +84,25 @@ def known(images: str, dataset: str) -> Images | None:
     """Return what is known of the images of a source, None where they must be gathered first."""
     if images in REPEATED:
         return Images(None, image_size(CIFAR_SHAPE))
+    if (facts := _facts(dataset)) is None:
+        return None
+    count = facts["images"]
+    return Images(count, facts["own_size"], (facts["original_bytes"] or 0) / count)
+
+
+def digest(dataset: str) -> str | None:
+    """Return the digest of what is said of the images of a source, None where they must be gathered first."""
+    facts = _facts(dataset)
+    return facts[sealed.SEAL] if facts else None
+
+
+def _facts(dataset: str) -> dict[str, Any] | None:
     path = Path(dataset, GATHERED)
     try:
         status = path.stat()
     except OSError:
         return None
-    facts = _gathered(path, status.st_mtime_ns, status.st_size)
-    if facts is None:
-        return None
-    count = facts["images"]
-    return Images(count, facts["own_size"], (facts["original_bytes"] or 0) / count)
+    return _gathered(path, status.st_mtime_ns, status.st_size)
 
 
 @cache

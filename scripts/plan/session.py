@@ -43,7 +43,8 @@ class Session:
         self._plan, self._run = plan, run
         self._has_jobs = self._goes_on = False
         self._fault: str | None = None
-        self._knows_images = plan.known is not None
+        self._knows_images = True
+        self._images_before = images.digest(plan.dataset)
         if not run.is_job_on_node:
             atexit.register(self._at_exit)
 
@@ -88,16 +89,22 @@ class Session:
         plan = self._plan
         try:
             existing.check_what_may_only_be_read(plan)
-            missing = [*(plan.manifest(store) for store in plan.all_stores()), *map(Path, plan.records())]
-            to_make = {os.path.normpath(path) for path in missing if not path.exists()}
+            is_other = self._images_before not in (None, images.digest(plan.dataset))
+            every = [*(plan.manifest(store) for store in plan.all_stores()), *map(Path, plan.records())]
+            to_make = {os.path.normpath(path) for path in every if is_other or not path.exists()}
             permission.check(plan, to_make)
             room.check(plan, to_make)
         except UserError as error:
             # Snakemake doesn't print what ends it while it plans further.
             self._fault = f"error: {error}"
             sys.exit(1)
+        self._say(to_make)
+
+    def _say(self, to_make: Collection[str]) -> None:
+        plan = self._plan
         for line in _said(plan, to_make, is_on_one_machine=self._run.is_on_one_machine):
             print(line, file=sys.stderr)
+        print(_opening(plan, to_make) if self._knows_images else _without_images(plan), file=sys.stderr)
 
     def start(self) -> None:
         """Look at what Snakemake is about to do and say it; end the process with one line when that can't go well.
@@ -112,6 +119,10 @@ class Session:
         jobs = run.jobs_to_run()
         to_make = {os.path.normpath(path) for job in jobs for path in job.output}
         used = {os.path.normpath(path) for job in jobs for path in job.input} - to_make
+        self._knows_images = (
+            plan.config["images"] in images.REPEATED
+            or os.path.normpath(f"{plan.dataset}/{gathered.GATHERED}") not in to_make
+        )
         try:
             lock.check()
             cluster.refuse_beside_others()
@@ -130,8 +141,7 @@ class Session:
                 existing.clear_outdated(plan, run, jobs)
         except UserError as error:
             sys.exit(f"error: {error}")
-        for line in _said(plan, to_make, is_on_one_machine=run.is_on_one_machine):
-            print(line, file=sys.stderr)
+        self._say(to_make)
         self._goes_on = True
 
     def success(self) -> None:
@@ -176,12 +186,12 @@ def closing(plan: Plan) -> str:
 def made_in(plan: Plan) -> list[str]:
     """Return the directories in which files and stores appear, as patterns of paths."""
     of_results = [plan.results, f"{plan.results}/figures", f"{plan.results}/records/*/*/*/*", "results/libraries"]
-    of_images = map(glob.escape, dict.fromkeys((plan.dataset, plan.downloads)))
+    of_images = [*map(glob.escape, dict.fromkeys((plan.dataset, plan.downloads))), f"{glob.escape(plan.dataset)}/*"]
     return [*of_results, *of_images, f"{glob.escape(plan.stores)}/*/*"]
 
 
 def _said(plan: Plan, to_make: Collection[str], *, is_on_one_machine: bool) -> Iterator[str]:
-    """Lines on what this run leaves out, what will be gaps, and what it will do."""
+    """Lines on what this run leaves out, and what will be gaps."""
     for reason in dict.fromkeys(plan.missing.values()):
         names = [name for name, why in plan.missing.items() if why == reason]
         yield f"left out: {', '.join(names)}: {reason}"
@@ -197,16 +207,18 @@ def _said(plan: Plan, to_make: Collection[str], *, is_on_one_machine: bool) -> I
     for cutoff, size in sorted(sets) if is_on_one_machine else ():
         if shortage := memory.shortage(cutoff, shape_of(size)):
             yield f"to time {cutoff:,} images of {size} {shortage}: those cells will be gaps"
-    yield _opening(plan, to_make)
+
+
+def _without_images(plan: Plan) -> str:
+    """What this run will do with images of which nothing is known yet, in a line."""
+    return (
+        f"{len(plan.choices)} backends ({', '.join(plan.choices)}) x {len(plan.operations)} operations on "
+        f"{plan.machine}; how many images there are, and how large they are, is looked at first"
+    )
 
 
 def _opening(plan: Plan, to_make: Collection[str]) -> str:
     """What this run will do, in a line."""
-    if plan.known is None:
-        return (
-            f"{len(plan.choices)} backends ({', '.join(plan.choices)}) x {len(plan.operations)} operations on "
-            f"{plan.machine}; how many images there are, and how large they are, is looked at first"
-        )
     stores, cells = plan.stores_of(to_make), plan.cells_of(to_make)
     size = (
         f"{len(plan.cells())} cells on {plan.machine}: {len(plan.choices)} backends x {_sets(plan)} "

@@ -100,8 +100,8 @@ class Workflow:
         """Return the jobs that Snakemake would run: the rule and its wildcards' values (without machine and size)."""
         output = self.finish("--dry-run", *arguments, **options)
         jobs = set()
-        for block in re.split(r"\n *(?=(?:local)?rule \w+:)", output)[1:]:
-            rule = re.match(r"(?:local)?rule (\w+):", block)[1]
+        for block in re.split(r"\n *(?=(?:local)?(?:rule|checkpoint) \w+:)", output)[1:]:
+            rule = re.match(r"(?:local)?(?:rule|checkpoint) (\w+):", block)[1]
             wildcards = re.search(r"\n +wildcards: (.*)", block)
             values = dict(pair.split("=") for pair in wildcards[1].split(", ")) if wildcards else {}
             for constant in ("machine", "image_size"):

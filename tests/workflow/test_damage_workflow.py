@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.plan.config import configuration
-from scripts.plan.plan import Plan
+from scripts.plan.read import read_plan
 from scripts.plan.session import closing
 from scripts.report.records.reading import read
 from scripts.report.records.record import Record
@@ -46,14 +45,15 @@ def flip_a_bit(path: Path) -> None:
 
 def test_a_damaged_image_set_is_named_and_no_store_is_blamed(finished: Workflow) -> None:
     results = finished.directory / "results"
-    whole = (results / "dataset/images.npy").read_bytes()
+    images = finished.directory / finished.dataset / "32x32/images.npy"
+    whole = images.read_bytes()
     before = {path: path.read_bytes() for path in results.glob("stores/lmdb/32x32/1/*") if path.is_file()}
-    flip_a_bit(results / "dataset/images.npy")
+    flip_a_bit(images)
     shutil.rmtree(results / "records")
     (results / "summary.csv").unlink()
     deleted = follow_the_advice(finished, "--config", "backends=[lmdb]", "cutoffs=[1]", "operations=[write]")
-    assert deleted == ["results/dataset/provenance.json"]
-    assert (results / "dataset/images.npy").read_bytes() == whole
+    assert deleted == [f"{finished.dataset}/gathered.json"]
+    assert images.read_bytes() == whole
     assert {path: path.read_bytes() for path in before} == before
     assert [record.status for record in records(finished)] == ["measured"]
 
@@ -87,11 +87,11 @@ def test_a_damaged_record_that_snakemake_has_forgotten_is_timed_again(finished: 
 
 
 @pytest.mark.parametrize("content", ["[]", "{}", "\0"])
-def test_the_closing_line_does_without_a_damaged_provenance(
+def test_the_closing_line_does_without_what_was_gathered_where_that_is_damaged(
     content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "results/dataset").mkdir(parents=True)
-    (tmp_path / "results/dataset/provenance.json").write_text(content)
-    plan = Plan(configuration.complete({}), with_conda=False, on_cluster=False)
+    plan = read_plan({}, with_conda=False, on_cluster=False)
+    (tmp_path / plan.dataset).mkdir(parents=True)
+    (tmp_path / plan.dataset / "gathered.json").write_text(content)
     assert closing(plan).startswith("Done; the page ")

@@ -18,6 +18,7 @@ from scripts.dataset.obtain import obtain
 from scripts.stores.build import build_store
 from scripts.stores.choice import Choice
 from scripts.system import lock
+from tests.support.archives import write_small_archive
 from tests.support.backend_variants import NATIVE, RUNNABLE
 from tests.support.checkout import CHECKOUT
 from tests.support.host import mounted
@@ -28,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("libraries")
 CUTOFF = 500
 TABLES = "results/summary.csv"
 MOMENTS = {
-    "unpack": "results/dataset/archive.json",
+    "gather": "results/dataset/*/source.json",
     "build": f"results/stores/png/32x32/.{CUTOFF}-*",
     "timing": "results/stores/.timing-*/*",
 }
@@ -42,6 +43,7 @@ def in_turn(each_day: str, *nightly: str) -> list[Any]:
 @pytest.fixture
 def long_workflow(workflow: Workflow) -> Workflow:
     """A workflow whose builds and timings last long enough to be hit."""
+    write_small_archive(workflow.directory / "archive.tar.gz", rows=CUTOFF // 2)
     workflow.configure(backends=["png"], cutoffs=[CUTOFF], operations=["write", "read-warm"])
     return workflow
 
@@ -85,7 +87,7 @@ def assert_whole(workflow: Workflow) -> None:
     assert not [path for path in results.rglob(".*") if path.name != ".snakemake_timestamp"]
 
 
-@pytest.mark.parametrize("moment", in_turn("build", "unpack", "timing"))
+@pytest.mark.parametrize("moment", in_turn("build", "gather", "timing"))
 def test_after_an_interrupt_the_next_run_finishes(long_workflow: Workflow, moment: str) -> None:
     process = long_workflow.start(TABLES)
     wait_for(long_workflow, process, moment)
@@ -121,13 +123,13 @@ def test_after_a_killed_job_the_next_run_finishes(long_workflow: Workflow, momen
     assert_whole(long_workflow)
 
 
-def test_a_killed_unpack_keeps_no_timing_waiting(tmp_path: Path) -> None:
+def test_a_killed_gather_keeps_no_timing_waiting(tmp_path: Path) -> None:
     """Nothing that it started outlives it, with the host's lock in its hands."""
-    obtain("synthetic", tmp_path / "archive.json", directory=tmp_path)
-    command = [sys.executable, CHECKOUT / "scripts", "unpack", "--archive", tmp_path / "archive.json"]
+    obtain("synthetic", tmp_path / "source.json", directory=tmp_path)
+    command = [sys.executable, CHECKOUT / "scripts", "gather", "--source", tmp_path / "source.json"]
     command += ["--directory", tmp_path]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while not list(tmp_path.glob(".images.npy*")):
+    while not list(tmp_path.glob("gathered/.32x32.npy*")):
         assert process.poll() is None
         time.sleep(0.01)
     time.sleep(0.5)  # until it is at work with all its cores
@@ -153,11 +155,12 @@ def test_after_a_kill_of_snakemake_its_own_message_asks_for_unlock(long_workflow
 def test_too_small_a_disk_is_one_line_before_anything_starts(
     workflow: Workflow, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
+    write_small_archive(workflow.directory / "archive.tar.gz", rows=1000)
     workflow.configure(cutoffs=[2000], store_dir=str(mounted(tmp_path / "small", request.addfinalizer)))
     done = workflow.run()
     assert done.returncode != 0
     assert "set store_dir to a larger disk" in done.stdout.splitlines()[-1]
-    assert not (workflow.directory / "results/dataset").exists()
+    assert not list(workflow.directory.glob("results/records/*"))
 
 
 @pytest.mark.parametrize("name", ["lmdb", *NATIVE])
@@ -239,6 +242,7 @@ def test_what_a_killed_end_of_a_run_leaves_is_removed_by_a_run_with_nothing_to_d
         results / f"stores/.timing-{os.getuid()}/{left}/job/1",
         results / f"stores/lmdb/32x32/.30-{left}",
         *(place / f".x.json-{left}" for place in (machine / "lmdb/32x32/30", results / "dataset", results / "figures")),
+        *(finished.directory / finished.dataset / f"{place}/.x.npy-{left}" for place in ("32x32", "gathered")),
     ]
     for place in places:
         place.mkdir(parents=True)

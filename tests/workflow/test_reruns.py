@@ -28,7 +28,8 @@ def timings(backends: list[str] = BACKENDS, cutoffs: list[str] = CUTOFFS) -> set
     return {("time_operation", *cell) for cell in product(backends, cutoffs, OPERATIONS)}
 
 
-EVERYTHING = {("unpack",), *builds(), *timings(), *SUMMARY}
+IMAGES = {("download",), ("gather",), *SUMMARY}
+"""What is planned where the source is another: what depends on its images is planned once they are gathered."""
 
 
 def test_nothing_changed(finished: Workflow) -> None:
@@ -59,7 +60,16 @@ def make_large(workflow: Workflow) -> None:
 
 def touch_in_reverse(results: Path) -> None:
     """Give every result a new time, the earlier in the workflow the later."""
-    order = ("report.html", "figures/*", "*.csv", "tables.json", "records/**/*.json", "stores/**/*.json", "dataset/*")
+    order = (
+        "report.html",
+        "figures/*",
+        "*.csv",
+        "tables.json",
+        "records/**/*.json",
+        "stores/**/*.json",
+        "dataset/*/*/*",
+        "dataset/*/*.json",
+    )
     now = time.time()
     for seconds, pattern in enumerate(order):
         for path in results.glob(pattern):
@@ -79,7 +89,7 @@ def test_a_damaged_table_is_made_again(finished: Workflow) -> None:
     text = summary.read_text()
     summary.write_text(text.replace(",measured,", ",gap,", 1))
     assert finished.planned() == SUMMARY
-    assert finished.planned("results/dataset/provenance.json") == set()
+    assert finished.planned(f"{finished.dataset}/32x32/provenance.json") == set()
     assert "not as the workflow wrote it: results/summary.csv" in finished.finish()
     assert finished.results() == before
     assert finished.planned() == set()
@@ -99,8 +109,9 @@ def test_one_backends_file(finished: Workflow, backend: str) -> None:
 
 
 def test_one_codecs_file(finished: Workflow) -> None:
+    """Each store here keeps raw pixels."""
     finished.edit("scripts/codecs/raw.py")
-    assert finished.planned() == builds(["lmdb"]) | timings(["lmdb"]) | SUMMARY
+    assert finished.planned() == builds() | timings() | SUMMARY
 
 
 def test_a_codec_that_no_store_uses(finished: Workflow) -> None:
@@ -199,14 +210,54 @@ def test_the_pages_template(finished: Workflow) -> None:
 
 def test_the_image_set(finished: Workflow) -> None:
     write_small_archive(finished.directory / "archive.tar.gz", seed=1)
-    assert finished.planned() == {("download",), *EVERYTHING}
+    assert finished.planned() == IMAGES
+    before = {path: path.read_bytes() for path in made(finished)}
+    said = finished.finish("results/summary.csv")
+    assert re.search(r"8 cells on .*; 4 stores to build and 8 cells to time: about \d+ s ", said)
+    assert {path for path in made(finished) if path.read_bytes() == before.get(path)} == set()
+    assert len(before) == 4 + 8 + 1
 
 
-def test_prose_and_places(finished: Workflow) -> None:
+def made(workflow: Workflow) -> list[Path]:
+    """What is made of images: manifests, records and the provenance of the image set."""
+    results = workflow.directory / "results"
+    patterns = ("stores/*/*/*/manifest.json", "records/*/*/*/*/*.json", "dataset/*/*/provenance.json")
+    return [path for pattern in patterns for path in results.glob(pattern)]
+
+
+def test_images_in_another_place(finished: Workflow) -> None:
+    os.rename(finished.directory / "archive.tar.gz", finished.directory / "moved.tar.gz")
+    finished.configure(images="moved.tar.gz")
+    assert finished.planned() == IMAGES
+
+
+def test_more_images_than_before(finished: Workflow) -> None:
+    finished.configure(cutoffs=[1, 30, 35])
+    assert finished.planned() == IMAGES
+
+
+@pytest.mark.parametrize("asked", [{"cutoffs": [1]}, {"images": "$PWD/archive.tar.gz"}, {"bad_images_limit": 0.5}])
+def test_the_same_images(finished: Workflow, asked: dict) -> None:
+    """Fewer of them, under another name of the place, with a limit that they don't reach."""
+    finished.configure(**asked)
+    planned = finished.planned("results/summary.csv", variables={"PWD": str(finished.directory)})
+    assert planned <= {("summarise",)}
+
+
+def test_a_new_image_size(finished: Workflow) -> None:
+    finished.configure(image_sizes=["own", 16], cutoffs=[30], backends=["lmdb"])
+    cells = {("time_operation", "lmdb", "30", operation) for operation in OPERATIONS}
+    assert finished.planned() == {("unpack",), ("build", "lmdb", "30"), *cells, *SUMMARY}
+    finished.finish("results/summary.csv")
+    made = sorted(path.parts[-3] for path in finished.directory.glob("results/records/*/lmdb/*/30/*.json"))
+    assert made == ["16x16"] * 2 + ["32x32"] * 2
+    assert finished.planned("results/summary.csv") == set()
+
+
+def test_prose_and_addresses(finished: Workflow) -> None:
     finished.edit("config.yaml", "\n# A remark.\n")
     (finished.directory / "README.md").write_text("Another README.")
-    os.rename(finished.directory / "archive.tar.gz", finished.directory / "moved.tar.gz")
-    finished.configure(images="moved.tar.gz", addresses=["http://127.0.0.1:9/elsewhere"], offline_fallback=False)
+    finished.configure(addresses=["http://127.0.0.1:9/elsewhere"], offline_fallback=False)
     assert finished.planned() == set()
 
 

@@ -1,0 +1,282 @@
+"""From a source of files to what is gathered of it, and on to image sets of several sizes."""
+
+import io
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+import tracemalloc
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from scripts.common import sealed
+from scripts.common.errors import UserError
+from scripts.dataset import gather, gathered, sources
+from scripts.dataset.gather import Wanted
+from scripts.dataset.image_set import ImageSet
+from scripts.dataset.unpack import unpack
+from tests.support.checkout import CHECKOUT
+from tests.support.drawn_files import RECORD, Files, drawn, name_of
+
+COUNT = 40
+CONTENTS = [drawn(number) for number in range(COUNT)]
+ORDER = np.random.default_rng(sources.SEED).permutation(COUNT).tolist()
+BAD = {ORDER[0]: b"", ORDER[3]: CONTENTS[1][:-300], ORDER[4]: b"no image at all", ORDER[30]: b"GIF89a"}
+
+
+def gathered_in(place: Path, contents: Sequence[bytes] = CONTENTS, **wanted: object) -> Path:
+    """Gather files on one core; returns the directory."""
+    gather.write(Files(contents), place, RECORD, Wanted(**{"cores": 1, **wanted}))
+    return place
+
+
+def names_in(place: Path) -> list[str]:
+    return (place / "gathered/names.bin").read_bytes().decode().split("\0")[:-1]
+
+
+def files_in(place: Path) -> dict[str, bytes]:
+    """All that is gathered."""
+    assert not list(place.rglob(".*"))
+    return {path.name: path.read_bytes() for path in place.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All of the files, gathered without disturbance; not to be changed."""
+    return gathered_in(tmp_path_factory.mktemp("whole"))
+
+
+def test_files_are_kept_in_a_shuffled_order_with_their_pixels(whole: Path) -> None:
+    facts = gathered.read(whole)
+    assert (facts["images"], facts["listed"], facts["own_size"], facts["bad_images"]) == (COUNT, COUNT, "32x48", [])
+    assert facts["original_bytes"] == sum(map(len, CONTENTS))
+    assert sorted(ORDER) != ORDER
+    assert names_in(whole) == [name_of(number) for number in ORDER]
+    unpack(whole, "32x48")
+    image_set = ImageSet.load(whole / "32x48")
+    originals, labels = image_set.first_with_originals(COUNT)
+    assert [bytes(content) for content in originals.originals(slice(None))] == [CONTENTS[number] for number in ORDER]
+    assert labels.tolist() == [number % 2 for number in ORDER]
+    for pixels, number in zip(image_set.images, ORDER, strict=True):
+        np.testing.assert_array_equal(pixels, Image.open(io.BytesIO(CONTENTS[number])))
+
+
+@pytest.mark.parametrize("count", [1, 25])
+def test_the_first_images_of_many_are_those_of_few(whole: Path, tmp_path: Path, count: int) -> None:
+    few = gathered_in(tmp_path, most=count)
+    assert names_in(few) == names_in(whole)[:count]
+    images = [np.load(place / "gathered/32x48.npy") for place in (few, whole)]
+    np.testing.assert_array_equal(images[0], images[1][:count])
+
+
+def test_bad_images_are_named_and_others_take_their_place(tmp_path: Path) -> None:
+    contents = [BAD.get(number, content) for number, content in enumerate(CONTENTS)]
+    facts = gathered.read(gathered_in(tmp_path, contents, most=20))
+    good = [number for number in ORDER if number not in BAD]
+    assert names_in(tmp_path) == [name_of(number) for number in good[:20]]
+    assert facts["images"] == 20
+    assert [bad["name"] for bad in facts["bad_images"]] == [name_of(number) for number in ORDER if number in BAD][:3]
+    assert facts["bad_images"][0]["reason"] == "empty"
+    assert all(bad["reason"] for bad in facts["bad_images"])
+    unpack(tmp_path, "32x48")
+    image_set = ImageSet.load(tmp_path / "32x48")
+    assert image_set.provenance["bad_images"] == facts["bad_images"]
+    originals, _ = image_set.first_with_originals(20)
+    assert [bytes(content) for content in originals.originals(slice(None))] == [
+        CONTENTS[number] for number in good[:20]
+    ]
+    np.testing.assert_array_equal(image_set.images[19], Image.open(io.BytesIO(CONTENTS[good[19]])))
+
+
+def test_too_many_bad_images_stop_the_step_with_their_names(tmp_path: Path) -> None:
+    contents = [b"" if number % 6 == 0 else content for number, content in enumerate(CONTENTS)]
+    with pytest.raises(UserError) as caught:
+        gathered_in(tmp_path, contents)
+    message = str(caught.value)
+    assert message.startswith(
+        "images: 7 of 40 images of /drawn are bad, more than bad_images_limit (1%) allows; remove"
+    )
+    assert all(f"{name_of(number)} (empty)" in message for number in range(0, COUNT, 6))
+    assert "\n" not in message
+    assert not (tmp_path / "gathered.json").exists()
+    assert gathered.read(gathered_in(tmp_path, contents, bad_share=0.2))["images"] == COUNT - 7
+
+
+def test_a_long_list_of_bad_images_is_cut(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"\(empty\) and 20 more$"):
+        gathered_in(tmp_path / "many", [b""] * COUNT)
+    with pytest.raises(UserError, match=r"^images: /drawn has no image that can be read: even/0\.jpg \(empty\)$"):
+        gathered_in(tmp_path / "one", [b""])
+
+
+MIXED = [drawn(number, *((300, 230) if number % 2 else (230, 400))) for number in range(6)]
+
+
+def test_files_of_several_sizes_become_squares_of_224_and_none_is_smaller(tmp_path: Path) -> None:
+    facts = gathered.read(gathered_in(tmp_path, MIXED))
+    assert facts["own_size"] is None
+    assert sorted(path.name for path in (tmp_path / "gathered").glob("*x*.npy")) == ["224x224.npy"]
+    unpack(tmp_path, "224x224")
+    assert ImageSet.load(tmp_path / "224x224").provenance["upscaled_images"] == []
+
+
+def test_a_size_that_only_the_first_files_have_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gather, "LOOKED_AT", 1)
+    assert gathered.read(gathered_in(tmp_path, MIXED, image_sizes=["own"]))["own_size"] is None
+    assert not list((tmp_path / "gathered").glob("*x*.npy"))
+
+
+def test_a_size_that_is_asked_for_later_has_the_same_pixels(whole: Path, tmp_path: Path) -> None:
+    """It is decoded from what was gathered; the source isn't asked."""
+    gathered_in(tmp_path, image_sizes=[24])
+    assert [path.name for path in (tmp_path / "gathered").glob("*x*.npy")] == ["24x24.npy"]
+    for size in ("24x24", "32x48"):
+        provenances = []
+        for place in (tmp_path, whole):
+            unpack(place, size, cores=2)
+            provenances.append(ImageSet.load(place / size).provenance)
+        assert provenances[0] == provenances[1]
+        assert provenances[0]["image_shape"] == [*map(int, size.split("x")), 3]
+
+
+def test_a_size_to_which_most_images_would_be_scaled_up_is_refused(tmp_path: Path) -> None:
+    small = [drawn(number, *((20, 20) if number < 4 else (90, 70))) for number in range(6)]
+    gathered_in(tmp_path, small, image_sizes=[16])
+    with pytest.raises(UserError) as caught:
+        unpack(tmp_path, "64x64")
+    message = str(caught.value)
+    assert message.startswith("image size 64x64: 4 of 6 images of drawn are smaller, such as ")
+    assert message.endswith("; leave the size out of image_sizes, or set upscale: true")
+    assert not (tmp_path / "64x64/provenance.json").exists()
+    unpack(tmp_path, "64x64", upscale=True)
+    marked = ImageSet.load(tmp_path / "64x64").provenance["upscaled_images"]
+    assert sorted(marked) == sorted(name_of(number) for number in range(4))
+    gathered_in(tmp_path, small[3:], image_sizes=[16])
+    unpack(tmp_path, "64x64")
+    assert ImageSet.load(tmp_path / "64x64").provenance["upscaled_images"] == [name_of(0)]
+
+
+GATHERS_UNTIL_KILLED = """
+import sys, time
+from pathlib import Path
+from scripts.dataset import gather
+from tests.dataset.test_gather_files import CONTENTS
+from tests.support.drawn_files import RECORD, Files
+
+place, reads = Path(sys.argv[1]), []
+
+def wait_for_the_end(number):
+    reads.append(number)
+    if len(reads) == 2 * len(CONTENTS) - 2:  # after one look at all sizes
+        (place / "waits").touch()
+        time.sleep(600)
+
+if __name__ == "__main__":
+    gather.write(Files(CONTENTS, wait_for_the_end), place, RECORD, gather.Wanted(cores=1))
+"""
+
+
+def test_after_a_kill_it_goes_on_and_ends_in_the_same(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", GATHERS_UNTIL_KILLED, str(tmp_path)]
+    process = subprocess.Popen(command, cwd=CHECKOUT, stderr=subprocess.DEVNULL)
+    while not (tmp_path / "waits").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    (tmp_path / "waits").unlink()
+    (left,) = tmp_path.glob(".gathering-*")
+    kept = (left / "journal").read_bytes().count(b"\n")
+    assert 0 < kept < COUNT
+    assert not (tmp_path / "gathered.json").exists()
+    with (left / "journal").open("ab") as journal, (left / "originals.bin").open("ab") as originals:
+        journal.write(b'{"number": 7, "na')  # as a kill within a write leaves them
+        originals.write(b"\xff\xd8")
+    source = Files(CONTENTS)
+    gather.write(source, tmp_path, RECORD, Wanted(cores=1))
+    assert source.asked[-1] == ORDER[kept:]
+    assert files_in(tmp_path) == files_in(gathered_in(tmp_path.with_name("undisturbed")))
+
+
+def test_what_was_gathered_to_other_sizes_is_no_start(tmp_path: Path) -> None:
+    def end(place: int) -> None:
+        if place == COUNT - 1 and list(tmp_path.glob(".gathering-*")):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        gather.write(Files(CONTENTS, end), tmp_path, RECORD, Wanted(cores=1))
+    assert list(tmp_path.glob(".gathering-*/journal"))
+    source = Files(CONTENTS)
+    gather.write(source, tmp_path, RECORD, Wanted(cores=1, image_sizes=[16]))
+    assert source.asked[-1] == ORDER
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_few_files_are_in_memory_whatever_their_number(tmp_path: Path) -> None:
+    """Files of 200 kB, which is what they are of where their metadata take as much."""
+
+    class Large(Files):
+        def read(self, numbers):
+            for sample in super().read(numbers):
+                yield sources.Sample(sample.number, sample.name, sample.label, sample.content + bytes(200_000))
+
+    tracemalloc.start()
+    try:
+        gather.write(Large(CONTENTS * 6), tmp_path, RECORD, Wanted(cores=1, image_sizes=[8]))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert gathered.read(tmp_path)["original_bytes"] > 240 * 200_000
+    assert peak < 80 * 200_000
+
+
+def test_a_killed_process_of_the_pool_is_one_line(tmp_path: Path) -> None:
+    def kill(place: int) -> None:
+        if place == COUNT // 2:
+            for child in multiprocessing.active_children():
+                os.kill(child.pid, signal.SIGKILL)
+
+    with pytest.raises(UserError) as caught:
+        gather.write(Files(CONTENTS, kill), tmp_path, RECORD, Wanted(cores=1))
+    assert str(caught.value).startswith("a process that decoded images was killed, most likely for want of memory; run")
+    assert "\n" not in str(caught.value)
+    assert gathered.read(gathered_in(tmp_path))["images"] == COUNT
+
+
+@pytest.mark.parametrize("content", [None, "[]", "{}", '{"gathered_version": 1, "images": 3}'])
+def test_a_damaged_account_of_what_was_gathered_is_one_line(tmp_path: Path, content: str | None) -> None:
+    path = tmp_path / "gathered.json"
+    if content:
+        path.write_text(content)
+    with pytest.raises(UserError) as caught:
+        unpack(tmp_path, "32x32")
+    assert str(caught.value).startswith(str(path))
+    assert "run the workflow again" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_steps_gather_and_unpack_a_folder(tmp_path: Path) -> None:
+    for number, content in enumerate(CONTENTS[:6]):
+        path = tmp_path / "photographs" / name_of(number)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    step = [sys.executable, str(CHECKOUT / "scripts")]
+    for command in (
+        "download --images photographs --directory kept --most 4 --output out/source.json",
+        "gather --source out/source.json --directory out --most 4 --image-sizes own 16 --cores 1",
+        "unpack --directory out --image-size 16x16",
+    ):
+        subprocess.run([*step, *command.split()], cwd=tmp_path, check=True, timeout=60)
+    image_set = ImageSet.load(tmp_path / "out/16x16")
+    assert image_set.images.shape == (4, 16, 16, 3)
+    assert image_set.provenance["label_names"] == ["even", "odd"]
+    assert sealed.read(tmp_path / "out/gathered.json")["listed"] == 6
+    originals, _ = image_set.first_with_originals(4)
+    for name, content in zip(originals.names(slice(None)), originals.originals(slice(None)), strict=True):
+        assert (tmp_path / "photographs" / name.decode()).read_bytes() == content
