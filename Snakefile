@@ -350,10 +350,12 @@ rule page:
         settings=untracked(json.dumps(PLAN.settings_shown())),
         missing=untracked(json.dumps(PLAN.missing)),
         left_out_images=untracked(lambda: json.dumps(PLAN.left_out)),
+        thumbnails="--with-thumbnails" if PLAN.config["thumbnails"] else "",
         # If other backends are left out, the page is made again. Other reasons in `missing` redo nothing.
         left_out=sorted(PLAN.missing),
         code=CODE.page,
     shell:
         "{params.step} page --provenance {input.provenance:q} --records {params.records:q}"
         " --tables {params.tables:q} --figures {input.figures:q} --settings {params.settings:q}"
-        " --missing {params.missing:q} --left-out {params.left_out_images:q} --output {output:q} 2> {log:q}"
+        " --missing {params.missing:q} --left-out {params.left_out_images:q} {params.thumbnails}"
+        " --output {output:q} 2> {log:q}"

@@ -66,7 +66,7 @@ class Reader(base.Reader):
         self._advise(mmap.MADV_RANDOM)
         places = [divmod(number, self._images_per_batch) for number in ids.tolist()]
         wanted = [(self._batch(number), row) for number, row in places]
-        if len(ids) > 1:
+        if len(ids) > 1 or images[0].nbytes > mmap.PAGESIZE:
             starts = [batch.place + batch.ends[row] for batch, row in wanted]
             sizes: int | list[int] = images[0].nbytes
             if not self._codec.is_identity:

@@ -30,6 +30,9 @@ NO_DICTIONARY = b"0.0001"
 """Lance uses a dictionary where it takes less than this share of the plain size: never."""
 INDEX_CACHE_BYTES, METADATA_CACHE_BYTES = 0, 64 << 20
 UNLIMITED_BYTES = 1 << 60
+TAKEN_ROWS = 128
+"""Where a block has at most so many rows, of 32 KiB and more, everything is taken block by block. A scan is no faster
+there, and holds what it has read ahead: up to all of it."""
 
 
 class Reader(base.Reader):
@@ -49,26 +52,34 @@ class Reader(base.Reader):
         count, image_shape = values.described(self._dataset.schema.metadata[arrow.METADATA])
         stored_bytes = sum(file.stat().st_size for file in (path / DATASET / DATA).iterdir())
         self._rows = base.rows_per_block((count, *image_shape), value_bytes=stored_bytes // count)
-        self._together = values.together(count, stored_bytes)
         return count, image_shape
 
     def _read_all(self, images: np.ndarray, labels: np.ndarray) -> None:
         start = 0
-        for batch in self._dataset.to_batches(batch_size=self._rows):
+        batches: Iterator[pyarrow.RecordBatch]
+        if self._rows <= TAKEN_ROWS:
+            firsts = range(0, len(self), self._rows)
+            batches = (self._take(range(first, min(first + self._rows, len(self)))) for first in firsts)
+        else:
+            batches = self._dataset.to_batches(batch_size=self._rows)
+        for batch in batches:
             stop = start + len(batch)
             arrow.Views(batch, 0).fill(images[start:stop], labels[start:stop], self._codec)
             start = stop
 
     def _read(self, ids: np.ndarray, images: np.ndarray, labels: np.ndarray) -> None:
         if len(ids) == 1:
-            [batch] = self._session.take(ids.tolist()).to_batches()
-            arrow.Views(batch, 0).fill(images, labels, self._codec)
+            arrow.Views(self._take(ids.tolist()), 0).fill(images, labels, self._codec)
             return
-        for start in range(0, len(ids), self._together):
-            some = slice(start, start + self._together)
+        for start in range(0, len(ids), self._rows):
+            some = slice(start, start + self._rows)
             rows, places = np.unique(ids[some], return_inverse=True)
-            [batch] = self._session.take(rows.tolist()).to_batches()
-            arrow.Views(batch, 0).take(places, images[some], labels[some], self._codec)
+            arrow.Views(self._take(rows.tolist()), 0).take(places, images[some], labels[some], self._codec)
+
+    def _take(self, rows: Sequence[int]) -> "pyarrow.RecordBatch":
+        """Return these rows, which ascend."""
+        [batch] = self._session.take(list(rows)).to_batches()
+        return batch
 
 
 class Backend(base.Backend):

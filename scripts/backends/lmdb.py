@@ -29,6 +29,8 @@ FIRST_MAP_BYTES = 64 << 20
 IMAGES_PER_TRANSACTION = 1024
 SMALL_BYTES = 512 << 10
 """A store of at most so many bytes is always read with the kernel's readahead."""
+LARGE_VALUE_BYTES = 32 << 10
+"""A store whose values take so many bytes on average as well: without readahead, each page is a wait for the disk."""
 
 
 class Reader(base.Reader):
@@ -40,11 +42,12 @@ class Reader(base.Reader):
     def _open(self, path: Path, options: dict[str, Any]) -> tuple[int, Sequence[int]]:
         self._path = str(path)
         self._per_value = options["images_per_value"]
-        self._is_small = os.stat(path / FILE).st_size <= SMALL_BYTES
+        self._always_ahead = os.stat(path / FILE).st_size <= SMALL_BYTES
         self._reads_ahead: bool | None = None
         self._environment: lmdb.Environment | None = None
         self._resources.callback(self._close_environment)
         count, image_shape = values.described(self._begin(readahead=False).get(values.METADATA))
+        self._always_ahead |= os.stat(path / FILE).st_size // count >= LARGE_VALUE_BYTES
         self._image_bytes = math.prod(image_shape)
         return count, image_shape
 
@@ -62,7 +65,7 @@ class Reader(base.Reader):
 
     def _begin(self, readahead: bool) -> Any:
         """Return the transaction, begun in another environment if the last one wasn't opened as wanted."""
-        readahead = readahead or self._is_small
+        readahead = readahead or self._always_ahead
         if self._reads_ahead != readahead:
             import lmdb
 

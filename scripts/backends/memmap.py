@@ -38,6 +38,7 @@ class Reader(base.Reader):
         self._file = self._resources.enter_context((path / IMAGES).open("rb", buffering=0))
         self._images = np.load(path / IMAGES, mmap_mode="r")
         self._labels = np.load(path / LABELS, mmap_mode="r")
+        self._image_bytes = self._images[0].nbytes
         self._first_pixel = os.fstat(self._file.fileno()).st_size - self._images.nbytes
         self._at_random = False
         count, *image_shape = self._images.shape
@@ -52,9 +53,10 @@ class Reader(base.Reader):
             self._at_random = True
             with suppress(OSError):
                 self._images._mmap.madvise(mmap.MADV_RANDOM)
-        if len(ids) > 1:
-            size = self._images[0].nbytes
-            file_access.announce(self._file.fileno(), (self._first_pixel + ids * size).tolist(), size)
+        # The pages of one image come together only where they are announced.
+        if len(ids) > 1 or self._image_bytes > mmap.PAGESIZE:
+            places = (self._first_pixel + ids * self._image_bytes).tolist()
+            file_access.announce(self._file.fileno(), places, self._image_bytes)
         np.take(self._images, ids, axis=0, out=images, mode="clip")
         np.take(self._labels, ids, axis=0, out=labels, mode="clip")
 

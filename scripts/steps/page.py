@@ -18,7 +18,9 @@ def main(
     settings: Annotated[dict[str, Any], "what the config changes, as JSON"],
     missing: Annotated[dict[str, str], "backends that can't run here, as JSON: name to reason and remedy"] = {},  # noqa: B006
     left_out: Annotated[dict[str, str], "image sizes and cutoffs left out, as JSON: what to reason"] = {},  # noqa: B006
+    with_thumbnails: Annotated[bool, "show the first images, small"] = False,
     output: Annotated[Path, "the page to write"],
 ) -> None:
     """Write the page."""
-    write_page(Run.load(tables, provenance, records, settings, missing, left_out), figures, output)
+    run = Run.load(tables, provenance, records, settings, missing, left_out, with_thumbnails)
+    write_page(run, figures, output)

@@ -5,6 +5,7 @@ import resource
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -117,3 +118,26 @@ def test_sqlite_misses_no_row(tmp_path: Path) -> None:
         for load in (lambda: load_all(reader), lambda: reader.load([0, 1]), lambda: reader.load([1])):
             with pytest.raises(ValueError, match="value"):
                 load()
+
+
+@pytest.mark.parametrize(("size", "reads_ahead"), [(64, False), (112, True)])
+def test_lmdb_reads_large_values_ahead(
+    size: int, reads_ahead: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 12 and 37 kB: without readahead each page of a value is a wait for the disk."""
+    import lmdb
+
+    asked: list[bool] = []
+
+    def watched(*place: Any, **settings: Any) -> Any:
+        asked.append(settings["readahead"])
+        return opened(*place, **settings)
+
+    opened = lmdb.open
+    variant = Variant("lmdb", backends.resolve("lmdb", {}))
+    images, labels = make(60, size, size)
+    variant.write(tmp_path / "store", images, labels)
+    monkeypatch.setattr(lmdb, "open", watched)
+    with variant.open(tmp_path / "store") as reader:
+        assert_same(reader.load([7, 3]), images[[7, 3]], labels[[7, 3]])
+    assert asked[-1] == reads_ahead

@@ -269,6 +269,15 @@ def test_batches_like_those_of_imagenet_are_read(tmp_path, side):
     np.testing.assert_array_equal([sample.content for sample in samples], expected)
 
 
+def test_two_files_that_accompany_batches_are_harmless(tmp_path):
+    contents = members()
+    path = tar_gz(
+        tmp_path / "a.tar.gz", contents | {"README": b"one", "elsewhere/README": b"two", ".DS_Store": b"\x80"}
+    )
+    assert sources.recognise(path) == "cifar"
+    assert_are(read(path), [contents["data_batch_1"], contents["data_batch_2"]])
+
+
 def test_labels_with_names_count_from_zero(tmp_path):
     path = tar_gz(
         tmp_path / "a.tar.gz", members(data_batch_1=rows(3, labels=[1, 2, 3]), data_batch_2=rows(1, labels=[3]))

@@ -1,5 +1,6 @@
 """What every kind of source promises, and what no source lets through."""
 
+import gzip
 import io
 import os
 import shutil
@@ -18,6 +19,7 @@ from scripts.common.errors import UserError
 from scripts.dataset import sources
 from scripts.dataset.sources import Sample, Source
 from scripts.dataset.sources.shared import image_names, labels, members, places
+from tests.support import shared
 from tests.support.sources import (
     EXAMPLES,
     LABELS,
@@ -160,6 +162,19 @@ def test_the_order_is_a_stable_shuffle_where_the_source_has_none():
     assert sources.order(5, True).tolist() == [0, 1, 2, 3, 4]
     assert sources.order(1_000, False).tolist() == sources.order(1_000, False).tolist() != list(range(1_000))
     assert sorted(sources.order(1_000, False)) == list(range(1_000))
+
+
+def test_a_pattern_stands_for_the_files_that_are_there(tmp_path):
+    write_files(tmp_path, dict.fromkeys(["a-08.x", "a-09.x", "a-10.x", "b-1.x", "b-2.x", "{a}", "[b]"], b""))
+    patterns = {
+        "a-{08..11}.x": ["a-08.x", "a-09.x", "a-10.x"],
+        "{b,a}-*.x": ["b-1.x", "b-2.x", "a-08.x", "a-09.x", "a-10.x"],
+        "b-[2-9].x": ["b-2.x"],
+        "{a}": ["{a}"],
+        "[b]": ["[b]"],
+        "c": [],
+    }
+    assert {each: [file.name for file in places.expand(tmp_path / each)] for each in patterns} == patterns
 
 
 ODD = (
@@ -354,12 +369,26 @@ def test_damage_to_a_header_is_no_end(tmp_path):
         assert "damaged" in refusal(tmp_path / "tar")
 
 
-@pytest.mark.parametrize("form", ["zip", "gztar"])
+@pytest.mark.parametrize("form", ["zip", "gztar", "xztar", "npz", "idx"])
 def test_a_bomb_is_refused(tmp_path, monkeypatch, form):
     monkeypatch.setattr(members, "MOST_SURE_BYTES", 1 << 20)
     folder = write_files(tmp_path / "a", {"cat/0.png": png(0), "cat/1.png": bytes(3 << 20)})
-    path = Path(shutil.make_archive(str(tmp_path / "bomb"), form, folder))
+    path = tmp_path / "bomb.npz"
+    if form == "npz":
+        np.savez_compressed(path, images=np.zeros((3, 1 << 10, 1 << 10), np.uint8))
+    elif form == "idx":
+        path.write_bytes(gzip.compress(idx(np.zeros((3, 1 << 10, 1 << 10)))))
+    else:
+        path = Path(shutil.make_archive(str(tmp_path / "bomb"), form, folder))
     assert "absurdly large when decompressed" in refusal(path)
+
+
+def test_an_array_that_promises_more_than_it_has_is_refused(tmp_path):
+    np.savez(tmp_path / "a.npz", images=PIXELS)
+    content = (tmp_path / "a.npz").read_bytes().replace(b"(7, 8, 8, 3)", b"(9, 8, 8, 3)")
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("images.npy", content[content.index(b"\x93NUMPY") :][: PIXELS.nbytes + 128])
+    assert "not as many bytes" in refusal(tmp_path / "a.npz")
 
 
 def test_members_of_a_zip_that_share_their_bytes_are_refused(tmp_path):
@@ -370,7 +399,7 @@ def test_members_of_a_zip_that_share_their_bytes_are_refused(tmp_path):
     entries = b"".join(entry.replace(b"0.png", b"%d.png" % number) for number in range(5))
     end[8:12], end[12:16] = b"\5\0\5\0", len(entries).to_bytes(4, "little")
     (tmp_path / "zip").write_bytes(whole[:start] + entries + end)
-    assert "absurdly large when decompressed" in refusal(tmp_path / "zip")
+    assert "share their bytes" in refusal(tmp_path / "zip")
 
 
 def test_a_damaged_member_of_a_zip_is_a_bad_image(tmp_path):
@@ -408,7 +437,7 @@ UNUSABLE = {
     "folder-of-texts": (lambda place: write_files(place, {"a.txt": b"x", "b/c.csv": b"y"}), "a folder with a.txt, b"),
     "empty-archive": (lambda place: write_tar(place / "a", {}), "a file that begins"),
     "archive-of-texts": (lambda place: write_tar(place / "a", {"a.txt": b"x"}), "a file that begins with b'a.txt"),
-    "folder-of-archives": (lambda place: write_tar(place / "a.tar", class_folders()).parent, "a folder with a.tar"),
+    "folder-of-archives": (lambda place: write_tar(place / "a.tar.gz", {}, "w:gz").parent, "a folder with a.tar.gz"),
     "pattern": (lambda place: place / "*.tar", "a pattern under which nothing lies"),
     "pattern-of-texts": (lambda place: write_files(place, {"a.tar": b"x"}) / "*.tar", "'a.tar' is a file that begins"),
     "device": (lambda place: Path("/dev/zero"), "no file and no folder"),
@@ -445,6 +474,18 @@ def test_shards_without_labels_or_with_some_are_read(tmp_path):
     assert labels_of(path) == {"a/000.png": 7, "a/001.png": 7, "a/002.jpg": -1, "a/x/003.seg.png": -1}
 
 
+def test_shards_without_labels_have_the_classes_of_their_folders(tmp_path):
+    for number, part in enumerate((slice(0, 4), slice(4, 7))):
+        write_tar(tmp_path / f"{number}.tar", dict(list(class_folders().items())[part]))
+    boxes = {name.replace(".png", ".xml"): b"<box>" for name in class_folders()}
+    write_tar(tmp_path / "a", class_folders() | boxes)
+    for path in (tmp_path / "*.tar", tmp_path / "a"):
+        assert sources.recognise(path) == "webdataset"
+        assert {name.split("/", 1)[1]: label for name, label in labels_of(path).items()} == {
+            name: name[:3] for name in class_folders()
+        }
+
+
 def test_parquet_without_metadata_and_with_gaps_is_read(tmp_path):
     import pyarrow as pa
     from pyarrow import parquet
@@ -458,6 +499,9 @@ def test_parquet_without_metadata_and_with_gaps_is_read(tmp_path):
     assert "names its images instead of holding them" in refusal(tmp_path / "b")
     parquet.write_table(pa.table({"x": [1]}), tmp_path / "c")
     assert "no column of images, but x (int64)" in refusal(tmp_path / "c")
+    parquet.write_table(pa.table({"img": [png(0)]}), tmp_path / "e0")
+    parquet.write_table(pa.table({"image": [png(0)]}), tmp_path / "e1")
+    assert "images in column image, not in img" in refusal(tmp_path / "e?")
     table = parquet.read_table(write_parquet(tmp_path / "d"))
     table = table.set_column(1, "label", pa.array([-1, 0, 1, 2, 9, None, 0]))
     parquet.write_table(table, tmp_path / "d")
@@ -494,12 +538,12 @@ def test_arrays_that_are_no_images_are_refused(tmp_path, arrays, reason):
 
 def test_a_pickle_in_an_array_is_not_read(tmp_path):
     np.save(tmp_path / "a.npy", np.array([{}]), allow_pickle=True)
-    assert "no plain arrays" in refusal(tmp_path / "a.npy")
+    assert "no array of images, but a (1,) object" in refusal(tmp_path / "a.npy")
 
 
 def test_idx_labels_are_those_of_the_images_and_the_first_of_several(tmp_path):
-    several = np.stack([LABELS, [9] * 7], axis=1)
-    root = write_files(tmp_path / "a", {"x-images": idx(PIXELS), "x-labels": idx(several), "y": idx(np.zeros(7))})
+    contents = {"x-images": idx(PIXELS), "x-labels": idx(np.stack([LABELS, [9] * 7], axis=1))}
+    root = write_files(tmp_path / "a", contents | {"x-image-labels": idx(np.zeros(3)), "y": idx(np.zeros(7))})
     assert [sample.label for sample in samples_of(root)] == LABELS
     assert [sample.label for sample in samples_of(write_files(tmp_path / "b", {"x": idx(PIXELS)}))] == [0] * 7
 
@@ -540,19 +584,19 @@ else:
 
 
 @pytest.fixture(scope="session")
-def third_party(tmp_path_factory) -> Path:
+def third_party() -> Path:
     """A Python with the writers that aren't pinned: that of SOURCES_PYTHON, else of an environment made for it."""
     if "SOURCES_PYTHON" in os.environ:
         return Path(os.environ["SOURCES_PYTHON"])
-    place = tmp_path_factory.mktemp("environment")
-    subprocess.run([sys.executable, "-m", "venv", place], check=True)
-    packages = ["webdataset", "datasets", "pillow"]
-    installed = subprocess.run(
-        [place / "bin/pip", "install", "-q", *packages], capture_output=True, text=True, check=False
-    )
-    if installed.returncode:
-        pytest.skip(f"{', '.join(packages)} can't be installed: {installed.stderr.strip()[-200:]}")
-    return place / "bin/python"
+
+    def make(place: Path) -> None:
+        subprocess.run([sys.executable, "-m", "venv", place], check=True)
+        command = [place / "bin/pip", "install", "-q", "webdataset", "datasets", "pillow"]
+        installed = subprocess.run(command, capture_output=True, text=True, check=False)
+        if installed.returncode:
+            pytest.skip(f"webdataset and datasets can't be installed: {installed.stderr.strip()[-200:]}")
+
+    return shared.once("writers", make) / "bin/python"
 
 
 @pytest.mark.nightly

@@ -16,6 +16,7 @@ from scripts.common import digests, requirements
 from scripts.plan import available
 from scripts.plan.available import CONDA_PYTHON
 from scripts.plan.config import configuration
+from scripts.plan.plan import Plan
 from scripts.plan.read import read_plan
 from scripts.stores.choice import Choice
 from tests.support.checkout import CHECKOUT
@@ -73,7 +74,7 @@ def test_the_pins_are_those_of_the_project_and_the_tests_pins_contain_them() -> 
 def test_what_backends_and_codecs_need_is_pinned_and_a_plain_run_needs_only_the_core() -> None:
     files = [*(CHECKOUT / "scripts/backends").glob("*.py"), *(CHECKOUT / "scripts/codecs").glob("*.py")]
     assert as_pip_names(digests.library_versions(files)) <= pip_pins("all.txt").keys()
-    default = read_plan({"images": "synthetic"}, with_conda=False, on_cluster=False)
+    default = read_plan({}, with_conda=False, on_cluster=False)
     assert all(available.needs_only_core(choice) for choice in default.choices.values())
     assert not all(available.needs_only_core(Choice(name, backends.resolve(name, {}))) for name in backends.names())
 
@@ -118,7 +119,7 @@ def test_every_rule_names_an_environment_that_holds_what_it_imports() -> None:
     rules = re.split(r"\nrule ", (CHECKOUT / "Snakefile").read_text())[1:]
     steps = {rule.split(":")[0]: rule for rule in rules if "shell:" in rule}
     assert len(steps) >= 8
-    every = read_plan({"images": "synthetic", "backends": configuration.ALL}, with_conda=True, on_cluster=False)
+    every = Plan(configuration.complete({"backends": configuration.ALL}), with_conda=True, on_cluster=False)
     for step, text in steps.items():
         files = [digests.step_file(step), CHECKOUT / "scripts/__main__.py"]
         if step == "figure":

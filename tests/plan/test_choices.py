@@ -21,7 +21,7 @@ def test_a_codec_in_the_name_of_a_backend_needs_no_variant(name: str, options: d
 @pytest.mark.parametrize(
     ("config", "help_in_it"),
     [
-        ({"backends": ["hdf5-png"]}, "hdf5-png is unknown"),
+        ({"backends": ["tiledb-png"]}, "tiledb-png is unknown"),
         ({"backends": ["lmdb-pgn"]}, "lmdb-pgn is unknown"),
         ({"codecs": ["pgn"]}, "codecs: pgn is unknown; did you mean png?"),
         ({"backends": "every"}, "write it as backends=[every]"),

@@ -1,11 +1,12 @@
 """The answer for images that are files already, from planted times: leave them, pack them, or decode once."""
 
-import base64
 import re
 
+import numpy as np
 import pytest
 
 from scripts.common import sealed
+from scripts.dataset.sources import synthetic
 from scripts.report import tables
 from scripts.report.compare import answers, own_images, trends
 from scripts.report.compare.own_images import DECODE, LEAVE, PACK
@@ -163,19 +164,22 @@ def test_the_disk_figure_has_the_least_of_each_group(usual):
 
 IMAGES = {
     "bad_images": [{"name": "a/<cut>.jpg", "reason": "cut short"}],
-    "upscaled_images": 2,
-    "thumbnails": [{"label": "cat & dog", "jpeg": base64.b64encode(b"\xff\xd8jpeg").decode()}] * 12,
+    "upscaled_images": ["a/1.jpg", "a/2.jpg"],
+    "images": 20,
+    "label_names": ["cat & dog"],
 }
 
 
 def test_the_page_says_what_to_do_and_shows_the_images(usual):
     place, _ = usual
     run = Run(place, tuple(USUAL), (COUNT,), OPERATIONS, kinds=KINDS, sizes=SIZES).draw("ranking")
-    provenance = place / "dataset" / "provenance.json"
+    provenance = run.provenance_path()
     plain = sealed.read(provenance)
     assert "The images" not in shown(run.page("ranking"))
     sealed.write(provenance, {**plain, **IMAGES})
-    text = run.page("ranking")
+    np.save(provenance.with_name("images.npy"), synthetic.generate(20))
+    np.save(provenance.with_name("labels.npy"), np.arange(20) % 2)
+    text = run.page("ranking", with_thumbnails=True)
     parser = Strict()
     parser.feed(text)
     assert parser.open == []
@@ -189,5 +193,5 @@ def test_the_page_says_what_to_do_and_shows_the_images(usual):
     assert "1 image is bad and left out." in said
     assert "a/<cut>.jpg cut short" in said
     assert "2 images are smaller than 32 x 32 pixels and were made larger." in said
-    run.settings = {"thumbnails": False}
+    assert text.count('alt="cat &amp; dog"') == 6
     assert "data:image/jpeg" not in run.page("ranking")

@@ -83,6 +83,7 @@ class Run:
     peaks: dict[str, int] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
+    fewer_cutoffs: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
     @classmethod
     def of_many(cls, directory: Path, **changes: object) -> "Run":
@@ -112,17 +113,25 @@ class Run:
         """Where the manifest of a store is."""
         return self.directory / "stores" / backend / image_size / str(cutoff) / MANIFEST
 
+    def provenance_path(self, image_size: str = IMAGE_SIZE) -> Path:
+        """Where the provenance of the image set of a size is."""
+        return self.directory / "dataset" / image_size / PROVENANCE
+
+    def cutoffs_of(self, image_size: str) -> tuple[int, ...]:
+        """The cutoffs that are measured at an image size."""
+        return self.fewer_cutoffs.get(image_size, self.cutoffs)
+
     def write(self) -> "Run":
         """Write provenance, records and manifests."""
-        images = self._image_set(50_000, next(iter(self.image_sizes)))
-        provenance = {
-            "provenance_version": PROVENANCE_VERSION,
-            **images,
-            "images": 50_000,
-            "label_names": ["airplane"],
-            **{"originals_digest": None, "bad_images": [], "upscaled_images": []},
-        }
-        _write(self.directory / "dataset" / PROVENANCE, sealed.sealed(provenance))
+        for size in self.image_sizes:
+            provenance = {
+                "provenance_version": PROVENANCE_VERSION,
+                **self._image_set(50_000, size),
+                "images": 50_000,
+                "label_names": ["airplane"],
+                **{"originals_digest": None, "bad_images": [], "upscaled_images": []},
+            }
+            _write(self.provenance_path(size), sealed.sealed(provenance))
         started = STARTED
         turns = cycle(self.nodes)
         for size, own in self.image_sizes.items():
@@ -158,7 +167,8 @@ class Run:
             [
                 *("--records", str(self.records), "--machine", self.machine),
                 *("--stores", str(self.directory / "stores"), "--backends", *self.backends),
-                *("--sets", *self.sets, "--operations", *self.operations),
+                *("--sets", *(f"{size}/{count}" for size in self.image_sizes for count in self.cutoffs_of(size))),
+                *("--operations", *self.operations),
                 *self.tables,
             ]
         )
@@ -171,17 +181,18 @@ class Run:
             figure.main([name, *self.tables, "--svg", files[0], "--png", files[1]])
         return self
 
-    def page(self, *names: str) -> str:
+    def page(self, *names: str, with_thumbnails: bool = False) -> str:
         """Run the step that makes the page, with these figures or with all; returns its text."""
         output = self.directory / "report.html"
         figures = [str(self.directory / "figures" / f"{name}.svg") for name in names or captions.names()]
         page.main(
             [
                 *self.tables,
-                *("--provenance", str(self.directory / "dataset" / "provenance.json")),
+                *("--provenance", *map(str, map(self.provenance_path, self.image_sizes))),
                 *("--records", str(self.records), "--figures", *figures, "--output", str(output)),
                 *("--settings", json.dumps(self.settings), "--missing", json.dumps(self.missing)),
                 *("--left-out", json.dumps(self.left_out)),
+                *(["--with-thumbnails"] if with_thumbnails else []),
             ]
         )
         return output.read_text(encoding="utf-8")

@@ -17,7 +17,7 @@ import numpy as np
 from scripts.common.errors import UserError, shown
 from scripts.dataset.sources import Sample
 from scripts.dataset.sources.shared import labels, places
-from scripts.dataset.sources.shared.members import first_members
+from scripts.dataset.sources.shared.members import first_members, refuse_bomb
 
 has_originals = False
 looks_for = "NumPy's arrays of images: .npy, .npz or a folder of .npy files"
@@ -47,9 +47,8 @@ class _Array(NamedTuple):
 
     @property
     def may_be_images(self) -> bool:
-        return self.data_type == np.uint8 and (
-            len(self.shape) == 3 or (len(self.shape) == 4 and self.shape[3] in (1, 3))
-        )
+        is_shape = len(self.shape) == 3 or (len(self.shape) == 4 and self.shape[3] in (1, 3))
+        return self.data_type == np.uint8 and is_shape and 0 < math.prod(self.shape[1:]) <= places.MOST_IMAGE_BYTES
 
 
 def fits(path: Path) -> bool:
@@ -159,19 +158,23 @@ def _arrays(path: Path, stack: ExitStack) -> Iterator[_Array]:
     if path.is_dir() or places.head(path).startswith(_MAGIC):
         files = places.files_that_begin(places.inner(path), _MAGIC) if path.is_dir() else [path]
         for file in files:
-            np.load(file, mmap_mode="r", allow_pickle=False)  # it's whole, and no pickle
-            yield _header(file.stem, lambda file=file: file.open("rb"), file)  # type: ignore[misc]
+            yield _header(file.stem, lambda file=file: file.open("rb"), file.stat().st_size, file)  # type: ignore[misc]
         return
     archive = stack.enter_context(zipfile.ZipFile(path))
+    refuse_bomb(path, sum(info.file_size for info in archive.infolist()))
     for info in archive.infolist():
         if info.filename.endswith(_SUFFIX):
-            yield _header(info.filename.removesuffix(_SUFFIX), lambda info=info: archive.open(info), None)  # type: ignore[misc]
+            name = info.filename.removesuffix(_SUFFIX)
+            yield _header(name, lambda info=info: archive.open(info), info.file_size, None)  # type: ignore[misc]
 
 
-def _header(name: str, opens: Callable[[], IO[bytes]], file: Path | None) -> _Array:
+def _header(name: str, opens: Callable[[], IO[bytes]], size: int, file: Path | None) -> _Array:
+    """An array of so many bytes with its header. Raises ValueError where it has another number of bytes."""
     with opens() as stream:
         shape, column_major, data_type = _read_header(stream)
         start = stream.tell()
+    if not data_type.hasobject and size != start + math.prod(shape) * data_type.itemsize:
+        raise ValueError(f"{name} has not as many bytes as it says")
 
     def opened() -> IO[bytes]:
         stream = opens()

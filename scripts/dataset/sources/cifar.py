@@ -23,7 +23,7 @@ import numpy as np
 from scripts.common.errors import UserError
 from scripts.dataset import pickles
 from scripts.dataset.sources import Sample
-from scripts.dataset.sources.shared import image_names, places
+from scripts.dataset.sources.shared import places
 from scripts.dataset.sources.shared.members import MOST_MEMBER_BYTES, REMEDY, Members, first_members, opened
 
 has_originals = False
@@ -71,10 +71,9 @@ class Batches:
         self._path, self._members = path, members
         self._places: dict[str, int] = {}
         for place, name in enumerate(map(_last, members.names)):
-            if not image_names.is_oddity(name) and self._places.setdefault(name, place) != place:
-                again = members.names[place]
-                fault = f"holds {again[:100]!r}, a second member of that name: don't trust this archive, {REMEDY}"
-                raise UserError(f"{path} {fault}")
+            if (_is_batch(name) or name in _META) and self._places.setdefault(name, place) != place:
+                fault = f"holds {members.names[place][:100]!r}, a second member of that name"
+                raise UserError(f"{path} {fault}: don't trust this archive, {REMEDY}")
         self._batches = self._ordered()
         self.label_names = self._label_names()
         labels = dict(self._loaded_labels())
@@ -164,14 +163,9 @@ class Batches:
         if not self.label_names or max(int(labels.max()) for labels in self._labels) < len(self.label_names):
             return
         if min(int(labels.min()) for labels in self._labels) == 0:
-            worst = next(
-                name for name, labels in zip(self._batches, self._labels, strict=True) if self._outside(labels)
-            )
+            worst = self._batches[int(np.argmax([labels.max() for labels in self._labels]))]
             raise UserError(f"{worst} in {self._path} has {self._wrong_labels()}: {REMEDY}")
         self._labels = [labels - 1 for labels in self._labels]
-
-    def _outside(self, labels: np.ndarray) -> bool:
-        return int(labels.max()) >= len(self.label_names)
 
     def _wrong_labels(self) -> str:
         limits = f"from 0 to {len(self.label_names) - 1}" if self.label_names else "numbers of 64 bits"

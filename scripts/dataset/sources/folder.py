@@ -17,13 +17,10 @@ import numpy as np
 
 from scripts.common.errors import UserError, shown
 from scripts.dataset.sources import Sample, order
-from scripts.dataset.sources.shared import image_names, labels
+from scripts.dataset.sources.shared import image_names, labels, places
 
 has_originals = True
 looks_for = "a folder of image files"
-
-MOST_FILE_BYTES = 1 << 30
-"""Bytes of a file that are read at most: 350 megapixels without compression. What is larger is cut, a bad image."""
 
 
 def fits(path: Path) -> bool:
@@ -89,14 +86,14 @@ class Folder:
         self.count = len(self.names)
 
     def read(self, numbers: Sequence[int] | np.ndarray) -> Iterator[Sample]:
-        """Yield the files of these numbers, in their order. Raises UserError where one has gone or can't be read."""
-        for number in np.asarray(numbers, np.int64).tolist():
+        """Yield the files of these numbers, folder by folder. Raises UserError where one has gone or can't be read."""
+        for number in np.sort(np.asarray(numbers, np.int64)).tolist():
             name = self.names[number]
-            yield Sample(number, name, int(self.labels[number]), _read(self.root, name, MOST_FILE_BYTES))
+            yield Sample(number, name, int(self.labels[number]), _read(self.root, name, places.MOST_IMAGE_BYTES))
 
 
 def _read(root: Path, name: str, most: int) -> bytes:
-    """The bytes of a plain file, at most so many; none where a link leads nowhere."""
+    """The bytes of a plain file, cut after so many, which makes it a bad image; none where a link leads nowhere."""
     path = os.path.join(root, name)
     try:
         with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb", buffering=0) as file:

@@ -4,8 +4,6 @@ The format (http://yann.lecun.com/exdb/mnist/): two zeros, the type (8 for uint8
 of each (32 bits, big-endian), then the values.
 """
 
-import gzip
-import io
 import math
 import struct
 import zlib
@@ -20,6 +18,7 @@ import numpy as np
 from scripts.common.errors import UserError, shown
 from scripts.dataset.sources import Sample
 from scripts.dataset.sources.shared import places
+from scripts.dataset.sources.shared.members import decompressed
 
 has_originals = False
 looks_for = "IDX files of images, as MNIST's, or a folder of them"
@@ -80,6 +79,8 @@ class Images:
     def __init__(self, images: _File) -> None:
         self._file = images
         self.count, *self._shape = images.shape
+        for _ in _values(images, [math.prod(images.shape) - 1], 1):  # the last byte is there, so all of them are
+            pass
         self._labels = np.zeros(self.count, np.int64)
         for file in _of_labels(images):
             data_type = np.dtype(TYPES[file.type_number])
@@ -124,23 +125,19 @@ def _headers(folder: Path) -> list[_File]:
 def _header(path: Path) -> _File | None:
     """What a file says of itself; None where it's no IDX file."""
     try:
-        with _opened(path) as file:
+        with decompressed(path) as file:
             zeros, type_number, dimensions = struct.unpack(">HBB", file.read(4))
             shape = struct.unpack(f">{dimensions}I", file.read(4 * dimensions))
-    except (OSError, EOFError, zlib.error, struct.error):
+    except (OSError, EOFError, zlib.error, struct.error, UserError):
         return None
     known = zeros == 0 and type_number in TYPES and 1 <= dimensions <= 4 and all(shape)
     return _File(path, type_number, shape) if known else None
 
 
-def _opened(path: Path) -> "gzip.GzipFile | io.BufferedReader":
-    return gzip.open(path) if places.head(path).startswith(_GZIP) else path.open("rb")
-
-
 def _values(file: _File, numbers: Sequence[int], size: int) -> Iterator[tuple[int, bytes]]:
     """Yield number and bytes of values of that size (bytes), from the first to the last."""
     try:
-        with _opened(file.path) as content:
+        with decompressed(file.path) as content:
             for number in sorted(numbers):
                 content.seek(file.start + number * size)
                 value = content.read(size)

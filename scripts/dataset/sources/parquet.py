@@ -68,8 +68,10 @@ class Tables:
         for file in files:
             first_of_file = self._starts[-1]
             with _opened(file) as table:
-                schema = table.schema_arrow
-                self._column, of_labels, names = _columns(file, schema)
+                column, of_labels, names = _columns(file, table.schema_arrow)
+                if column != (self._column or column):
+                    raise UserError(f"{shown(file)} has its images in column {column}, not in {self._column} as others")
+                self._column = column
                 for group in range(table.num_row_groups):
                     self._groups.append((file, group, first_of_file))
                     self._starts.append(self._starts[-1] + table.metadata.row_group(group).num_rows)

@@ -2,7 +2,7 @@
 
 The format (https://github.com/webdataset/webdataset): `000.jpg` and `000.cls` are an image and its label. The label is
 in the member `cls`, a number or a name, else in the member `json` under a key of `labels.LABELS`, else in `txt`, where
-all these texts are numbers or single words: captions are none.
+all these texts are numbers or single words: captions are none. Without any, images have the classes of their folders.
 """
 
 import itertools
@@ -37,8 +37,7 @@ def fits(path: Path) -> bool:
     if not shards or not places.head(shards[0])[_MARK_PLACE:].startswith(_MARK):
         return False
     keys = [match[1] for name, _start in first_members(shards[0]) if (match := _key(name))]
-    are_flat = path != shards[0] and not any("/" in key for key in keys)
-    return bool(keys) and (are_flat or len(set(keys)) < len(keys))
+    return len(set(keys)) < len(keys) or (path != shards[0] and bool(keys))
 
 
 def identity(path: Path, _most: int) -> str:
@@ -75,7 +74,12 @@ class Shards:
         values = [value if kind == member else None for kind, value in found]
         if member == "txt" and any(value is not None and re.search(r"\s", value) for value in values):
             values = [None] * self.count
-        self.labels, self.label_names = labels.numbered(values)
+        if any(value is not None for value in values):
+            self._labels, self.label_names = labels.numbered(values)
+        else:
+            folders = [name.rpartition("/")[0] for tar in self._tars for name in tar.names]
+            of_folder, self.label_names = image_names.classes(set(folders))
+            self._labels = np.array([of_folder[folder] for folder in folders], np.int64)
 
     def read(self, numbers: Sequence[int] | np.ndarray) -> Iterator[Sample]:
         """Yield the images of these numbers, shard by shard. Raises UserError where a shard is damaged."""
@@ -85,7 +89,7 @@ class Shards:
             start = int(self._starts[shard])
             for place, content in tar.read((ordered[bounds[shard] : bounds[shard + 1]] - start).tolist()):
                 number, name = start + place, f"{self._shards[shard].name}/{tar.names[place]}"
-                yield Sample(number, name, int(self.labels[number]), content)
+                yield Sample(number, name, int(self._labels[number]), content)
 
 
 _Label = tuple[str, Any]

@@ -134,10 +134,9 @@ def _epoch(results: Results, cutoff: int) -> Verdict | None:
     return Verdict(DEPENDS, f"{evidence} That is {size}, and {why}.")
 
 
-def _large_images(results: Results, cutoff: int) -> Verdict | None:
-    """By the sizes of `LARGE_PIXELS` and more; the others are evidence of how disk use grows."""
-    if cutoff != results.tables.cutoffs[-1]:
-        return None
+def _large_images(results: Results, _cutoff: int) -> Verdict | None:
+    """Each image size at its largest cutoff. Sizes of `LARGE_PIXELS` and more decide; the others show how disk use
+    grows."""
     holds, found = [], []
     for size, tables in results.tables.by_size.items():
         stores = ((tables.store(LMDB, most), tables.store(HDF5, most)) for most in reversed(tables.cutoffs))
@@ -152,13 +151,13 @@ def _large_images(results: Results, cutoff: int) -> Verdict | None:
                 numbers = wording.join(f"{name} {wording.times(ratio)}" for name, ratio in ratios.items())
                 said.append(f"{measure.removesuffix('_bytes')} {numbers}")
                 holds += [ratios[LMDB] > MUCH_LARGER * ratios[HDF5]] if pixels(size) >= LARGE_PIXELS else []
-        found.append(f"at {wording.pixels(size)} {'; '.join(said)}")
+        found.append(f"{wording.images(lmdb.cutoff_images)} of {wording.pixels(size)}: {', '.join(said)}")
     if not found:
         return None
     if not holds:
         return Verdict(NOT_MEASURED, f"The images of this run have at most {wording.pixels(largest)}.")
     return _verdict(
-        holds, f"Bytes over raw pixels: {', '.join(found)}.", "the image size, and on which bytes one compares"
+        holds, f"Bytes over raw pixels, {'; '.join(found)}.", "the image size, and on which bytes one compares"
     )
 
 

@@ -6,6 +6,7 @@ codec; the others are in grey behind it. Where it was measured, decoding alone h
 near to the whole, stores stop mattering.
 """
 
+import textwrap
 from collections.abc import Mapping
 
 from matplotlib.axes import Axes
@@ -47,7 +48,7 @@ def draw(tables: Tables) -> Figure:
         operations,
         cutoff,
         f"Of {wording.images(cutoff)}. {notes.intervals(of_all, operations, cutoff)} {notes.GREY}",
-        *image_sizes.dominated(tables),
+        textwrap.shorten(" ".join(image_sizes.dominated(tables)), notes.GAP_LETTERS, placeholder=" ..."),
         sign=notes.HOLLOW,
     )
     grid = multiples.Grid("", multiples.by_last(series), series)

@@ -55,11 +55,12 @@ def draw(tables: Tables) -> Figure:
         return notes.empty(tables, notes.NOTHING, tables.operations)
     cutoff = max(measured)
     operations = [name for name in tables.operations if tables.by_time(name, cutoff)]
-    everything = by_factors(tables, cutoff, operations)
     rows: list[str] = []
+    everything: dict[str, Overall] = {}
     columns: dict[str, list[heat.Field]] = {}
     for group, among in tables.groups.items():
-        order = {name: found for name, found in everything.items() if name in among}
+        order = by_factors(tables, cutoff, operations, among)
+        everything |= order
         table = {OVERALL: [heat.Field(""), *map(_overall, order.values()), heat.Field("")]}
         table |= {heat.head(name): _operation(tables, list(order), cutoff, name) for name in operations}
         if disk := _disk(tables, list(order), cutoff):
@@ -96,14 +97,12 @@ def ranked(factors: Mapping[str, Mapping[str, float]]) -> dict[str, Overall]:
     return dict(sorted(found.items(), key=lambda item: (bool(item[1].lacks), item[1].mean)))
 
 
-def by_factors(tables: Tables, cutoff: int, operations: Sequence[str]) -> dict[str, Overall]:
-    """The stores in order, by how many times as long as the best they take in each of these operations.
+def by_factors(tables: Tables, cutoff: int, operations: Sequence[str], among: Sequence[str]) -> dict[str, Overall]:
+    """These stores in order, by how many times as long as the best they take in each of these operations.
 
     Operations in which nobody wins count only where nobody wins in any.
     """
-    rows = [
-        row for name in tables.backends for operation in operations if (row := tables.cell(name, cutoff, operation))
-    ]
+    rows = [row for name in among for operation in operations if (row := tables.cell(name, cutoff, operation))]
     nobody_wins = all(row.outcome == NEGLIGIBLE for row in rows if row.ratio_to_best)
     factors: dict[str, dict[str, float]] = {}
     for row in rows:

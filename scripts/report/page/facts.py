@@ -5,7 +5,7 @@ Where records differ, all values are named.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from scripts.backends.shared import descriptions
@@ -65,12 +65,6 @@ def settings(measured: Conditions) -> dict[str, str]:
         for name, value in {**used, "interval_percent": 100 * used["interval_width"]}.items():
             merged[name].append(f"{value:,.10g}")
     return {name: distinct(values) for name, values in merged.items()}
-
-
-def thumbnails(run: Run) -> list[Mapping[str, str]]:
-    """Small images with their labels, JPEG in base64; none where the config says so."""
-    found: list[Mapping[str, str]] | None = run.provenance.get("thumbnails")
-    return found if found and run.settings.get("thumbnails", True) else []
 
 
 def distinct(values: Iterable[Any]) -> str:

@@ -16,6 +16,8 @@ from scripts.report.compare import answers, trends
 from scripts.report.compare.answers import MEASURES, Answer, Question
 from scripts.report.compare.results import LONGER, Results
 from scripts.report.compare.trends import Crossover
+from scripts.report.page import thumbnails
+from scripts.report.page.thumbnails import Thumbnail
 from scripts.report.records import conditions, order
 from scripts.report.records.conditions import Conditions
 from scripts.report.rows import SelectionRow, SummaryRow, TimingRow
@@ -36,6 +38,7 @@ class Run:
     - `records`: the directory of the machine's records; those of other machines are beside it.
     - `settings`: the keys of the config that don't have their defaults, with their values.
     - `missing`: the backends that were asked for but can't run here, with reason and remedy.
+    - `thumbnails`: of the first images, where they are to be shown.
     - `left_out`: the image sizes and numbers of images that were asked for and left out, with the reason.
     """
 
@@ -47,6 +50,7 @@ class Run:
     settings: Mapping[str, Any]
     missing: Mapping[str, str]
     left_out: Mapping[str, str]
+    thumbnails: Sequence[Thumbnail]
 
     @classmethod
     def load(
@@ -57,6 +61,7 @@ class Run:
         settings: Mapping[str, Any],
         missing: Mapping[str, str],
         left_out: Mapping[str, str],
+        with_thumbnails: bool = False,
     ) -> "Run":
         """Read the run whose tables and conditions are in a directory.
 
@@ -71,15 +76,17 @@ class Run:
                 f"the summary in {directory} is of machine {wording.join(sorted(named))}, but the records are in "
                 f"{records}"
             )
+        provenance = next(path for path in provenances if path.parent.name == read.image_size)
         return cls(
             Results(read, tables.load(TimingRow, directory)),
             tables.load(SelectionRow, directory),
             conditions.read(directory),
-            read_provenance(next(path for path in provenances if path.parent.name == read.image_size)),
+            read_provenance(provenance),
             records,
             settings,
             missing,
             left_out,
+            thumbnails.of(provenance.parent) if with_thumbnails else [],
         )
 
     @property

@@ -105,7 +105,7 @@ def _first_members(path: Path, _size: int, _changed: int) -> list[tuple[str, byt
                         with suppress(*_FAULTS), archive.open(info) as member:
                             found[-1] = (_plain(info.filename), member.read(places.HEAD_BYTES))
             return found
-        with _decompressed(path) as content, tarfile.open(fileobj=cast(IO[bytes], content), mode="r:") as tar:
+        with decompressed(path) as content, tarfile.open(fileobj=cast(IO[bytes], content), mode="r:") as tar:
             for item in itertools.islice(tar, MOST_SEEN_MEMBERS):
                 if item.offset_data > MOST_SEEN_BYTES:
                     break
@@ -113,6 +113,16 @@ def _first_members(path: Path, _size: int, _changed: int) -> list[tuple[str, byt
                     content.seek(item.offset_data)
                     found.append((_plain(item.name), content.read(min(item.size, places.HEAD_BYTES))))
     return found
+
+
+def refuse_bomb(path: Path, size: int) -> None:
+    """Raise UserError where an archive would have so many bytes when decompressed that no images can be in it."""
+    if size > _most_bytes(path):
+        raise UserError(f"{path} is absurdly large when decompressed: don't trust this archive, {REMEDY}")
+
+
+def _most_bytes(path: Path) -> int:
+    return max(MOST_SURE_BYTES, MOST_RATIO * path.stat().st_size)
 
 
 def _is_zip(path: Path) -> bool:
@@ -164,7 +174,7 @@ class Tar:
         listing = _Listing(path)
         with (
             _readable(path),
-            _decompressed(path) as content,
+            decompressed(path) as content,
             tarfile.open(fileobj=cast(IO[bytes], content), mode="r:") as tar,
         ):
             while (member := tar.next()) is not None:
@@ -172,7 +182,7 @@ class Tar:
                 if listing.take(member.name, member.size, is_folder=member.isdir(), is_plain=is_plain):
                     self._offsets.append(member.offset_data)
                 tar.members.clear()  # type: ignore[attr-defined]  # tarfile would keep all, a kilobyte each
-                while not tar.pax_headers and (common := _common_header(content, tar.offset)):
+                while common := _common_header(content, tar.offset):
                     listing.take(*common, is_folder=False, is_plain=True)
                     self._offsets.append(tar.offset + tarfile.BLOCKSIZE)
                     tar.offset += tarfile.BLOCKSIZE + -(-common[1] // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
@@ -188,7 +198,7 @@ class Tar:
 
     def read(self, numbers: Iterable[int]) -> Iterator[tuple[int, bytes]]:
         """Yield number and content of these members, as in `Members`."""
-        with _decompressed(self._path) as content:
+        with decompressed(self._path) as content:
             for number in sorted(numbers):
                 with _readable(self._path):
                     content.seek(self._offsets[number])
@@ -198,16 +208,14 @@ class Tar:
                 yield number, member
 
 
-def _common_header(content: "_Bounded", offset: int) -> tuple[str, int] | None:
+def _common_header(content: "Bounded", offset: int) -> tuple[str, int] | None:
     """Name and size of a plain file where its header has the common form, which tarfile takes five times as long for.
 
-    None of any other header, and of a damaged one. The form is POSIX's ustar, and GNU's where it means the same.
+    None of any other header, and of a damaged one.
     """
     content.seek(offset)
     header = content.read(tarfile.BLOCKSIZE)
     if len(header) < tarfile.BLOCKSIZE or header[156:157] != tarfile.REGTYPE:
-        return None
-    if header[345] and header[257:265] != tarfile.POSIX_MAGIC:
         return None
     try:
         size, checksum = (int(field.strip(b" \0"), 8) for field in (header[124:136], header[148:156]))
@@ -237,8 +245,9 @@ class _Zip:
                 raise UserError(f"{path} is encrypted: decrypt it, or name another one with `images:` in config.yaml")
         size = os.stat(file.fileno()).st_size
         # Members that share their bytes would make a bomb of a ratio that each of them keeps.
-        if compressed > size or sum(listing.sizes) > max(MOST_SURE_BYTES, MOST_RATIO * size):
-            raise UserError(f"{path} is absurdly large when decompressed: don't trust this archive, {REMEDY}")
+        if compressed > size:
+            raise UserError(f"{path} holds members that share their bytes: don't trust this archive, {REMEDY}")
+        refuse_bomb(path, sum(listing.sizes))
         self.names, self.sizes = listing.names, listing.sizes
 
     def read(self, numbers: Iterable[int]) -> Iterator[tuple[int, bytes]]:
@@ -260,43 +269,45 @@ def _readable(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _decompressed(path: Path) -> Iterator["_Bounded"]:
-    """Open a file, and undo the compression that its start tells."""
+def decompressed(path: Path) -> Iterator["Bounded"]:
+    """Open a file, and undo the compression that its start tells. Raises UserError where it turns out to be a bomb."""
     with path.open("rb") as file:
         start = places.head(path)
         opens = next((opens for mark, opens in _COMPRESSED.items() if start.startswith(mark)), None)
         if opens is None:
-            yield _Bounded(path, file, is_compressed=False)
+            yield Bounded(path, file, is_compressed=False)
             return
         with opens(file) as content:
-            yield _Bounded(path, content, is_compressed=True)
+            yield Bounded(path, content, is_compressed=True)
 
 
-class _Bounded:
+class Bounded:
     """The bytes of an archive, refusing to be led beyond what its size makes likely by any header."""
 
     def __init__(self, path: Path, file: IO[bytes], *, is_compressed: bool) -> None:
-        self.name, self._file = str(path), file
-        size = path.stat().st_size
-        self._most = max(MOST_SURE_BYTES, MOST_RATIO * size) if is_compressed else sys.maxsize
+        self._path, self._file = path, file
+        self._most = _most_bytes(path) if is_compressed else sys.maxsize
 
     def read(self, size: int = -1) -> bytes:
+        """Read so many bytes, or what there is; a negative number is refused too."""
         self._check(0 <= size <= MOST_MEMBER_BYTES and self._file.tell() <= self._most)
         return self._file.read(size)
 
     def seek(self, offset: int, whence: int = 0) -> int:
+        """Go to a place, as files do."""
         self._check(offset <= self._most)
         return self._file.seek(offset, whence)
 
     def tell(self) -> int:
+        """Return the place, as files do."""
         return self._file.tell()
 
     def _check(self, sane: bool) -> None:
         if not sane:
-            raise UserError(f"{self.name} is absurdly large when decompressed: don't trust this archive, {REMEDY}")
+            raise UserError(f"{self._path} is absurdly large when decompressed: don't trust this archive, {REMEDY}")
 
 
-def _check_end(tar: tarfile.TarFile, content: _Bounded) -> None:
+def _check_end(tar: tarfile.TarFile, content: Bounded) -> None:
     """Read the rest, which is zeros: `tarfile` takes damage between two members for the end of the archive.
 
     Reading to the end of the file makes `gzip` compare its checksum too.

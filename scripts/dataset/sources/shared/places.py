@@ -15,6 +15,8 @@ HEAD_BYTES = 512
 """Bytes of a file's start that tell what it is; a tar has its mark at byte 257."""
 MOST_LOOKS = 1_000
 """Entries of a folder that are looked at to tell what it holds."""
+MOST_IMAGE_BYTES = 1 << 30
+"""Bytes of one image, as a file or as pixels, that are read at most: 350 megapixels without compression."""
 MOST_HASHED_BYTES = 1_000_000_000
 """Bytes of files up to which their content tells whether a source has changed; above, sizes and times do."""
 
