@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 TIMING_STEP, CLEARING_STEP, STARTING_STEP = "time_operation", "discard", "again"
-SHARING_STEPS = ("download", "unpack", "compile", "build", CLEARING_STEP)
+SHARING_STEPS = ("download", "gather", "unpack", "compile", "build", CLEARING_STEP)
 """Steps that would disturb a timing on the same host."""
 WRITABLE_PLACE = "make the place writable, or set store_dir, download_dir or scratch_dir to one that is"
 CHECKOUT = Path(__file__).resolve().parent.parent

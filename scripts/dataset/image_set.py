@@ -15,7 +15,7 @@ import numpy as np
 from scripts.common import sealed
 from scripts.common.atomic import writable
 from scripts.common.errors import UserError
-from scripts.dataset.gathered import FOLDER, GATHERED, NAMES, OFFSETS, ORIGINALS
+from scripts.dataset.gathered import FOLDER, NAMES, OFFSETS, ORIGINALS
 
 PROVENANCE_VERSION = 3
 PROVENANCE = "provenance.json"
@@ -210,8 +210,8 @@ def content_digest(blocks: Iterable[tuple[int, np.ndarray, np.ndarray]]) -> str:
 
 
 def _refusal(directory: Path, fault: str) -> str:
-    """What is wrong with an image set, and what to do: without what was gathered, all of it is made again."""
-    remedy = f"delete {directory.parent / GATHERED} and run again"
+    """What is wrong with an image set, and what to do. Its arrays may be the very files that were gathered."""
+    remedy = f"delete {directory.parent} and run again"
     if directory.exists() and not writable(directory):
         remedy = "it isn't yours to change, so set download_dir to a directory of your own"
     return f"{directory} holds no whole image set ({fault}); {remedy}"

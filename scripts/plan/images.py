@@ -45,9 +45,20 @@ def is_path(images: str) -> bool:
     return images not in NAMED
 
 
+_kinds: dict[str, str | None] = {}
+"""The kinds that the start of a run has told its jobs on nodes, which may not see the images."""
+
+
+def tell_kind(images: str, kind: str | None) -> None:
+    """Have this process know the kind of source of a path."""
+    _kinds[images] = kind
+
+
 @cache
 def kind(images: str) -> str | None:
     """Return the kind of source that a path is, None for what isn't a path. Raises UserError where it is none."""
+    if images in _kinds:
+        return _kinds[images]
     return sources.recognise(Path(images)) if is_path(images) else None
 
 

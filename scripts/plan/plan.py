@@ -29,7 +29,7 @@ from scripts.system.disk import file_system
 TABLES = ("timings.csv", "summary.csv", "latencies.csv", "disk_usage.csv", "selection.csv", "conditions.json")
 """The files that `summarise` writes beside their digests: the tables, and the conditions of the run."""
 
-HANDED = ("machine", "dataset", "writes", "identity", "missing")
+HANDED = ("config", "kind", "machine", "dataset", "writes", "identity", "missing")
 HANDED_VARIABLE = "IMAGE_STORAGE_BENCHMARK_FOUND"
 """The environment variable by which jobs of a cluster get these. Snakemake starts jobs with those of the run."""
 
@@ -66,6 +66,11 @@ class Plan:
         source = self.config["images"]
         folder = Path(source) if images.is_path(source) and os.path.isdir(source) and self._has_files else None
         return in_place.choices(configuration.choices(self.config), folder, Path(self.stores))
+
+    @cached_property
+    def kind(self) -> str | None:
+        """The kind of source that the path of the images is."""
+        return images.kind(self.config["images"])
 
     @property
     def _has_files(self) -> bool:
@@ -233,6 +238,7 @@ class Plan:
         """Take what the start of the run has handed to this job."""
         # A cached property isn't computed where the object has its value.
         vars(self).update(json.loads(os.environ.get(HANDED_VARIABLE, "{}")))
+        images.tell_kind(self.config["images"], self.kind)
 
     def all_stores(self) -> list[Store]:
         """Return every store, in the config's order of backends."""

@@ -32,7 +32,8 @@ def read_plan(
         complete = configuration.complete(config)
         if not is_job_on_node:
             configuration.check(complete, on_cluster=on_cluster)
-        plan = Plan(configuration.for_source(complete, images.has(complete["images"])), with_conda, on_cluster)
+            complete = configuration.for_source(complete, images.has(complete["images"]))
+        plan = Plan(complete, with_conda, on_cluster)
         if is_job_on_node:
             plan.take_from_start()
         else:

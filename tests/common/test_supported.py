@@ -17,7 +17,7 @@ from tests.support.checkout import CHECKOUT, SNAKEMAKE
 from tests.support.host import as_who_obeys_permissions
 from tests.support.workflow import Workflow
 
-FIRST_FILE = "results/dataset/archive.json"
+FIRST_FILE = "source.json"
 
 
 def without(module: str, directory: Path) -> dict[str, str]:
@@ -30,7 +30,7 @@ def without(module: str, directory: Path) -> dict[str, str]:
 def run(workflow: Workflow, *prefix: str, **changes: str) -> subprocess.CompletedProcess:
     """Run the workflow up to its first file; Snakemake starts after `prefix`, in an environment with changes."""
     return subprocess.run(
-        [*prefix, SNAKEMAKE, "--cores", "1", "--", FIRST_FILE],
+        [*prefix, SNAKEMAKE, "--cores", "1", "--", f"{workflow.dataset}/{FIRST_FILE}"],
         cwd=workflow.directory,
         env=workflow.environment | changes,
         capture_output=True,
@@ -82,7 +82,7 @@ def test_a_user_id_without_a_name_runs(workflow: Workflow, tmp_path: Path) -> No
         place.chmod(0o755)
     done = run(workflow, *who, *rights, "env", *unset, HOME=str(tmp_path))
     assert done.returncode == 0, done.stderr
-    assert (workflow.directory / FIRST_FILE).stat().st_uid == 12345
+    assert (workflow.directory / workflow.dataset / FIRST_FILE).stat().st_uid == 12345
 
 
 def test_a_home_that_cannot_be_written_runs(workflow: Workflow, tmp_path: Path) -> None:

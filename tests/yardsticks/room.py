@@ -33,7 +33,7 @@ def forecast(directory: Path, config: dict[str, object]) -> tuple[float, float]:
     """Bytes and files that the start of a run in a copy says it needs."""
     os.chdir(directory)
     planned = read_plan(config, with_conda=False, on_cluster=False)
-    to_make = {*planned.manifests(), *planned.records(), f"{planned.dataset}/provenance.json"}
+    to_make = {*planned.manifests(), *planned.records(), f"{planned.dataset}/gathered.json"}
     total = room.total(planned, {os.path.normpath(path) for path in to_make})
     return total.bytes, total.files
 

@@ -203,6 +203,9 @@ def row(target: Target, seconds: dict[str, list[float]]) -> tuple[str, bool]:
     return f"{names} {ratio:6.2f}   {low:5.2f} to {high:5.2f}   {wanted:10} {verdict}", met
 
 
+CIFAR10 = CHECKOUT / "results/dataset/cifar10/32x32"
+
+
 def images_of(image_set: Path, count: int) -> tuple[np.ndarray, np.ndarray, str]:
     """Images, labels and where they come from."""
     if image_set.is_dir():
@@ -215,7 +218,7 @@ def images_of(image_set: Path, count: int) -> tuple[np.ndarray, np.ndarray, str]
 def main() -> int:
     """Run every contest; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--image-set", type=Path, default=CHECKOUT / "results" / "dataset", help="image set directory")
+    parser.add_argument("--image-set", type=Path, default=CIFAR10, help="image set directory")
     parser.add_argument("--images", type=int, default=10_000, help="how many; the targets are meant for 10,000")
     parser.add_argument("--directory", type=Path, default=CHECKOUT / "results", help="where the stores are written")
     arguments = parser.parse_args()
