@@ -16,7 +16,6 @@ from scripts.common import digests, requirements
 from scripts.plan import available
 from scripts.plan.available import CONDA_PYTHON
 from scripts.plan.config import configuration
-from scripts.plan.plan import Plan
 from scripts.plan.read import read_plan
 from scripts.stores.choice import Choice
 from tests.support.checkout import CHECKOUT
@@ -116,10 +115,10 @@ def test_every_pin_has_hashes_and_no_address(name: str) -> None:
 
 
 def test_every_rule_names_an_environment_that_holds_what_it_imports() -> None:
-    rules = re.split(r"\nrule ", (CHECKOUT / "Snakefile").read_text())[1:]
+    rules = re.split(r"\n(?:rule|checkpoint) ", (CHECKOUT / "Snakefile").read_text())[1:]
     steps = {rule.split(":")[0]: rule for rule in rules if "shell:" in rule}
     assert len(steps) >= 8
-    every = Plan(configuration.complete({"backends": configuration.ALL}), with_conda=True, on_cluster=False)
+    every = read_plan({"images": "synthetic", "backends": configuration.ALL}, with_conda=True, on_cluster=False)
     for step, text in steps.items():
         files = [digests.step_file(step), CHECKOUT / "scripts/__main__.py"]
         if step == "figure":
