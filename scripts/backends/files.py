@@ -19,6 +19,7 @@ import mmap
 import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from io import FileIO
 from pathlib import Path
 from typing import Any, cast
 
@@ -42,6 +43,7 @@ class Reader(base.Reader):
 
     def _open(self, path: Path, options: dict[str, Any]) -> tuple[int, Sequence[int]]:
         self._path = path
+        self._buffer = memoryview(bytearray(file_access.READ_BYTES))
         self._name: Callable[[int], str | bytes] = _Numbered(path, options["codec"])
         with open(path / LABELS, "rb", buffering=0) as file:
             height, width, channels = np.frombuffer(file.read(SHAPE_NUMBERS * NUMBER.itemsize), NUMBER).tolist()
@@ -66,17 +68,41 @@ class Reader(base.Reader):
         labels[:] = np.fromfile(self._path / LABELS, NUMBER, len(labels), offset=offset)
 
     def _read_some(self, ids: np.ndarray, images: np.ndarray) -> None:
+        names = list(map(self._name, ids.tolist()))
+        # To announce files that are in the page cache takes a fifth of the time to read them.
+        cached = self._read_cached(names, images) if len(names) > 1 else 0
         with ExitStack() as opened:
-            names = map(self._name, ids.tolist())
-            files = [opened.enter_context(open(name, "rb", buffering=0)) for name in names]
+            files = [opened.enter_context(open(name, "rb", buffering=0)) for name in names[cached:]]
             if len(files) > 1:
                 for file in files:
                     file_access.announce(file.fileno(), [0], 0)
-            for file, image in zip(files, images, strict=True):
-                if self._codec.is_identity:
-                    file_access.read_into(file, image, 0)
-                else:
-                    self._codec.decode(file.read(), image)
+            for file, image in zip(files, images[cached:], strict=True):
+                content = self._room(file, image)
+                file_access.read_into(file, content, 0)
+                self._decode(content, image)
+
+    def _read_cached(self, names: list[str | bytes], images: np.ndarray) -> int:
+        """Read files in order, up to the first that isn't in the page cache, and return how many those are."""
+        for number, (name, image) in enumerate(zip(names, images, strict=True)):
+            with open(name, "rb", buffering=0) as file:
+                content = self._room(file, image)
+                if not file_access.read_cached(file, content):
+                    return number
+            self._decode(content, image)
+        return len(names)
+
+    def _room(self, file: FileIO, image: np.ndarray) -> memoryview:
+        """Return where the bytes of a file go: into the image, or into memory that is valid until the next call."""
+        if self._codec.is_identity:
+            return memoryview(image).cast("B")
+        size = os.fstat(file.fileno()).st_size
+        if size > len(self._buffer):
+            self._buffer = memoryview(bytearray(size))
+        return self._buffer[:size]
+
+    def _decode(self, content: memoryview, image: np.ndarray) -> None:
+        if not self._codec.is_identity:
+            self._codec.decode(content, image)
 
 
 class Backend(base.Backend):

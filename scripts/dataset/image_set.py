@@ -103,11 +103,14 @@ def read_provenance(path: Path) -> dict[str, Any]:
         raise UserError(_refusal(path.parent, f"{path} {fault}")) from None
 
 
-def provenance_digests(images: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-    """Return what the provenance says of the content of images (N, H, W, 3) uint8 and labels (N,) int64."""
+def provenance_digests(images: np.ndarray, labels: np.ndarray, originals: str | None = None) -> dict[str, Any]:
+    """Return what the provenance says of the content of images (N, H, W, 3) uint8 and labels (N,) int64, and of the
+    files that they came from, whose digest is `originals`: another file may have the same pixels."""
     rows = max(1, BLOCK_BYTES // images[:1].nbytes)
+    pixels = content_digest([(0, images, labels)])
     return {
-        "digest": content_digest([(0, images, labels)]),
+        "digest": hashlib.sha256(f"{pixels} {originals}".encode()).hexdigest() if originals else pixels,
+        "originals_digest": originals,
         "images_per_block": rows,
         "block_digests": list(block_digests(images, labels, rows, len(images))),
     }

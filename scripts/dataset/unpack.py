@@ -58,8 +58,7 @@ def unpack(directory: Path, image_size: str, *, upscale: bool = False, cores: in
             },
             "image_shape": list(shape_of(image_size)),
             "upscaled_images": upscaled,
-            "originals_digest": file_sha256(folder / ORIGINALS) if facts["has_originals"] else None,
-            **provenance_digests(images, labels),
+            **provenance_digests(images, labels, file_sha256(folder / ORIGINALS) if facts["has_originals"] else None),
         },
     )
 

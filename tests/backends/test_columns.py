@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from scripts import backends
+from scripts.backends import base
 from scripts.common.errors import UserError
-from tests.support.backend_variants import COUNT, Variant, make
+from tests.support.backend_variants import COUNT, SMALL_BLOCK_BYTES, Variant, assert_same, load_all, make
 
 
 def test_feather_settings(tmp_path: Path) -> None:
@@ -105,3 +106,14 @@ def test_lance_keeps_one_fragment_and_doesnt_compress(tmp_path: Path) -> None:
         assert dataset.data_storage_version == options.get("file_version", "2.2")
         size = sum(file.stat().st_size for file in path.rglob("*.lance") if file.is_file())
         assert (size < images.nbytes) == is_smaller
+
+
+@pytest.mark.parametrize("taken_rows", [0, 128], ids=["scan", "take"])
+def test_lance_reads_everything_in_either_way(taken_rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scripts.backends.lance.TAKEN_ROWS", taken_rows)
+    monkeypatch.setattr(base, "BLOCK_BYTES", SMALL_BLOCK_BYTES)
+    images, labels = make()
+    variant = Variant("lance", backends.resolve("lance", {}))
+    variant.write(tmp_path / "store", images, labels)
+    with variant.open(tmp_path / "store") as reader:
+        assert_same(load_all(reader), images, labels)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from scripts import backends
+from scripts.backends.shared import file_access
 from scripts.common.errors import UserError
 from scripts.dataset.image_set import Originals
 from scripts.system.disk import disk_usage
@@ -178,3 +179,29 @@ def tree(path: Path) -> dict[bytes, bytes]:
     """The bytes of each file in a directory, by its path there."""
     places = [os.path.join(place, name) for place, _, names in os.walk(os.fsencode(path)) for name in names]
     return {os.path.relpath(place, os.fsencode(path)): Path(os.fsdecode(place)).read_bytes() for place in places}
+
+
+@pytest.mark.parametrize("name", ["files", "png"])
+def test_files_are_announced_from_the_first_that_is_not_cached(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def third_is_not_cached(file: io.FileIO, content: memoryview) -> bool:
+        asked.append(file.name)
+        return len(asked) != 3 and read_cached(file, content)
+
+    def keep(descriptor: int, places: list[int], size: int) -> None:
+        announced.append(os.fstat(descriptor).st_ino)
+
+    asked: list[str] = []
+    announced: list[int] = []
+    read_cached = file_access.read_cached
+    images, labels = make(6)
+    variant = Variant(name, backends.resolve(name, {}))
+    variant.write(tmp_path / "store", images, labels)
+    monkeypatch.setattr(file_access, "read_cached", third_is_not_cached)
+    monkeypatch.setattr(file_access, "announce", keep)
+    with variant.open(tmp_path / "store") as reader:
+        assert_same(reader.load([5, 0, 4, 1, 1]), images[[5, 0, 4, 1, 1]], labels[[5, 0, 4, 1, 1]])
+    assert [Path(file).stem[-1] for file in asked] == ["5", "0", "4"]
+    numbers = {file.stat().st_ino: file.stem[-1] for file in (tmp_path / "store").iterdir()}
+    assert [numbers[file] for file in announced] == ["4", "1", "1"]

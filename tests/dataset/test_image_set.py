@@ -25,7 +25,7 @@ def directory(tmp_path: Path) -> Path:
     np.save(directory / "images.npy", IMAGES)
     np.save(directory / "labels.npy", LABELS)
     provenance = {"provenance_version": 3, "label": "small", "images": COUNT, "image_shape": [4, 5, 3]}
-    provenance |= {"originals_digest": None, **provenance_digests(IMAGES, LABELS)}
+    provenance |= provenance_digests(IMAGES, LABELS)
     sealed.write(directory / "provenance.json", provenance)
     return directory
 
@@ -249,3 +249,9 @@ def test_the_digest_tells_everything_else_apart():
 def test_blocks_that_do_not_fit_have_no_digest(blocks):
     with pytest.raises(ValueError, match=r"follow|no images"):
         content_digest(blocks)
+
+
+def test_other_files_of_the_same_pixels_are_another_image_set():
+    digests = [provenance_digests(IMAGES, LABELS, files)["digest"] for files in (None, "ab" * 32, "cd" * 32)]
+    assert digests[0] == content_digest([(0, IMAGES, LABELS)])
+    assert len(set(digests)) == 3

@@ -118,7 +118,7 @@ def test_every_rule_names_an_environment_that_holds_what_it_imports() -> None:
     rules = re.split(r"\n(?:rule|checkpoint) ", (CHECKOUT / "Snakefile").read_text())[1:]
     steps = {rule.split(":")[0]: rule for rule in rules if "shell:" in rule}
     assert len(steps) >= 8
-    every = read_plan({"images": "synthetic", "backends": configuration.ALL}, with_conda=True, on_cluster=False)
+    every = read_plan({"backends": configuration.ALL}, with_conda=True, on_cluster=False)
     for step, text in steps.items():
         files = [digests.step_file(step), CHECKOUT / "scripts/__main__.py"]
         if step == "figure":

@@ -35,8 +35,7 @@ def write_image_set(
         **{"name": "small", "label": "small", "synthetic": False, "note": None},
         **{"images": count, "image_shape": list(images.shape[1:]), "label_names": [], "bad_images": []},
         "upscaled_images": [],
-        "originals_digest": None if files is None else hashlib.sha256(b"".join(files)).hexdigest(),
-        **provenance_digests(images, labels),
+        **provenance_digests(images, labels, files and hashlib.sha256(b"".join(files)).hexdigest()),
     }
     sealed.write(directory / PROVENANCE, provenance)
     return ImageSet.load(directory)

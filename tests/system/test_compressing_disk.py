@@ -213,9 +213,9 @@ def test_a_cold_read_from_memory_is_found_out(place: Path) -> None:
     for name in ("plain", "store"):
         cold.try_on(place / name)
     on_disk = disk_usage.measure(place / "plain").allocated_bytes
-    assert cold.verified(place / "plain", 0.0, on_disk, 1.0, is_baseline=True)
-    assert cold.verified(place / "store", 0.0, on_disk, 1.0, is_baseline=False)
-    assert not cold.verified(place / "store", 0.0, 4096, 1.0, is_baseline=False)
+    assert cold.verified([place / "plain"], 0.0, on_disk, 1.0, is_baseline=True)
+    assert cold.verified([place / "store"], 0.0, on_disk, 1.0, is_baseline=False)
+    assert not cold.verified([place / "store"], 0.0, 4096, 1.0, is_baseline=False)
 
 
 def test_small_files_among_the_metadata_are_a_gap_with_its_reason(place: Path) -> None:

@@ -3,6 +3,7 @@
 import itertools
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from io import FileIO
 
 import numpy as np
@@ -22,6 +23,16 @@ def read_into(file: FileIO, array: np.ndarray | memoryview, offset: int) -> None
         if not read:
             raise EOFError(f"{file.name!s} is too short")
         view, offset = view[read:], offset + read
+
+
+def read_cached(file: FileIO, view: memoryview) -> bool:
+    """Fill `view` with the start of an unbuffered file where all of that is in the page cache, and say whether it was.
+
+    Where the system can't tell, it wasn't. Source: preadv2(2), RWF_NOWAIT.
+    """
+    with suppress(OSError, AttributeError):
+        return os.preadv(file.fileno(), [view], 0, os.RWF_NOWAIT) == len(view)
+    return False
 
 
 def write_all(file: FileIO, content: np.ndarray | bytes | memoryview) -> None:

@@ -209,9 +209,10 @@ def _open(choice: Choice, ratio: Ratio) -> str:
 def _speed(ratio: Ratio) -> str:
     """How fast a store is against the folder, in words, given how many times as long the folder takes."""
     if ratio.outcome == TIED:
-        return "as fast as the folder"
+        return "as fast"
     if ratio.outcome == UNDECIDED:
         return f"undecided: {wording.undecided(ratio.value, ratio.low, ratio.high)}"
-    if ratio.value > 1:
-        return wording.factor(ratio, "as fast as the folder")
-    return f"takes {wording.factor(ratio.inverse, 'as long as the folder')}"
+    faster = ratio.value > 1
+    ratio = ratio if faster else ratio.inverse
+    between = wording.times_between(ratio.low, ratio.high)
+    return f"{wording.times(ratio.value)} as {'fast' if faster else 'long'} ({between})"
