@@ -61,7 +61,7 @@ def copy(tmp_path: Path) -> Path:
     write_small_archive(workflow.directory / "archive.tar.gz", rows=50)
     (workflow.directory / "photographs").mkdir()
     for number in range(100):
-        (workflow.directory / f"photographs/{number}.jpg").write_bytes(drawn(number))
+        (workflow.directory / f"photographs/{number}.jpg").write_bytes(drawn(number, 240, 230))
     workflow.configure(backends=["lmdb"], cutoffs=[100], operations=["write"])
     shutil.copytree(CHECKOUT / "tests", workflow.directory / "tests", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(CHECKOUT / "pyproject.toml", workflow.directory)
