@@ -67,6 +67,19 @@ def test_files_are_kept_in_a_shuffled_order_with_their_pixels(whole: Path) -> No
         np.testing.assert_array_equal(pixels, Image.open(io.BytesIO(CONTENTS[number])))
 
 
+def test_a_source_that_reads_in_its_own_order_ends_in_the_same(whole: Path, tmp_path: Path) -> None:
+    class Sorted(Files):
+        def read(self, numbers):
+            return super().read(np.sort(numbers))
+
+    gather.write(Sorted(CONTENTS), tmp_path, RECORD, Wanted(cores=1))
+    assert files_in(tmp_path) == {name: content for name, content in files_in(whole).items() if name not in OF_SETS}
+
+
+OF_SETS = ("images.npy", "provenance.json")
+"""What image sets add in their own folders; labels are the same file."""
+
+
 @pytest.mark.parametrize("count", [1, 25])
 def test_the_first_images_of_many_are_those_of_few(whole: Path, tmp_path: Path, count: int) -> None:
     few = gathered_in(tmp_path, most=count)

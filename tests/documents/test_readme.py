@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from scripts.system import lock
+from tests.support.archives import write_small_archive
 from tests.support.checkout import CHECKOUT
+from tests.support.drawn_files import drawn
 from tests.support.workflow import Workflow, copy_checkout
 
 README = (CHECKOUT / "README.md").read_text()
@@ -22,6 +24,8 @@ ASKS_FOR_OTHER_STORES = re.compile(r"snakemake .*\b(backends|codecs)=")
 """What such a run makes, `test_all_backends.py` sees; here Snakemake only plans it."""
 REPEATS = re.compile(r"snakemake .*--forcerun ")
 """Each day only planned, as it does again what a command before it did."""
+PHOTOGRAPHS = "/data/photographs"
+"""The folder that the documents name, of which the copy has its own."""
 SECONDS = re.compile(r"--seconds \S+")
 
 DOCUMENTS = [CHECKOUT / "docs" / f"{name}.md" for name in ("method", "configure", "all-stores", "codecs")]
@@ -54,6 +58,10 @@ def run(command: str, copy: Path) -> None:
 def copy(tmp_path: Path) -> Path:
     """A copy of the checkout with its tests, in which nothing is installed."""
     workflow = copy_checkout(tmp_path / "checkout")
+    write_small_archive(workflow.directory / "archive.tar.gz", rows=50)
+    (workflow.directory / "photographs").mkdir()
+    for number in range(100):
+        (workflow.directory / f"photographs/{number}.jpg").write_bytes(drawn(number, 240, 230))
     workflow.configure(backends=["lmdb"], cutoffs=[100], operations=["write"])
     shutil.copytree(CHECKOUT / "tests", workflow.directory / "tests", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(CHECKOUT / "pyproject.toml", workflow.directory)
@@ -65,7 +73,7 @@ def copy(tmp_path: Path) -> Path:
 def test_every_command_works_as_it_stands(copy: Path, spared: bool) -> None:
     """With the environment of this test in the place of the README's; each day without what costs time alone."""
     (copy / ".venv").symlink_to(sys.prefix)
-    found = list(filter(None, map(without_installing, commands())))
+    found = [each.replace(PHOTOGRAPHS, "photographs") for each in map(without_installing, commands()) if each]
     assert len(found) >= 7
     for command in found:
         planned = ASKS_FOR_OTHER_STORES.search(command) or (spared and REPEATS.search(command))

@@ -114,6 +114,14 @@ class Workflow:
         shutil.copytree(self.directory, directory, symlinks=True)
         return Workflow(directory)
 
+    def take_few_synthetic_images(self) -> None:
+        """Measure generated images, which are repeated where a cutoff is larger; only a few of them."""
+        source = self.directory / "scripts/dataset/sources/synthetic.py"
+        text = source.read_text()
+        assert "Synthetic(50_000)" in text
+        source.write_text(text.replace("Synthetic(50_000)", "Synthetic(100)"))
+        self.configure(images="synthetic")
+
     def add_all_figures(self) -> None:
         """Copy the figures that are left out otherwise."""
         shutil.copytree(CHECKOUT / FIGURES, self.directory / FIGURES, dirs_exist_ok=True)

@@ -30,12 +30,13 @@ def limited() -> Iterator[Path]:
 
 
 def test_what_does_not_fit_is_a_gap_and_the_rest_is_measured(workflow: Workflow, limited: Path) -> None:
+    workflow.take_few_synthetic_images()
     workflow.configure(backends=["memmap"], cutoffs=[10, TOO_LARGE], operations=["write"])
     done = workflow.run(
         "results/summary.csv", prefix=["sh", "-c", f'echo $$ > {limited}/cgroup.procs && exec "$@"', "sh"]
     )
     assert done.returncode == 0, done.stdout[-5000:]
-    assert f"to time {TOO_LARGE:,} images needs 0.5 GB of memory at least" in done.stdout
+    assert f"to time {TOO_LARGE:,} images of 32x32 needs 0.5 GB of memory at least" in done.stdout
     with open(workflow.directory / "results/summary.csv", newline="") as file:
         small, large = csv.DictReader(file)
     assert (small["status"], large["status"]) == ("measured", "gap")

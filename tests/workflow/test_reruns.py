@@ -231,6 +231,20 @@ def test_images_in_another_place(finished: Workflow) -> None:
     assert finished.planned() == IMAGES
 
 
+def test_the_way_images_are_read(finished: Workflow) -> None:
+    """With the same result nothing that is made of them changes."""
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in made(finished)}
+    finished.edit("scripts/dataset/gather.py")
+    assert ("gather",) in finished.planned()
+    finished.finish()
+    after = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in made(finished)}
+    assert {path.name for path in before if after[path] != before[path]} <= {"provenance.json"}
+    assert {path: content for path, (content, _) in after.items()} == {
+        path: content for path, (content, _) in before.items()
+    }
+    assert finished.planned() == set()
+
+
 def test_more_images_than_before(finished: Workflow) -> None:
     finished.configure(cutoffs=[1, 30, 35])
     assert finished.planned() == IMAGES

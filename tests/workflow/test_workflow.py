@@ -181,8 +181,7 @@ def test_a_quick_run_goes_to_a_place_of_its_own(finished: Workflow) -> None:
 
 def test_the_run_works_where_nothing_can_be_reached(workflow: Workflow) -> None:
     """A closed port on loopback stands for a network without a way out. Few images are made up in their place."""
-    source = workflow.directory / "scripts/dataset/sources/synthetic.py"
-    source.write_text(source.read_text().replace("Synthetic(50_000)", "Synthetic(100)"))
+    workflow.take_few_synthetic_images()
     workflow.configure(images="cifar10", addresses=["http://127.0.0.1:9/cifar-10-python.tar.gz"])
     workflow.configure(backends=["hdf5"], cutoffs=[1], operations=["write"])
     workflow.finish()
