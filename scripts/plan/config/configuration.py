@@ -43,7 +43,7 @@ BY_SOURCE: dict[str, dict[str, Any]] = {
         "random_images": 256,
     },
 }
-QUICK_FILES = {"operations": ["write-durable", "batch-warm"], "random_images": 32}
+QUICK_FILES = {"random_images": 32}
 """What a quick run takes in their place for a source of files."""
 """What the config leaves open (null), by what a source has. To decode a photograph takes a thousand times as long as to
 read it, so what tells little of photographs is left out of the operations, and fewer are drawn."""
