@@ -48,38 +48,38 @@ def test_a_last_block_that_was_cut_short_belongs_to_the_one_before() -> None:
 
 
 def test_short_runs_go_on_until_the_interval_is_narrow() -> None:
-    settings = Settings(minimum_samples=6, budget_seconds=100)
+    settings = Settings(long_sample_seconds=2.0, minimum_samples=6, budget_seconds=100)
     assert not in_blocks([1.0] * 5, 0, settings)
     assert in_blocks([1.0] * 6, 0, settings)
     assert not in_blocks([1.0, 1.2, 0.8, 1.0, 1.1, 0.9], 0, settings)
 
 
 def test_samples_right_after_each_other_are_not_enough_however_many() -> None:
-    settings = Settings(minimum_samples=6, budget_seconds=100)
+    settings = Settings(long_sample_seconds=2.0, minimum_samples=6, budget_seconds=100)
     assert not enough([1.0] * 60, [0] * 60, 6.0, settings)
 
 
 def test_the_budget_ends_sampling_but_not_before_the_fewest_samples() -> None:
-    settings = Settings(minimum_samples=6, budget_seconds=1)
+    settings = Settings(long_sample_seconds=2.0, minimum_samples=6, budget_seconds=1)
     scattered = [1.0, 1.5, 0.5, 1.2, 0.7]
     assert not in_blocks(scattered, 99, settings)
     assert in_blocks([*scattered, 1.9], 99, settings)
 
 
 def test_long_runs_are_three() -> None:
-    settings = Settings(minimum_samples=6)
+    settings = Settings(long_sample_seconds=2.0, minimum_samples=6)
     assert not in_blocks([2.5, 2.5], 99, settings)
     assert in_blocks([2.5, 2.5, 2.5], 0, settings)
 
 
 def test_one_slow_run_does_not_make_short_runs_long() -> None:
-    settings = Settings(minimum_samples=6, budget_seconds=1)
+    settings = Settings(long_sample_seconds=2.0, minimum_samples=6, budget_seconds=1)
     assert not in_blocks([0.005, 0.005, 2.5], 99, settings)
     assert not in_blocks([0.005, 2.5], 99, settings)
     assert in_blocks([0.005] * 5 + [2.5], 99, settings)
 
 
-BRIEF = Settings(minimum_samples=6, budget_seconds=0.05, maximum_samples=8)
+BRIEF = Settings(long_sample_seconds=2.0, minimum_samples=6, budget_seconds=0.05, maximum_samples=8)
 """Rounds that take no time wait until the next block."""
 
 
@@ -128,7 +128,14 @@ def test_a_long_first_run_counts_and_gets_its_baseline() -> None:
         order.append(name)
         return 3.0
 
-    list(alternate(lambda _: take("backend"), lambda _: take("baseline"), Settings(minimum_samples=6), first=3.0))
+    list(
+        alternate(
+            lambda _: take("backend"),
+            lambda _: take("baseline"),
+            Settings(long_sample_seconds=2.0, minimum_samples=6),
+            first=3.0,
+        )
+    )
     assert order == ["baseline", "baseline", "backend", "baseline", "backend"]
 
 
@@ -139,7 +146,14 @@ def test_a_round_begins_at_one_moment_for_both_and_after_a_first_run() -> None:
         moments.append((name, started))
         return 3.0
 
-    list(alternate(partial(take, "backend"), partial(take, "baseline"), Settings(minimum_samples=6), first=3.0))
+    list(
+        alternate(
+            partial(take, "backend"),
+            partial(take, "baseline"),
+            Settings(long_sample_seconds=2.0, minimum_samples=6),
+            first=3.0,
+        )
+    )
     names, starts = zip(*moments, strict=True)
     assert names == ("baseline", "baseline", "backend", "baseline", "backend")
     assert starts[0] == 0
@@ -152,8 +166,14 @@ def test_each_sample_says_how_many_there_will_be_at_most() -> None:
     said = list(alternate(lambda _: 1.0, lambda _: None, BRIEF))
     assert [count for count, _ in said] == list(range(1, 7))
     assert all(6 <= most <= 8 for _, most in said)
-    said = list(alternate(lambda _: 3.0, lambda _: None, Settings(minimum_samples=6), first=3.0))
+    said = list(
+        alternate(lambda _: 3.0, lambda _: None, Settings(long_sample_seconds=2.0, minimum_samples=6), first=3.0)
+    )
     assert said == [(2, 3), (3, 3)]
-    assert next(iter(alternate(lambda _: None, lambda _: None, Settings(minimum_samples=6)))) == (0, 6)
-    assert at_most([0.5, 0.5], 1.0, Settings(minimum_samples=6, budget_seconds=10)) == 20
-    assert at_most([0.5, 0.5], 0.001, Settings(minimum_samples=6)) == Settings().maximum_samples
+    assert next(
+        iter(alternate(lambda _: None, lambda _: None, Settings(long_sample_seconds=2.0, minimum_samples=6)))
+    ) == (0, 6)
+    assert at_most([0.5, 0.5], 1.0, Settings(long_sample_seconds=2.0, minimum_samples=6, budget_seconds=10)) == 20
+    assert (
+        at_most([0.5, 0.5], 0.001, Settings(long_sample_seconds=2.0, minimum_samples=6)) == Settings().maximum_samples
+    )
