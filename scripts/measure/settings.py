@@ -38,7 +38,7 @@ class Settings:
     minimum_samples: int = 9
     maximum_samples: int = 200
     interval_width: float = 0.05
-    long_sample_seconds: float = 2.0
+    long_sample_seconds: float = 1.0
     long_samples: int = 3
     repeated_seconds: float = 1.0
     """Before a sample that is shorter comes an untimed run of the same kind, where the operation wants that."""

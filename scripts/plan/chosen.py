@@ -66,6 +66,8 @@ def _cutoffs(config: Config, images: Images, found: Sets) -> list[int]:
         if cutoffs and cutoffs[0] > QUICK_LARGEST_CUTOFF:
             found.left_out[f"{_numbers(cutoffs)} images"] = f"quick leaves out what is above {QUICK_LARGEST_CUTOFF}"
         cutoffs = [cutoff for cutoff in cutoffs if cutoff <= QUICK_LARGEST_CUTOFF]
+        if images.file_bytes and config["cutoffs"] is None:
+            return cutoffs[-1:]
     return cutoffs
 
 

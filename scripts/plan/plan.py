@@ -34,6 +34,8 @@ HANDED_VARIABLE = "IMAGE_STORAGE_BENCHMARK_FOUND"
 """The environment variable by which jobs of a cluster get these. Snakemake starts jobs with those of the run."""
 
 QUICK_BUDGET_FACTOR = 0.05
+QUICK_SAMPLES = 6
+"""The fewest samples that have an interval."""
 
 
 Names = Any
@@ -163,8 +165,10 @@ class Plan:
 
     def settings(self, cell: Names) -> str:
         """Return the settings that the timing of a cell depends on, as canonical JSON."""
-        chosen = {name: self.config[name] for name in catalogue.entry(cell.operation).all_settings}
-        return json.dumps(chosen | {"budget_seconds": self.budget_seconds}, sort_keys=True)
+        used = {name: self.config[name] for name in catalogue.entry(cell.operation).all_settings}
+        if self.config["quick"]:
+            used["minimum_samples"] = QUICK_SAMPLES
+        return json.dumps(used | {"budget_seconds": self.budget_seconds}, sort_keys=True)
 
     def working_places(self) -> list[str]:
         """Return the options of a timing that say where it works."""

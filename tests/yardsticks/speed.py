@@ -198,7 +198,7 @@ def row(target: Target, seconds: dict[str, list[float]]) -> tuple[str, bool]:
     ratio = median(ratios)
     met = low <= NO_SLOWER if target.most == NO_SLOWER else ratio <= target.most
     wanted = {NO_SLOWER: "no slower", math.inf: "-"}.get(target.most, f"<= {target.most}")
-    verdict = "met" if met else "MISSED"
+    verdict = "told" if target.most == math.inf else "met" if met else "MISSED"
     names = f"  {target.subject:6} {target.reference:14}"
     return f"{names} {ratio:6.2f}   {low:5.2f} to {high:5.2f}   {wanted:10} {verdict}", met
 

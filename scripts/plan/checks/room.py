@@ -134,7 +134,7 @@ def of_store(
     blocks = math.ceil(footprint.files_per_image) * block
     unit = blocks if footprint.files_per_image >= 1 else footprint.page_bytes
     keeps_files = codecs.OPTION in options and codecs.load(options[codecs.OPTION]).keeps_originals
-    image_bytes = (file_bytes if keeps_files else math.prod(shape)) + base.LABEL_BYTES
+    image_bytes = (file_bytes if keeps_files else math.prod(shape)) * footprint.holds_images + base.LABEL_BYTES
     image = math.ceil(image_bytes / unit) * unit + footprint.bytes_per_image
     return Room(
         min(SMALL_STORE_BYTES, footprint.files * block) + cutoff * image,

@@ -39,10 +39,12 @@ BY_SOURCE: dict[str, dict[str, Any]] = {
     FILES: {
         "backends": ["files-original", "lmdb", "hdf5", "memmap", "tar", "sqlite"],
         "codecs": ["raw", "original"],
-        "operations": ["write-durable", "read-warm", "read-cold", "batch-warm", "batch-cold"],
+        "operations": ["write-durable", "read-warm", "batch-warm", "batch-cold"],
         "random_images": 256,
     },
 }
+QUICK_FILES = {"operations": ["write-durable", "batch-warm"], "random_images": 32}
+"""What a quick run takes in their place for a source of files."""
 """What the config leaves open (null), by what a source has. To decode a photograph takes a thousand times as long as to
 read it, so what tells little of photographs is left out of the operations, and fewer are drawn."""
 CUTOFFS = [1, 10, 100, 1000, 10_000, 100_000]
@@ -79,7 +81,7 @@ def for_source(config: Config, has: str) -> Config:
 
     Raises UserError for a codec that keeps the files of a source without files.
     """
-    suits = BY_SOURCE[has]
+    suits = BY_SOURCE[has] | (QUICK_FILES if has == FILES and config["quick"] else {})
     found: Config = {name: suits.get(name) if value is None else value for name, value in config.items()}
     lacking = [name for name in found["codecs"] if has == PIXELS and codecs.load(name).keeps_originals]
     if lacking:
