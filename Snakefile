@@ -96,7 +96,7 @@ rule download:
     log:
         "results/logs/download.log",
     conda:
-        PLAN.environment("dataset")
+        PLAN.source_environment
     params:
         step=STEP,
         images=untracked(PLAN.config["images"]),
@@ -125,7 +125,7 @@ checkpoint gather:
     log:
         "results/logs/gather.log",
     conda:
-        PLAN.environment("dataset")
+        PLAN.source_environment
     threads: JOBS.whole_machine
     params:
         step=STEP,

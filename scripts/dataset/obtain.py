@@ -27,6 +27,11 @@ SOURCE_VERSION = 4
 CIFAR10_NAME, SYNTHETIC, SYNTHETIC_PHOTOGRAPHS = "cifar10", "synthetic", "synthetic-photographs"
 GENERATED = (SYNTHETIC, SYNTHETIC_PHOTOGRAPHS)
 """The sources that need no file."""
+NOTES = {
+    SYNTHETIC: "for the real images, set `images: cifar10` in config.yaml",
+    SYNTHETIC_PHOTOGRAPHS: "for your own, set `images:` in config.yaml to their path",
+}
+"""How to get real images in the place of generated ones."""
 
 
 def obtain(
@@ -47,7 +52,7 @@ def obtain(
     synthetic images and a UserError. `most` is the number of images that will be read of a path.
     """
     if images in GENERATED:
-        record = _generated(images, most, "for the real images, set `images: cifar10` in config.yaml")
+        record = _generated(images, most, NOTES[images])
     elif images == CIFAR10_NAME:
         by_hand = f"save {published.address} in {directory} by hand"
         try:

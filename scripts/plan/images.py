@@ -24,8 +24,8 @@ NAMED = (obtain.CIFAR10_NAME, *obtain.GENERATED)
 """The sources that have a name in the config; all others are paths."""
 REPEATED = (obtain.CIFAR10_NAME, obtain.SYNTHETIC)
 """The sources that are repeated where a cutoff is larger."""
-CIFAR_KIND = "cifar"
-"""The kind of source that CIFAR-10's archive is."""
+CIFAR_KIND, FOLDER_KIND = "cifar", "folder"
+"""The kinds of source that CIFAR-10's archive is, and a folder whose files can be read where they lie."""
 MOST_BY_DEFAULT = 10_000
 """The largest cutoff of a source that isn't repeated, where the config names none."""
 
@@ -74,6 +74,12 @@ def has(images: str) -> str:
     if name is None:
         return FILES if images == obtain.SYNTHETIC_PHOTOGRAPHS else PIXELS
     return FILES if sources.load(name).has_originals else PIXELS
+
+
+def needs_packages(images: str) -> bool:
+    """Say whether reading a source takes more packages than the core's."""
+    name = kind(images)
+    return name is not None and bool(sources.load(name).packages)
 
 
 @cache

@@ -15,11 +15,14 @@ COPY = "copy"
 """The end of the name of a store that holds a copy of the files."""
 
 
-def choices(asked: dict[str, Choice], folder: Path | None, stores: Path) -> tuple[dict[str, Choice], dict[str, str]]:
+def choices(
+    asked: dict[str, Choice], folder: Path | None, stores: Path, scratch: str | None
+) -> tuple[dict[str, Choice], dict[str, str]]:
     """Return the backends and variants asked for, those that keep files in a folder reading these in the user's own.
 
-    `folder` is the user's, None for another source; `stores` is where the stores go. Where the folder can't be compared
-    with the stores, a copy takes its place, and the second value has the reason by the name of what is left out.
+    `folder` is the user's, None for another source; `stores` is where the stores go, `scratch` where copies of them are
+    timed, if they are. Where the folder can't be compared with the stores, a copy takes its place, and the second value
+    has the reason by the name of what is left out.
     """
     if folder is None:
         return asked, {}
@@ -30,7 +33,7 @@ def choices(asked: dict[str, Choice], folder: Path | None, stores: Path) -> tupl
             found[name] = choice
             continue
         found[name] = replace(choice, options=choice.options | {base.ROOT: os.path.realpath(folder)})
-        if reason := _why_not(folder, stores):
+        if reason := _why_not(folder, stores, scratch):
             found[f"{name}-{COPY}"] = choice
             reasons[name] = f"{reason}; a copy of it is compared, {name}-{COPY}"
     return found, reasons
@@ -43,8 +46,10 @@ def _may_be_in_place(choice: Choice) -> bool:
     return codecs.load(choice.options[codecs.OPTION]).keeps_originals
 
 
-def _why_not(folder: Path, stores: Path) -> str | None:
+def _why_not(folder: Path, stores: Path, scratch: str | None) -> str | None:
     """Why files in a folder can't be compared with the stores, None where they can."""
+    if scratch:
+        return f"stores are timed in scratch_dir ({scratch}), where {folder} isn't"
     place = nearest_directory(str(stores))
     if os.stat(folder).st_dev != os.stat(place).st_dev:
         kinds = f"{file_system.type_of(folder)} and {file_system.type_of(place)}"

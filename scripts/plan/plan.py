@@ -60,23 +60,20 @@ class Plan:
         """Why a backend or variant that is asked for can't run here, and the remedy, by name."""
         why_not = available.why_not_with_conda if self.with_conda else available.why_not
         reasons = {name: why_not(choice) for name, choice in self.asked.items()}
-        return {name: reason for name, reason in reasons.items() if reason} | self._in_place[1]
+        without = configuration.without_codecs(self.config)
+        return {name: reason for name, reason in reasons.items() if reason} | self._in_place[1] | without
 
     @cached_property
     def _in_place(self) -> tuple[dict[str, Choice], dict[str, str]]:
         """What is asked for, with the user's own folder in the place of copies, and why it isn't compared."""
-        source = self.config["images"]
-        folder = Path(source) if images.is_path(source) and os.path.isdir(source) and self._has_files else None
-        return in_place.choices(configuration.choices(self.config), folder, Path(self.stores))
+        folder = Path(self.config["images"]) if self.kind == images.FOLDER_KIND else None
+        places = (Path(self.stores), self.config["scratch_dir"])
+        return in_place.choices(configuration.choices(self.config), folder, *places)
 
     @cached_property
     def kind(self) -> str | None:
         """The kind of source that the path of the images is."""
         return images.kind(self.config["images"])
-
-    @property
-    def _has_files(self) -> bool:
-        return images.has(self.config["images"]) == images.FILES
 
     @cached_property
     def choices(self) -> dict[str, Choice]:
@@ -307,6 +304,11 @@ class Plan:
         """Return the library without which a store can't be built: with conda its step lacks the tools."""
         needed = self.with_conda and self.choices[store.backend].backend.go_modules
         return [str(library.path())] if needed else []
+
+    @property
+    def source_environment(self) -> Callable[[Any], str | None]:
+        """The conda environment for reading the source of the images, as a function of wildcards."""
+        return self.environment("all" if images.needs_packages(self.config["images"]) else "dataset")
 
     def environment(self, name: str) -> Callable[[Any], str | None]:
         """Return the conda environment of a rule, as a function of its wildcards; Snakemake wants one for each rule.

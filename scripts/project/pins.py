@@ -17,6 +17,7 @@ from scripts import backends, codecs
 from scripts.common import digests
 from scripts.common.errors import UserError
 from scripts.common.requirements import distribution, pins
+from scripts.dataset import sources
 from scripts.stores import quality
 
 PROJECT = "pyproject.toml"
@@ -38,13 +39,15 @@ CONDA_PIN = re.compile(r"(?<=^  - )([a-z0-9-]+)=[^=\s]+$", re.MULTILINE)
 
 
 def declared() -> dict[str, str]:
-    """Return the requirement of each distribution that a backend, a codec or `quality` declares, sorted by name.
+    """Return the requirement of each distribution that a backend, a codec, a source or `quality` declares, sorted by
+    name.
 
     Raises UserError where two of them declare different requirements of one distribution.
     """
     found: dict[str, str] = {}
     packages = [backends.load(name).packages for name in backends.names()]
     packages += [codecs.load(name).packages for name in codecs.names()]
+    packages += [sources.load(name).packages for name in sources.names()]
     packages.append(quality.packages)
     for requirement in (requirement for one in packages for requirement in one.values()):
         name = distribution(requirement)

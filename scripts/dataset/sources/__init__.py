@@ -76,6 +76,8 @@ class Kind(Protocol):
 
     has_originals: bool
     """Whether sources of the kind have the bytes of encoded files."""
+    packages: dict[str, str]
+    """The libraries that it needs beside the core's: import name to requirement, as backends declare them."""
     looks_for: str
     """What the kind is, in words that complete `looked for ...`: `a folder of image files`."""
 

@@ -15,6 +15,7 @@ from scripts.dataset.sources.shared import image_names, labels, places
 from scripts.dataset.sources.shared.members import Members, first_members, opened
 
 has_originals = True
+packages: dict[str, str] = {}
 looks_for = "a .zip or .tar of such a folder, compressed or not"
 
 

@@ -20,6 +20,7 @@ from scripts.dataset.sources.shared import labels, places
 from scripts.dataset.sources.shared.members import first_members, refuse_bomb
 
 has_originals = False
+packages: dict[str, str] = {}
 looks_for = "NumPy's arrays of images: .npy, .npz or a folder of .npy files"
 
 IMAGES = ("x_train", "train_images", "train_x", "train_data", "images", "x", "image", "imgs", "img", "data", "arr_0")

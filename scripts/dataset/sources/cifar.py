@@ -27,6 +27,7 @@ from scripts.dataset.sources.shared import places
 from scripts.dataset.sources.shared.members import MOST_MEMBER_BYTES, REMEDY, Members, first_members, opened
 
 has_originals = False
+packages: dict[str, str] = {}
 looks_for = "an archive or a folder of batches in the CIFAR python layout"
 
 _NUMBERED = re.compile(r"(.*batch.*?)(0|[1-9][0-9]{0,8})")

@@ -20,6 +20,7 @@ from scripts.dataset.sources import Sample, order
 from scripts.dataset.sources.shared import image_names, labels, places
 
 has_originals = True
+packages: dict[str, str] = {}
 looks_for = "a folder of image files"
 
 

@@ -21,6 +21,7 @@ from scripts.dataset.sources.shared import places
 from scripts.dataset.sources.shared.members import decompressed
 
 has_originals = False
+packages: dict[str, str] = {}
 looks_for = "IDX files of images, as MNIST's, or a folder of them"
 
 TYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4"}

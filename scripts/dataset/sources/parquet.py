@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
 
 has_originals = True
+packages = {"pyarrow": "pyarrow==26.0.1"}
 looks_for = "Parquet files with a column of images: one, a folder of them or a pattern"
 
 IMAGES = ("image", "img", "images", "image_bytes", "bytes", "content", "data", "jpg", "jpeg", "png")

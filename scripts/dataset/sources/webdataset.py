@@ -21,6 +21,7 @@ from scripts.dataset.sources.shared import image_names, labels, places
 from scripts.dataset.sources.shared.members import Tar, first_members
 
 has_originals = True
+packages: dict[str, str] = {}
 looks_for = "WebDataset's tar shards: one, a folder of them or a pattern such as 'shard-{000..012}.tar'"
 
 IMAGES = ("jpg", "jpeg", "png", "webp", "ppm", "pgm", "pbm", "bmp", "gif", "tif", "tiff", "jp2", "jxl", "avif", "img")

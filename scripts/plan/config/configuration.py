@@ -235,6 +235,19 @@ def _with_codecs(config: Config, name: str) -> list[str]:
     return [name]
 
 
+def without_codecs(config: Config) -> dict[str, str]:
+    """Return why a backend that a complete config asks for isn't there with a codec that keeps the files of images, by
+    the name that it would have."""
+    names = backends.names() if config["backends"] == ALL else config["backends"]
+    found = {}
+    for name in names:
+        if name in backends.names() and codecs.OPTION not in backends.load(name).options:
+            for codec in config["codecs"]:
+                if codecs.load(codec).keeps_originals:
+                    found[f"{name}-{codec}"] = f"backend {name} keeps arrays of pixels, and no files"
+    return found
+
+
 def _check_names(config: Config) -> None:
     known = backends.names()
     for key, name in [*(("variants", name) for name in config["variants"]), ("machine", config["machine"] or "")]:
