@@ -8,13 +8,10 @@ import json
 import os
 import shutil
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -49,8 +46,6 @@ FEWEST_BAD, BAD_SHARE = 5, 0.01
 MOST_NAMED = 20
 """The bad images that a message names at most."""
 IMAGES_PER_TASK = 8
-TASKS_PER_CORE = 3
-"""The tasks that wait for each core. A task hides the time to hand it over, and holds some MB."""
 
 
 @dataclass(frozen=True)
@@ -221,47 +216,39 @@ class _Files:
 
     def _take(self, numbers: Sequence[int], place: Path, sizes: Sequence[str]) -> None:
         """Read and decode the files of these numbers; each appears in the journal once all of it is written."""
-        cores = self._wanted.cores or usable_cores()
         files = [(str(place / size), shape_of(size)) for size in sizes]
         for path, _ in files:
             Path(path).touch()
         before = len(self._read)
-        label = f"reading {self._record['name']}"
-        with (
-            ExitStack() as opened,
-            Progress(label, before + len(numbers), done=before) as progress,
-        ):
-            originals = opened.enter_context((place / ORIGINALS).open("ab"))
-            journal = opened.enter_context((place / "journal").open("ab"))
-            pool = opened.enter_context(
-                ProcessPoolExecutor(cores, get_context("spawn"), initializer=process.die_with, initargs=(os.getpid(),))
-            )
-            opened.callback(pool.shutdown, cancel_futures=True)
-            waiting: deque[tuple[list[sources.Sample], Future[list[tuple[int, int] | str]]]] = deque()
-            tasks = _batches(self._source.read(np.asarray(numbers)), IMAGES_PER_TASK)
-            slot = before
-            try:
-                for samples in tasks:
-                    contents = [sample.content for sample in samples]
-                    waiting.append((samples, pool.submit(_decode, slot, contents, files)))
-                    slot += len(samples)
-                    if len(waiting) > TASKS_PER_CORE * cores:
-                        self._keep(waiting.popleft(), originals, journal)
-                        progress.update(len(self._read))
-                while waiting:
-                    self._keep(waiting.popleft(), originals, journal)
-                    progress.update(len(self._read))
-            except BrokenProcessPool:
-                raise UserError(
-                    "a process that decoded images was killed, most likely for want of memory; run again, with fewer "
-                    "cores"
-                ) from None
+        waiting: deque[list[sources.Sample]] = deque()
 
-    def _keep(self, task: tuple[list[sources.Sample], Future[Any]], originals: BinaryIO, journal: BinaryIO) -> None:
+        def tasks() -> Iterator[tuple[Any, ...]]:
+            slot = before
+            samples = iter(self._source.read(np.asarray(numbers)))
+            while batch := list(islice(samples, IMAGES_PER_TASK)):
+                waiting.append(batch)
+                yield slot, [sample.content for sample in batch], files
+                slot += len(batch)
+
+        with (
+            (place / ORIGINALS).open("ab") as originals,
+            (place / "journal").open("ab") as journal,
+            Progress(f"reading {self._record['name']}", before + len(numbers), done=before) as progress,
+        ):
+            for found in process.share(_decode, tasks(), self._wanted.cores or usable_cores()):
+                self._keep(waiting.popleft(), found, originals, journal)
+                progress.update(len(self._read))
+
+    def _keep(
+        self,
+        samples: Sequence[sources.Sample],
+        all_found: Sequence[tuple[int, int] | str],
+        originals: BinaryIO,
+        journal: BinaryIO,
+    ) -> None:
         """Append what came of a task: bytes first, then the lines of the journal that tell of them."""
-        samples, future = task
         lines = []
-        for sample, found in zip(samples, future.result(), strict=True):
+        for sample, found in zip(samples, all_found, strict=True):
             read = _Read(sample.number, sample.name, sample.label)
             if isinstance(found, str):
                 read = replace(read, bad=found)
@@ -330,13 +317,6 @@ class _Files:
 def _asked(image_sizes: Sequence[str | int] | None) -> list[int]:
     """The sides (pixels) of the square image sizes asked for."""
     return [USUAL_SIZE] if image_sizes is None else [int(size) for size in image_sizes if size != OWN]
-
-
-def _batches(samples: Iterable[sources.Sample], count: int) -> Iterator[list[sources.Sample]]:
-    """Yield samples, so many at a time."""
-    iterator = iter(samples)
-    while batch := list(islice(iterator, count)):
-        yield batch
 
 
 def _decode(

@@ -2,9 +2,7 @@
 
 import os
 import shutil
-from concurrent.futures import ProcessPoolExecutor
 from itertools import pairwise
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -87,17 +85,13 @@ def _link(source: Path, target: Path) -> None:
 def _decode_all(folder: Path, target: Path, image_size: str, facts: dict[str, Any], cores: int) -> None:
     """Decode or resize all images to another size than those that were gathered."""
     shape, count = shape_of(image_size), facts["images"]
-    starts = range(0, count, IMAGES_PER_TASK)
-    with replacing(target) as file:
+    source = None if facts["has_originals"] else facts["own_size"]
+    tasks = ((folder, shape, start, source) for start in range(0, count, IMAGES_PER_TASK))
+    with replacing(target) as file, Progress(f"decoding {facts['name']} to {image_size}", count) as progress:
         write_header(file, (count, *shape))
-        context = get_context("spawn")
-        with ProcessPoolExecutor(cores, context, initializer=process.die_with, initargs=(os.getpid(),)) as pool:
-            source = None if facts["has_originals"] else facts["own_size"]
-            parts = pool.map(_decode, *zip(*((folder, shape, start, source) for start in starts), strict=True))
-            with Progress(f"decoding {facts['name']} to {image_size}", count) as progress:
-                for start, pixels in zip(starts, parts, strict=True):
-                    file.write(pixels.data)
-                    progress.update(min(count, start + IMAGES_PER_TASK))
+        for pixels in process.share(_decode, tasks, cores):
+            file.write(pixels.data)
+            progress.update(progress.done + len(pixels))
 
 
 def _decode(folder: Path, shape: tuple[int, int, int], start: int, source: str | None) -> np.ndarray:

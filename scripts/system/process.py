@@ -10,8 +10,10 @@ import os
 import signal
 import sys
 import traceback
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
+from itertools import chain, islice
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import Any
@@ -30,6 +32,10 @@ KEEPS_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_
 """Lets glibc keep freed memory at hand, with the largest thresholds that it comes to by itself (mallopt(3)). Left to
 itself it gives memory back or doesn't by how the heap happens to lie, so that the checkout's path changes timings.
 Source: Mytkowicz and others, "Producing wrong data without doing anything obviously wrong!" (2009)."""
+FEW_TASKS = 4
+"""To start an interpreter takes as long as so many tasks of decoding."""
+TASKS_AHEAD = 3
+"""The tasks that wait for each process, so that none waits for tasks."""
 PR_SET_PDEATHSIG = 1
 """Option of prctl(2), from Linux, include/uapi/linux/prctl.h."""
 ENDED_FROM_OUTSIDE = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -77,6 +83,38 @@ def call(
     if not returned:
         raise value
     return value
+
+
+def share(function: Callable[..., Any], tasks: Iterable[tuple[Any, ...]], processes: int) -> Iterator[Any]:
+    """Yield what a module's function returns for the arguments of each task, in the order of the tasks.
+
+    So many new interpreters share them, and few tasks are taken ahead; a few tasks in all are done here. Raises
+    UserError where one of the interpreters is killed, and what the function raises.
+    """
+    from concurrent.futures import Future, ProcessPoolExecutor  # which timings would load for nothing
+    from concurrent.futures.process import BrokenProcessPool
+
+    remaining = iter(tasks)
+    first = list(islice(remaining, FEW_TASKS + 1))
+    if len(first) <= FEW_TASKS:
+        yield from (function(*task) for task in first)
+        return
+    waiting: deque[Future[Any]] = deque()
+    with ProcessPoolExecutor(processes, get_context("spawn"), initializer=die_with, initargs=(os.getpid(),)) as pool:
+        try:
+            for task in chain(first, remaining):
+                waiting.append(pool.submit(function, *task))
+                if len(waiting) > TASKS_AHEAD * processes:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        except BrokenProcessPool:
+            raise UserError(
+                "one of the processes that share the work was killed, most likely for want of memory; run again, with "
+                "fewer cores"
+            ) from None
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 @contextmanager

@@ -257,7 +257,9 @@ def test_a_killed_process_of_the_pool_is_one_line(tmp_path: Path) -> None:
 
     with pytest.raises(UserError) as caught:
         gather.write(Files(CONTENTS, kill), tmp_path, RECORD, Wanted(cores=1))
-    assert str(caught.value).startswith("a process that decoded images was killed, most likely for want of memory; run")
+    assert str(caught.value).startswith(
+        "one of the processes that share the work was killed, most likely for want of memory; run"
+    )
     assert "\n" not in str(caught.value)
     assert gathered.read(gathered_in(tmp_path))["images"] == COUNT
 
