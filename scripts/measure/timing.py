@@ -72,12 +72,15 @@ def _why_not(job: Job, content: dict[str, Any]) -> str | None:
     if content["failed"]:
         return f"its store couldn't be built: {content['failed']}"
     entry = catalogue.entry(job.cell.operation)
+    image_shape = content["image_set"]["image_shape"]
+    if entry.writes and not backends.load(job.module).footprint(job.options, image_shape).holds_images:
+        return "its files stay where they lie, so there is nothing to write"
     held = memory.images_held(entry, job.cell.cutoff, job.settings.random_images)
     beside = content["original_bytes"] or 0
     if not entry.writes:
         codec = Choice(job.module, job.options).codec
         beside = min(content["apparent_bytes"], memory.VALUES_BYTES) if codec and not codec.is_identity else 0
-    if shortage := memory.shortage(held, content["image_set"]["image_shape"], beside):
+    if shortage := memory.shortage(held, image_shape, beside):
         return f"it {shortage}; {TRY_AGAIN} where there is more"
     return None
 

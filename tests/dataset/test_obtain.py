@@ -64,7 +64,7 @@ def test_the_record_of_a_generated_source(tmp_path, images, label):
     record = get(images, tmp_path)
     assert (record["name"], record["label"], record["kind"]) == (images, label, images)
     assert (record["synthetic"], record["path"], record["origin"]) == (True, None, None)
-    assert "images: cifar10" in record["note"]
+    assert "set `images:" in record["note"]
     assert names(tmp_path) == ["source.json"]
 
 

@@ -127,6 +127,8 @@ def test_every_rule_names_an_environment_that_holds_what_it_imports() -> None:
             for built in every.all_stores():
                 environment = CHECKOUT / every.store_environment(built)
                 check(step, environment, [*files, *every.choices[built.backend].files()])
+        elif "PLAN.source_environment" in text:
+            check(step, CHECKOUT / every.source_environment(None), files)
         else:
             check(step, CHECKOUT / every.environment(re.search(r'PLAN\.environment\("(\w+)"\)', text)[1])(None), files)
 

@@ -11,7 +11,7 @@ from scripts.backends import lmdb
 from scripts.common.cells import Cell
 from scripts.common.errors import UserError
 from scripts.dataset.image_set import ImageSet, Originals
-from scripts.measure import samples
+from scripts.measure import samples, timing
 from scripts.measure.operations import base
 from scripts.measure.settings import Job, Settings
 from scripts.stores.build import build_store
@@ -34,11 +34,14 @@ def build(image_set: ImageSet, disk: Path, name: str, **options: str) -> Choice:
     return choice
 
 
-def take(choice: Choice, disk: Path, operation: str, written: Path) -> dict[str, Any]:
+def job_of(choice: Choice, disk: Path, operation: str) -> Job:
     cell = Cell("machine", choice.module, "32x32", COUNT, operation)
     store = disk / "stores" / choice.module
-    job = Job(cell, choice.module, choice.options, disk / "dataset/32x32", store, SETTINGS)
-    return samples.take(job, written)
+    return Job(cell, choice.module, choice.options, disk / "dataset/32x32", store, SETTINGS)
+
+
+def take(choice: Choice, disk: Path, operation: str, written: Path) -> dict[str, Any]:
+    return samples.take(job_of(choice, disk, operation), written)
 
 
 @pytest.mark.parametrize("codec", ["original", "jpeg"])
@@ -116,3 +119,9 @@ def test_a_file_that_was_changed_where_it_lies_is_told(in_place: Choice, disk: P
         pytest.raises(UserError, match="the files that it reads where they lie have changed"),
     ):
         take(in_place, disk, "read-warm", written)
+
+
+def test_files_that_stay_where_they_lie_are_not_written(in_place: Choice, disk: Path) -> None:
+    found = timing.time_cell(job_of(in_place, disk, "write-durable"), writes=disk)
+    assert found["status"] == "gap"
+    assert found["gap_reason"] == "its files stay where they lie, so there is nothing to write"
