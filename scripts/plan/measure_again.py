@@ -56,7 +56,7 @@ def measure(names: list[str], seconds: float, results: Path) -> None:
 
 def remember(plan: Plan) -> None:
     """Write what a later `again` must know of a run whose page was made."""
-    kept = ("config", "machine", "with_conda", "on_cluster")
+    kept = ("config", "machine", "with_conda", "on_cluster", "dataset")
     write_json(Path(plan.results, RUN), {name: getattr(plan, name) for name in kept})
 
 

@@ -1,5 +1,6 @@
 """An example of a finished run, for the repository: what `figure`, `page` and `compare` read of its results."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -20,9 +21,11 @@ def copy(results: Path, output: Path) -> list[Path]:
     or tables that aren't as the run wrote them; `output` is unchanged then.
     """
     sources = {output / path.name: path for path in _tables(results)}
-    sources[output / PROVENANCE] = _provenance(results)
+    sources |= {output / path.parent.name / PROVENANCE: path for path in _provenances(results)}
     sources |= {output / FIGURES / path.name: path for path in sorted((results / FIGURES).glob("*.svg"))}
-    for earlier in (path for pattern in ("*.csv", "*.json", f"{FIGURES}/*.svg") for path in output.glob(pattern)):
+    for earlier in (
+        path for pattern in ("*.csv", "*.json", f"*/{PROVENANCE}", f"{FIGURES}/*.svg") for path in output.glob(pattern)
+    ):
         if earlier not in sources:
             earlier.unlink()
     for target, source in sources.items():
@@ -46,9 +49,14 @@ def _tables(results: Path) -> list[Path]:
     return sorted(path for path in found if path.name != RUN)
 
 
-def _provenance(results: Path) -> Path:
-    """The provenance of the images; the results of a quick run lie one level further down."""
-    for directory in (results, results.parent):
-        if (path := directory / "dataset" / PROVENANCE).is_file():
-            return path
-    raise UserError(f"{results / 'dataset' / PROVENANCE} is missing; run the workflow again without download_dir")
+def _provenances(results: Path) -> list[Path]:
+    """The provenance of the image set of each size; paths in `run.json` are from where Snakemake ran."""
+    try:
+        run = json.loads((results / RUN).read_text(encoding="utf-8"))
+        ran = results.resolve().parents[1 if run["config"]["quick"] else 0]
+        found = sorted((ran / run["dataset"]).glob(f"*/{PROVENANCE}"))
+    except (OSError, ValueError, KeyError, TypeError):
+        found = []
+    if not found:
+        raise UserError(f"{results} doesn't say where its images are ({RUN}); run the workflow again")
+    return found

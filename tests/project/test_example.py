@@ -1,5 +1,6 @@
 """The published example: made by one command, and complete for figures, the page and comparing."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -28,7 +29,10 @@ def test_an_example_gives_the_same_figure_page_and_comparison(finished: Run, tmp
     example = tmp_path / "example"
     (example / "figures").mkdir(parents=True)
     (example / "README.md").write_text("About the run.\n")
-    (finished.directory / "run.json").write_text('{"config": {"images": "/home/me/images.tar.gz"}}')
+    config = {"images": "/home/me/images.tar.gz", "quick": False}
+    (finished.directory / "run.json").write_text(
+        json.dumps({"config": config, "dataset": f"{finished.directory}/dataset"})
+    )
     (example / "figures/gone.svg").write_text("of an earlier run")
     done = run("example", finished.directory, "--output", example)
     assert done.returncode == 0, done.stderr
@@ -45,7 +49,14 @@ def test_an_example_gives_the_same_figure_page_and_comparison(finished: Run, tmp
     assert compared.returncode == 0, compared.stderr
     page = tmp_path / "report.html"
     done = run(
-        *("page", *tables, "--provenance", example / "provenance.json", "--figures", example / f"figures/{FIGURE}.svg"),
+        *(
+            "page",
+            *tables,
+            "--provenance",
+            example / "32x32/provenance.json",
+            "--figures",
+            example / f"figures/{FIGURE}.svg",
+        ),
         *("--records", example / "records" / finished.machine, "--settings", "{}", "--output", page),
     )
     assert done.returncode == 0, done.stderr

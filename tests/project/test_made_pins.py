@@ -64,7 +64,7 @@ def test_a_new_backend_is_one_file_and_its_package_gets_into_every_file(checkout
     done = run(checkout, path=f"{programs}:/usr/bin:/bin")
     assert done.stdout.split("\n") == ["made pyproject.toml", "made envs/all.yaml", "made docs/stores.md", ""]
     requirement = "shelf-store==1.2; sys_platform == 'linux'"
-    assert f'    "rocksdict==0.3.29",\n    "{requirement}",\n' in (checkout / "pyproject.toml").read_text()
+    assert f'    "scikit-image==0.26.0",\n    "{requirement}",\n' in (checkout / "pyproject.toml").read_text()
     assert f"      - {requirement}\n" in (checkout / "envs/all.yaml").read_text()
     assert "[shelf](#shelf)" in (checkout / "docs/stores.md").read_text()
     calls = (checkout / "calls").read_text().splitlines()
