@@ -16,11 +16,15 @@ SECONDS_PER_IMAGE_SAMPLED = 0.00011
 USUAL_PIXELS = 32 * 32
 """The pixels of the images that these are for."""
 SECONDS_PER_PIXEL = 4e-8
-"""The seconds of a build or timing for each further pixel, whether it's decoded or read."""
+"""The seconds of a build or timing for each further pixel that is read."""
+SECONDS_PER_FILE_BYTE = 1.5e-8
+"""The seconds to decode a byte of an image file: 1.6 ms for the usual 110 kB."""
 BUDGET_SHARE = 1.1
 """The seconds of a cell's sampling, as a multiple of its budget."""
 SECONDS_PER_WRITE, SECONDS_PER_IMAGE_WRITTEN, SECONDS_PER_FILE_WRITTEN = 0.002, 0.00001, 0.0001
 """The seconds of a write on an idle machine with a fast disk, where a write has the most samples."""
+DECODED_PER_CELL = 4
+"""How often a timing of all images decodes each: a rehearsal and three long samples."""
 PATIENCE = 30
 """The time after which a cell counts as hung, as a multiple of the forecast. The example's slowest cell takes 8."""
 SECONDS_PER_FILE = 0.005
@@ -31,14 +35,17 @@ LEAST_LIMIT_SECONDS = 600.0
 """The shortest time limit of a build or timing."""
 
 
-def seconds_to_build(cutoff: int, image_size: str) -> float:
-    """Return how long (s) the store of a cutoff takes to build on average."""
-    return cutoff * (SECONDS_PER_IMAGE_BUILT + _seconds_of_pixels(image_size))
+def seconds_to_build(cutoff: int, image_size: str, file_bytes: float = 0) -> float:
+    """Return how long (s) the store of a cutoff takes to build on average; `file_bytes` are those of an image's file,
+    where it is kept and decoded."""
+    return cutoff * (SECONDS_PER_IMAGE_BUILT + _seconds_of_pixels(image_size) + file_bytes * SECONDS_PER_FILE_BYTE)
 
 
-def seconds_to_time(cutoff: int, image_size: str, budget_seconds: float) -> float:
-    """Return how long (s) a cell of a cutoff takes to time on average, with such a budget (s) for its samples."""
-    per_image = SECONDS_PER_IMAGE_SAMPLED + _seconds_of_pixels(image_size)
+def seconds_to_time(cutoff: int, image_size: str, budget_seconds: float, file_bytes: float = 0) -> float:
+    """Return how long (s) a cell of a cutoff takes to time on average, with such a budget (s) for its samples; file
+    bytes as above."""
+    decoding = DECODED_PER_CELL * file_bytes * SECONDS_PER_FILE_BYTE
+    per_image = SECONDS_PER_IMAGE_SAMPLED + _seconds_of_pixels(image_size) + decoding
     return SECONDS_PER_JOB + BUDGET_SHARE * budget_seconds + cutoff * per_image
 
 
@@ -62,11 +69,16 @@ def runs_of_a_write(cutoff: int, in_files: bool, budget_seconds: float, minimum_
     return 1 + runs_per_sample * max(minimum_samples, min(settings.maximum_samples, within_budget))
 
 
-def limit_seconds(cutoff: int, image_size: str, budget_seconds: float, *, in_files: bool) -> float:
+def limit_seconds(
+    cutoff: int, image_size: str, budget_seconds: float, *, in_files: bool, file_bytes: float = 0
+) -> float:
     """Return how long (s) a build or timing may take before it counts as hung.
 
     `in_files` says whether the store has a file for each image, which the slowest file systems make one by one.
     """
-    usual = max(seconds_to_build(cutoff, image_size), seconds_to_time(cutoff, image_size, budget_seconds))
+    usual = max(
+        seconds_to_build(cutoff, image_size, file_bytes),
+        seconds_to_time(cutoff, image_size, budget_seconds, file_bytes),
+    )
     per_image = Settings().long_samples * SECONDS_PER_SYNCED_FILE if in_files else SECONDS_PER_FILE
     return max(LEAST_LIMIT_SECONDS, PATIENCE * usual + per_image * cutoff)

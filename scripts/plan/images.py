@@ -12,7 +12,7 @@ from scripts.common import sealed
 from scripts.common.cells import image_size
 from scripts.common.errors import UserError
 from scripts.dataset import obtain, sources
-from scripts.dataset.gathered import GATHERED
+from scripts.dataset.gathered import GATHERED, GATHERED_VERSION
 from scripts.dataset.sources import synthetic
 
 SOURCE = "source.json"
@@ -97,11 +97,15 @@ def folder(images: str, told_by: str) -> str:
     return f"{own[:40]}-{hashlib.sha256(told_by.encode(errors='surrogateescape')).hexdigest()[:8]}"
 
 
-def known(images: str, dataset: str) -> Images | None:
-    """Return what is known of the images of a source, None where they must be gathered first."""
+def known(images: str, dataset: str, most: int | None, identity: str) -> Images | None:
+    """Return what is known of the images of a source, None where they must be gathered first.
+
+    What was gathered of another state of the source (its `identity`), or for fewer images than `most`, tells nothing.
+    """
     if images in REPEATED:
         return Images(None, image_size(CIFAR_SHAPE))
-    if (facts := _facts(dataset)) is None:
+    facts = _facts(dataset)
+    if facts is None or facts["most"] != most or (facts["origin"] and facts["origin"]["identity"] != identity):
         return None
     count = facts["images"]
     return Images(count, facts["own_size"], (facts["original_bytes"] or 0) / count)
@@ -126,7 +130,7 @@ def _facts(dataset: str) -> dict[str, Any] | None:
 def _gathered(path: Path, mtime_ns: int, size: int) -> dict[str, Any] | None:
     """The content of gathered.json, read once as long as it stays as it is; None where it is damaged."""
     try:
-        return sealed.read(path)
+        return sealed.read(path, gathered_version=GATHERED_VERSION)
     except (OSError, sealed.Damaged):
         return None
 

@@ -63,18 +63,19 @@ class Jobs:
     def megabytes(self, store: Names) -> int:
         """Return the memory (MB) for building a store or timing a cell."""
         pixels = math.prod(shape_of(store.image_size))
-        image_bytes = max(pixels, self._plan.known.file_bytes if self._plan.known else 0)
+        image_bytes = max(pixels, self._plan.file_bytes(store))
         return MEGABYTES_BEFORE_THE_FIRST_IMAGE + math.ceil(COPIES_IN_MEMORY * int(store.cutoff) * image_bytes / 1e6)
 
     def minutes_to_build(self, store: Names) -> int:
         """Return the time limit (minutes) for building a store."""
         cutoff = int(store.cutoff)
-        return _minutes(cutoff, forecast.seconds_to_build(cutoff, store.image_size))
+        return _minutes(cutoff, forecast.seconds_to_build(cutoff, store.image_size, self._plan.file_bytes(store)))
 
     def minutes_to_time(self, cell: Names) -> int:
         """Return the time limit (minutes) for timing a cell."""
         cutoff = int(cell.cutoff)
-        return _minutes(cutoff, forecast.seconds_to_time(cutoff, cell.image_size, self._plan.budget_seconds))
+        budget, file_bytes = self._plan.budget_seconds, self._plan.file_bytes(cell)
+        return _minutes(cutoff, forecast.seconds_to_time(cutoff, cell.image_size, budget, file_bytes))
 
     def limit_seconds(self, store: Names, resources: Mapping[str, Any]) -> float:
         """Return how long (s) a build or timing may take before it counts as hung."""
@@ -90,7 +91,13 @@ def limit_seconds(plan: Plan, store: Names, budget_seconds: float) -> float:
     the forecast."""
     in_files = room.in_files(plan, store.backend)
     limit: float | None = plan.config["time_limit_seconds"]
-    return limit or forecast.limit_seconds(int(store.cutoff), store.image_size, budget_seconds, in_files=in_files)
+    return limit or forecast.limit_seconds(
+        int(store.cutoff),
+        store.image_size,
+        budget_seconds,
+        in_files=in_files,
+        file_bytes=plan.file_bytes(store),
+    )
 
 
 def _minutes(cutoff: int, seconds: float) -> int:

@@ -83,9 +83,9 @@ class Plan:
     @property
     def known(self) -> images.Images | None:
         """What is known of the images, None where they must be gathered first."""
-        return images.known(self.config["images"], self.dataset)
+        return images.known(self.config["images"], self.dataset, self.most_images, self.identity)
 
-    @property
+    @cached_property
     def most_images(self) -> int | None:
         """How many images are gathered at most; all of a source that is repeated, None.
 
@@ -99,6 +99,11 @@ class Plan:
     def _largest_cutoff(self) -> int:
         cutoffs: list[int] = self.config["cutoffs"] or [images.MOST_BY_DEFAULT]
         return max(cutoffs)
+
+    def file_bytes(self, store: Names) -> float:
+        """Return the mean bytes of the files that a store keeps and decodes, 0 where it keeps none."""
+        codec = self.choices[store.backend].codec
+        return self.known.file_bytes if self.known and codec and codec.keeps_originals else 0
 
     def sizes_to_gather(self) -> str:
         """Return the option of the step `gather` that names image sizes to decode to."""
@@ -206,7 +211,7 @@ class Plan:
         own = f"results/dataset/{images.folder(source, images.location(source))}"
         if not self.config["download_dir"]:
             return own
-        shared = f"{self.downloads}/{images.folder(source, images.identity(source, self._largest_cutoff))}"
+        shared = f"{self.downloads}/{images.folder(source, os.path.realpath(source))}"
         return shared if os.path.exists(f"{shared}/{GATHERED}") or writable(nearest_directory(shared)) else own
 
     def image_set(self, store: Names) -> str:
@@ -216,10 +221,6 @@ class Plan:
     def provenance(self, store: Names) -> str:
         """Return the provenance of the image set of a store's image size."""
         return f"{self.image_set(store)}/{PROVENANCE}"
-
-    def arrays(self, store: Names) -> list[str]:
-        """Return the arrays of the image set of a store's image size."""
-        return [f"{self.image_set(store)}/{name}" for name in ("images.npy", "labels.npy")]
 
     @cached_property
     def identity(self) -> str:

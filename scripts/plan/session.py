@@ -7,6 +7,7 @@ nothing to do, and it ends in a traceback when the disk has no room for its own 
 import atexit
 import glob
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Collection, Iterator
@@ -17,7 +18,7 @@ from scripts.backends.go import library
 from scripts.common import digests, full_disk
 from scripts.common.atomic import abandoned
 from scripts.common.cells import shape_of
-from scripts.common.errors import UserError
+from scripts.common.errors import UserError, shown
 from scripts.common.progress import duration
 from scripts.dataset import gathered, obtain
 from scripts.dataset.image_set import PROVENANCE
@@ -89,7 +90,7 @@ class Session:
         plan = self._plan
         try:
             existing.check_what_may_only_be_read(plan)
-            is_other = self._images_before not in (None, images.digest(plan.dataset))
+            is_other = self._images_before != images.digest(plan.dataset)
             every = [*(plan.manifest(store) for store in plan.all_stores()), *map(Path, plan.records())]
             to_make = {os.path.normpath(path) for path in every if is_other or not path.exists()}
             permission.check(plan, to_make)
@@ -99,6 +100,16 @@ class Session:
             self._fault = f"error: {error}"
             sys.exit(1)
         self._say(to_make)
+
+    def _refuse_unknown_images(self) -> None:
+        """Raise UserError where a run on a cluster would have to gather the images first: only what is known before the
+        first job can be checked and cleared away there."""
+        source = self._plan.config["images"]
+        if not self._knows_images:
+            raise UserError(
+                f"how many images there are in {shown(source)} isn't known before they are read, which isn't done on "
+                f"nodes; run first, here: snakemake --cores 4 --config images={shlex.quote(source)} gather"
+            )
 
     def _say(self, to_make: Collection[str]) -> None:
         plan = self._plan
@@ -127,6 +138,7 @@ class Session:
             lock.check()
             cluster.refuse_beside_others()
             if not run.is_on_one_machine:
+                self._refuse_unknown_images()
                 cluster.check(run, [job for job in jobs if job.rule.name == TIMING], jobs)
             existing.check(plan, used)
             permission.check(plan, to_make)
@@ -227,8 +239,11 @@ def _opening(plan: Plan, to_make: Collection[str]) -> str:
     if not cells and not stores:
         return f"{size}; nothing to build and nothing to time"
     seconds = (
-        sum(forecast.seconds_to_build(store.cutoff, store.image_size) for store in stores)
-        + sum(forecast.seconds_to_time(cell.cutoff, cell.image_size, plan.budget_seconds) for cell in cells)
+        sum(forecast.seconds_to_build(each.cutoff, each.image_size, plan.file_bytes(each)) for each in stores)
+        + sum(
+            forecast.seconds_to_time(each.cutoff, each.image_size, plan.budget_seconds, plan.file_bytes(each))
+            for each in cells
+        )
         + SECONDS_BESIDE
     )
     download = (

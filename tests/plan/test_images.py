@@ -82,11 +82,15 @@ def test_images_are_known_once_they_are_gathered(here: Path) -> None:
     plan = plan_of("photographs", cutoffs=[2, 5])
     assert plan.known is None
     assert (plan.sets, plan.image_sizes, plan.left_out) == ([], [], {})
-    facts = {"images": 3, "own_size": None, "original_bytes": 300}
+    origin = {"identity": plan.identity}
+    facts = {"images": 3, "own_size": None, "original_bytes": 300, "most": 5, "origin": origin}
     gathered.write(here / plan.dataset, facts)
     assert plan.known == Images(3, None, 100)
     assert plan.sets == [("224x224", 2)]
     assert plan.left_out == {"5 images": "the source has 3, and its images aren't repeated"}
+    for stale in ({"most": 3}, {"origin": {"identity": "as it was before"}}):
+        gathered.write(here / plan.dataset, facts | stale)
+        assert plan.known is None
     before = images.digest(plan.dataset)
     gathered.write(here / plan.dataset, facts | {"images": 10})
     assert plan.sets == [("224x224", 2), ("224x224", 5)]

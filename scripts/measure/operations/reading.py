@@ -83,6 +83,8 @@ class Reading(Operation):
         ids = self._decoding.ids
         self.compare(self.backend, self.images[: len(ids)], self.inputs.labels[ids], ids)
         self.decoding = Subject(DECODING, storage, self.backend.options)
+        # What was read has come in piece by piece; all of the store is loaded again in one way.
+        self.cache.try_on(*self.places[self.backend.name])
         self.meter.rest()
 
     def decode(self) -> list[Sample]:

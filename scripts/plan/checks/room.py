@@ -211,8 +211,8 @@ def _kept(plan: Plan, store: Store, block: int) -> Room:
 
 def _store(plan: Plan, store: Store, block: int) -> Room:
     choice = plan.choices[store.backend]
-    file_bytes = plan.known.file_bytes if plan.known else 0
-    return of_store(choice.backend, choice.options, store.cutoff, block, shape_of(store.image_size), file_bytes)
+    shape, file_bytes = shape_of(store.image_size), plan.file_bytes(store)
+    return of_store(choice.backend, choice.options, store.cutoff, block, shape, file_bytes)
 
 
 def _footprint(plan: Plan, name: str) -> base.Footprint:
