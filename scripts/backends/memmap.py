@@ -66,10 +66,11 @@ class ValuesReader(flat.Reader):
 
     def _open(self, path: Path, options: dict[str, Any]) -> tuple[int, Sequence[int]]:
         self._file = self._resources.enter_context((path / VALUES).open("rb", buffering=0))
-        self._map = self._resources.enter_context(mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ))
+        content = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
         with suppress(OSError):
-            self._map.madvise(mmap.MADV_RANDOM)
-        self._values = self._resources.enter_context(memoryview(self._map))
+            content.madvise(mmap.MADV_RANDOM)
+        # The map goes with the last view of it: an error may still hold the value that it met.
+        self._values = memoryview(content)
         offsets, labels = (np.load(path / name, mmap_mode="r") for name in (OFFSETS, LABELS))
         self._set_up(len(labels), partial(_copy, offsets), partial(_copy, labels))
         return len(labels), np.load(path / SHAPE).tolist()

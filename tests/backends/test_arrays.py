@@ -179,3 +179,14 @@ def parts(content: np.ndarray, offsets: np.ndarray) -> list[bytes]:
     """The bytes between neighbouring offsets."""
     assert len(content) == offsets[-1]
     return [content[start:end].tobytes() for start, end in pairwise(offsets)]
+
+
+@pytest.mark.parametrize("name", ["memmap", "hdf5", "tar"])
+def test_a_damaged_value_is_said_to_be_one(tmp_path: Path, name: str) -> None:
+    """The reader closes what it holds while the error still has hold of the value."""
+    variant = Variant(name, backends.resolve(name, {"codec": "png"}))
+    variant.write(tmp_path / "store", *make(3))
+    for path in (tmp_path / "store").iterdir():
+        path.write_bytes(path.read_bytes().replace(b"IDAT", b"gone"))
+    with pytest.raises(ValueError, match="not a whole PNG"), variant.open(tmp_path / "store") as reader:
+        reader.load([1])

@@ -308,6 +308,7 @@ def test_a_file_that_is_cut_anywhere_is_bad_or_whole(name: str) -> None:
             reasons.add(str(error))
         else:
             np.testing.assert_array_equal(out, whole, f"{length} of {len(content)} bytes")
+    assert reasons
     assert all(0 < len(reason) < 160 and reason.isprintable() for reason in reasons), reasons
 
 

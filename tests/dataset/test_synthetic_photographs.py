@@ -36,6 +36,7 @@ def assert_costs(found: dict[str, np.ndarray], names: list[str]) -> None:
         assert found[name].std() / found[name].mean() == pytest.approx(spread, rel=0.3), name
 
 
+@pytest.mark.slow
 def test_at_a_training_size_they_cost_what_real_ones_do():
     assert_costs(costs(generate(24)), ["JPEG bytes at 224", "PNG bytes at 224"])
 

