@@ -111,12 +111,6 @@ def known(images: str, dataset: str, most: int | None, identity: str) -> Images 
     return Images(count, facts["own_size"], (facts["original_bytes"] or 0) / count)
 
 
-def digest(dataset: str) -> str | None:
-    """Return the digest of what is said of the images of a source, None where they must be gathered first."""
-    facts = _facts(dataset)
-    return facts[sealed.SEAL] if facts else None
-
-
 def _facts(dataset: str) -> dict[str, Any] | None:
     path = Path(dataset, GATHERED)
     try:

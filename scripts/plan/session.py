@@ -7,18 +7,17 @@ nothing to do, and it ends in a traceback when the disk has no room for its own 
 import atexit
 import glob
 import os
-import shlex
 import subprocess
 import sys
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from scripts.backends.go import library
 from scripts.common import digests, full_disk
 from scripts.common.atomic import abandoned
 from scripts.common.cells import shape_of
-from scripts.common.errors import UserError, shown
+from scripts.common.errors import UserError
 from scripts.common.progress import duration
 from scripts.dataset import gathered, obtain
 from scripts.dataset.image_set import PROVENANCE
@@ -44,8 +43,6 @@ class Session:
         self._plan, self._run = plan, run
         self._has_jobs = self._goes_on = False
         self._fault: str | None = None
-        self._knows_images = True
-        self._images_before = images.digest(plan.dataset)
         if not run.is_job_on_node:
             atexit.register(self._at_exit)
 
@@ -81,80 +78,67 @@ class Session:
             # Snakemake makes no missing output of a checkpoint where the results of another source are all there.
             self._run.force("gather")
         checkpoints.gather.get()
-        if self._goes_on and not self._knows_images:
-            self._knows_images = True
-            self._plan_what_follows()
-
-    def _plan_what_follows(self) -> None:
-        """Check and say what this run will do with its images, once they are gathered: until then nobody knew."""
-        plan = self._plan
         try:
-            existing.check_what_may_only_be_read(plan)
-            is_other = self._images_before != images.digest(plan.dataset)
-            every = [*(plan.manifest(store) for store in plan.all_stores()), *map(Path, plan.records())]
-            to_make = {os.path.normpath(path) for path in every if is_other or not path.exists()}
-            permission.check(plan, to_make)
-            room.check(plan, to_make)
+            _ = self._plan.sets
         except UserError as error:
-            # Snakemake doesn't print what ends it while it plans further.
-            self._fault = f"error: {error}"
-            sys.exit(1)
-        self._say(to_make)
+            self._end(error)
 
-    def _refuse_unknown_images(self) -> None:
-        """Raise UserError where a run on a cluster would have to gather the images first: only what is known before the
-        first job can be checked and cleared away there."""
-        source = self._plan.config["images"]
-        if not self._knows_images:
-            raise UserError(
-                f"how many images there are in {shown(source)} isn't known before they are read, which isn't done on "
-                f"nodes; run first, here: snakemake --cores 4 --config images={shlex.quote(source)} gather"
-            )
-
-    def _say(self, to_make: Collection[str]) -> None:
-        plan = self._plan
-        for line in _said(plan, to_make, is_on_one_machine=self._run.is_on_one_machine):
-            print(line, file=sys.stderr)
-        print(_opening(plan, to_make) if self._knows_images else _without_images(plan), file=sys.stderr)
+    def _end(self, error: UserError) -> NoReturn:
+        """End the process while Snakemake plans further, which doesn't print what ends it."""
+        self._fault = f"error: {error}"
+        sys.exit(1)
 
     def start(self) -> None:
         """Look at what Snakemake is about to do and say it; end the process with one line when that can't go well.
 
-        It's called right before the first job.
+        It's called right before the first job. What follows the gathering of images is looked at once these are known.
         """
         self._has_jobs = True
-        plan, run = self._plan, self._run
-        if run.only_touches:
+        if self._run.only_touches:
             return
-        run.lift_job_rate_limit()
+        self._run.lift_job_rate_limit()
+        self._run.when_planned_further(self._look_again)
+        try:
+            self._look()
+        except UserError as error:
+            sys.exit(f"error: {error}")
+        self._goes_on = True
+
+    def _look_again(self) -> None:
+        if self._plan.config["images"] in images.REPEATED:
+            return
+        try:
+            existing.check_what_may_only_be_read(self._plan)
+            self._look()
+        except UserError as error:
+            self._end(error)
+
+    def _look(self) -> None:
+        """Check the jobs that will run, and say what they do. Raises UserError where that can't go well."""
+        plan, run = self._plan, self._run
         jobs = run.jobs_to_run()
         to_make = {os.path.normpath(path) for job in jobs for path in job.output}
         used = {os.path.normpath(path) for job in jobs for path in job.input} - to_make
-        self._knows_images = (
-            plan.config["images"] in images.REPEATED
-            or os.path.normpath(f"{plan.dataset}/{gathered.GATHERED}") not in to_make
-        )
-        try:
-            lock.check()
-            cluster.refuse_beside_others()
-            if not run.is_on_one_machine:
-                self._refuse_unknown_images()
-                cluster.check(run, [job for job in jobs if job.rule.name == TIMING], jobs)
-            existing.check(plan, used)
-            permission.check(plan, to_make)
-            room.check(plan, to_make)
-            existing.take_forgotten(plan, run, set(jobs))
-            if not run.is_on_one_machine:
-                # Nodes may lack the tools that build what jobs of a cluster need built.
-                names = {job.wildcards.backend for job in jobs if job.rule.name in (BUILD, TIMING)}
-                if any(plan.choices[name].backend.go_modules for name in names):
-                    library.built()
-                plan.hand_to_jobs()
-                existing.clear_outdated(plan, run, jobs)
-        except UserError as error:
-            sys.exit(f"error: {error}")
-        self._say(to_make)
-        self._goes_on = True
+        lock.check()
+        cluster.refuse_beside_others()
+        if not run.is_on_one_machine:
+            cluster.check(run, [job for job in jobs if job.rule.name == TIMING], jobs)
+        existing.check(plan, used)
+        permission.check(plan, to_make)
+        room.check(plan, to_make)
+        existing.take_forgotten(plan, run, set(jobs))
+        if not run.is_on_one_machine:
+            # Nodes may lack the tools that build what jobs of a cluster need built.
+            names = {job.wildcards.backend for job in jobs if job.rule.name in (BUILD, TIMING)}
+            if any(plan.choices[name].backend.go_modules for name in names):
+                library.built()
+            plan.hand_to_jobs()
+            existing.clear_outdated(plan, run, jobs)
+        gathers = os.path.normpath(f"{plan.dataset}/{gathered.GATHERED}") in to_make
+        knows_images = plan.config["images"] in images.REPEATED or not gathers
+        for line in _said(plan, to_make, is_on_one_machine=run.is_on_one_machine):
+            print(line, file=sys.stderr)
+        print(_opening(plan, to_make) if knows_images else _without_images(plan), file=sys.stderr)
 
     def success(self) -> None:
         """Say where the page is, and remove what is left."""

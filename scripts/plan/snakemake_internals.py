@@ -5,7 +5,7 @@ another version than those below is installed, or when an attribute is gone.
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -129,6 +129,22 @@ class SnakemakeRun:
     def forget(self, job: Job) -> None:
         """Let Snakemake forget how a job's output was made; `--cleanup-metadata` does so, but not within a run."""
         self._workflow.persistence.cleanup(job)
+
+    def when_planned_further(self, call: Callable[[], None]) -> None:
+        """Call a function whenever Snakemake has planned further after a checkpoint, before new jobs start.
+
+        `onstart` is called once, and input functions are called while the graph isn't complete.
+        """
+        dag = self._workflow.dag
+        update = dag.update_checkpoint_dependencies
+
+        async def update_and_call(jobs: Any = None) -> bool:
+            is_updated: bool = await update(jobs)
+            if is_updated:
+                call()
+            return is_updated
+
+        dag.update_checkpoint_dependencies = update_and_call
 
     def lift_job_rate_limit(self) -> None:
         """Take away Snakemake's limit of jobs that start in a second; no option takes it away.

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.support.checkout import CHECKOUT
+from tests.support.drawn_files import drawn, name_of
 from tests.support.on_cluster import OnCluster, on
 from tests.support.slurm import PATIENCE, Cluster, cluster_or_skip
 from tests.support.workflow import Workflow, copy_checkout
@@ -76,6 +77,7 @@ def assert_whole(workflow: OnCluster) -> None:
 def test_the_documented_commands_are_few_jobs_that_are_alone_and_end_in_a_page(workflow: OnCluster) -> None:
     commands = re.findall(r"(?m)^    (\S.*)$", (CHECKOUT / "docs/cluster.md").read_text())
     assert len(commands) == 5
+    workflow.take_few_synthetic_images()
     Workflow(workflow.directory).finish("--config", "cutoffs=[1]", "--", SUMMARY)
     local = {path: path.read_bytes() for path in workflow.directory.glob("results/records/*/*/*/1/*.json")}
     for command in commands:
@@ -272,3 +274,23 @@ def test_touching_removes_nothing(outdated: OnCluster) -> None:
     outdated.finish("--touch", SUMMARY)
     assert outdated.record(FIRST).read_bytes() == before
     assert outdated.jobs() == []
+
+
+def test_images_that_are_not_known_yet_are_gathered_here_and_measured_on_nodes(workflow: OnCluster) -> None:
+    folder = workflow.directory / "photographs"
+    for number in range(6):
+        path = folder / name_of(number)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(drawn(number, 60, 40))
+    workflow.configure(images="photographs", backends=["files-original", "lmdb"], cutoffs=[4], operations=["read-warm"])
+    workflow.finish(SUMMARY)
+    records = workflow.records()
+    assert {record["status"] for record in records} == {"measured"}
+    assert {record["cell"]["backend"] for record in records} == {"files-original", "lmdb", "lmdb-original"}
+    assert {record["machine"]["node"] for record in records} <= {"n1", "n2"}
+    assert {job.comment for job in workflow.jobs()} == {"rule_stores_4_build", "rule_timings_4_time_operation"}
+
+    (folder / name_of(6)).write_bytes(drawn(6, 60, 40))
+    before = {record["started"] for record in records}
+    workflow.finish(SUMMARY)
+    assert not before & {record["started"] for record in workflow.records()}
