@@ -41,7 +41,7 @@ def test_at_a_training_size_they_cost_what_real_ones_do():
     assert_costs(costs(generate(24)), ["JPEG bytes at 224", "PNG bytes at 224"])
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_many_are_as_mixed_and_cost_as_much_as_real_ones():
     files = generate(250)
     assert len(set(files)) == len(files)
