@@ -4,6 +4,7 @@ import importlib
 from pathlib import Path
 from typing import Any
 
+from scripts import codecs
 from scripts.backends import base
 from scripts.common.errors import UserError, did_you_mean
 
@@ -33,6 +34,8 @@ def resolve(name: str, options: dict[str, Any]) -> dict[str, Any]:
         if key not in known:
             raise UserError(f"backend {name} has no option {key}; {did_you_mean(key, known)}")
         option = known[key]
+        if key == codecs.OPTION and isinstance(value, str) and codecs.is_known(value):
+            continue
         if option.choices:
             if not any(type(value) is type(choice) and value == choice for choice in option.choices):
                 raise UserError(

@@ -4,8 +4,10 @@ Every file in this folder is one, under its file name: a module with the attribu
 """
 
 import importlib
+from functools import partial
 from pathlib import Path
-from typing import Protocol, cast
+from types import SimpleNamespace
+from typing import Any, Protocol, cast
 
 import numpy as np
 
@@ -13,6 +15,8 @@ from scripts.common.errors import UserError, did_you_mean
 
 OPTION = "codec"
 """The option in which every backend that keeps one value per image names its codec."""
+BEST_QUALITY = 100
+"""The highest quality of lossy codecs; a codec with a constant `QUALITY` takes another one."""
 ZSTD_LEVEL = 3
 """The level of Zstandard wherever it compresses, in codec zstd and in backends; the library's own default."""
 
@@ -51,8 +55,34 @@ def names() -> list[str]:
     return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem != "__init__")
 
 
+def is_known(name: str) -> bool:
+    """Say whether there is a codec of that name: a file's, or a lossy one's with a quality behind it, as in jpeg80."""
+    stem, quality = _parts(name)
+    return stem in names() and (quality is None or (quality <= BEST_QUALITY and hasattr(_module(stem), "QUALITY")))
+
+
+def file_of(name: str) -> Path:
+    """Return the file of a codec that is known."""
+    return Path(__file__).with_name(f"{_parts(name)[0]}.py")
+
+
 def load(name: str) -> Codec:
     """Return the codec of that name, without importing its library. Raises UserError when there is none."""
-    if name not in names():
+    if not is_known(name):
         raise UserError(f"there is no codec {name}; {did_you_mean(name, names())}")
-    return cast(Codec, importlib.import_module(f"{__name__}.{name}"))
+    stem, quality = _parts(name)
+    module = _module(stem)
+    if quality is None:
+        return cast(Codec, module)
+    chosen = {**vars(module), "encode": partial(module.encode, quality=quality)}
+    return cast(Codec, SimpleNamespace(**chosen))
+
+
+def _parts(name: str) -> tuple[str, int | None]:
+    """The name of a codec's file, and the quality behind it; names of files have no digits at their end."""
+    stem = name.rstrip("0123456789")
+    return stem, int(name[len(stem) :]) if name != stem else None
+
+
+def _module(stem: str) -> Any:
+    return importlib.import_module(f"{__name__}.{stem}")

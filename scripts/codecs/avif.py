@@ -15,9 +15,9 @@ SPEED = 10
 """The effort, from 0 (most) to 10 (least)."""
 
 
-def encode(image: np.ndarray) -> memoryview:
+def encode(image: np.ndarray, quality: int = QUALITY) -> memoryview:
     """Return `image` as an AVIF file's bytes."""
-    return png.encode_by_pillow(image, "AVIF", quality=QUALITY, speed=SPEED, max_threads=1)
+    return png.encode_by_pillow(image, "AVIF", quality=quality, speed=SPEED, max_threads=1)
 
 
 def decode(value: bytes | memoryview, out: np.ndarray) -> None:

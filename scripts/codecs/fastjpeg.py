@@ -11,16 +11,17 @@ is_identity = False
 is_lossless = False
 keeps_originals = False
 
+QUALITY = jpeg.QUALITY
 END = b"\xff\xd9"
 """The last bytes of a JPEG file. imagecodecs makes the rest grey where a file is cut."""
 
 
-def encode(image: np.ndarray) -> bytes:
+def encode(image: np.ndarray, quality: int = QUALITY) -> bytes:
     """Return `image` as a JPEG file's bytes."""
     import imagecodecs
 
     subsampling = jpeg.SUBSAMPLING.replace(":", "")
-    return cast(bytes, imagecodecs.jpeg8_encode(image, level=jpeg.QUALITY, subsampling=subsampling))
+    return cast(bytes, imagecodecs.jpeg8_encode(image, level=quality, subsampling=subsampling))
 
 
 def decode(value: bytes | memoryview, out: np.ndarray) -> None:

@@ -15,9 +15,9 @@ SUBSAMPLING = "4:2:0"
 """How colour is kept: one value for 2 x 2 pixels, as most photographs have it."""
 
 
-def encode(image: np.ndarray) -> memoryview:
+def encode(image: np.ndarray, quality: int = QUALITY) -> memoryview:
     """Return `image` as a JPEG file's bytes."""
-    return png.encode_by_pillow(image, "JPEG", quality=QUALITY, subsampling=SUBSAMPLING)
+    return png.encode_by_pillow(image, "JPEG", quality=quality, subsampling=SUBSAMPLING)
 
 
 def decode(value: bytes | memoryview, out: np.ndarray) -> None:

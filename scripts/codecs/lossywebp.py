@@ -15,9 +15,9 @@ METHOD = 4
 """The effort, from 0 (least) to 6; Pillow's default."""
 
 
-def encode(image: np.ndarray) -> memoryview:
+def encode(image: np.ndarray, quality: int = QUALITY) -> memoryview:
     """Return `image` as a WebP file's bytes."""
-    return png.encode_by_pillow(image, "WEBP", quality=QUALITY, method=METHOD)
+    return png.encode_by_pillow(image, "WEBP", quality=quality, method=METHOD)
 
 
 decode = webp.decode

@@ -42,7 +42,7 @@ class Choice:
         if self.backend.go_modules:
             files += library.sources()
         if codecs.OPTION in self.options:
-            files.append(digests.CHECKOUT / digests.PACKAGE / "codecs" / f"{self.options[codecs.OPTION]}.py")
+            files.append(codecs.file_of(self.options[codecs.OPTION]))
         return files
 
     def digest(self) -> str:

@@ -225,3 +225,20 @@ def test_pickle_runs_no_code(tmp_path: Path) -> None:
 def test_pickle_of_anything_else_is_refused(content: object) -> None:
     with pytest.raises(ValueError, match="not a pickled image"):
         codecs.load("pickle").decode(pickle.dumps(content), np.zeros((1, 1, 3), np.uint8))
+
+
+@pytest.mark.parametrize("name", ["jpeg", "fastjpeg", "lossywebp", "avif"])
+def test_a_lossy_codec_takes_a_quality_in_its_name(name: str) -> None:
+    image = smooth((300, 200, 3))
+    sizes = [len(codecs.load(f"{name}{quality}").encode(image)) for quality in (20, 95)]
+    assert sizes[0] < len(codecs.load(name).encode(image)) < sizes[1]
+    out = np.empty_like(image)
+    codecs.load(f"{name}20").decode(codecs.load(f"{name}20").encode(image), out)
+    assert not codecs.load(f"{name}20").is_lossless
+
+
+@pytest.mark.parametrize("name", ["jpeg101", "png80", "raw1", "80", "jpeg-80", "original5"])
+def test_no_other_name_has_a_quality(name: str) -> None:
+    assert not codecs.is_known(name)
+    with pytest.raises(UserError, match="there is no codec"):
+        codecs.load(name)

@@ -72,6 +72,9 @@ def complete(config: Config) -> Config:
     for name, key in known.items():
         for error in Draft202012Validator(key).iter_errors(completed[name]):
             raise UserError(f"config key {name}: {_fault(name, key, completed[name], error)}")
+    for codec in completed["codecs"] or []:
+        if not codecs.is_known(codec):
+            raise UserError(f"config key codecs: {shown(codec)} is unknown; {did_you_mean(codec, codecs.names())}")
     completed["images"] = places.expanded(completed["images"])
     return completed
 
@@ -145,7 +148,6 @@ def _keys() -> dict[str, Schema]:
     """The schema of each key, with the names of the operations, codecs and backends that there are."""
     keys: dict[str, Schema] = yaml.safe_load(Path(__file__).parent.joinpath(*DATA_FILES).read_text())["properties"]
     keys["operations"]["items"]["enum"] = list(catalogue.entries())
-    keys["codecs"]["items"]["enum"] = codecs.names()
     keys["variants"]["additionalProperties"]["properties"]["backend"]["enum"] = backends.names()
     return keys
 
@@ -224,7 +226,7 @@ def _described(config: Config, name: str) -> dict[str, Any] | None:
     if name in variants:
         return variants[name]
     backend, _, codec = name.rpartition("-")
-    known = backend in backends.names() and codecs.OPTION in backends.load(backend).options and codec in codecs.names()
+    known = backend in backends.names() and codecs.OPTION in backends.load(backend).options and codecs.is_known(codec)
     return {"backend": backend, codecs.OPTION: codec} if known else None
 
 
