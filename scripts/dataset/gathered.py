@@ -3,19 +3,22 @@
 In the dataset's directory `gathered.json` says what was gathered, and the folder `gathered` holds it:
 
     labels.npy                   (n,) int64
-    HEIGHTxWIDTH.npy             pixels of an image size, (n, height, width, 3) uint8; there may be several, or none
+    HEIGHTxWIDTH.npy             pixels of the first images at a size, (m, height, width, 3) uint8; several, or none
     originals.bin, offsets.npy   of a source of files: the bytes of all files, and (n + 1,) int64, where each begins
     names.bin                    their paths in the source, each with a zero byte at its end
     sizes.npy                    (n, 2) int64, height and width of each in pixels, orientation applied
 """
 
+import io
+import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
 from scripts.common import sealed
+from scripts.common.cells import shape_of
 from scripts.common.errors import UserError
 
 GATHERED_VERSION = 1
@@ -52,7 +55,13 @@ def square(side: int) -> str:
     return f"{side}x{side}"
 
 
-def write_header(file: BinaryIO, shape: Sequence[int]) -> None:
-    """Write the start of a .npy file of uint8. NumPy pads it so that its length doesn't depend on the count."""
-    header = {"descr": "|u1", "fortran_order": False, "shape": tuple(shape)}
-    np.lib.format.write_array_header_1_0(file, header)
+def fitting(image_size: str, most_bytes: int) -> int:
+    """Return how many images of an image size take so many bytes of pixels at most; at least 1."""
+    return max(1, most_bytes // math.prod(shape_of(image_size)))
+
+
+def header(shape: Sequence[int]) -> bytes:
+    """Return the start of a .npy file of uint8. NumPy pads it so that its length doesn't depend on the count."""
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": tuple(shape)})
+    return file.getvalue()

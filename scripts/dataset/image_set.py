@@ -67,16 +67,17 @@ class ImageSet:
         if self.provenance["originals_digest"] is None:
             raise UserError(f"{self.provenance['label']} has no image files to keep as they are; give another codec")
         if count > len(self.images):
-            raise UserError(f"there are {len(self.images)} files, not {count}; give another cutoff")
+            raise UserError(f"there are {len(self.images)} images, not {count}; give another cutoff")
         images, labels = self.first(count)
         folder = self.directory.parent / FOLDER
-        offsets = _map(folder / OFFSETS, (len(self.images) + 1,), np.int64)
         try:
             content: np.ndarray = np.memmap(folder / ORIGINALS, np.uint8, "r")
             names = (folder / NAMES).read_bytes().split(b"\0")
         except (OSError, ValueError):  # one of them is gone, or empty
             content, names = np.empty(0, np.uint8), []
-        if len(content) != offsets[-1] or len(names) != len(self.images) + 1:
+        # There may be more files than images, of which only as many as fit are kept as pixels.
+        offsets = _map(folder / OFFSETS, (max(len(names), len(self.images) + 1),), np.int64)
+        if len(content) != offsets[-1] or len(names) != len(offsets):
             raise UserError(_refusal(self.directory, f"the files in {folder} aren't those that were gathered"))
         return Originals(np.asarray(images), content, offsets[: count + 1], names[:count]), np.asarray(labels)
 

@@ -14,6 +14,7 @@ from typing import Any
 from scripts.backends.go import library
 from scripts.common.atomic import nearest_directory, writable
 from scripts.common.cells import Cell, Store
+from scripts.dataset import gathered
 from scripts.dataset.gathered import GATHERED
 from scripts.dataset.image_set import PROVENANCE
 from scripts.measure import ground
@@ -99,6 +100,20 @@ class Plan:
     def _largest_cutoff(self) -> int:
         cutoffs: list[int] = self.config["cutoffs"] or [images.MOST_BY_DEFAULT]
         return max(cutoffs)
+
+    @property
+    def most_bytes(self) -> int:
+        """Bytes of pixels that are kept of an image size at most."""
+        return int(self.config["largest_store_gb"] * 1e9)
+
+    def most_of_size(self, image_set: Names) -> int:
+        """Return how many images the image set of an image size has at most: as many as its largest store may hold.
+
+        They are as many as before where that is lower now: of fewer images all stores would be others.
+        """
+        fitting = gathered.fitting(image_set.image_size, self.most_bytes)
+        most = max(fitting, images.unpacked_before(self.image_set(image_set)))
+        return min(most, (self.known and self.known.count) or most)
 
     def sizes_to_gather(self) -> str:
         """Return the option of the step `gather` that names image sizes to decode to."""

@@ -35,7 +35,7 @@ BAD = {ORDER[0]: b"", ORDER[3]: CONTENTS[1][:-300], ORDER[4]: b"no image at all"
 
 def gathered_in(place: Path, contents: Sequence[bytes] = CONTENTS, **wanted: object) -> Path:
     """Gather files on one core; returns the directory."""
-    gather.write(Files(contents), place, RECORD, Wanted(**{"cores": 1, **wanted}))
+    gather.write(Files(contents), place, RECORD, Wanted(**{"bad_share": 0.01, "cores": 1, **wanted}))
     return place
 
 
@@ -75,7 +75,7 @@ def test_a_source_that_reads_in_its_own_order_ends_in_the_same(whole: Path, tmp_
         def read(self, numbers):
             return super().read(np.sort(numbers))
 
-    gather.write(Sorted(CONTENTS), tmp_path, RECORD, Wanted(cores=1))
+    gather.write(Sorted(CONTENTS), tmp_path, RECORD, Wanted(bad_share=0.01, cores=1))
     assert files_in(tmp_path) == {name: content for name, content in files_in(whole).items() if name not in OF_SETS}
 
 
@@ -129,6 +129,51 @@ def test_a_long_list_of_bad_images_is_cut(tmp_path: Path) -> None:
         gathered_in(tmp_path / "many", [b""] * COUNT)
     with pytest.raises(UserError, match=r"^images: /drawn has no image that can be read: even/0\.jpg \(empty\)$"):
         gathered_in(tmp_path / "one", [b""])
+
+
+ROW_BYTES = 32 * 48 * 3
+
+
+def test_of_each_size_only_as_many_images_become_pixels_as_fit(tmp_path: Path) -> None:
+    """Also those in the place of bad ones, and at a size that is asked for later; all files are kept."""
+    contents = [BAD.get(number, content) for number, content in enumerate(CONTENTS)]
+    gathered_in(tmp_path, contents, bad_share=0.2, most_bytes=10 * ROW_BYTES + 5)
+    good = [number for number in ORDER if number not in BAD]
+    expected = np.stack([np.asarray(Image.open(io.BytesIO(CONTENTS[number]))) for number in good])
+    np.testing.assert_array_equal(np.load(tmp_path / "gathered/32x48.npy"), expected[:10])
+    for most in (len(good), 7, 10, 12):  # all, fewer than were gathered, as many, and more
+        unpack(tmp_path, "32x48", most=most)
+        image_set = ImageSet.load(tmp_path / "32x48")
+        np.testing.assert_array_equal(image_set.images, expected[:most])
+        assert image_set.labels.tolist() == [number % 2 for number in good[:most]]
+        originals, _ = image_set.first_with_originals(most)
+        found = list(map(bytes, originals.originals(slice(None))))
+        assert found == [CONTENTS[number] for number in good[:most]]
+        assert originals.names(slice(None)) == [name_of(number).encode() for number in good[:most]]
+        with pytest.raises(UserError, match=f"there are {most} images, not {most + 1}"):
+            image_set.first_with_originals(most + 1)
+    assert gathered.read(tmp_path)["images"] == len(good)
+    assert names_in(tmp_path) == [name_of(number) for number in good]
+    assert np.load(tmp_path / "gathered/labels.npy").tolist() == [number % 2 for number in good]
+
+
+def test_at_least_one_image_of_a_size_becomes_pixels(tmp_path: Path) -> None:
+    gathered_in(tmp_path, image_sizes=["own", 8], most_bytes=8 * 8 * 3 * 2)
+    assert [len(np.load(tmp_path / f"gathered/{size}.npy")) for size in ("32x48", "8x8")] == [1, 2]
+
+
+def test_no_more_pixels_than_fit_are_written_in_between(tmp_path: Path) -> None:
+    def end(place: int) -> None:
+        if place == len(MANY) - 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        gather.write(Files(MANY, end), tmp_path, RECORD, Wanted(bad_share=0.01, cores=1, most_bytes=10 * ROW_BYTES))
+    (rows,) = tmp_path.glob(".gathering-*/32x48.npy")
+    assert 9 * ROW_BYTES < rows.stat().st_size < 11 * ROW_BYTES
+    gathered_in(tmp_path, MANY, most_bytes=10 * ROW_BYTES)
+    few = gathered_in(tmp_path.with_name("undisturbed"), MANY, most_bytes=10 * ROW_BYTES)
+    assert files_in(tmp_path) == files_in(few)
 
 
 MIXED = [drawn(number, *((300, 230) if number % 2 else (230, 400))) for number in range(6)]
@@ -194,7 +239,7 @@ def wait_for_the_end(number):
         time.sleep(600)
 
 if __name__ == "__main__":
-    gather.write(Files(MANY, wait_for_the_end), place, RECORD, gather.Wanted(cores=1))
+    gather.write(Files(MANY, wait_for_the_end), place, RECORD, gather.Wanted(bad_share=0.01, cores=1))
 """
 
 
@@ -215,7 +260,7 @@ def test_after_a_kill_it_goes_on_and_ends_in_the_same(tmp_path: Path) -> None:
         journal.write(b'{"number": 7, "na')  # as a kill within a write leaves them
         originals.write(b"\xff\xd8")
     source = Files(MANY)
-    gather.write(source, tmp_path, RECORD, Wanted(cores=1))
+    gather.write(source, tmp_path, RECORD, Wanted(bad_share=0.01, cores=1))
     assert source.asked[-1] == ORDER_OF_MANY[kept:]
     assert files_in(tmp_path) == files_in(gathered_in(tmp_path.with_name("undisturbed"), MANY))
 
@@ -226,10 +271,10 @@ def test_what_was_gathered_to_other_sizes_is_no_start(tmp_path: Path) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        gather.write(Files(MANY, end), tmp_path, RECORD, Wanted(cores=1))
+        gather.write(Files(MANY, end), tmp_path, RECORD, Wanted(bad_share=0.01, cores=1))
     assert list(tmp_path.glob(".gathering-*/journal"))
     source = Files(MANY)
-    gather.write(source, tmp_path, RECORD, Wanted(cores=1, image_sizes=[16]))
+    gather.write(source, tmp_path, RECORD, Wanted(bad_share=0.01, cores=1, image_sizes=[16]))
     assert source.asked[-1] == ORDER_OF_MANY
     assert not list(tmp_path.glob(".*"))
 
@@ -244,7 +289,7 @@ def test_few_files_are_in_memory_whatever_their_number(tmp_path: Path) -> None:
 
     tracemalloc.start()
     try:
-        gather.write(Large(CONTENTS * 6), tmp_path, RECORD, Wanted(cores=1, image_sizes=[8]))
+        gather.write(Large(CONTENTS * 6), tmp_path, RECORD, Wanted(bad_share=0.01, cores=1, image_sizes=[8]))
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -259,7 +304,7 @@ def test_a_killed_process_of_the_pool_is_one_line(tmp_path: Path) -> None:
                 os.kill(child.pid, signal.SIGKILL)
 
     with pytest.raises(UserError) as caught:
-        gather.write(Files(MANY, kill), tmp_path, RECORD, Wanted(cores=1))
+        gather.write(Files(MANY, kill), tmp_path, RECORD, Wanted(bad_share=0.01, cores=1))
     assert str(caught.value).startswith(
         "one of the processes that share the work was killed, most likely for want of memory; run"
     )
@@ -287,14 +332,16 @@ def test_the_steps_gather_and_unpack_a_folder(tmp_path: Path) -> None:
     step = [sys.executable, str(CHECKOUT / "scripts")]
     for command in (
         "download --images photographs --directory kept --most 4 --output out/source.json",
-        "gather --source out/source.json --directory out --most 4 --image-sizes own 16 --cores 1",
-        "unpack --directory out --image-size 16x16",
+        "gather --source out/source.json --directory out --most 4 --image-sizes own 16 --bad-share 0.01"
+        " --most-bytes 2500 --cores 1",
+        "unpack --directory out --image-size 16x16 --most 3",
     ):
         subprocess.run([*step, *command.split()], cwd=tmp_path, check=True, timeout=60)
     image_set = ImageSet.load(tmp_path / "out/16x16")
-    assert image_set.images.shape == (4, 16, 16, 3)
+    assert np.load(tmp_path / "out/gathered/16x16.npy").shape == (3, 16, 16, 3)
+    assert image_set.images.shape == (3, 16, 16, 3)
     assert image_set.provenance["label_names"] == ["even", "odd"]
     assert sealed.read(tmp_path / "out/gathered.json")["listed"] == 6
-    originals, _ = image_set.first_with_originals(4)
+    originals, _ = image_set.first_with_originals(3)
     for name, content in zip(originals.names(slice(None)), originals.originals(slice(None)), strict=True):
         assert (tmp_path / "photographs" / name.decode()).read_bytes() == content

@@ -181,7 +181,7 @@ def test_images_come_with_their_files(of_files):
 
 
 def test_files_are_never_repeated(of_files):
-    with pytest.raises(UserError, match=r"there are 7 files, not 8; give another cutoff"):
+    with pytest.raises(UserError, match=r"there are 7 images, not 8; give another cutoff"):
         ImageSet.load(of_files).first_with_originals(COUNT + 1)
 
 
