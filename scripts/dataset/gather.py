@@ -45,8 +45,8 @@ LOOKED_AT = 64
 """So many files tell whether all have one size; decoding tells in the end."""
 FEWEST_BAD = 5
 """So many bad images are taken, whatever their share."""
-MOST_NAMED = 20
-"""The bad images that a message names at most."""
+MOST_NAMED, MOST_KEPT = 20, 100
+"""The bad images that a message, and `gathered.json`, name at most."""
 IMAGES_PER_TASK = 8
 JOURNAL = "journal"
 
@@ -135,7 +135,7 @@ class _Pixels:
                 file.write(np.ascontiguousarray(pixels).data)
                 labels[place] = sample.label
         np.save(folder / LABELS, labels)
-        return {"images": most, "own_size": image_size(shape), "original_bytes": None, "bad_images": []}
+        return {"images": most, "own_size": image_size(shape), "original_bytes": None, "bad_images": _named([])}
 
 
 @dataclass(frozen=True)
@@ -352,7 +352,7 @@ class _Files:
             "images": len(good),
             "own_size": own.pop() if len(own) == 1 else None,
             "original_bytes": int(offsets[-1]),
-            "bad_images": [{"name": shown(read.name), "reason": read.bad} for read in self._read if read.bad],
+            "bad_images": _named([read for read in self._read if read.bad]),
         }
 
     def _close_gaps(
@@ -371,6 +371,12 @@ class _Files:
         for _ in process.share(_decode, (([rank], [content], [closed]) for rank, content in late), self._cores):
             pass
         _finish(closed, len(good))
+
+
+def _named(bad: Sequence[_Read]) -> dict[str, Any]:
+    """How many images are bad, and the first of them."""
+    first = [{"name": shown(read.name), "reason": read.bad} for read in bad[:MOST_KEPT]]
+    return {"count": len(bad), "first": first}
 
 
 def _decode(

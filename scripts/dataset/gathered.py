@@ -7,11 +7,15 @@ In the dataset's directory `gathered.json` says what was gathered, and the folde
     originals.bin, offsets.npy   of a source of files: the bytes of all files, and (n + 1,) int64, where each begins
     names.bin                    their paths in the source, each with a zero byte at its end
     sizes.npy                    (n, 2) int64, height and width of each in pixels, orientation applied
+
+`gathered.json` has the SHA-256 of each of them, so that whatever changes in one of them reaches what is made of it.
 """
 
+import hashlib
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +23,14 @@ import numpy as np
 
 from scripts.common import sealed
 from scripts.common.cells import shape_of
+from scripts.common.digests import file_sha256
 from scripts.common.errors import UserError
 
-GATHERED_VERSION = 1
+GATHERED_VERSION = 2
 GATHERED, FOLDER = "gathered.json", "gathered"
 LABELS, ORIGINALS, OFFSETS, NAMES, SIZES = "labels.npy", "originals.bin", "offsets.npy", "names.bin", "sizes.npy"
+OF_FILES = (ORIGINALS, OFFSETS, NAMES)
+"""What holds the files of a source."""
 OWN = "own"
 """The image size that all images of a source have."""
 USUAL_SIZE = 224
@@ -31,8 +38,11 @@ USUAL_SIZE = 224
 
 
 def write(directory: Path, facts: dict[str, Any]) -> None:
-    """Write what was gathered into the dataset's directory, whole or not at all."""
-    sealed.write(directory / GATHERED, {"gathered_version": GATHERED_VERSION, **facts})
+    """Write what was gathered into the dataset's directory, whole or not at all, with the digests of its files."""
+    paths = sorted((directory / FOLDER).glob("*"))
+    with ThreadPoolExecutor() as pool:
+        digests = dict(zip((path.name for path in paths), pool.map(file_sha256, paths), strict=True))
+    sealed.write(directory / GATHERED, {"gathered_version": GATHERED_VERSION, **facts, "digests": digests})
 
 
 def read(directory: Path) -> dict[str, Any]:
@@ -48,6 +58,11 @@ def read(directory: Path) -> dict[str, Any]:
         ) from None
     except sealed.Damaged as fault:
         raise UserError(f"{path} {fault}; delete it and run the workflow again") from None
+
+
+def originals_digest(digests: Mapping[str, str]) -> str:
+    """Return the digest of the files of a source, by the digests of what holds them: of their bytes and names."""
+    return hashlib.sha256(" ".join(digests[name] for name in OF_FILES).encode()).hexdigest()
 
 
 def square(side: int) -> str:

@@ -40,7 +40,7 @@ def test_an_archive_becomes_an_image_set(tmp_path):
     provenance = dict(image_set.provenance)
     digest, _, _ = (provenance.pop(name) for name in ("digest", "block_digests", "seal"))
     assert provenance == {
-        "provenance_version": 3,
+        "provenance_version": 4,
         "name": "mine.tar.gz",
         "label": "mine.tar.gz",
         "synthetic": False,
@@ -48,8 +48,8 @@ def test_an_archive_becomes_an_image_set(tmp_path):
         "images": 7,
         "image_shape": [32, 32, 3],
         "originals_digest": None,
-        "bad_images": [],
-        "upscaled_images": [],
+        "bad_images": {"count": 0, "first": []},
+        "upscaled_images": {"count": 0, "first": []},
         "images_per_block": 1365,
         "label_names": ["cat", "dog", "frog"],
     }
