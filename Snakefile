@@ -134,10 +134,11 @@ checkpoint gather:
         # They are decoded in the same go; another size is decoded later.
         image_sizes=untracked(PLAN.sizes_to_gather()),
         bad_share=untracked(PLAN.config["bad_images_limit"]),
+        most_bytes=untracked(PLAN.most_bytes),
         code=CODE.gather,
     shell:
         "{params.step} gather --source {input:q} --directory {params.directory:q} {params.most} {params.image_sizes}"
-        " --bad-share {params.bad_share} --cores {threads} 2> {log:q}"
+        " --bad-share {params.bad_share} --most-bytes {params.most_bytes} --cores {threads} 2> {log:q}"
 
 
 rule unpack:
@@ -155,11 +156,12 @@ rule unpack:
     params:
         step=STEP,
         directory=subpath(input[0], parent=True),
+        most=PLAN.most_of_size,
         upscale=untracked("--upscale" if PLAN.config["upscale"] else ""),
         code=CODE.unpack,
     shell:
-        "{params.step} unpack --directory {params.directory:q} --image-size {wildcards.image_size} {params.upscale}"
-        " --cores {threads} 2> {log:q}"
+        "{params.step} unpack --directory {params.directory:q} --image-size {wildcards.image_size} --most {params.most}"
+        " {params.upscale} --cores {threads} 2> {log:q}"
 
 
 rule compile:

@@ -5,10 +5,11 @@ stays where the step is killed, and the next one goes on from there.
 """
 
 import json
+import math
 import os
 import shutil
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
@@ -33,34 +34,38 @@ from scripts.dataset.gathered import (
     OWN,
     SIZES,
     USUAL_SIZE,
+    fitting,
+    header,
     square,
-    write_header,
 )
 from scripts.system import process
 from scripts.system.machine import usable_cores
 
 LOOKED_AT = 64
 """So many files tell whether all have one size; decoding tells in the end."""
-FEWEST_BAD, BAD_SHARE = 5, 0.01
-"""So many bad images, or this share of those looked at if that is more, stop the step."""
-MOST_NAMED = 20
-"""The bad images that a message names at most."""
+FEWEST_BAD = 5
+"""So many bad images are taken, whatever their share."""
+MOST_NAMED, MOST_KEPT = 20, 100
+"""The bad images that a message, and `gathered.json`, name at most."""
 IMAGES_PER_TASK = 8
+JOURNAL = "journal"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Wanted:
     """What is gathered, and how.
 
+    - `bad_share`: the share of bad images that stops the step.
     - `most`: the number of images, None for all.
     - `image_sizes`: sides in pixels, or `own`, to decode to in the same go; None for what suits the source.
-    - `bad_share`: the share of bad images that stops the step.
+    - `most_bytes`: bytes of pixels that are kept of an image size at most; None for no limit. Files are kept all.
     - `cores`: the processes that decode; None for as many as there are cores.
     """
 
+    bad_share: float
     most: int | None = None
     image_sizes: Sequence[str | int] | None = None
-    bad_share: float = BAD_SHARE
+    most_bytes: int | None = None
     cores: int | None = None
 
 
@@ -117,7 +122,7 @@ class _Pixels:
                 if file is None:
                     shape = (*pixels.shape[:2], 3)
                     file = opened.enter_context(replacing(folder / f"{image_size(shape)}.npy"))
-                    write_header(file, (most, *shape))
+                    file.write(header((most, *shape)))
                     start = file.tell()
                 if pixels.shape[:2] != shape[:2] or pixels.dtype != np.uint8:
                     raise UserError(
@@ -131,7 +136,7 @@ class _Pixels:
                 file.write(np.ascontiguousarray(pixels).data)
                 labels[place] = sample.label
         np.save(folder / LABELS, labels)
-        return {"images": most, "own_size": image_size(shape), "original_bytes": None, "bad_images": []}
+        return {"images": most, "own_size": image_size(shape), "original_bytes": None, "bad_images": _named([])}
 
 
 @dataclass(frozen=True)
@@ -147,17 +152,41 @@ class _Read:
     bad: str | None = None
 
 
+@dataclass(frozen=True)
+class _Rows:
+    """A file of pixels of one image size that is being written: its row i is the image of rank i, below `count`.
+
+    The rank of an image is its place in the order of all, bad ones included.
+    """
+
+    path: str
+    size: str
+    count: int
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """The shape of an image."""
+        return shape_of(self.size)
+
+    def place(self, rank: int) -> int:
+        """Return where a row begins in the file."""
+        return len(header((self.count, *self.shape))) + rank * math.prod(self.shape)
+
+
 class _Files:
     """Gathers a source of files: reads, decodes on all cores, and keeps a journal by which a killed step goes on."""
 
     def __init__(self, source: sources.Source, directory: Path, record: dict[str, Any], wanted: Wanted) -> None:
         self._source, self._directory, self._record, self._wanted = source, directory, record, wanted
+        self._cores = wanted.cores or usable_cores()
         self._read: list[_Read] = []
 
     def gather(self, order: np.ndarray, most: int) -> dict[str, Any]:
         """Write files, pixels and labels of the first `most` good images of the order, and return what `gathered.json`
         says of them. Raises UserError where too many are bad."""
-        sizes = self._sizes(order)
+        self._rank = np.argsort(order)
+        asked, own = self._sizes(order)
+        sizes = {size: self._rows_of(size, most) for size in dict.fromkeys([*asked, *own])}
         name = digests.digest([self._record["origin"], sizes, digests.code_digest([Path(__file__)])])
         place = self._directory / f".gathering-{name}"
         for other in self._directory.glob(".gathering-*"):
@@ -165,25 +194,36 @@ class _Files:
                 shutil.rmtree(other)
         place.mkdir(parents=True, exist_ok=True)
         self._go_on(place)
+        all_rows = [_Rows(str(place / f"{size}.npy"), size, count) for size, count in sizes.items()]
         done = {read.number for read in self._read}
         while (missing := most - sum(not read.bad for read in self._read)) > 0:
             numbers = list(islice((number for number in order.tolist() if number not in done), missing))
             if not numbers:
                 break
             done.update(numbers)
-            self._take(numbers, place, sizes)
+            self._take(numbers, place, all_rows)
             self._refuse_bad()
-        rank = {int(number): place for place, number in enumerate(order)}
-        good = sorted(
-            (slot for slot, read in enumerate(self._read) if not read.bad),
-            key=lambda slot: rank[self._read[slot].number],
-        )[:most]
+        good = sorted((slot for slot, read in enumerate(self._read) if not read.bad), key=self._rank_of)[:most]
         if not good:
             raise UserError(f"images: {shown(self._record['path'])} has no image that can be read{self._named_bad()}")
-        return self._arrange(place, good, sizes)
+        return self._arrange(place, good, all_rows, asked)
 
-    def _sizes(self, order: np.ndarray) -> list[str]:
-        """The image sizes that are decoded to in the same go; what only the whole source tells is left to later."""
+    def _rank_of(self, slot: int) -> int:
+        """The place in the order of all images of the one that was read in a slot."""
+        return int(self._rank[self._read[slot].number])
+
+    def _rows_of(self, size: str, most: int) -> int:
+        """How many images of a size are kept as pixels."""
+        most_bytes = self._wanted.most_bytes
+        return most if most_bytes is None else min(most, fitting(size, most_bytes))
+
+    def _sizes(self, order: np.ndarray) -> tuple[list[str], list[str]]:
+        """The image sizes that are decoded to in the same go: those asked for, and the one that all files seem to have,
+        if it is wanted. What only the whole source tells is left to later."""
+        asked = self._wanted.image_sizes
+        squares = [square(int(size)) for size in asked or () if size != OWN]
+        if asked is not None and OWN not in asked:
+            return squares, []
         looked_at = set()
         for sample in self._source.read(np.sort(order[:LOOKED_AT])):
             try:
@@ -191,14 +231,11 @@ class _Files:
             except decoding.BadImage:
                 continue
         own = [f"{height}x{width}" for height, width in looked_at] if len(looked_at) == 1 else []
-        asked = self._wanted.image_sizes
-        if asked is None:
-            return own or [square(USUAL_SIZE)]
-        return [*dict.fromkeys(one for size in asked for one in (own if size == OWN else [square(int(size))]))]
+        return [square(USUAL_SIZE)] if asked is None and not own else squares, own
 
     def _go_on(self, place: Path) -> None:
         """Take up what a killed step has left: lines of the journal whose bytes are all there."""
-        journal, originals = place / "journal", place / ORIGINALS
+        journal, originals = place / JOURNAL, place / ORIGINALS
         kept, length = [], originals.stat().st_size if originals.exists() else 0
         end = 0
         for line in journal.read_bytes().splitlines(keepends=True) if journal.exists() else ():
@@ -215,28 +252,26 @@ class _Files:
         if originals.exists():
             os.truncate(originals, end)
 
-    def _take(self, numbers: Sequence[int], place: Path, sizes: Sequence[str]) -> None:
+    def _take(self, numbers: Sequence[int], place: Path, all_rows: Sequence[_Rows]) -> None:
         """Read and decode the files of these numbers; each appears in the journal once all of it is written."""
-        files = [(str(place / size), shape_of(size)) for size in sizes]
-        for path, _ in files:
-            Path(path).touch()
+        for rows in all_rows:
+            Path(rows.path).touch()
         before = len(self._read)
         waiting: deque[list[sources.Sample]] = deque()
 
         def tasks() -> Iterator[tuple[Any, ...]]:
-            slot = before
             samples = iter(self._source.read(np.asarray(numbers)))
             while batch := list(islice(samples, IMAGES_PER_TASK)):
                 waiting.append(batch)
-                yield slot, [sample.content for sample in batch], files
-                slot += len(batch)
+                ranks = self._rank[[sample.number for sample in batch]].tolist()
+                yield ranks, [sample.content for sample in batch], all_rows
 
         with (
             (place / ORIGINALS).open("ab") as originals,
-            (place / "journal").open("ab") as journal,
+            (place / JOURNAL).open("ab") as journal,
             Progress(f"reading {self._record['name']}", before + len(numbers), done=before) as progress,
         ):
-            for found in process.share(_decode, tasks(), self._wanted.cores or usable_cores()):
+            for found in process.share(_decode, tasks(), self._cores):
                 self._keep(waiting.popleft(), found, originals, journal)
                 progress.update(len(self._read))
 
@@ -277,7 +312,9 @@ class _Files:
         more = f" and {len(bad) - MOST_NAMED} more" if len(bad) > MOST_NAMED else ""
         return f": {', '.join(bad[:MOST_NAMED])}{more}" if bad else ""
 
-    def _arrange(self, place: Path, good: Sequence[int], sizes: Sequence[str]) -> dict[str, Any]:
+    def _arrange(
+        self, place: Path, good: Sequence[int], all_rows: Sequence[_Rows], asked: Sequence[str]
+    ) -> dict[str, Any]:
         """Put what was read in the slots `good` into their order, in the folder of what is gathered."""
         folder = self._directory / FOLDER
         shutil.rmtree(folder, ignore_errors=True)
@@ -285,60 +322,84 @@ class _Files:
         chosen = [self._read[slot] for slot in good]
         lengths = np.array([read.bytes for read in self._read])
         starts = np.cumsum(lengths) - lengths
-        offsets = np.concatenate(([0], np.cumsum(lengths[list(good)])))
-        in_order = list(good) == list(range(len(self._read)))
-        if in_order:
-            os.replace(place / ORIGINALS, folder / ORIGINALS)
-        else:
-            _copy_parts(place / ORIGINALS, folder / ORIGINALS, starts[list(good)], lengths[list(good)])
         heights = np.array([(read.height, read.width) for read in chosen], np.int64)
         own = {f"{height}x{width}" for height, width in heights.tolist()}
-        for size in sizes:
+        offsets = np.concatenate(([0], np.cumsum(lengths[list(good)])))
+        whole = []  # the files that are as they should be
+        for rows in all_rows:
             # A size that only some of the files have, those that were looked at first, is no image size.
-            if len(own) == 1 or size in map(square, _asked(self._wanted.image_sizes)):
-                shape = shape_of(size)
-                row = int(np.prod(shape))
-                with replacing(folder / f"{size}.npy") as file:
-                    write_header(file, (len(good), *shape))
-                    _copy_rows(place / size, file, good, row)
+            if len(own) == 1 or rows.size in asked:
+                kept = good[: rows.count]
+                if [self._rank_of(slot) for slot in kept] == list(range(len(kept))):
+                    _finish(rows, len(kept))
+                    whole.append(Path(rows.path))
+                else:
+                    self._close_gaps(rows, folder, kept, _parts(place / ORIGINALS, starts, lengths))
+        if list(good) == list(range(len(self._read))):
+            whole.append(place / ORIGINALS)
+        else:
+            with (folder / ORIGINALS).open("wb") as file:
+                file.writelines(_parts(place / ORIGINALS, starts, lengths)(good))
         np.save(folder / LABELS, np.array([read.label for read in chosen], np.int64))
         np.save(folder / OFFSETS, offsets.astype(np.int64))
         np.save(folder / SIZES, heights)
         with replacing(folder / NAMES) as file:
             file.write(b"".join(os.fsencode(read.name) + b"\0" for read in chosen))
+        (place / JOURNAL).unlink()  # what it tells of is taken away now
+        for path in whole:
+            os.replace(path, folder / path.name)
         shutil.rmtree(place)
         return {
             "images": len(good),
             "own_size": own.pop() if len(own) == 1 else None,
             "original_bytes": int(offsets[-1]),
-            "bad_images": [{"name": shown(read.name), "reason": read.bad} for read in self._read if read.bad],
+            "bad_images": _named([read for read in self._read if read.bad]),
         }
 
+    def _close_gaps(
+        self, rows: _Rows, folder: Path, good: Sequence[int], contents: Callable[[Iterable[int]], Iterator[bytes]]
+    ) -> None:
+        """Copy the rows of the images that were read in the slots `good`, and decode those that no row was kept for:
+        they stand in for bad ones. `contents` gives the bytes of slots."""
+        kept = [rank for rank in map(self._rank_of, good) if rank < rows.count]
+        closed = _Rows(str(folder / f"{rows.size}.npy"), rows.size, len(good))
+        with open(rows.path, "rb") as read, open(closed.path, "wb") as written:
+            written.seek(closed.place(0))
+            for rank in kept:
+                read.seek(rows.place(rank))
+                written.write(read.read(math.prod(rows.shape)))
+        late = enumerate(contents(good[len(kept) :]), len(kept))
+        for _ in process.share(_decode, (([rank], [content], [closed]) for rank, content in late), self._cores):
+            pass
+        _finish(closed, len(good))
 
-def _asked(image_sizes: Sequence[str | int] | None) -> list[int]:
-    """The sides (pixels) of the square image sizes asked for."""
-    return [USUAL_SIZE] if image_sizes is None else [int(size) for size in image_sizes if size != OWN]
+
+def _named(bad: Sequence[_Read]) -> dict[str, Any]:
+    """How many images are bad, and the first of them."""
+    first = [{"name": shown(read.name), "reason": read.bad} for read in bad[:MOST_KEPT]]
+    return {"count": len(bad), "first": first}
 
 
 def _decode(
-    slot: int, contents: Sequence[bytes | np.ndarray], files: Sequence[tuple[str, tuple[int, int, int]]]
+    ranks: Sequence[int], contents: Sequence[bytes | np.ndarray], all_rows: Sequence[_Rows]
 ) -> list[tuple[int, int] | str]:
-    """Decode files to each image size, into rows of these files of pixels from `slot` on; in a process of the pool.
+    """Decode images of these ranks to each image size that has a row for them; in a process of the pool.
 
     Returns of each height and width of the image, or why it is bad.
     """
     found: list[tuple[int, int] | str] = []
     with ExitStack() as opened:
-        places = [(os.open(path, os.O_WRONLY), shape) for path, shape in files]
-        for descriptor, _ in places:
+        files = [(os.open(rows.path, os.O_WRONLY), rows) for rows in all_rows]
+        for descriptor, _ in files:
             opened.callback(os.close, descriptor)
-        for row, content in enumerate(contents, slot):
+        for rank, content in zip(ranks, contents, strict=True):
+            wanted = [file for file in files if rank < file[1].count]
             try:
-                for descriptor, shape in places:
-                    pixels = np.empty(shape, np.uint8)
+                for descriptor, rows in wanted:
+                    pixels = np.empty(rows.shape, np.uint8)
                     decoding.decode(content, pixels)
-                    os.pwrite(descriptor, pixels.data, row * pixels.nbytes)
-                if not places:
+                    os.pwrite(descriptor, pixels.data, rows.place(rank))
+                if not wanted:
                     decoding.decode(content, np.empty((1, 1, 3), np.uint8))
                 found.append(decoding.size_of(content))
             except decoding.BadImage as fault:
@@ -346,15 +407,20 @@ def _decode(
     return found
 
 
-def _copy_parts(source: Path, target: Path, starts: np.ndarray, lengths: np.ndarray) -> None:
-    with source.open("rb") as read, target.open("wb") as written:
-        for start, length in zip(starts.tolist(), lengths.tolist(), strict=True):
-            read.seek(start)
-            written.write(read.read(length))
+def _finish(rows: _Rows, count: int) -> None:
+    """Make a file of `count` rows a whole .npy file."""
+    with open(rows.path, "r+b") as file:
+        file.write(header((count, *rows.shape)))
+        file.truncate(rows.place(count))
 
 
-def _copy_rows(source: Path, written: BinaryIO, rows: Sequence[int], row_bytes: int) -> None:
-    with source.open("rb") as read:
-        for row in rows:
-            read.seek(row * row_bytes)
-            written.write(read.read(row_bytes))
+def _parts(path: Path, starts: np.ndarray, lengths: np.ndarray) -> Callable[[Iterable[int]], Iterator[bytes]]:
+    """Return what yields parts of a file by their numbers."""
+
+    def parts(numbers: Iterable[int]) -> Iterator[bytes]:
+        with path.open("rb") as file:
+            for number in numbers:
+                file.seek(int(starts[number]))
+                yield file.read(int(lengths[number]))
+
+    return parts

@@ -14,10 +14,11 @@ import numpy as np
 
 from scripts.common import sealed
 from scripts.common.atomic import writable
+from scripts.common.digests import file_sha256
 from scripts.common.errors import UserError
-from scripts.dataset.gathered import FOLDER, NAMES, OFFSETS, ORIGINALS
+from scripts.dataset.gathered import FOLDER, NAMES, OF_FILES, OFFSETS, ORIGINALS, originals_digest
 
-PROVENANCE_VERSION = 3
+PROVENANCE_VERSION = 4
 PROVENANCE = "provenance.json"
 BLOCK_BYTES = 4 << 20
 """Bytes of images that one digest in the provenance covers."""
@@ -62,23 +63,36 @@ class ImageSet:
     def first_with_originals(self, count: int) -> tuple["Originals", np.ndarray]:
         """Return the first `count` images with the files that they came from, and their labels.
 
-        Raises UserError as `first` does, where the source has no files, and where the files aren't as they were.
+        Raises UserError as `first` does, where the source has no files, and where the lengths of the files' parts don't
+        fit; `check_originals` looks at their content.
         """
         if self.provenance["originals_digest"] is None:
             raise UserError(f"{self.provenance['label']} has no image files to keep as they are; give another codec")
         if count > len(self.images):
-            raise UserError(f"there are {len(self.images)} files, not {count}; give another cutoff")
+            raise UserError(f"there are {len(self.images)} images, not {count}; give another cutoff")
         images, labels = self.first(count)
         folder = self.directory.parent / FOLDER
-        offsets = _map(folder / OFFSETS, (len(self.images) + 1,), np.int64)
         try:
             content: np.ndarray = np.memmap(folder / ORIGINALS, np.uint8, "r")
             names = (folder / NAMES).read_bytes().split(b"\0")
         except (OSError, ValueError):  # one of them is gone, or empty
             content, names = np.empty(0, np.uint8), []
-        if len(content) != offsets[-1] or len(names) != len(self.images) + 1:
-            raise UserError(_refusal(self.directory, f"the files in {folder} aren't those that were gathered"))
+        # There may be more files than images, of which only as many as fit are kept as pixels.
+        offsets = _map(folder / OFFSETS, (max(len(names), len(self.images) + 1),), np.int64)
+        if len(content) != offsets[-1] or len(names) != len(offsets):
+            raise UserError(refusal(self.directory, f"the files in {folder} aren't those that were gathered"))
         return Originals(np.asarray(images), content, offsets[: count + 1], names[:count]), np.asarray(labels)
+
+    def check_originals(self) -> None:
+        """Read all files through; a second takes 600 MB. Raises UserError where they aren't those that were
+        gathered."""
+        folder = self.directory.parent / FOLDER
+        try:
+            found = originals_digest({name: file_sha256(folder / name) for name in OF_FILES})
+        except OSError:
+            found = ""
+        if found != self.provenance["originals_digest"]:
+            raise UserError(refusal(self.directory, f"the files in {folder} aren't those that were gathered"))
 
     def _check(self, count: int) -> None:
         """Compare the blocks that hold the first `count` images with the provenance; a second takes 600 MB."""
@@ -88,7 +102,7 @@ class ImageSet:
             if found != expected:
                 last = min((number + 1) * rows, len(self.images)) - 1
                 fault = f"images {number * rows} to {last} or their labels aren't those that were unpacked"
-                raise UserError(_refusal(self.directory, fault))
+                raise UserError(refusal(self.directory, fault))
 
 
 def read_provenance(path: Path) -> dict[str, Any]:
@@ -96,11 +110,11 @@ def read_provenance(path: Path) -> dict[str, Any]:
     try:
         return sealed.read(path, provenance_version=PROVENANCE_VERSION)
     except FileNotFoundError:
-        raise UserError(_refusal(path.parent, f"{path} is missing")) from None
+        raise UserError(refusal(path.parent, f"{path} is missing")) from None
     except PermissionError:
-        raise UserError(_not_permitted(path)) from None
+        raise UserError(not_permitted(path)) from None
     except sealed.Damaged as fault:
-        raise UserError(_refusal(path.parent, f"{path} {fault}")) from None
+        raise UserError(refusal(path.parent, f"{path} {fault}")) from None
 
 
 def provenance_digests(images: np.ndarray, labels: np.ndarray, originals: str | None = None) -> dict[str, Any]:
@@ -209,7 +223,7 @@ def content_digest(blocks: Iterable[tuple[int, np.ndarray, np.ndarray]]) -> str:
     return hashlib.sha256(shape.encode() + image_bytes.digest() + label_bytes.digest()).hexdigest()
 
 
-def _refusal(directory: Path, fault: str) -> str:
+def refusal(directory: Path, fault: str) -> str:
     """What is wrong with an image set, and what to do. Its arrays may be the very files that were gathered."""
     remedy = f"delete {directory.parent} and run again"
     if directory.exists() and not writable(directory):
@@ -217,7 +231,8 @@ def _refusal(directory: Path, fault: str) -> str:
     return f"{directory} holds no whole image set ({fault}); {remedy}"
 
 
-def _not_permitted(path: Path) -> str:
+def not_permitted(path: Path) -> str:
+    """What is said of a file that may not be read."""
     return f"no permission to read {path}; ask its owner, or set download_dir to a directory of your own"
 
 
@@ -225,13 +240,13 @@ def _map(path: Path, shape: tuple[int, ...], data_type: type) -> np.ndarray:
     try:
         array = np.lib.format.open_memmap(path, mode="r")
     except PermissionError:
-        raise UserError(_not_permitted(path)) from None
+        raise UserError(not_permitted(path)) from None
     except FileNotFoundError:
-        raise UserError(_refusal(path.parent, f"{path} is missing")) from None
+        raise UserError(refusal(path.parent, f"{path} is missing")) from None
     except (OSError, ValueError, TypeError, SyntaxError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
-        raise UserError(_refusal(path.parent, f"{path} holds no array: {reason}")) from None
+        raise UserError(refusal(path.parent, f"{path} holds no array: {reason}")) from None
     if array.shape != shape or array.dtype != data_type:
         fault = f"{path} is {array.dtype} {array.shape}, its provenance says {np.dtype(data_type)} {shape}"
-        raise UserError(_refusal(path.parent, fault))
+        raise UserError(refusal(path.parent, fault))
     return array

@@ -13,6 +13,7 @@ from scripts.common.cells import image_size
 from scripts.common.errors import UserError
 from scripts.dataset import obtain, sources
 from scripts.dataset.gathered import GATHERED, GATHERED_VERSION
+from scripts.dataset.image_set import PROVENANCE, read_provenance
 from scripts.dataset.sources import synthetic
 
 SOURCE = "source.json"
@@ -136,6 +137,15 @@ def read_before(dataset: str) -> int:
     except UserError:
         return 0
     return most
+
+
+def unpacked_before(image_set: str) -> int:
+    """Return how many images an image set has on the disk, 0 where there is none."""
+    try:
+        count: int = read_provenance(Path(image_set, PROVENANCE))["images"]
+    except UserError:
+        return 0
+    return count
 
 
 def location(images: str) -> str:

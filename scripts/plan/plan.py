@@ -14,6 +14,7 @@ from typing import Any
 from scripts.backends.go import library
 from scripts.common.atomic import nearest_directory, writable
 from scripts.common.cells import Cell, Store
+from scripts.dataset import gathered
 from scripts.dataset.gathered import GATHERED
 from scripts.dataset.image_set import PROVENANCE
 from scripts.measure import ground
@@ -104,6 +105,20 @@ class Plan:
         """Return the mean bytes of the files that a store keeps and decodes, 0 where it keeps none."""
         codec = self.choices[store.backend].codec
         return self.known.file_bytes if self.known and codec and codec.keeps_originals else 0
+
+    @property
+    def most_bytes(self) -> int:
+        """Bytes of pixels that are kept of an image size at most."""
+        return int(self.config["largest_store_gb"] * 1e9)
+
+    def most_of_size(self, image_set: Names) -> int:
+        """Return how many images the image set of an image size has at most: as many as its largest store may hold.
+
+        They are as many as before where that is lower now: of fewer images all stores would be others.
+        """
+        fitting = gathered.fitting(image_set.image_size, self.most_bytes)
+        most = max(fitting, images.unpacked_before(self.image_set(image_set)))
+        return min(most, (self.known and self.known.count) or most)
 
     def sizes_to_gather(self) -> str:
         """Return the option of the step `gather` that names image sizes to decode to."""

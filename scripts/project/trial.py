@@ -15,6 +15,7 @@ from scripts.measure import timing
 from scripts.measure.operations import catalogue
 from scripts.measure.settings import Job, Settings
 from scripts.plan import available
+from scripts.plan.config.configuration import defaults
 from scripts.report import corrections, estimates, ties, wording
 from scripts.report.records import record
 from scripts.stores.build import build_store
@@ -79,7 +80,7 @@ def _image_set(images: str, cutoff: int, place: Path) -> ImageSet:
         )
     source, directory = place / "source.json", place / "images"
     obtain.obtain(images, source, directory=place, addresses=[], most=cutoff)
-    gather.gather(source, directory, gather.Wanted(cutoff))
+    gather.gather(source, directory, gather.Wanted(bad_share=defaults()["bad_images_limit"], most=cutoff))
     facts = gathered.read(directory)
     size = facts["own_size"] or gathered.square(gathered.USUAL_SIZE)
     unpack(directory, size)

@@ -12,10 +12,12 @@ def main(
     *,
     source: Annotated[Path, "source.json, as the step `download` wrote it"],
     directory: Annotated[Path, "where what is gathered goes"],
+    bad_share: Annotated[float, "share of bad images that stops the run"],
+    most_bytes: Annotated[int, "bytes of pixels of an image size that are kept at most"],
     most: Annotated[int | None, "how many images at most; all where it isn't given"] = None,
     image_sizes: Annotated[list[str] | None, "sides in pixels, or own, to decode to in the same go"] = None,
-    bad_share: Annotated[float, "share of bad images that stops the run"] = gather.BAD_SHARE,
     cores: Annotated[int, "processes that decode"] = 1,
 ) -> None:
     """Gather the images."""
-    gather.gather(source, directory, gather.Wanted(most, image_sizes, bad_share, cores))
+    wanted = gather.Wanted(bad_share=bad_share, most=most, image_sizes=image_sizes, most_bytes=most_bytes, cores=cores)
+    gather.gather(source, directory, wanted)

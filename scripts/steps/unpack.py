@@ -12,8 +12,9 @@ def main(
     *,
     directory: Annotated[Path, "where the step `gather` put what it gathered; the image set goes below it"],
     image_size: Annotated[str, "height x width in pixels, such as 224x224"],
+    most: Annotated[int | None, "how many images at most; all where it isn't given"] = None,
     upscale: Annotated[bool, "let more than half of the images be smaller than that"] = False,
     cores: Annotated[int, "processes that decode"] = 1,
 ) -> None:
     """Unpack the images."""
-    unpack(directory, image_size, upscale=upscale, cores=cores)
+    unpack(directory, image_size, most=most, upscale=upscale, cores=cores)

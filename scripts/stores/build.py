@@ -40,6 +40,8 @@ def build_store(name: str, choice: Choice, cutoff: int, image_set: ImageSet, dir
     complete one stays.
     """
     images, labels = choice.first(image_set, cutoff)
+    if isinstance(images, Originals):
+        image_set.check_originals()
     backend, codec = choice.backend, choice.codec
     with neighbour(directory) as unpublished:
         unpublished.mkdir()

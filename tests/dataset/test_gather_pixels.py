@@ -26,7 +26,7 @@ from tests.support.drawn_files import RECORD
 def unpacked(archive: Path, place: Path, size: str = "32x32", most: int | None = None) -> ImageSet:
     """Take an archive through all steps."""
     obtain(str(archive), place / "source.json", directory=place)
-    gather(place / "source.json", place / "dataset", Wanted(most))
+    gather(place / "source.json", place / "dataset", Wanted(bad_share=0.01, most=most))
     unpack(place / "dataset", size, upscale=True)
     return ImageSet.load(place / "dataset" / size)
 
@@ -40,7 +40,7 @@ def test_an_archive_becomes_an_image_set(tmp_path):
     provenance = dict(image_set.provenance)
     digest, _, _ = (provenance.pop(name) for name in ("digest", "block_digests", "seal"))
     assert provenance == {
-        "provenance_version": 3,
+        "provenance_version": 4,
         "name": "mine.tar.gz",
         "label": "mine.tar.gz",
         "synthetic": False,
@@ -48,8 +48,8 @@ def test_an_archive_becomes_an_image_set(tmp_path):
         "images": 7,
         "image_shape": [32, 32, 3],
         "originals_digest": None,
-        "bad_images": [],
-        "upscaled_images": [],
+        "bad_images": {"count": 0, "first": []},
+        "upscaled_images": {"count": 0, "first": []},
         "images_per_block": 1365,
         "label_names": ["cat", "dog", "frog"],
     }
@@ -66,7 +66,7 @@ def test_an_archive_becomes_an_image_set(tmp_path):
 def test_synthetic_images_are_generated_and_say_so(tmp_path):
     obtain("synthetic", tmp_path / "source.json", directory=tmp_path)
     record = read_source(tmp_path / "source.json")
-    write(Synthetic(300), tmp_path, record, Wanted())
+    write(Synthetic(300), tmp_path, record, Wanted(bad_share=0.01))
     unpack(tmp_path, "32x32")
     image_set = ImageSet.load(tmp_path / "32x32")
     np.testing.assert_array_equal(image_set.images, generate(300))
@@ -107,7 +107,7 @@ class Pixels:
 
 def test_grey_pixels_become_three_channels_and_come_in_their_order(tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (3, 5, 4), np.uint8)
-    write(Pixels(*images), tmp_path, RECORD, Wanted())
+    write(Pixels(*images), tmp_path, RECORD, Wanted(bad_share=0.01))
     unpack(tmp_path, "5x4")
     image_set = ImageSet.load(tmp_path / "5x4")
     np.testing.assert_array_equal(image_set.images, np.stack([images] * 3, axis=-1))
@@ -124,7 +124,7 @@ def test_grey_pixels_become_three_channels_and_come_in_their_order(tmp_path):
 )
 def test_pixels_of_another_size_or_type_are_one_line(tmp_path, odd, said):
     with pytest.raises(UserError) as caught:
-        write(Pixels(odd, np.zeros((5, 4, 3), np.uint8)), tmp_path, RECORD, Wanted())
+        write(Pixels(odd, np.zeros((5, 4, 3), np.uint8)), tmp_path, RECORD, Wanted(bad_share=0.01))
     assert said.replace("'", "") in str(caught.value).replace("'", "")
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "gathered.json").exists()

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from scripts.common import sealed
+from scripts.common.digests import file_sha256
 from scripts.common.errors import UserError
+from scripts.dataset import gathered
 from scripts.dataset import image_set as image_set_module
-from scripts.dataset.image_set import ImageSet, content_digest, provenance_digests
+from scripts.dataset.image_set import PROVENANCE_VERSION, ImageSet, content_digest, provenance_digests
 
 COUNT = 7
 IMAGES = np.random.default_rng(0).integers(0, 256, (COUNT, 4, 5, 3), dtype=np.uint8)
@@ -24,7 +26,7 @@ def directory(tmp_path: Path) -> Path:
     directory.mkdir()
     np.save(directory / "images.npy", IMAGES)
     np.save(directory / "labels.npy", LABELS)
-    provenance = {"provenance_version": 3, "label": "small", "images": COUNT, "image_shape": [4, 5, 3]}
+    provenance = {"provenance_version": PROVENANCE_VERSION, "label": "small", "images": COUNT, "image_shape": [4, 5, 3]}
     provenance |= provenance_digests(IMAGES, LABELS)
     sealed.write(directory / "provenance.json", provenance)
     return directory
@@ -96,7 +98,7 @@ def test_arrays_of_another_type_are_refused(directory, name):
         ImageSet.load(directory)
 
 
-@pytest.mark.parametrize("change", [{"provenance_version": 2}, {"images": 6}, {"image_shape": [5, 4, 3]}])
+@pytest.mark.parametrize("change", [{"provenance_version": 3}, {"images": 6}, {"image_shape": [5, 4, 3]}])
 def test_provenance_that_does_not_fit_is_refused(directory, change):
     path = directory / "provenance.json"
     sealed.write(path, sealed.read(path) | change)
@@ -162,7 +164,8 @@ def of_files(directory):
     np.save(folder / "offsets.npy", np.cumsum([0, *map(len, FILES)]))
     (folder / "names.bin").write_bytes(b"".join(name + b"\0" for name in NAMES))
     path = directory / "provenance.json"
-    sealed.write(path, sealed.read(path) | {"originals_digest": "ab" * 32})
+    found = gathered.originals_digest({name: file_sha256(folder / name) for name in gathered.OF_FILES})
+    sealed.write(path, sealed.read(path) | {"originals_digest": found})
     return directory
 
 
@@ -181,7 +184,7 @@ def test_images_come_with_their_files(of_files):
 
 
 def test_files_are_never_repeated(of_files):
-    with pytest.raises(UserError, match=r"there are 7 files, not 8; give another cutoff"):
+    with pytest.raises(UserError, match=r"there are 7 images, not 8; give another cutoff"):
         ImageSet.load(of_files).first_with_originals(COUNT + 1)
 
 
@@ -204,6 +207,24 @@ def test_damaged_files_are_one_line(of_files, name, damage):
     assert str(of_files.parent / "gathered") in message
     assert message.endswith(f"delete {of_files.parent} and run again")
     assert "\n" not in message
+
+
+@pytest.mark.parametrize("name", gathered.OF_FILES)
+@pytest.mark.parametrize("damage", ["a flipped bit", "missing"])
+def test_files_of_another_content_are_found_when_they_are_read_through(of_files, name, damage):
+    image_set = ImageSet.load(of_files)
+    image_set.check_originals()
+    path = of_files.parent / "gathered" / name
+    content = bytearray(path.read_bytes())
+    content[-2] ^= 1
+    path.write_bytes(content)
+    if damage == "missing":
+        path.unlink()
+    with pytest.raises(UserError) as caught:
+        image_set.check_originals()
+    assert str(of_files.parent / "gathered") in str(caught.value)
+    assert str(caught.value).endswith(f"delete {of_files.parent} and run again")
+    assert "\n" not in str(caught.value)
 
 
 def digest(images: np.ndarray, labels: np.ndarray, size: int = COUNT) -> str:

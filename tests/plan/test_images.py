@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
+from scripts.common import sealed
+from scripts.common.cells import Store
 from scripts.dataset import gathered, obtain
+from scripts.dataset.image_set import PROVENANCE_VERSION
 from scripts.plan import images
 from scripts.plan.images import FILES, PIXELS, Images
 from scripts.plan.plan import Plan
@@ -107,6 +110,18 @@ def test_as_many_images_are_gathered_as_the_largest_cutoff_and_never_fewer_than_
     assert plan_of("photographs", cutoffs=[2]).most_images == 50
     assert plan_of("photographs", cutoffs=[51]).most_images == 51
     assert plan_of("archive.tar.gz", cutoffs=[2]).most_images == 2
+
+
+def test_an_image_set_has_as_many_images_as_fit_and_never_fewer_than_before(here: Path) -> None:
+    def most(gb: float) -> int:
+        plan = plan_of("photographs", largest_store_gb=gb, image_sizes=[10])
+        return plan.most_of_size(Store("", "10x10", 0))
+
+    dataset = here / plan_of("photographs").dataset
+    gathered.write(dataset, {"images": 9, "own_size": None, "original_bytes": 300})
+    assert [most(gb) for gb in (4e-7, 2e-6, 3e-6, 1)] == [1, 6, 9, 9]
+    sealed.write(dataset / "10x10/provenance.json", {"provenance_version": PROVENANCE_VERSION, "images": 7})
+    assert [most(gb) for gb in (2e-6, 1)] == [7, 9]
 
 
 def test_the_identity_changes_with_the_files(here: Path) -> None:

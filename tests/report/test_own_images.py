@@ -163,8 +163,8 @@ def test_the_disk_figure_has_the_least_of_each_group(usual):
 
 
 IMAGES = {
-    "bad_images": [{"name": "a/<cut>.jpg", "reason": "cut short"}],
-    "upscaled_images": ["a/1.jpg", "a/2.jpg"],
+    "bad_images": {"count": 1, "first": [{"name": "a/<cut>.jpg", "reason": "cut short"}]},
+    "upscaled_images": {"count": 2, "first": ["a/1.jpg", "a/2.jpg"]},
     "images": 20,
     "label_names": ["cat & dog"],
 }

@@ -79,6 +79,16 @@ def test_a_store_of_files_holds_the_image_sets_pixels(photographs: ImageSet, dis
         assert reader.values(range(COUNT)) == list(map(bytes, images.originals(slice(COUNT))))
 
 
+def test_no_store_is_made_of_files_that_have_changed(photographs: ImageSet, disk: Path) -> None:
+    path = photographs.directory.parent / "gathered/originals.bin"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1  # behind the picture: it decodes to the same pixels
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"aren't those that were gathered\); delete .* and run again$"):
+        build(photographs, disk / "store", "lmdb", codec="original")
+    build(photographs, disk / "pixels", "lmdb", codec="raw")
+
+
 def test_a_store_that_reads_files_where_they_lie_says_what_these_take(photographs: ImageSet, disk: Path) -> None:
     images, _ = photographs.first_with_originals(COUNT)
     for path, file in zip(images.names(slice(COUNT)), images.originals(slice(COUNT)), strict=True):

@@ -1,6 +1,5 @@
 """Small image sets, written as the unpack step writes them."""
 
-import hashlib
 import io
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from scripts.common import sealed
+from scripts.common.digests import file_sha256
 from scripts.dataset import decoding, gathered
 from scripts.dataset.image_set import PROVENANCE, PROVENANCE_VERSION, ImageSet, provenance_digests
 from scripts.dataset.sources import synthetic
@@ -24,18 +24,20 @@ def write_image_set(
     labels = np.arange(count, dtype=np.int64) % 10
     np.save(directory / "images.npy", images)
     np.save(directory / "labels.npy", labels)
+    found = None
     if files is not None:
         folder = directory.parent / gathered.FOLDER
         folder.mkdir()
         (folder / gathered.ORIGINALS).write_bytes(b"".join(files))
         np.save(folder / gathered.OFFSETS, np.cumsum([0, *map(len, files)], dtype=np.int64))
         (folder / gathered.NAMES).write_bytes(b"".join(b"class/%d.jpg\0" % number for number in range(count)))
+        found = gathered.originals_digest({name: file_sha256(folder / name) for name in gathered.OF_FILES})
     provenance = {
         "provenance_version": PROVENANCE_VERSION,
         **{"name": "small", "label": "small", "synthetic": False, "note": None},
-        **{"images": count, "image_shape": list(images.shape[1:]), "label_names": [], "bad_images": []},
-        "upscaled_images": [],
-        **provenance_digests(images, labels, files and hashlib.sha256(b"".join(files)).hexdigest()),
+        **{"images": count, "image_shape": list(images.shape[1:]), "label_names": []},
+        **{key: {"count": 0, "first": []} for key in ("bad_images", "upscaled_images")},
+        **provenance_digests(images, labels, found),
     }
     sealed.write(directory / PROVENANCE, provenance)
     return ImageSet.load(directory)

@@ -129,7 +129,8 @@ class Run:
                 **self._image_set(50_000, size),
                 "images": 50_000,
                 "label_names": ["airplane"],
-                **{"originals_digest": None, "bad_images": [], "upscaled_images": []},
+                "originals_digest": None,
+                **{key: {"count": 0, "first": []} for key in ("bad_images", "upscaled_images")},
             }
             _write(self.provenance_path(size), sealed.sealed(provenance))
         started = STARTED

@@ -38,7 +38,7 @@ def test_a_folder_is_measured_as_it_is_packed_and_decoded_and_then_there_is_noth
     (gathered,) = results.glob("dataset/photographs-*/gathered.json")
     facts = sealed.read(gathered)
     assert (facts["images"], facts["own_size"], facts["label_names"]) == (COUNT, None, ["even", "odd"])
-    assert [bad["name"] for bad in facts["bad_images"]] == ["odd/cut.jpg"]
+    assert [bad["name"] for bad in facts["bad_images"]["first"]] == ["odd/cut.jpg"]
     with open(results / "quick/summary.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert {row["status"] for row in rows} == {"measured"}

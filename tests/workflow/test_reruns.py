@@ -250,9 +250,18 @@ def test_more_images_than_before(finished: Workflow) -> None:
     assert finished.planned() == IMAGES
 
 
-@pytest.mark.parametrize("asked", [{"cutoffs": [1]}, {"images": "$PWD/archive.tar.gz"}, {"bad_images_limit": 0.5}])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"cutoffs": [1]},
+        {"images": "$PWD/archive.tar.gz"},
+        {"bad_images_limit": 0.5},
+        {"largest_store_gb": 3},
+        {"largest_store_gb": 50e-6},
+    ],
+)
 def test_the_same_images(finished: Workflow, asked: dict) -> None:
-    """Fewer of them, under another name of the place, with a limit that they don't reach."""
+    """Fewer of them, under another name of the place, with limits that they don't reach, and one that they exceed."""
     finished.configure(**asked)
     planned = finished.planned("results/summary.csv", variables={"PWD": str(finished.directory)})
     assert planned <= {("summarise",)}

@@ -48,7 +48,7 @@ def plain_seconds(paths: list[str], cores: int) -> float:
 def gather_seconds(images: sources.Source, place: Path, cores: int) -> float:
     shutil.rmtree(place, ignore_errors=True)
     start = time.perf_counter()
-    gather.write(images, place, RECORD, gather.Wanted(images.count, [SIDE], cores=cores))
+    gather.write(images, place, RECORD, gather.Wanted(bad_share=0, image_sizes=[SIDE], cores=cores))
     return time.perf_counter() - start
 
 
