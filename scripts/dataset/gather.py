@@ -85,6 +85,7 @@ def write(source: sources.Source, directory: Path, record: dict[str, Any], wante
         directory,
         {
             **{key: record[key] for key in ("name", "label", "synthetic", "note", "origin")},
+            "root": sources.root(record["kind"], record["path"]),
             "listed": source.count,
             "label_names": source.label_names,
             "has_originals": source.has_originals,

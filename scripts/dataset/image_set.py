@@ -15,6 +15,7 @@ import numpy as np
 from scripts.common import sealed
 from scripts.common.atomic import writable
 from scripts.common.errors import UserError
+from scripts.dataset import gathered
 from scripts.dataset.gathered import FOLDER, NAMES, OFFSETS, ORIGINALS
 
 PROVENANCE_VERSION = 3
@@ -78,7 +79,8 @@ class ImageSet:
             content, names = np.empty(0, np.uint8), []
         if len(content) != offsets[-1] or len(names) != len(self.images) + 1:
             raise UserError(_refusal(self.directory, f"the files in {folder} aren't those that were gathered"))
-        return Originals(np.asarray(images), content, offsets[: count + 1], names[:count]), np.asarray(labels)
+        root = gathered.read(self.directory.parent)["root"]
+        return Originals(np.asarray(images), content, offsets[: count + 1], names[:count], root), np.asarray(labels)
 
     def _check(self, count: int) -> None:
         """Compare the blocks that hold the first `count` images with the provenance; a second takes 600 MB."""
@@ -128,12 +130,21 @@ class Originals:
     It is a source that backends write from (`scripts.backends.base.Source`), with the codecs that keep originals too.
     """
 
-    def __init__(self, pixels: np.ndarray, content: np.ndarray, offsets: np.ndarray, names: Sequence[bytes]) -> None:
+    def __init__(
+        self,
+        pixels: np.ndarray,
+        content: np.ndarray,
+        offsets: np.ndarray,
+        names: Sequence[bytes],
+        root: str | None = None,
+    ) -> None:
         """`pixels` are (n, height, width, 3) uint8. File i of n is the bytes `offsets[i]` to `offsets[i + 1]` of
-        `content`, (bytes,) uint8, and `names[i]` is its path in the source, as the file system has it."""
+        `content`, (bytes,) uint8, and `names[i]` is its path in the source, as the file system has it. `root` is the
+        folder in which they lie, None where they lie in none."""
         self.pixels = pixels
         self.shape: tuple[int, ...] = pixels.shape
         self.dtype = pixels.dtype
+        self.root = root
         self._content = content
         self._offsets = offsets
         self._names = names

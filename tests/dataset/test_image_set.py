@@ -9,6 +9,7 @@ import pytest
 
 from scripts.common import sealed
 from scripts.common.errors import UserError
+from scripts.dataset import gathered
 from scripts.dataset import image_set as image_set_module
 from scripts.dataset.image_set import ImageSet, content_digest, provenance_digests
 
@@ -161,6 +162,7 @@ def of_files(directory):
     (folder / "originals.bin").write_bytes(b"".join(FILES))
     np.save(folder / "offsets.npy", np.cumsum([0, *map(len, FILES)]))
     (folder / "names.bin").write_bytes(b"".join(name + b"\0" for name in NAMES))
+    gathered.write(directory.parent, {"root": "photographs"})
     path = directory / "provenance.json"
     sealed.write(path, sealed.read(path) | {"originals_digest": "ab" * 32})
     return directory
@@ -175,6 +177,7 @@ def test_images_come_with_their_files(of_files):
     assert [bytes(content) for content in originals.originals(slice(1, 4))] == FILES[1:4]
     assert originals.names(slice(0, 2)) == NAMES[:2]
     assert originals.original_bytes == sum(map(len, FILES[:5]))
+    assert originals.root == "photographs"
     every, _ = ImageSet.load(of_files).first_with_originals(COUNT)
     assert [bytes(content) for content in every.originals(slice(None))] == FILES
     assert every.names(slice(None)) == NAMES
