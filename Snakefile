@@ -102,6 +102,8 @@ rule download:
         images=untracked(PLAN.config["images"]),
         identity=lambda wildcards: PLAN.identity,
         most=PLAN.most_images or 0,
+        # Not in the command: a folder that has moved is looked at again.
+        place=PLAN.own_folder,
         addresses=untracked(PLAN.config["addresses"]),
         directory=untracked(PLAN.downloads),
         offline_fallback=untracked("--offline-fallback" if PLAN.config["offline_fallback"] else ""),
@@ -209,6 +211,8 @@ rule build:
         module=PLAN.module,
         options=PLAN.options,
         limit=JOBS.limit_seconds,
+        # Not in the command: it is known of the images. A store that reads a folder is made again where that has moved.
+        root=PLAN.root,
         code=CODE.build,
     shell:
         "{params.step} build --name {wildcards.backend} --module {params.module} --options {params.options:q}"

@@ -55,6 +55,11 @@ class FileSource(Source, Protocol):
     def original_bytes(self) -> int:
         """The bytes of all files together."""
 
+    @property
+    def root(self) -> str | None:
+        """The folder in which the files lie under their names, relative to where the run was started if it is below;
+        None where they lie in no folder, as those of an archive."""
+
     def originals(self, rows: slice, /) -> list[memoryview]:
         """Return the bytes of the file of each of these rows."""
 
@@ -75,8 +80,8 @@ class Option:
     """The smallest value allowed, where the default is a number."""
 
 
-ROOT = "root"
-"""The option that names a folder where the files of images lie, to be read there; empty for none."""
+IN_PLACE = "in_place"
+"""The option by which the files of images are read in the folder where they lie (`FileSource.root`)."""
 CODEC = Option("raw", "how one image becomes bytes", tuple(codecs.names()))
 """The option `codec` of every backend that keeps one value per image."""
 

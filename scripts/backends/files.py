@@ -11,8 +11,8 @@ Layout of a store:
     names.bin                          where each name begins and the last one ends, int64, little-endian; the names
     labels.bin                         as above
 
-With option `root`, the originals stay in the folder where they lie, which is never written to, and the store has only
-the names and the labels.
+With option `in_place`, the originals stay in the folder where they lie, which is never written to, and the store has
+only the names and the labels. The path of that folder follows the names, with zero bytes up to 4,096.
 """
 
 import mmap
@@ -34,6 +34,9 @@ from scripts.common.errors import UserError, shown
 FILES, NAMES, LABELS = "files", "names.bin", "labels.bin"
 NUMBER = np.dtype("<i8")
 SHAPE_NUMBERS, CHANNELS = 3, 3
+ROOT_BYTES = 4096
+"""The bytes for the path of a folder, which is no longer (PATH_MAX in Linux, include/uapi/linux/limits.h): stores of
+the same files in folders of different names have one size."""
 FILES_OPEN = 64
 """How many files are open at a time, so that the kernel fetches them together."""
 
@@ -51,7 +54,7 @@ class Reader(base.Reader):
         if channels != CHANNELS:
             raise ValueError(f"{path / LABELS} says that images have {channels} channels")
         if self._codec.keeps_originals:
-            self._name = _Named(path, options[base.ROOT])
+            self._name = _Named(path)
         self._labels = Labels(count, self._fill_labels)
         return count, (height, width, channels)
 
@@ -110,8 +113,8 @@ class Backend(base.Backend):
 
     options = {
         "codec": base.CODEC,
-        base.ROOT: base.Option(
-            "", "the folder where the originals lie, to be read there; empty: they are copied; not with other codecs"
+        base.IN_PLACE: base.Option(
+            False, "whether the originals of a folder are read where they lie, and not copied; not with other codecs"
         ),
     }
     fork_safe = True
@@ -122,29 +125,29 @@ class Backend(base.Backend):
     reader = Reader
 
     def check(self, options: dict[str, Any]) -> None:
-        """Refuse a folder of originals where the codec makes files of its own."""
-        if options.get(base.ROOT) and not codecs.load(options["codec"]).keeps_originals:
+        """Refuse to leave files in their place where the codec makes files of its own."""
+        if options.get(base.IN_PLACE) and not codecs.load(options["codec"]).keeps_originals:
             raise UserError(
-                f"backend files reads only originals where they lie: with codec {options['codec']}, leave root empty"
+                f"backend files reads only originals where they lie: with codec {options['codec']}, leave in_place out"
             )
 
     def footprint(self, options: dict[str, Any], image_shape: Sequence[int]) -> base.Footprint:
         """Count neither files nor images where the originals stay in their folder."""
-        if options.get(base.ROOT):
+        if options.get(base.IN_PLACE):
             return base.Footprint(files=3, bytes_per_image=100, holds_images=False)
         return self.takes
 
     def places(self, path: Path, options: dict[str, Any]) -> list[Path]:
         """Return the store, and the originals where these stay in their folder."""
-        if not options.get(base.ROOT):
+        if not options.get(base.IN_PLACE):
             return [path]
-        name = _Named(path, options[base.ROOT])
+        name = _Named(path)
         return [path, *(Path(os.fsdecode(name(number))) for number in range(len(name)))]
 
     def _write(self, path: Path, images: base.Source, labels: base.Source, options: dict[str, Any]) -> None:
         codec = codecs.load(options["codec"])
         if codec.keeps_originals:
-            _write_originals(path, cast(base.FileSource, images), labels, codec, options[base.ROOT])
+            _write_originals(path, cast(base.FileSource, images), labels, codec, in_place=options[base.IN_PLACE])
         else:
             write_files(path, images, labels, codec.encode, options["codec"])
 
@@ -167,9 +170,14 @@ def write_files(
             label_file.write(label_block.astype(NUMBER, copy=False))
 
 
-def _write_originals(path: Path, images: base.FileSource, labels: base.Source, codec: codecs.Codec, root: str) -> None:
-    """Write a store of originals; with `root`, of their names and labels only, and see that the originals are there."""
-    folder, keep = _folder(path, root), _refuse_another if root else _Folders().write
+def _write_originals(
+    path: Path, images: base.FileSource, labels: base.Source, codec: codecs.Codec, *, in_place: bool
+) -> None:
+    """Write a store of originals; in place, of their names and labels only, and see that the originals are there."""
+    if in_place and images.root is None:
+        raise UserError("backend files: these images come from no folder, so no file lies in place; leave in_place out")
+    root = os.fsencode(images.root or "") if in_place else b""
+    folder, keep = root or os.fsencode(path / FILES), _refuse_another if in_place else _Folders().write
     names: list[bytes] = []
     with open(path / LABELS, "xb") as label_file:
         label_file.write(np.array(images.shape[1:], NUMBER))
@@ -183,6 +191,8 @@ def _write_originals(path: Path, images: base.FileSource, labels: base.Source, c
     with open(path / NAMES, "xb") as name_file:
         name_file.write(ends)
         name_file.writelines(names)
+        if in_place:
+            name_file.write(root.ljust(ROOT_BYTES, b"\0"))
 
 
 class _Numbered:
@@ -199,13 +209,13 @@ class _Numbered:
 class _Named:
     """The path of the file of each image, by its own name in a folder."""
 
-    def __init__(self, path: Path, root: str) -> None:
-        self._folder = _folder(path, root)
+    def __init__(self, path: Path) -> None:
         with open(path / NAMES, "rb", buffering=0) as file:
             self._content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         # The first name begins where these numbers end.
         (first,) = np.frombuffer(self._content, NUMBER, 1).tolist()
         self._ends = memoryview(np.frombuffer(self._content, NUMBER, first // NUMBER.itemsize))
+        self._folder = self._content[self._ends[-1] :].rstrip(b"\0") or os.fsencode(path / FILES)
 
     def __len__(self) -> int:
         return len(self._ends) - 1
@@ -228,11 +238,6 @@ class _Folders:
             self._made.add(folder)
         with open(place, "xb", buffering=0) as file:
             file_access.write_all(file, content)
-
-
-def _folder(path: Path, root: str) -> bytes:
-    """Return the folder of the originals: `root`, or one in the store."""
-    return os.fsencode(root or path / FILES)
 
 
 def _refuse_another(place: bytes, content: bytes | memoryview) -> None:

@@ -91,6 +91,7 @@ def write(source: sources.Source, directory: Path, record: dict[str, Any], wante
         {
             **{key: record[key] for key in ("name", "label", "synthetic", "note", "origin")},
             "most": wanted.most,
+            "root": sources.root(record["kind"], record["path"]),
             "listed": source.count,
             "label_names": source.label_names,
             "has_originals": source.has_originals,

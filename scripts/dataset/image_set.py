@@ -16,6 +16,7 @@ from scripts.common import sealed
 from scripts.common.atomic import writable
 from scripts.common.digests import file_sha256
 from scripts.common.errors import UserError
+from scripts.dataset import gathered
 from scripts.dataset.gathered import FOLDER, NAMES, OF_FILES, OFFSETS, ORIGINALS, originals_digest
 
 PROVENANCE_VERSION = 4
@@ -81,7 +82,8 @@ class ImageSet:
         offsets = _map(folder / OFFSETS, (max(len(names), len(self.images) + 1),), np.int64)
         if len(content) != offsets[-1] or len(names) != len(offsets):
             raise UserError(refusal(self.directory, f"the files in {folder} aren't those that were gathered"))
-        return Originals(np.asarray(images), content, offsets[: count + 1], names[:count]), np.asarray(labels)
+        root = gathered.read(self.directory.parent)["root"]
+        return Originals(np.asarray(images), content, offsets[: count + 1], names[:count], root), np.asarray(labels)
 
     def check_originals(self) -> None:
         """Read all files through; a second takes 600 MB. Raises UserError where they aren't those that were
@@ -142,12 +144,21 @@ class Originals:
     It is a source that backends write from (`scripts.backends.base.Source`), with the codecs that keep originals too.
     """
 
-    def __init__(self, pixels: np.ndarray, content: np.ndarray, offsets: np.ndarray, names: Sequence[bytes]) -> None:
+    def __init__(
+        self,
+        pixels: np.ndarray,
+        content: np.ndarray,
+        offsets: np.ndarray,
+        names: Sequence[bytes],
+        root: str | None = None,
+    ) -> None:
         """`pixels` are (n, height, width, 3) uint8. File i of n is the bytes `offsets[i]` to `offsets[i + 1]` of
-        `content`, (bytes,) uint8, and `names[i]` is its path in the source, as the file system has it."""
+        `content`, (bytes,) uint8, and `names[i]` is its path in the source, as the file system has it. `root` is the
+        folder in which they lie, None where they lie in none."""
         self.pixels = pixels
         self.shape: tuple[int, ...] = pixels.shape
         self.dtype = pixels.dtype
+        self.root = root
         self._content = content
         self._offsets = offsets
         self._names = names

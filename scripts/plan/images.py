@@ -25,8 +25,8 @@ NAMED = (obtain.CIFAR10_NAME, *obtain.GENERATED)
 """The sources that have a name in the config; all others are paths."""
 REPEATED = (obtain.CIFAR10_NAME, obtain.SYNTHETIC)
 """The sources that are repeated where a cutoff is larger."""
-CIFAR_KIND, FOLDER_KIND = "cifar", "folder"
-"""The kinds of source that CIFAR-10's archive is, and a folder whose files can be read where they lie."""
+CIFAR_KIND = "cifar"
+"""The kind of source that CIFAR-10's archive is."""
 MOST_BY_DEFAULT = 10_000
 """The largest cutoff of a source that isn't repeated, where the config names none."""
 

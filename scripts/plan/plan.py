@@ -11,10 +11,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from scripts.backends import base
 from scripts.backends.go import library
 from scripts.common.atomic import nearest_directory, writable
 from scripts.common.cells import Cell, Store
-from scripts.dataset import gathered
+from scripts.dataset import gathered, sources
 from scripts.dataset.gathered import GATHERED
 from scripts.dataset.image_set import PROVENANCE
 from scripts.measure import ground
@@ -30,7 +31,7 @@ from scripts.system.disk import file_system
 TABLES = ("timings.csv", "summary.csv", "latencies.csv", "disk_usage.csv", "selection.csv", "conditions.json")
 """The files that `summarise` writes beside their digests: the tables, and the conditions of the run."""
 
-HANDED = ("config", "kind", "machine", "dataset", "writes", "identity", "missing")
+HANDED = ("config", "kind", "machine", "dataset", "writes", "identity", "not_in_place", "missing")
 HANDED_VARIABLE = "IMAGE_STORAGE_BENCHMARK_FOUND"
 """The environment variable by which jobs of a cluster get these. Snakemake starts jobs with those of the run."""
 
@@ -67,9 +68,21 @@ class Plan:
     @cached_property
     def _in_place(self) -> tuple[dict[str, Choice], dict[str, str]]:
         """What is asked for, with the user's own folder in the place of copies, and why it isn't compared."""
-        folder = Path(self.config["images"]) if self.kind == images.FOLDER_KIND else None
-        places = (Path(self.stores), self.config["scratch_dir"])
-        return in_place.choices(configuration.choices(self.config), folder, *places)
+        return in_place.choices(configuration.choices(self.config), self.config["variants"], self.not_in_place)
+
+    @cached_property
+    def not_in_place(self) -> str | None:
+        """Why the files of the images can't be read where they lie, None where they can."""
+        return in_place.why_not(self.own_folder, Path(self.stores), self.config["scratch_dir"])
+
+    @property
+    def own_folder(self) -> str | None:
+        """The user's folder in which the files of the images lie, None where they lie in none."""
+        return sources.root(self.kind, self.config["images"])
+
+    def root(self, store: Names) -> str | None:
+        """Return the folder in which a store's files lie, None where they are in the store."""
+        return self.own_folder if self.choices[store.backend].options.get(base.IN_PLACE) else None
 
     @cached_property
     def kind(self) -> str | None:

@@ -127,8 +127,9 @@ def resident_fraction(*places: Path) -> float | None:
 
 def tells(*places: Path) -> bool:
     """Say whether the kernel tells this user what of files, or of the first file in each directory, is in the page
-    cache: their owner, and who may write them."""
-    first = (next(files_of(place), None) for place in places)
+    cache: their owner, and who may write them. A link that leads nowhere is no file."""
+    there = (filter(os.path.exists, files_of(place)) for place in places)
+    first = (next(files, None) for files in there)
     return all(file is None or _may_know(file, os.stat(file)) for file in first)
 
 

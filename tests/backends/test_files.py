@@ -134,7 +134,8 @@ def test_originals_are_read_where_they_lie(tmp_path: Path, originals: tuple[Orig
     (tmp_path / "copy" / "files").rename(root)
     (root / "another.jpg").write_bytes(b"not an image")
     before = tree(root)
-    variant = Variant("files", backends.resolve("files", {"codec": "original", "root": str(root)}))
+    images.root = str(root)
+    variant = Variant("files", backends.resolve("files", {"codec": "original", "in_place": True}))
     variant.write(tmp_path / "store", images, labels, durable=True)
     assert sorted(os.listdir(tmp_path / "store")) == ["labels.bin", "names.bin"]
     with variant.open(tmp_path / "store") as reader:
@@ -157,7 +158,8 @@ def test_originals_that_have_changed_are_refused(
     Variant("files", backends.resolve("files", {"codec": "original"})).write(tmp_path / "mine", images, labels)
     root = tmp_path / "mine" / "files"
     (root / "-rf").unlink() if change == "is gone" else (root / "-rf").write_bytes(b"abc")
-    variant = Variant("files", backends.resolve("files", {"codec": "original", "root": str(root)}))
+    images.root = str(root)
+    variant = Variant("files", backends.resolve("files", {"codec": "original", "in_place": True}))
     with pytest.raises(UserError, match=rf"^{root}/-rf {change}.* since the images were read from it; put it back"):
         variant.write(tmp_path / "store", images, labels)
     assert not (tmp_path / "store").exists()
@@ -167,12 +169,21 @@ def test_originals_that_have_changed_are_refused(
 def test_names_that_lead_out_of_a_store_are_refused(name: bytes, tmp_path: Path) -> None:
     images, labels = make(1, 4, 6)
     [content] = WithFiles(images).originals(slice(None))
-    files = Originals(images, np.frombuffer(content, np.uint8), np.array([0, len(content)]), [name])
-    for options in ({}, {"root": str(tmp_path)}):
+    ends = np.array([0, len(content)])
+    files = Originals(images, np.frombuffer(content, np.uint8), ends, [name], str(tmp_path))
+    for options in ({}, {"in_place": True}):
         variant = Variant("files", backends.resolve("files", {"codec": "original", **options}))
         with pytest.raises(UserError, match="can't be a file in a folder"):
             variant.write(tmp_path / "store", files, labels)
     assert os.listdir(tmp_path) == []
+
+
+def test_files_that_come_from_no_folder_are_not_read_in_place(
+    tmp_path: Path, originals: tuple[Originals, np.ndarray]
+) -> None:
+    variant = Variant("files", backends.resolve("files", {"codec": "original", "in_place": True}))
+    with pytest.raises(UserError, match=r"^backend files: these images come from no folder.*leave in_place out$"):
+        variant.write(tmp_path / "store", *originals)
 
 
 def tree(path: Path) -> dict[bytes, bytes]:

@@ -49,7 +49,7 @@ def test_importing_a_backend_imports_no_library() -> None:
         ("hdf5", {"codec": "png", "images_per_chunk": 7}, "with codec png, leave images_per_chunk at 0"),
         ("hdf5", {"values": "variable length"}, "with codec raw, leave values as it is"),
         ("zarr", {"codec": "png", "compression": "zstd"}, "with codec png, leave compression at none"),
-        ("files", {"root": "/data/photographs"}, "with codec raw, leave root empty"),
+        ("files", {"in_place": True}, "with codec raw, leave in_place out"),
         ("png", {"compress_level": 10}, "option compress_level of backend png can't be 10"),
         ("png", {"compress_level": True}, "option compress_level of backend png can't be True"),
     ],

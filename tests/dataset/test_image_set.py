@@ -163,6 +163,7 @@ def of_files(directory):
     (folder / "originals.bin").write_bytes(b"".join(FILES))
     np.save(folder / "offsets.npy", np.cumsum([0, *map(len, FILES)]))
     (folder / "names.bin").write_bytes(b"".join(name + b"\0" for name in NAMES))
+    gathered.write(directory.parent, {"root": "photographs"})
     path = directory / "provenance.json"
     found = gathered.originals_digest({name: file_sha256(folder / name) for name in gathered.OF_FILES})
     sealed.write(path, sealed.read(path) | {"originals_digest": found})
@@ -178,6 +179,7 @@ def test_images_come_with_their_files(of_files):
     assert [bytes(content) for content in originals.originals(slice(1, 4))] == FILES[1:4]
     assert originals.names(slice(0, 2)) == NAMES[:2]
     assert originals.original_bytes == sum(map(len, FILES[:5]))
+    assert originals.root == "photographs"
     every, _ = ImageSet.load(of_files).first_with_originals(COUNT)
     assert [bytes(content) for content in every.originals(slice(None))] == FILES
     assert every.names(slice(None)) == NAMES

@@ -17,7 +17,7 @@ from scripts.measure.settings import Job, Settings
 from scripts.stores.build import build_store
 from scripts.stores.choice import Choice
 from scripts.system.disk import scratch
-from tests.support.image_sets import write_photographs
+from tests.support.image_sets import lay_out, write_photographs
 
 COUNT = 40
 SETTINGS = Settings(minimum_samples=6, budget_seconds=0.02, maximum_samples=6, random_images=30, batch_size=16)
@@ -28,7 +28,7 @@ def photographs(disk: Path) -> ImageSet:
     return write_photographs(disk / "dataset/32x32", COUNT)
 
 
-def build(image_set: ImageSet, disk: Path, name: str, **options: str) -> Choice:
+def build(image_set: ImageSet, disk: Path, name: str, **options: Any) -> Choice:
     choice = Choice(name, backends.resolve(name, options))
     build_store(name, choice, COUNT, image_set, disk / "stores" / name)
     return choice
@@ -90,12 +90,8 @@ def test_files_are_in_memory_whole_before_they_are_written(photographs: ImageSet
 @pytest.fixture
 def in_place(photographs: ImageSet, disk: Path) -> Choice:
     """A store that reads the files in the folder `own`."""
-    images, _ = photographs.first_with_originals(COUNT)
-    for path, file in zip(images.names(slice(COUNT)), images.originals(slice(COUNT)), strict=True):
-        place = disk / "own" / path.decode()
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(file)
-    return build(photographs, disk, "files", codec="original", root=str(disk / "own"))
+    lay_out(photographs, disk / "own")
+    return build(photographs, disk, "files", codec="original", in_place=True)
 
 
 @pytest.mark.parametrize("operation", ["batch-warm", "batch-cold"])

@@ -14,7 +14,7 @@ from scripts.stores import content, manifest, quality
 from scripts.stores.build import build_store
 from scripts.stores.choice import Choice
 from tests.support.backend_variants import load_all
-from tests.support.image_sets import write_photographs
+from tests.support.image_sets import lay_out, write_photographs
 
 pytestmark = pytest.mark.usefixtures("libraries")
 COUNT = 12
@@ -27,6 +27,7 @@ def photographs(tmp_path: Path) -> ImageSet:
 
 def build(image_set: ImageSet, place: Path, name: str, **options: Any) -> tuple[Choice, dict[str, Any]]:
     choice = Choice(name, backends.resolve(name, options))
+    place.parent.mkdir(exist_ok=True)
     build_store(name, choice, COUNT, image_set, place)
     return choice, manifest.read(place)
 
@@ -91,13 +92,15 @@ def test_no_store_is_made_of_files_that_have_changed(photographs: ImageSet, disk
 
 def test_a_store_that_reads_files_where_they_lie_says_what_these_take(photographs: ImageSet, disk: Path) -> None:
     images, _ = photographs.first_with_originals(COUNT)
-    for path, file in zip(images.names(slice(COUNT)), images.originals(slice(COUNT)), strict=True):
-        place = disk / "folder" / path.decode()
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(file)
-    _, said = build(photographs, disk / "store", "files", codec="original", root=str(disk / "folder"))
-    assert said["in_place"]["apparent_bytes"] == images.original_bytes
-    assert (said["in_place"]["files"], said["files"]) == (COUNT, 2)
+    manifests = []
+    for folder in (disk / "folder", disk / "another-folder"):
+        lay_out(photographs, folder)
+        _, said = build(photographs, disk / folder.name[0] / "store", "files", codec="original", in_place=True)
+        assert said["in_place"]["apparent_bytes"] == images.original_bytes
+        assert (said["in_place"]["files"], said["files"]) == (COUNT, 2)
+        manifests.append((disk / folder.name[0] / "store" / manifest.MANIFEST).read_text())
+    assert manifests[0] == manifests[1]
+    assert str(disk) not in manifests[0]
 
 
 def test_a_store_whose_codec_changes_its_mind_is_not_published(

@@ -68,6 +68,7 @@ class WithFiles:
     def __init__(self, images: base.Source, large: dict[int, int] | None = None) -> None:
         self.images: Any = images
         self.large = large or {}
+        self.root = None
         self.shape = images.shape
         self.dtype = images.dtype
 
@@ -104,6 +105,8 @@ def values_to_try(name: str, option: base.Option) -> set[Any]:
     """
     if name == "codec":
         return {option.default, "png", "original"}
+    if name == base.IN_PLACE:
+        return {option.default}  # test_files.py reads files where they lie
     if option.choices:
         ends = (option.choices[0], option.choices[-1])
         return {option.default, *(ends if isinstance(option.default, int) else option.choices)}

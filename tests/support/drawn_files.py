@@ -8,7 +8,10 @@ from PIL import Image
 
 from scripts.dataset.sources import Sample
 
-RECORD = {"name": "drawn", "label": "drawn", "synthetic": False, "note": None, "path": "/drawn", "origin": None}
+RECORD = {
+    **{"name": "drawn", "label": "drawn", "synthetic": False, "note": None, "kind": "drawn", "path": "/drawn"},
+    "origin": None,
+}
 """What `source.json` would say of a source of them."""
 
 

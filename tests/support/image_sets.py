@@ -1,6 +1,7 @@
 """Small image sets, written as the unpack step writes them."""
 
 import io
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,7 +19,8 @@ def write_image_set(
     directory: Path, count: int, images: np.ndarray | None = None, files: Sequence[bytes] | None = None
 ) -> ImageSet:
     """Write an image set of `count` images, distinct unless given, in the way that the unpack step does. With `files`,
-    these are gathered beside it, as `class/NUMBER.jpg`; one dataset has one image set with files."""
+    these are gathered beside it, as `class/NUMBER.jpg`; one dataset has one image set with files. They come from no
+    folder: see `lay_out`."""
     directory.mkdir(parents=True)
     images = synthetic.generate(count, seed=1) if images is None else images
     labels = np.arange(count, dtype=np.int64) % 10
@@ -32,6 +34,7 @@ def write_image_set(
         np.save(folder / gathered.OFFSETS, np.cumsum([0, *map(len, files)], dtype=np.int64))
         (folder / gathered.NAMES).write_bytes(b"".join(b"class/%d.jpg\0" % number for number in range(count)))
         found = gathered.originals_digest({name: file_sha256(folder / name) for name in gathered.OF_FILES})
+        gathered.write(directory.parent, {"root": None})
     provenance = {
         "provenance_version": PROVENANCE_VERSION,
         **{"name": "small", "label": "small", "synthetic": False, "note": None},
@@ -41,6 +44,16 @@ def write_image_set(
     }
     sealed.write(directory / PROVENANCE, provenance)
     return ImageSet.load(directory)
+
+
+def lay_out(image_set: ImageSet, root: Path) -> None:
+    """Put the files of an image set into a folder, from which they come then."""
+    files, _ = image_set.first_with_originals(len(image_set.images))
+    for name, content in zip(files.names(slice(None)), files.originals(slice(None)), strict=True):
+        place = root / os.fsdecode(name)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(content)
+    gathered.write(image_set.directory.parent, {"root": str(root)})
 
 
 def write_photographs(directory: Path, count: int, size: tuple[int, int] = (32, 32)) -> ImageSet:

@@ -103,10 +103,19 @@ def test_an_empty_store_has_no_answer(disk: Path) -> None:
     assert page_cache.resident_fraction(disk) is None
 
 
+def test_links_that_lead_nowhere_tell_nothing(disk: Path, store: Path) -> None:
+    (disk / "links").mkdir()
+    for name in ("a", "b"):
+        (disk / "links" / name).symlink_to("nowhere")
+    assert page_cache.tells(disk / "links", store)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a file of somebody else and read as a third")
 def test_somebody_elses_file_is_unknown_not_resident(store: Path) -> None:
     """The kernel answers "all resident" for a file that one may neither own nor write (Linux 5.2 and later)."""
-    for path in (store, store / "a", store / "b", store / "empty"):
+    (store / "links").mkdir()
+    (store / "links/a").symlink_to("nowhere")
+    for path in (store, store / "a", store / "b", store / "empty", store / "links"):
         os.chmod(path, 0o755 if path.is_dir() else 0o644)
     child = os.fork()
     if child == 0:
@@ -114,7 +123,8 @@ def test_somebody_elses_file_is_unknown_not_resident(store: Path) -> None:
             # Only opened paths matter: the way to them may be closed to others, so go there before giving up root.
             os.chdir(store)
             os.setresuid(12345, 12345, 12345)
-            os._exit(0 if page_cache.resident_fraction(Path("a")) is None else 1)
+            is_unknown = page_cache.resident_fraction(Path("a")) is None and not page_cache.tells(Path())
+            os._exit(0 if is_unknown else 1)
         finally:
             os._exit(2)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -23,7 +23,7 @@ def photographs(workflow: Workflow) -> Path:
         path.write_bytes(drawn(number, *((300, 240) if number % 3 else (250, 330))))
     (folder / "odd/cut.jpg").write_bytes(drawn(0)[:200])
     workflow.configure(images="photographs", backends=["files-original", "lmdb"], cutoffs=[1, COUNT], quick=True)
-    workflow.configure(operations=["read-warm"])
+    workflow.configure(operations=["read-warm"], download_dir="results/dataset")
     return folder
 
 
@@ -47,8 +47,22 @@ def test_a_folder_is_measured_as_it_is_packed_and_decoded_and_then_there_is_noth
     assert {int(row["cutoff_images"]) for row in rows} == {1, COUNT}
     assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in photographs.rglob("*.jpg")} == before
     assert (results / "quick/report.html").is_file()
+    # Whoever gets the results isn't told where the folder lies.
+    assert facts["root"] == "photographs"
+    published = [
+        *results.glob("quick/*.*"),
+        *results.glob("quick/records/**/*.json"),
+        *results.glob("stores/**/*.json"),
+    ]
+    assert len(published) > 6 + 6
+    assert not [path for path in published if str(photographs).encode() in path.read_bytes()]
     assert "Nothing to be done" in workflow.finish()
 
+    (workflow.directory / "elsewhere").mkdir()
+    moved = photographs.rename(workflow.directory / "elsewhere/photographs")
+    assert {("download",), ("gather",)} <= workflow.planned("--config", "images=elsewhere/photographs")
+    moved.rename(photographs)
+    assert workflow.planned() == set()
     (photographs / "even/12.jpg").write_bytes(drawn(12, 300, 300))
     assert {("download",), ("gather",)} < workflow.planned()
 

@@ -46,7 +46,7 @@ def made(folder: Path) -> tuple[Originals, np.ndarray]:
     offsets = np.cumsum([0, *generator.lognormal(math.log(MEDIAN_BYTES), SPREAD, FILES).astype(int)])
     content = np.frombuffer(generator.bytes(int(offsets[-1])), np.uint8)
     names = [b"%d/%03d.jpg" % divmod(number, 100) for number in range(FILES)]
-    files = Originals(np.zeros((FILES, SIZE, SIZE, 3), np.uint8), content, offsets, names)
+    files = Originals(np.zeros((FILES, SIZE, SIZE, 3), np.uint8), content, offsets, names, str(folder))
     for name, found in zip(names, files.originals(slice(None)), strict=True):
         place = folder / os.fsdecode(name)
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -76,7 +76,7 @@ def readers(directory: Path) -> dict[str, Callable[[np.ndarray], Any]]:
 
     found: dict[str, Callable[[np.ndarray], Any]] = {ONE_FILE: from_one_file, OPEN_READ: from_files}
     for name in {target.subject for target in TARGETS}:
-        backend, more = ("files", {"root": str(root)}) if name == IN_PLACE else (name, {})
+        backend, more = ("files", {"in_place": True}) if name == IN_PLACE else (name, {})
         options = backends.resolve(backend, {"codec": "original", **more})
         backends.load(backend).write(directory / name, files, labels, durable=True, options=options)
         reader = backends.load(backend).open(directory / name, options)

@@ -5,6 +5,7 @@ its content, never by its name.
 """
 
 import importlib
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -59,7 +60,9 @@ NO_KINDS = ("__init__", "synthetic", "synthetic_photographs")
 """The modules here that are no kind of path."""
 
 
-GENERAL = ("archive", "folder")
+FOLDER = "folder"
+"""The kind whose files can be read where they lie."""
+GENERAL = ("archive", FOLDER)
 """The kinds that take any files. They are asked last what a path is, as the files may be those of another kind.
 
 The other kinds exclude each other: each looks for files, or members of an archive, that begin in a way of their own.
@@ -121,6 +124,14 @@ def order(count: int, has_order: bool) -> np.ndarray:
     Images without an order of their own are shuffled, so that the first of them stand for all.
     """
     return np.arange(count) if has_order else np.random.default_rng(SEED).permutation(count)
+
+
+def root(kind: str | None, path: str) -> str | None:
+    """Return the folder in which the files of a source lie as they are, None where its kind has none.
+
+    A folder below the directory of the run is relative to that, so that a copy of a checkout has its own.
+    """
+    return os.path.abspath(path).removeprefix(f"{os.path.abspath(os.curdir)}/") if kind == FOLDER else None
 
 
 def recognise(path: Path) -> str:

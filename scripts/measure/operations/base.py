@@ -187,7 +187,7 @@ def in_memory(images: Source, count: int) -> Source:
     content = empty_on_page((int(offsets[-1]),), np.uint8)
     for original, start, stop in zip(originals, offsets[:-1], offsets[1:], strict=True):
         content[start:stop] = original
-    return Originals(pixels, content, offsets, images.names(slice(count)))
+    return Originals(pixels, content, offsets, images.names(slice(count)), images.root)
 
 
 @contextmanager
