@@ -222,7 +222,7 @@ def _effect(timed: Timed | None) -> list[str]:
     said = f"in this job the reference file took {wording.times(pace.value)} as long as usual ({between})"
     if pace.outcome == TIED:
         return [f"effect: none that shows, as {said}"]
-    if pace.outcome == DIFFERENT:
+    if pace.outcome == DIFFERENT and timed.corrected:
         return [f"effect: {said}, so the time is corrected"]
     done = "the time is corrected round by round" if timed.corrected else "the time stays as it was measured"
     return [f"effect: {said}, which leaves it open; {done}"]
