@@ -235,6 +235,8 @@ def _disk_usage_of(content: Mapping[str, Any]) -> Values:
     parts = [content, *([content["in_place"]] if content["in_place"] else [])]
     known = {name: [part[name] for part in parts] for name in ("apparent_bytes", "allocated_bytes", "files")}
     total = {name: None if None in values else sum(values) for name, values in known.items()}
+    # Of these, the names and labels that the store has beside the user's files are no files of the user.
+    total["files"] = parts[-1]["files"]
     sizes = {measure: total[f"{measure}_bytes"] for measure in ("apparent", "allocated")}
     return {
         "image_set": content["image_set"]["label"],

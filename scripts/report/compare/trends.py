@@ -123,7 +123,8 @@ def conversion(results: Results, cutoff: int, source: str, target: str) -> dict[
     costs = {name: time.seconds for name, time in times if time}
     row = results.row((source, cutoff, read))
     if kinds[target].keeps_files and row.storage_seconds_per_image is not None:
-        share = row.storage_seconds_per_image / row.seconds_per_image
+        # Storage is a difference of two times, so in noise it may be less than nothing.
+        share = max(0.0, row.storage_seconds_per_image / row.seconds_per_image)
         costs[read] = [share * seconds for seconds in costs[read]]
     return costs
 
