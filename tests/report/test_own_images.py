@@ -8,15 +8,17 @@ import pytest
 from scripts.common import sealed
 from scripts.dataset.sources import synthetic
 from scripts.report import tables
-from scripts.report.compare import answers, own_images, trends
+from scripts.report.compare import answers, containers, own_images, trends
 from scripts.report.compare.own_images import DECODE, LEAVE, PACK, UNPACK
 from scripts.report.compare.results import Results
 from scripts.report.draw import heat
+from scripts.report.figures import ranking
+from scripts.report.page import thumbnails
 from scripts.report.rows import SummaryRow
 from scripts.report.tables import DECODED, FILES_KEPT, Kind, Tables
 from tests.support.figures import fields, figure_of, rows_of
 from tests.support.page import Strict, shown
-from tests.support.planted import load, results
+from tests.support.planted import load, planted, results
 from tests.support.report_run import Run
 
 OPERATIONS = ("write-durable", "read-warm", "batch-warm", "batch-cold")
@@ -228,6 +230,36 @@ def test_the_best_is_the_best_of_its_group(usual):
     assert rows.index("lmdb-original") < rows.index("the best, an image, decoded pixels") < rows.index("memmap")
 
 
+def test_files_that_are_not_written_lack_no_write_in_the_ranking(tmp_path):
+    """The folder is as fast as the best in all that it has."""
+    times = {"files-original": 1200, "lmdb-original": 1500, "memmap": 7}
+    gaps = {("files-original", COUNT, "write-durable"): "its files stay where they lie, so there is nothing to write"}
+    found = own(tmp_path, times, gaps=gaps).tables
+    order = ranking.by_factors(found, COUNT, OPERATIONS, found.groups[FILES_KEPT])
+    assert [(name, overall.lacks) for name, overall in order.items()] == [("files-original", ()), ("lmdb-original", ())]
+    assert order["files-original"].mean == pytest.approx(1)
+
+
+def test_containers_and_codecs_are_compared_within_a_group(tmp_path):
+    """Decoded pixels are 100 times as fast, but give less."""
+    names = {"lmdb": 12, "lmdb-original": 1200, "memmap": 7, "memmap-original": 1300}
+    kinds = {name: (name.partition("-")[0], {"codec": "original" if "-" in name else "raw"}) for name in names}
+    sizes = {name: (0, 5000, 5000) if "-" in name else (0, 3072, 3072) for name in names}
+    found = own(tmp_path, names, kinds=kinds, sizes=sizes)
+    (sentence,) = containers.costs(found).sentences
+    assert sentence.startswith("From the fastest container to the slowest: with codec ")
+    *_, disk = figure_of(Run(tmp_path), "container_codec").axes
+    assert {colour for _, colour in fields(disk).values()} == {heat.BEST}
+
+
+def test_a_crossover_that_nobody_of_the_group_notices_is_none(tmp_path):
+    """From 2 to 1/2 times as long, but in at most 8 ms; the files take seconds."""
+    times = {"memmap": {10: 1e-3, 100: 4e-3}, "lmdb": {10: 5e-4, 100: 8e-3}, "files-original": {10: 1.0, 100: 1.5}}
+    found = planted(tmp_path, times, kinds=KINDS)
+    assert trends.crossovers(found, "read-warm", "memmap", "lmdb")
+    assert trends.crossovers(found, "read-warm", "memmap", "lmdb", ("memmap", "lmdb")) == []
+
+
 def test_the_disk_figure_has_the_least_of_each_group(usual):
     place, _ = usual
     colours = {row: colour for (row, _), (_, colour) in fields(figure_of(Run(place), "disk_usage").axes[0]).items()}
@@ -264,6 +296,27 @@ def test_the_page_says_what_to_do_and_shows_the_images(usual):
     assert re.search(r"Decoded pixels: at 1,000 images take [^.]*; memmap to read everything", said)
     assert "1 image is bad and left out." in said
     assert "a/<cut>.jpg cut short" in said
-    assert "2 images are smaller than 32 x 32 pixels and were made larger." in said
+    assert "2 images are smaller than 32 x 32 pixels and were made larger: a/1.jpg, a/2.jpg" in said
+    assert '<a href="#images">' in text
     assert text.count('alt="cat &amp; dog"') == 6
     assert "data:image/jpeg" not in run.page("ranking")
+    counted = {
+        "bad_images": {"count": 300, "images": IMAGES["bad_images"]},
+        "upscaled_images": {"count": 9, "names": [f"{number}.jpg" for number in range(9)]},
+        "label_names": ["no\udce4me"],
+    }
+    sealed.write(provenance, {**plain, **IMAGES, **counted})
+    text = run.page("ranking", with_thumbnails=True)
+    assert "300 images are bad and left out. Which, and why: the first 1" in shown(text)
+    assert "made larger: 0.jpg, 1.jpg, 2.jpg, 3.jpg, 4.jpg ..." in shown(text)
+    assert text.count("no\\udce4me") == 18
+
+
+def test_images_without_labels_are_shown_without(tmp_path):
+    run = Run(tmp_path).write()
+    provenance = run.provenance_path()
+    sealed.write(provenance, sealed.read(provenance) | {"images": 20, "label_names": []})
+    np.save(provenance.with_name("images.npy"), synthetic.generate(20))
+    for labels, said in ((np.zeros(20, np.int64), {""}), (np.arange(20) % 3 - 1, {"", "0", "1"})):
+        np.save(provenance.with_name("labels.npy"), labels)
+        assert {thumbnail.label for thumbnail in thumbnails.of(provenance.parent)} == said

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from scripts.common.errors import UserError
 from scripts.dataset.image_set import read_provenance
@@ -26,9 +26,18 @@ from scripts.report.tables import MAIN_GROUP, Tables
 MANY_DISTURBED = 0.25
 """Where more than this share of the cells was disturbed, the page says so at its top."""
 QUICK_RESULTS = "results/quick"
+MOST_UPSCALED = 5
+"""The most images that are named of those that were made larger."""
 TOP, MOST_LISTED = 5, 7
 """Of more stores than the second, as many as the first are in sight in a list of all. The others stand below a line
 that opens."""
+
+
+class Listed(NamedTuple):
+    """How many images the provenance counts, and the first ones that it names."""
+
+    number: int
+    first: list[Any]
 
 
 @dataclass(frozen=True)
@@ -94,6 +103,22 @@ class Run:
         """The tables of the run."""
         return self.results.tables
 
+    @property
+    def bad_images(self) -> Listed:
+        """The images that were left out, each with name and reason."""
+        return _listed(self.provenance["bad_images"], "images")
+
+    @property
+    def upscaled_images(self) -> Listed:
+        """The names of the images that were made larger."""
+        named = _listed(self.provenance["upscaled_images"], "names")
+        return Listed(named.number, named.first[:MOST_UPSCALED])
+
+    @property
+    def shows_images(self) -> bool:
+        """Whether there is anything to show of the images themselves."""
+        return bool(self.thumbnails or self.bad_images.number or self.upscaled_images.number)
+
     @cached_property
     def main(self) -> list[SelectionRow]:
         """The records that make the answers."""
@@ -128,7 +153,7 @@ class Run:
         for operation in (question for question in self.questions if question.name not in MEASURES):
             leaders = list(dict.fromkeys(answer.leader for answer in operation.answers))
             for pair in combinations(leaders if self.many else operation.among, 2):
-                found += trends.crossovers(self.results, operation.name, *pair)
+                found += trends.crossovers(self.results, operation.name, *pair, operation.among)
         return found
 
     @cached_property
@@ -179,3 +204,8 @@ class Run:
         seconds = LONGER * max(row.budget_seconds for row in own)
         place = ["--results", QUICK_RESULTS] if self.quick else []
         return shlex.join(["python", "scripts", "again", *names, "--seconds", f"{seconds:g}", *place])
+
+
+def _listed(told: list[Any] | Mapping[str, Any], named: str) -> Listed:
+    """What the provenance tells of some images: their number and, by a key, the first of them; or a list of all."""
+    return Listed(len(told), told) if isinstance(told, list) else Listed(told["count"], told[named])
