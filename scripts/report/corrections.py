@@ -3,7 +3,9 @@
 Jobs of one cutoff and operation time the same reference file. The usual job is the one whose reference file has the
 median time, of two the shorter. A job's *pace* is how many times as long its reference file took as usual. Where the
 pace is surely another than usual, times are divided by it; where it isn't surely as usual, they are corrected round by
-round if that makes the interval narrower. What the pace leaves open widens each ratio. See docs/method.md.
+round if that makes the interval narrower. What the pace leaves open widens each ratio. A job that samples decoding
+keeps its times as measured: decoding depends on the processor, the reference file on memory or the disk. See
+docs/method.md.
 
 Source of the correction by rounds: control variates, as in Law, "Simulation Modeling and Analysis", 5th edition (2015),
 section 11.4.
@@ -18,7 +20,7 @@ from typing import Any, TypeVar
 
 from scripts.measure.stopping import block_medians, median_interval
 from scripts.report import estimates
-from scripts.report.records.record import SUBJECTS, Sample
+from scripts.report.records.record import DECODING, SUBJECTS, Sample
 from scripts.report.rows import TimingRow
 from scripts.report.ties import DIFFERENT, RANGE, TIED, Estimate, Ratio
 
@@ -32,12 +34,14 @@ Sampled = Sample | TimingRow
 class Job:
     """The verified samples (s) of one timing job as medians of blocks, of the backend and of the reference file.
 
-    `ratios` are the backend's time over the reference file's in rounds in which both samples count.
+    `ratios` are the backend's time over the reference file's in rounds in which both samples count. `decodes` says
+    whether decoding alone was sampled too.
     """
 
     seconds: list[float]
     baseline: list[float]
     ratios: list[float]
+    decodes: bool = False
 
     @classmethod
     def of(cls, samples: Sequence[Sampled]) -> "Job":
@@ -50,7 +54,8 @@ class Job:
         ratios = [
             (own, own.seconds / plain.seconds) for own, plain in rounds if own.state_verified and plain.state_verified
         ]
-        return cls(_seconds(backend), _seconds(baseline), _medians(ratios))
+        decodes = any(sample.subject == DECODING for sample in samples)
+        return cls(_seconds(backend), _seconds(baseline), _medians(ratios), decodes)
 
 
 @dataclass(frozen=True)
@@ -117,14 +122,12 @@ def parts(timed: Timed, images: int, decoding: Sequence[Sampled]) -> dict[str, A
     """What the table of the summary says of decoding and storage, by the names of its columns, given the samples of
     decoding alone in the same job; nothing without samples.
 
-    `images` is how many were read in the time. Storage is what remains of the time of an image without decoding. The
-    machine was in the same state for both, so decoding gets the correction of the whole.
+    `images` is how many were read in the time. Storage is what remains of the time of an image without decoding.
     """
     if not decoding:
         return {}
     whole = timed.estimate
-    scale = whole.value / median(timed.measured)
-    alone = estimates.estimate(_medians([(one, scale * one.seconds / one.images) for one in decoding]))
+    alone = estimates.estimate(_medians([(one, one.seconds / one.images) for one in decoding]))
     per_image = Estimate(whole.value / images, whole.low / images, whole.high / images, whole.kind)
     return {
         f"{name}{end}_seconds_per_image": getattr(part, of)
@@ -147,6 +150,8 @@ def _timed(job: Job, usual: float, around: list[float]) -> Timed:
     if not job.baseline:
         return Timed(job.seconds, job.seconds, plain=usual)
     pace = _pace(job.baseline, usual, around)
+    if job.decodes:
+        return Timed(job.seconds, job.seconds, plain=usual, pace=pace)
     factor = pace.value if pace.outcome == DIFFERENT else 1.0
     low, high = (pace.value, pace.value) if pace.outcome == TIED else (pace.low, pace.high)
     whole = Timed(

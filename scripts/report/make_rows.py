@@ -222,7 +222,7 @@ def _effect(timed: Timed | None) -> list[str]:
     said = f"in this job the reference file took {wording.times(pace.value)} as long as usual ({between})"
     if pace.outcome == TIED:
         return [f"effect: none that shows, as {said}"]
-    if pace.outcome == DIFFERENT:
+    if pace.outcome == DIFFERENT and timed.corrected:
         return [f"effect: {said}, so the time is corrected"]
     done = "the time is corrected round by round" if timed.corrected else "the time stays as it was measured"
     return [f"effect: {said}, which leaves it open; {done}"]
@@ -235,6 +235,8 @@ def _disk_usage_of(content: Mapping[str, Any]) -> Values:
     parts = [content, *([content["in_place"]] if content["in_place"] else [])]
     known = {name: [part[name] for part in parts] for name in ("apparent_bytes", "allocated_bytes", "files")}
     total = {name: None if None in values else sum(values) for name, values in known.items()}
+    # Of these, the names and labels that the store has beside the user's files are no files of the user.
+    total["files"] = parts[-1]["files"]
     sizes = {measure: total[f"{measure}_bytes"] for measure in ("apparent", "allocated")}
     return {
         "image_set": content["image_set"]["label"],

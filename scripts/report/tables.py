@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from scripts import codecs
 from scripts.common.errors import UserError
 from scripts.measure.operations import catalogue
 from scripts.report import intact, wording
@@ -36,7 +37,9 @@ ALLOCATION_UNKNOWN = "unknown"
 USUAL_SIZE = "224x224"
 """The image size (height x width in pixels) that most networks are trained at."""
 ORIGINAL = "original"
-"""The codec that keeps the files that the images came from."""
+"""The end of the names of codecs that keep the files that the images came from."""
+IN_PLACE = ("in_place=true", "root=")
+"""How other options begin that have a store read the files where they lie; the second is that of older tables."""
 FILES_KEPT, DECODED = "files kept", "decoded pixels"
 """The groups of stores: those that keep the files as they were, and those of pixels of the image size."""
 TYPES: dict[str, tuple[type | tuple[type, ...], Callable[[str], Any]]] = {
@@ -61,8 +64,26 @@ class Kind(NamedTuple):
 
     @property
     def keeps_files(self) -> bool:
-        """Whether it keeps the files that the images came from, as they are."""
-        return self.codec == ORIGINAL
+        """Whether it keeps the files that the images came from, as they are; a codec that isn't known here, by its
+        name."""
+        known = _codec(self.codec)
+        return known.keeps_originals if known else (self.codec or "").endswith(ORIGINAL)
+
+    @property
+    def is_lossy(self) -> bool:
+        """Whether its pixels aren't exactly those of the image set; a codec that isn't known here passes for exact."""
+        known = _codec(self.codec)
+        return known is not None and not (known.is_lossless or known.keeps_originals)
+
+    @property
+    def in_place(self) -> bool:
+        """Whether it reads the files where they lie."""
+        return any(option.startswith(IN_PLACE) for option in (self.other_options or "").split(", "))
+
+
+@cache
+def _codec(name: str | None) -> codecs.Codec | None:
+    return codecs.load(name) if name and name in codecs.names() else None
 
 
 def pixels(image_size: str) -> int:

@@ -12,7 +12,7 @@ from scripts.report.compare.results import Results
 from scripts.report.compare.trends import BreakEven, Crossover
 from scripts.report.rows import TimingRow
 from scripts.report.tables import Tables
-from scripts.report.ties import DIFFERENT, INTERVAL, Bounded
+from scripts.report.ties import DIFFERENT, INTERVAL, TIED, Bounded
 from tests.support.planted import OPERATIONS, load, planted, results
 from tests.support.report_run import Run, images_of
 
@@ -66,6 +66,22 @@ def test_where_the_machine_was_slower_the_time_is_corrected(tmp_path):
     row = found.tables.cell("a", 10, "write")
     assert (row.corrected, row.raw_median_seconds) == (True, pytest.approx(0.45, rel=0.05))
     assert row.median_seconds == pytest.approx(0.15, rel=0.05)
+
+
+def test_a_time_that_has_decoding_in_it_stays_as_measured(tmp_path):
+    """In a's job the reference file alone took 1.3 times as long: that says nothing of a, 95 % of which is decoding."""
+    run = Run(tmp_path, ("a", "b"), (10,), ("read-warm",), seconds=lambda name, n, _: 0.1 if name in "ab" else 1e-3)
+    slow_machine(run.write(), ("a", 10, "read-warm"), backend=1, baseline=1.3)
+    assert load(run).ratio("read-warm", 10, "a", "b").shorter
+    for name in "ab":
+        run.add_decoding((name, 10, "read-warm"), 0.95)
+    found = load(run)
+    ratio = found.ratio("read-warm", 10, "a", "b")
+    assert ratio.outcome == TIED
+    assert (ratio.low, ratio.high) == pytest.approx((1, 1), rel=0.03)
+    row = found.tables.cell("a", 10, "read-warm")
+    assert (row.corrected, row.median_seconds) == (False, row.raw_median_seconds)
+    assert row.decoding_seconds_per_image == pytest.approx(0.0095, rel=0.02)
 
 
 def test_the_best_leads_though_its_measured_time_is_longer(tmp_path):

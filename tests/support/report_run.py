@@ -152,6 +152,17 @@ class Run:
         _write(path, {**json.loads(path.read_text()), **changes})
         return path
 
+    def add_decoding(self, where: tuple[str, int, str], share: float) -> Path:
+        """Give one record samples of decoding alone, a fifth of the images in each, which takes this share of the time
+        of an image; returns its path."""
+        samples = json.loads(self.record_path(*where).read_text())["samples"]
+        told: list[dict] = []
+        for plain, own in zip(samples[::2], samples[1::2], strict=True):
+            images = max(1, own["images"] // 5)
+            seconds = share * own["seconds"] * images / own["images"]
+            told += [plain, {**own, "subject": "decoding", "images": images, "seconds": seconds}, own]
+        return self.change(where, samples=[{**each, "order": order} for order, each in enumerate(told)])
+
     def change_manifest(self, backend: str, cutoff: int, **changes: object) -> Path:
         """Change top-level entries of a manifest, and its seal; returns its path."""
         path = self.manifest_path(backend, cutoff)

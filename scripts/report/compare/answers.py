@@ -132,7 +132,8 @@ def ahead(question: Question) -> str:
     last = question.answers[-1]
     where = f"At {wording.images(last.cutoff)}"
     if not last.noticeable:
-        return f"{where} every store needs {last.slowest}: take whichever is handiest."
+        every = "every one of these" if question.group else "every store"
+        return f"{where} {every} needs {last.slowest}: take whichever is handiest."
     verb, amount = ("has", "as much") if question.name in MEASURES else ("takes", "as long")
     said = f"{where} {last.leader} {verb} {last.value}"
     if last.to_baseline:

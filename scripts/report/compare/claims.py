@@ -90,14 +90,15 @@ def _overtakes(results: Results, cutoff: int) -> Verdict | None:
         if cutoff not in measured or measured[0] > SMALL or cutoff < 10 * measured[0]:
             return None
         slower, said = [], []
+        among = next(names for names in results.tables.groups.values() if LMDB in names)
         for size, one, other in ((measured[0], HDF5, LMDB), (cutoff, LMDB, HDF5)):
-            ratio, noticeable = results.ratio(operation, size, one, other), results.noticeable(operation, size)
+            ratio, noticeable = results.ratio(operation, size, one, other), results.noticeable(operation, size, among)
             slower.append(_more(ratio) if noticeable else None)
             said.append(
                 f"{wording.compared(one, other, ratio)} at {wording.images(size)}{'' if noticeable else NOBODY}"
             )
         holds.append(_all(slower))
-        said += [crossover.phrase for crossover in trends.crossovers(results, operation, HDF5, LMDB)]
+        said += [crossover.phrase for crossover in trends.crossovers(results, operation, HDF5, LMDB, among)]
         found.append(f"{wording.operation(operation)}: {', '.join(said)}.")
     return _verdict(holds, " ".join(found), "whether one writes or reads")
 
@@ -126,7 +127,7 @@ def _epoch(results: Results, cutoff: int) -> Verdict | None:
     times = ", ".join(f"{row.backend} {results.tables.time(row)}" for row in (fast, slow))
     evidence = f"One warm pass over {wording.images(cutoff)}: {times}, {wording.factor(ratio)}."
     if not results.noticeable(READ, cutoff) or ratio.high < 2:
-        return Verdict(REFUTED, f"{evidence} The choice of store hardly matters here.")
+        return Verdict(REFUTED, f"{evidence} The choice between these hardly matters.")
     if ratio.outcome == UNDECIDED:
         return Verdict(DEPENDS, f"{evidence} That is undecided: this run can't tell whether they differ.")
     size = "about ten times" if ratio.low <= high and ratio.high >= low else "not ten times"
@@ -143,7 +144,7 @@ def _large_images(results: Results, _cutoff: int) -> Verdict | None:
         lmdb, hdf5 = next(filter(all, stores), (None, None))
         if not (lmdb and hdf5):
             continue
-        said, largest = [], size
+        said = []
         for measure in MEASURES:
             column = measure.replace("_bytes", "_ratio_to_raw")
             ratios = {row.backend: ratio for row in (lmdb, hdf5) if (ratio := getattr(row, column))}
@@ -155,7 +156,9 @@ def _large_images(results: Results, _cutoff: int) -> Verdict | None:
     if not found:
         return None
     if not holds:
-        return Verdict(NOT_MEASURED, f"The images of this run have at most {wording.pixels(largest)}.")
+        return Verdict(
+            NOT_MEASURED, f"The images of this run have at most {wording.pixels([*results.tables.by_size][-1])}."
+        )
     return _verdict(
         holds, f"Bytes over raw pixels, {'; '.join(found)}.", "the image size, and on which bytes one compares"
     )

@@ -94,7 +94,10 @@ def operations(tables: Tables, found: Combinations, size: int) -> list[str]:
 
 
 def costs(results: Results) -> Costs | None:
-    """Sentences on the time that each codec and each container costs; None where no two containers share codecs."""
+    """Sentences on the time that each codec and each container costs; None where no two containers share codecs.
+
+    Codecs that keep the files are compared with each other, and so are those of decoded pixels.
+    """
     found = combinations_of(results.tables)
     size = cutoff(results.tables, found)
     if size is None:
@@ -103,7 +106,12 @@ def costs(results: Results) -> Costs | None:
     pairs = {name: pair for pair, name in found.variants.items()}
     ranked = {pairs[name]: name for name in results.tables.by_time(operation, size) if name in pairs}
     ratio = partial(results.ratio, operation, size)
-    sentences = [*_codecs(ranked, found.codecs, ratio), *_containers(ranked, found, ratio)]
+    sentences = [
+        sentence
+        for among in results.tables.groups.values()
+        for sentence in _codecs({pair: name for pair, name in ranked.items() if name in among}, found.codecs, ratio)
+    ]
+    sentences += _containers(ranked, found, ratio)
     return Costs(operation, size, [f"{sentence}." for sentence in sentences])
 
 

@@ -15,45 +15,65 @@ from scripts.report.compare.answers import Answer
 from scripts.report.compare.results import Results
 from scripts.report.compare.trends import BreakEven
 from scripts.report.rows import BuiltRow, MeasuredRow
-from scripts.report.ties import TIED, UNDECIDED, Ratio
+from scripts.report.ties import DIFFERENT, TIED, UNDECIDED, Ratio
 
 FOLDER = ("files-original-copy", "files-original")
 """The folder as it is, or the copy of it beside the stores that is compared in its place where there is one."""
 WARM = trends.EPOCHS
 COLD = (*catalogue.answering("shuffle", catalogue.COLD), *catalogue.answering("read-all", catalogue.COLD))
 """The first of these operations that was measured says how fast a store gives images."""
-LEAVE, PACK, DECODE = "Leave the folder alone", "Pack the files", "Decode and resize once"
+LEAVE, UNPACK, PACK, DECODE = "Leave the folder alone", "Unpack to files", "Pack the files", "Decode and resize once"
+NOTHING = "nothing"
 
 
 @dataclass(frozen=True)
 class Rate:
-    """How fast a store gives images: the row of its cell, and how that compares with the folder, in words."""
+    """How fast a store gives images: the row of its cell, and how many times as long the folder takes, None for the
+    folder itself."""
 
     row: MeasuredRow
-    to_folder: str
+    ratio: Ratio | None
+
+    @property
+    def to_folder(self) -> str:
+        """How that compares with the folder, in words."""
+        return _speed(self.ratio) if self.ratio else ""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One of the three things to do, with the best store for it at a number of images; `answer` is None for the folder.
+    """One of the three things to do, with the store that stands for it at a number of images; `answer` is None for the
+    folder.
 
-    `lost` says what the files have and the store hasn't.
+    `epoch` is the operation that choices are compared by, `lost` what the files have and the store hasn't.
     """
 
     results: Results
     title: str
     cutoff: int
+    epoch: str
     folder: str
     store: str
     answer: Answer | None
     lost: str
 
     @property
+    def ties(self) -> list[str]:
+        """The stores that are surely as fast as the store."""
+        return self._others(TIED)
+
+    @property
+    def perhaps(self) -> list[str]:
+        """The stores that come near to the store and may be as fast: this run can't tell."""
+        return self._others(UNDECIDED)
+
+    @property
     def said(self) -> str:
-        """The best stores in words; where none wins, one of them stands for all."""
-        if self.answer is None or self.answer.noticeable:
-            return purposes.choice(self.answer) if self.answer else self.store
-        return f"{purposes.HANDIEST}, such as {self.store}"
+        """The best stores in words, the one that stands for all first."""
+        if self.answer and not self.answer.noticeable:
+            return f"{purposes.HANDIEST}, such as {self.store}"
+        perhaps = f" (perhaps {wording.any_of(self.perhaps)} too: undecided)" if self.perhaps else ""
+        return f"{wording.any_of([self.store, *self.ties])}{perhaps}"
 
     @property
     def warm(self) -> Rate | None:
@@ -84,9 +104,13 @@ class Choice:
     @property
     def conversion_seconds(self) -> float | None:
         """How long it takes to make the store from the folder: reading it, with decoding where the store has pixels,
-        and writing. None where that is unknown."""
-        if self.store == self.folder:
+        and writing; of files that must be unpacked, writing them. None where that is unknown."""
+        if self.title == LEAVE:
             return 0.0
+        if self.title == UNPACK:
+            write = trends.first_measured(self.results, trends.WRITE_NEW, self.cutoff, self.store)
+            time = self.results.time_of_all(self.store, self.cutoff, write) if write else None
+            return time.estimate.value if time else None
         costs = trends.conversion(self.results, self.cutoff, self.folder, self.store)
         return sum(median(step) for step in costs.values()) if costs else None
 
@@ -106,13 +130,21 @@ class Choice:
         epochs = found.epochs
         return f"{wording.significant(epochs.value, 2)} epochs ({wording.epochs_between(epochs.low, epochs.high)})"
 
+    def _others(self, outcome: str) -> list[str]:
+        if self.answer is None or not self.answer.noticeable:
+            return []
+        rivals = (name for name in self.answer.ratios if name != self.store)
+        ratios = {name: self.results.ratio(self.epoch, self.cutoff, name, self.store) for name in rivals}
+        near = {name: ratio.value for name, ratio in ratios.items() if ratio.outcome == outcome}
+        return sorted((name for name in near if near[name] <= answers.PERHAPS), key=near.__getitem__)
+
     def _rate(self, operations: Sequence[str]) -> Rate | None:
         operation = trends.first_measured(self.results, operations, self.cutoff, self.store)
         if operation is None:
             return None
         ratio = self.results.ratio_if_measured(operation, self.cutoff, self.folder, self.store)
         row = self.results.row((self.store, self.cutoff, operation))
-        return Rate(row, _speed(ratio) if ratio and self.store != self.folder else "")
+        return Rate(row, ratio if self.store != self.folder else None)
 
 
 @dataclass(frozen=True)
@@ -128,6 +160,11 @@ class OwnImages:
     choices: list[Choice]
 
     @property
+    def title(self) -> str:
+        """The choices in words."""
+        return f"{self._leave.capitalize()}, pack them, or decode once"
+
+    @property
     def limits(self) -> str:
         """What the answer is of, in words."""
         size = wording.pixels(self.results.tables.image_size)
@@ -135,55 +172,99 @@ class OwnImages:
 
     @property
     def sentence(self) -> str:
-        """The answer in a sentence. What is undecided is said to be so, and chosen by nobody."""
-        return f"Leave them, pack them, or decode once: {self._said()} ({self.limits})."
+        """The answer in a sentence, by the times from memory, and one on where those from the disk say something else.
+        What is undecided is said to be so, and chosen by nobody."""
+        return f"{self.title}: {self._said()} ({self.limits}).{self._cold()}"
+
+    @property
+    def _leave(self) -> str:
+        return "leave them" if self.choices[0].title == LEAVE else "unpack them"
 
     def _said(self) -> str:
+        said, (rival, *_) = self._leave, self.choices
         if not self.results.noticeable(self.epoch, self.cutoff):
             slowest = wording.seconds(self.results.slowest(self.epoch, self.cutoff))
-            return f"leave them, as every store needs {slowest} at most for all images"
+            return f"{said}, as every one of these needs {slowest} at most for all images"
         named = {choice.title: choice for choice in self.choices}
-        rival, packed, decoded = named[LEAVE], named.get(PACK), named.get(DECODE)
-        said = "leave them"
+        packed, decoded = named.get(PACK), named.get(DECODE)
         if packed and (ratio := self._faster(packed, rival)).longer:
             said, rival = f"pack them into {packed.said}, {_gain(packed, ratio, 'the folder')}", packed
         elif packed and ratio.outcome == UNDECIDED:
-            said = f"leave or pack them: {_open(packed, ratio)}"
+            said = f"{said.removesuffix(' them')} or pack them: {_open(packed, ratio)}"
         elif packed:
-            said = "leave them: from packed files reading is no faster"
+            said += ": from packed files reading is no faster"
         if decoded is None:
             return said
         if (ratio := self._faster(decoded, rival)).longer:
             than = "the folder" if rival.answer is None else rival.store
-            lost = f"if you need nothing of what is lost ({decoded.lost})"
-            return f"decode once into {decoded.said}, {_gain(decoded, ratio, than)}, {lost}; else {said}"
+            lost = f", if you need nothing of what is lost ({decoded.lost})" if decoded.lost != NOTHING else ""
+            return f"decode once into {decoded.said}, {_gain(decoded, ratio, than)}{lost}; else {said}"
         no_gain = "decoded once, reading is no faster"
         return f"{said}; {_open(decoded, ratio) if ratio.outcome == UNDECIDED else no_gain}"
+
+    def _cold(self) -> str:
+        said = [
+            f"{choice.store} {choice.cold.to_folder}"
+            for choice in self.choices
+            if choice.warm and choice.cold and choice.warm.ratio and choice.cold.ratio
+            if _verdict(choice.warm.ratio) != _verdict(choice.cold.ratio)
+        ]
+        return f" From the disk it differs, compared with the folder: {'; '.join(said)}." if said else ""
 
     def _faster(self, choice: Choice, rival: Choice) -> Ratio:
         """How many times as long the rival takes."""
         return self.results.ratio(self.epoch, self.cutoff, rival.store, choice.store)
 
 
-def find(results: Results) -> OwnImages | None:
-    """The answer for images that are files already; None for other images, and where too little was measured."""
+def find(results: Results, own_size: str | None = None) -> OwnImages | None:
+    """The answer for images that are files already; None for other images, and where too little was measured.
+
+    `own_size` is the size that all files have, as height x width; None where they have several, or that isn't known.
+    """
     tables = results.tables
     kept = [name for name in tables.backends if tables.kinds[name].keeps_files]
     folder = next((name for name in FOLDER if any(name == row.backend for row in tables.measured_rows)), None)
     packed = [name for name in kept if name not in FOLDER]
     decoded = [name for name in tables.backends if name not in kept and name not in FOLDER]
-    pixels = f"resolution above {wording.pixels(tables.image_size)}, random crops of the whole image"
     if folder is None:
         return None
+    leave = LEAVE if folder == FOLDER[0] or tables.kinds[folder].in_place else UNPACK
     for cutoff in reversed(tables.cutoffs):
         if epoch := trends.first_measured(results, WARM, cutoff, folder):
-            choices = [Choice(results, LEAVE, cutoff, folder, folder, None, "nothing")]
-            for title, among, lost in ((PACK, packed, "nothing"), (DECODE, decoded, pixels)):
+            choices = [Choice(results, leave, cutoff, epoch, folder, folder, None, NOTHING)]
+            for title, among in ((PACK, packed), (DECODE, decoded)):
                 if best := answers.fastest(results, epoch, cutoff, among):
-                    choices.append(Choice(results, title, cutoff, folder, best.leader, best, lost))
+                    store = _stands_for(results, epoch, folder, best)
+                    lost = _lost(results, cutoff, store, own_size) if title == DECODE else NOTHING
+                    choices.append(Choice(results, title, cutoff, epoch, folder, store, best, lost))
             if len(choices) > 1:
                 return OwnImages(results, cutoff, epoch, choices)
     return None
+
+
+def _stands_for(results: Results, epoch: str, folder: str, best: Answer) -> str:
+    """The store that stands for all that aren't surely slower from memory, and that surely gain over the folder where
+    any does: the fastest from the disk, and of these that tie the fastest to write."""
+    among = [name for name, ratio in best.ratios.items() if not (best.noticeable and ratio.outcome == DIFFERENT)]
+    among = [name for name in among if results.ratio(epoch, best.cutoff, folder, name).longer] or among
+    for operations in (COLD, trends.WRITE_NEW):
+        found = (answers.fastest(results, operation, best.cutoff, among) for operation in operations)
+        answer = next(filter(None, found), None)
+        if answer and answer.noticeable:
+            among = [name for name in among if name in answer.best]
+    return among[0]
+
+
+def _lost(results: Results, cutoff: int, store: str, own_size: str | None) -> str:
+    """What a store of decoded pixels has lost of the files, in words."""
+    tables, lost = results.tables, []
+    if own_size != tables.image_size:
+        lost = [f"resolution above {wording.pixels(tables.image_size)}", "edges", "random crops of the whole image"]
+    if tables.kinds[store].is_lossy:
+        built = tables.store(store, cutoff)
+        quality = f" (PSNR {built.psnr_db:.1f} dB)" if built and built.psnr_db is not None else ""
+        lost.append(f"exact pixels{quality}")
+    return ", ".join(lost) or NOTHING
 
 
 def _bytes(results: Results, store: str, cutoff: int) -> int:
@@ -192,8 +273,9 @@ def _bytes(results: Results, store: str, cutoff: int) -> int:
 
 
 def _gain(choice: Choice, ratio: Ratio, than: str) -> str:
-    """What a choice gains over another one, and costs, in words."""
-    said = [wording.factor(ratio, f"as fast as {than}")]
+    """What a choice gains over another one, and costs, in words; of several stores, which one that is said of."""
+    own = "" if choice.said == choice.store else f"{choice.store} "
+    said = [own + wording.factor(ratio, f"as fast as {than}")]
     if choice.disk_to_folder:
         said.append(f"with {wording.times(choice.disk_to_folder)} the disk of the folder")
     if choice.break_even and choice.break_even.epochs:
@@ -204,6 +286,11 @@ def _gain(choice: Choice, ratio: Ratio, than: str) -> str:
 def _open(choice: Choice, ratio: Ratio) -> str:
     between = wording.undecided(ratio.value, ratio.low, ratio.high)
     return f"whether reading from {choice.store} is faster is undecided, {between}"
+
+
+def _verdict(ratio: Ratio) -> str:
+    """What a ratio says: that the one is longer, shorter, tied or undecided."""
+    return "longer" if ratio.longer else "shorter" if ratio.shorter else ratio.outcome
 
 
 def _speed(ratio: Ratio) -> str:

@@ -1,7 +1,7 @@
 """What the cells of several cutoffs or operations say together: which store overtakes another, how times grow with the
 number of images, and after how many epochs it pays to convert one store into another."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -47,12 +47,15 @@ class BreakEven:
     outcome: str
 
 
-def crossovers(results: Results, operation: str, one: str, other: str) -> list[Crossover]:
+def crossovers(
+    results: Results, operation: str, one: str, other: str, among: Collection[str] | None = None
+) -> list[Crossover]:
     """Where one of two backends overtakes the other in an operation, by ascending cutoff.
 
-    Only cutoffs count at which anybody notices which store is fastest. See `scripts.report.estimates.crossovers`.
+    Only cutoffs count at which anybody notices which store (of some) is fastest. See
+    `scripts.report.estimates.crossovers`.
     """
-    cutoffs = [cutoff for cutoff in results.tables.cutoffs if results.noticeable(operation, cutoff)]
+    cutoffs = [cutoff for cutoff in results.tables.cutoffs if results.noticeable(operation, cutoff, among)]
     compared = [(cutoff, results.ratio_if_measured(operation, cutoff, one, other)) for cutoff in cutoffs]
     return [
         Crossover(operation, *((other, one) if crossing.rising else (one, other)), crossing)
@@ -123,7 +126,8 @@ def conversion(results: Results, cutoff: int, source: str, target: str) -> dict[
     costs = {name: time.seconds for name, time in times if time}
     row = results.row((source, cutoff, read))
     if kinds[target].keeps_files and row.storage_seconds_per_image is not None:
-        share = row.storage_seconds_per_image / row.seconds_per_image
+        # Storage is a difference of two times, so in noise it may be less than nothing.
+        share = max(0.0, row.storage_seconds_per_image / row.seconds_per_image)
         costs[read] = [share * seconds for seconds in costs[read]]
     return costs
 

@@ -14,7 +14,7 @@ from scripts.report.tables import Tables, gaps_of
 from scripts.report.ties import INTERVAL, RANGE
 
 NOTHING = "Nothing was measured for this figure."
-GREY = f"Grey: {BASELINE}, the same bytes in one file, timed in turn with each store."
+GREY = f"Grey: {BASELINE}, the same pixels in one file, timed in turn with each store."
 HOLLOW, DAGGER = "Hollow marks", "†"
 """What says that something disturbed a timing job: the marks of its points, or a sign beside its number."""
 MOST_GAPS = 5

@@ -3,7 +3,8 @@
 The same bytes in different containers, at the largest number of images that was measured: a row per container, a column
 per codec. The codec is the way in which an image becomes bytes. Along a row the container stays and the codec's cost
 shows; along a column the codec stays and the container's cost shows. Times that are near each other may not surely
-differ, so none is green. Of disk, the least is green, and what is as small. A dash: not measured.
+differ, so none is green. Of disk, the least is green, and what is as small; files kept and decoded pixels each have a
+least. A dash: not measured.
 """
 
 import statistics
@@ -35,7 +36,9 @@ def draw(tables: Tables) -> Figure:
     operations = containers.operations(tables, found, cutoff)
     shown = dict(_times(tables, found, operation, cutoff) for operation in operations)
     stores = [row for name in found.variants.values() if (row := tables.store(name, cutoff))]
-    sizes = heat.of_sizes(stores, "allocated_bytes")
+    sizes: dict[str, heat.Field] = {}
+    for among in tables.groups.values():
+        sizes |= heat.of_sizes([store for store in stores if store.backend in among], "allocated_bytes")
     if sizes and tables.allocated_decides:
         shown[DISK] = sizes
     panels = {

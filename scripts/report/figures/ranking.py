@@ -5,17 +5,19 @@ operation has a column; the last column says how many times as much disk a store
 is the time per image of the best store. Green: the best, and what is surely as fast. Hatched, with a question mark:
 undecided. The darker, the farther behind. Rows are in the order of the first column: the geometric mean of the factors
 of all operations, each of which counts the same; disk doesn't count. A row with an asterisk lacks an operation that
-others have, and comes after all rows that lack none. Rows near each other may tie. The last row is the reference
-file: the same bytes in one file; for disk it is the raw pixels.
+others have, and comes after all rows that lack none; files that stay where they lie aren't written, so they lack no
+write. Rows near each other may tie. The last row is the reference
+file: the same pixels in one file; for disk it is the raw pixels.
 """
 
 import statistics
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
+from scripts.measure.operations import catalogue
 from scripts.report import wording
 from scripts.report.compare.answers import NEGLIGIBLE, WINNING
 from scripts.report.draw import heat, links, notes
@@ -82,15 +84,20 @@ def draw(tables: Tables) -> Figure:
     return heat.draw(rows, list(columns), {"": list(zip(*columns.values(), strict=True))}, below)
 
 
-def ranked(factors: Mapping[str, Mapping[str, float]]) -> dict[str, Overall]:
-    """Each row with any factor, in order, given its factors by column.
+def ranked(
+    factors: Mapping[str, Mapping[str, float]], needless: Mapping[str, Collection[str]] = {}
+) -> dict[str, Overall]:
+    """Each row with any factor, in order, given its factors by column, and the columns that a row need not have.
 
     Rows that lack no column come first, by their means, the least first. The others follow in the same way: their means
     are of other columns and compare with nothing.
     """
     columns = list(dict.fromkeys(column for known in factors.values() for column in known))
     found = {
-        name: Overall(statistics.geometric_mean(known.values()), tuple(one for one in columns if one not in known))
+        name: Overall(
+            statistics.geometric_mean(known.values()),
+            tuple(one for one in columns if one not in (*known, *needless.get(name, ()))),
+        )
         for name, known in factors.items()
         if known
     }
@@ -110,7 +117,8 @@ def by_factors(tables: Tables, cutoff: int, operations: Sequence[str], among: Se
             known = factors.setdefault(row.backend, {})
             if nobody_wins or row.outcome != NEGLIGIBLE:
                 known[row.operation] = row.ratio_to_best
-    return ranked(factors)
+    writes = [name for name in operations if (entry := catalogue.get(name)) and entry.writes]
+    return ranked(factors, {name: writes for name in among if tables.kinds[name].in_place})
 
 
 def undecided_note(rows: Sequence[MeasuredRow]) -> str:

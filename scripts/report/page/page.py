@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from scripts.common.atomic import replacing
+from scripts.common.errors import shown
 from scripts.report import wording
 from scripts.report.compare import answers, claims, containers, image_sizes, own_images, purposes, trends
 from scripts.report.draw import captions, links
@@ -46,7 +47,8 @@ def write_page(run: Run, figures: list[Path], output: Path) -> None:
         )
     )
     with replacing(output) as file:
-        file.write(text.encode())
+        # Names of files may hold bytes that are no text.
+        file.write(text.encode(errors="backslashreplace"))
 
 
 @cache
@@ -82,6 +84,7 @@ def _environment() -> Environment:
         "gaps_of_size": facts.gaps,
         "operation": wording.operation,
         "pixels": wording.pixels,
+        "shown": shown,
         "thousands": "{:,}".format,
         "to": "to {}".format,
     }

@@ -26,9 +26,19 @@ from scripts.report.tables import MAIN_GROUP, Tables
 MANY_DISTURBED = 0.25
 """Where more than this share of the cells was disturbed, the page says so at its top."""
 QUICK_RESULTS = "results/quick"
+MOST_UPSCALED = 5
+"""The most images that are named of those that were made larger."""
 TOP, MOST_LISTED = 5, 7
 """Of more stores than the second, as many as the first are in sight in a list of all. The others stand below a line
 that opens."""
+
+
+@dataclass(frozen=True)
+class Listed:
+    """How many images the provenance counts, and the first ones that it names."""
+
+    count: int
+    first: list[Any]
 
 
 @dataclass(frozen=True)
@@ -94,6 +104,22 @@ class Run:
         """The tables of the run."""
         return self.results.tables
 
+    @property
+    def bad_images(self) -> Listed:
+        """The images that were left out, each with name and reason."""
+        return Listed(**self.provenance["bad_images"])
+
+    @property
+    def upscaled_images(self) -> Listed:
+        """The names of the images that were made larger."""
+        named = Listed(**self.provenance["upscaled_images"])
+        return Listed(named.count, named.first[:MOST_UPSCALED])
+
+    @property
+    def shows_images(self) -> bool:
+        """Whether there is anything to show of the images themselves."""
+        return bool(self.thumbnails or self.bad_images.count or self.upscaled_images.count)
+
     @cached_property
     def main(self) -> list[SelectionRow]:
         """The records that make the answers."""
@@ -128,7 +154,7 @@ class Run:
         for operation in (question for question in self.questions if question.name not in MEASURES):
             leaders = list(dict.fromkeys(answer.leader for answer in operation.answers))
             for pair in combinations(leaders if self.many else operation.among, 2):
-                found += trends.crossovers(self.results, operation.name, *pair)
+                found += trends.crossovers(self.results, operation.name, *pair, operation.among)
         return found
 
     @cached_property

@@ -2,12 +2,13 @@
 
 import base64
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from scripts.common.errors import UserError
+from scripts.common.errors import UserError, shown
 from scripts.dataset.image_set import ImageSet
 
 COUNT = 12
@@ -16,7 +17,7 @@ SIDE, QUALITY = 96, 80
 
 
 class Thumbnail(NamedTuple):
-    """The name of an image's class, or its label, and a JPEG file in base64."""
+    """The name of an image's class, or its label, and a JPEG file in base64; nothing for an image without either."""
 
     label: str
     jpeg: str
@@ -28,11 +29,18 @@ def of(directory: Path) -> list[Thumbnail]:
         image_set = ImageSet.load(directory)
     except UserError:
         return []
-    names = image_set.provenance["label_names"]
+    names, labels = image_set.provenance["label_names"], image_set.labels
+    # Images of a source without labels have the same one, which says nothing.
+    unlabelled = not names and bool((labels == labels[0]).all())
     return [
-        Thumbnail(names[label] if 0 <= label < len(names) else str(label), _jpeg(pixels))
-        for pixels, label in zip(image_set.images[:COUNT], image_set.labels[:COUNT].tolist(), strict=True)
+        Thumbnail("" if unlabelled else _said(label, names), _jpeg(pixels))
+        for pixels, label in zip(image_set.images[:COUNT], labels[:COUNT].tolist(), strict=True)
     ]
+
+
+def _said(label: int, names: Sequence[str]) -> str:
+    """A label in words; below 0 it stands for none."""
+    return shown(names[label]) if 0 <= label < len(names) else str(label) if label >= 0 else ""
 
 
 def _jpeg(pixels: np.ndarray) -> str:
