@@ -117,8 +117,10 @@ def test_an_image_set_has_as_many_images_as_fit_and_never_fewer_than_before(here
         plan = plan_of("photographs", largest_store_gb=gb, image_sizes=[10])
         return plan.most_of_size(Store("", "10x10", 0))
 
-    dataset = here / plan_of("photographs").dataset
-    gathered.write(dataset, {"images": 9, "own_size": None, "original_bytes": 300})
+    plan = plan_of("photographs")
+    dataset, origin = here / plan.dataset, {"identity": plan.identity}
+    facts = {"images": 9, "own_size": None, "original_bytes": 300}
+    gathered.write(dataset, {**facts, "most": plan.most_images, "origin": origin})
     assert [most(gb) for gb in (4e-7, 2e-6, 3e-6, 1)] == [1, 6, 9, 9]
     sealed.write(dataset / "10x10/provenance.json", {"provenance_version": PROVENANCE_VERSION, "images": 7})
     assert [most(gb) for gb in (2e-6, 1)] == [7, 9]

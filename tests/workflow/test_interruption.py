@@ -127,7 +127,7 @@ def test_a_killed_gather_keeps_no_timing_waiting(tmp_path: Path) -> None:
     """Nothing that it started outlives it, with the host's lock in its hands."""
     obtain("synthetic", tmp_path / "source.json", directory=tmp_path)
     command = [sys.executable, CHECKOUT / "scripts", "gather", "--source", tmp_path / "source.json"]
-    command += ["--directory", tmp_path]
+    command += ["--directory", tmp_path, "--bad-share", "0.01", "--most-bytes", "2000000000"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while not list(tmp_path.glob("gathered/.32x32.npy*")):
         assert process.poll() is None
