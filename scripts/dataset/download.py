@@ -1,12 +1,11 @@
 """Fetching one known file over HTTP: several addresses, patience where a connection stands, resuming, checking."""
 
-import fcntl
 import hashlib
 import os
 import ssl
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BufferedRandom
 from pathlib import Path
@@ -17,6 +16,7 @@ import urllib3
 from scripts.common.digests import file_sha256
 from scripts.common.errors import UserError
 from scripts.common.progress import Progress, report
+from scripts.system import lock
 
 CHUNK_BYTES = 1 << 16
 """Bytes that are taken from the network at a time. A transfer that breaks loses fewer bytes."""
@@ -249,9 +249,8 @@ def _alone(partial: Path) -> Iterator[BufferedRandom]:
     """Open the partial file once no other process has it open, and remove it where it stays empty."""
     while True:
         with partial.open("a+b") as file:
-            # Some shared file systems have no locks; there the checksum alone guards against two writers.
-            with suppress(OSError):
-                _lock(file)
+            # Where the file system has no locks, the checksum alone guards against two writers.
+            lock.hold(file.fileno(), f"is downloading {file.name}")
             if not _is_same(partial, file):
                 continue  # renamed or removed by the process that was waited for
             try:
@@ -260,14 +259,6 @@ def _alone(partial: Path) -> Iterator[BufferedRandom]:
                 if file.seek(0, os.SEEK_END) == 0:
                     partial.unlink(missing_ok=True)
             return
-
-
-def _lock(file: BufferedRandom) -> None:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        report(f"waiting for the process that is downloading {file.name}")
-        fcntl.flock(file, fcntl.LOCK_EX)
 
 
 def _is_same(path: Path, file: BufferedRandom) -> bool:

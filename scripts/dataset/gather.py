@@ -10,7 +10,7 @@ import os
 import shutil
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -38,16 +38,20 @@ from scripts.dataset.gathered import (
     header,
     square,
 )
-from scripts.system import process
+from scripts.system import lock, process
 from scripts.system.machine import usable_cores
 
 LOOKED_AT = 64
 """So many files tell whether all have one size; decoding tells in the end."""
 FEWEST_BAD = 5
 """So many bad images are taken, whatever their share."""
+FEWEST_JUDGED = 100
+"""So many images are looked at, if there are so many, before bad ones stop the step: its message names several."""
 MOST_NAMED, MOST_KEPT = 20, 100
 """The bad images that a message, and `gathered.json`, name at most."""
-IMAGES_PER_TASK = 8
+IMAGES_PER_TASK, BYTES_PER_TASK = 8, 4 << 20
+"""The most files, and bytes of them, that a process decodes at a time, at least one file: a few tasks of each process
+wait in memory."""
 JOURNAL = "journal"
 
 
@@ -75,7 +79,6 @@ def gather(source_json: Path, directory: Path, wanted: Wanted) -> None:
     Raises UserError where the source isn't what it should be, or too many of its images are bad.
     """
     record = obtain.read(source_json)
-    (directory / GATHERED).unlink(missing_ok=True)
     with obtain.opened(record) as source:
         write(source, directory, record, wanted)
 
@@ -85,19 +88,33 @@ def write(source: sources.Source, directory: Path, record: dict[str, Any], wante
     order = sources.order(source.count, source.has_order)
     most = min(wanted.most or len(order), len(order))
     gatherer = _Files if source.has_originals else _Pixels
-    facts = gatherer(source, directory, record, wanted).gather(order, most)
-    gathered.write(
-        directory,
-        {
-            **{key: record[key] for key in ("name", "label", "synthetic", "note", "origin")},
-            "most": wanted.most,
-            "root": sources.root(record["kind"], record["path"]),
-            "listed": source.count,
-            "label_names": source.label_names,
-            "has_originals": source.has_originals,
-            **facts,
-        },
-    )
+    directory.mkdir(parents=True, exist_ok=True)
+    with _alone(directory):
+        (directory / GATHERED).unlink(missing_ok=True)
+        facts = gatherer(source, directory, record, wanted).gather(order, most)
+        gathered.write(
+            directory,
+            {
+                **{key: record[key] for key in ("name", "label", "synthetic", "note", "origin")},
+                "most": wanted.most,
+                "root": sources.root(record["kind"], record["path"]),
+                "listed": source.count,
+                "label_names": source.label_names,
+                "has_originals": source.has_originals,
+                **facts,
+            },
+        )
+
+
+@contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """Hold a directory that other checkouts may share."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        lock.hold(descriptor, f"is gathering images in {directory}")
+        yield
+    finally:
+        os.close(descriptor)
 
 
 class _Pixels:
@@ -203,7 +220,7 @@ class _Files:
                 break
             done.update(numbers)
             self._take(numbers, place, all_rows)
-            self._refuse_bad()
+            self._refuse_bad(len(self._read))
         good = sorted((slot for slot, read in enumerate(self._read) if not read.bad), key=self._rank_of)[:most]
         if not good:
             raise UserError(f"images: {shown(self._record['path'])} has no image that can be read{self._named_bad()}")
@@ -261,8 +278,7 @@ class _Files:
         waiting: deque[list[sources.Sample]] = deque()
 
         def tasks() -> Iterator[tuple[Any, ...]]:
-            samples = iter(self._source.read(np.asarray(numbers)))
-            while batch := list(islice(samples, IMAGES_PER_TASK)):
+            for batch in _batches(self._source.read(np.asarray(numbers))):
                 waiting.append(batch)
                 ranks = self._rank[[sample.number for sample in batch]].tolist()
                 yield ranks, [sample.content for sample in batch], all_rows
@@ -275,6 +291,8 @@ class _Files:
             for found in process.share(_decode, tasks(), self._cores):
                 self._keep(waiting.popleft(), found, originals, journal)
                 progress.update(len(self._read))
+                if len(self._read) >= FEWEST_JUDGED:
+                    self._refuse_bad(before + len(numbers))
 
     def _keep(
         self,
@@ -298,10 +316,10 @@ class _Files:
         journal.write(b"".join(lines))
         journal.flush()
 
-    def _refuse_bad(self) -> None:
-        """Raise UserError where too many images are bad."""
+    def _refuse_bad(self, count: int) -> None:
+        """Raise UserError where more images are bad than may be of `count`, which are read or being read."""
         bad = sum(bool(read.bad) for read in self._read)
-        if bad > max(FEWEST_BAD, self._wanted.bad_share * len(self._read)):
+        if bad > max(FEWEST_BAD, self._wanted.bad_share * count):
             raise UserError(
                 f"images: {bad} of {len(self._read)} images of {shown(self._record['path'])} are bad, more than "
                 f"bad_images_limit ({self._wanted.bad_share:.0%}) allows; remove them, or raise it{self._named_bad()}"
@@ -373,6 +391,20 @@ class _Files:
         for _ in process.share(_decode, (([rank], [content], [closed]) for rank, content in late), self._cores):
             pass
         _finish(closed, len(good))
+
+
+def _batches(samples: Iterable[sources.Sample]) -> Iterator[list[sources.Sample]]:
+    """Yield files as many at a time as make a task."""
+    batch: list[sources.Sample] = []
+    length = 0
+    for sample in samples:
+        length += len(sample.content)
+        if batch and (len(batch) == IMAGES_PER_TASK or length > BYTES_PER_TASK):
+            yield batch
+            batch, length = [], len(sample.content)
+        batch.append(sample)
+    if batch:
+        yield batch
 
 
 def _named(bad: Sequence[_Read]) -> dict[str, Any]:

@@ -71,9 +71,6 @@ def obtain(
     else:
         path = Path(images)
         record = _recorded(path, path.name, path.name, None, most)
-        # A damaged source is refused here, before the image set of another one makes way for it.
-        with opened(record):
-            pass
     sealed.write(output, {"source_version": SOURCE_VERSION, **record})
 
 

@@ -30,6 +30,19 @@ def alone() -> AbstractContextManager[None]:
     return _held(fcntl.LOCK_EX)
 
 
+def hold(descriptor: int, doing: str) -> None:
+    """Hold an open file or directory alone until it is closed; wait while another process does, with a line.
+
+    `doing` completes the line: `is downloading ...`. Some shared file systems have no locks; there nothing is held.
+    """
+    with suppress(OSError):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            report(f"waiting for the process that {doing}")
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+
 def check() -> None:
     """Raise UserError where this host's lock can't be opened, with the remedy."""
     for path in _files():

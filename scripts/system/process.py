@@ -95,14 +95,14 @@ def share(function: Callable[..., Any], tasks: Iterable[tuple[Any, ...]], proces
     from concurrent.futures.process import BrokenProcessPool
 
     remaining = iter(tasks)
-    first = list(islice(remaining, FEW_TASKS + 1))
+    first = deque(islice(remaining, FEW_TASKS + 1))
     if len(first) <= FEW_TASKS:
         yield from (function(*task) for task in first)
         return
     waiting: deque[Future[Any]] = deque()
     with ProcessPoolExecutor(processes, get_context("spawn"), initializer=die_with, initargs=(os.getpid(),)) as pool:
         try:
-            for task in chain(first, remaining):
+            for task in chain((first.popleft() for _ in range(len(first))), remaining):  # kept no longer than others
                 waiting.append(pool.submit(function, *task))
                 if len(waiting) > TASKS_AHEAD * processes:
                     yield waiting.popleft().result()

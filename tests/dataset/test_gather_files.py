@@ -1,11 +1,13 @@
 """From a source of files to what is gathered of it, and on to image sets of several sizes."""
 
+import fcntl
 import io
 import multiprocessing
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import tracemalloc
 from collections.abc import Sequence
@@ -242,6 +244,24 @@ def test_no_more_pixels_than_fit_are_written_in_between(tmp_path: Path) -> None:
     assert files_in(tmp_path) == files_in(few)
 
 
+def test_a_source_of_anything_but_images_is_soon_refused(tmp_path: Path) -> None:
+    read: list[int] = []
+    with pytest.raises(UserError, match=r"^images: 1\d\d of 1\d\d images of /drawn are bad"):
+        gather.write(Files([b"text"] * 3000, read.append), tmp_path, RECORD, Wanted(bad_share=0.01, cores=1))
+    assert len(read) < 300
+
+
+def test_bad_images_that_are_read_first_may_be_few_of_all(tmp_path: Path) -> None:
+    contents = [b""] * 6 + CONTENTS * 5
+
+    class Sorted(Files):
+        def read(self, numbers):
+            return super().read(np.sort(numbers))
+
+    gather.write(Sorted(contents), tmp_path, RECORD, Wanted(bad_share=0.03, cores=1, image_sizes=[4]))
+    assert gathered.read(tmp_path)["bad_images"]["count"] == 6
+
+
 MIXED = [drawn(number, *((300, 230) if number % 2 else (230, 400))) for number in range(6)]
 
 
@@ -345,22 +365,42 @@ def test_what_was_gathered_to_other_sizes_is_no_start(tmp_path: Path) -> None:
     assert not list(tmp_path.glob(".*"))
 
 
-def test_few_files_are_in_memory_whatever_their_number(tmp_path: Path) -> None:
-    """Files of 200 kB, which is what they are of where their metadata take as much."""
+@pytest.mark.parametrize(("count", "file_bytes", "most_in_memory"), [(240, 200_000, 100), (40, 3_000_000, 10)])
+def test_few_files_are_in_memory_whatever_their_number(
+    tmp_path: Path, count: int, file_bytes: int, most_in_memory: int
+) -> None:
+    """Files are so large where their metadata take as much."""
 
     class Large(Files):
         def read(self, numbers):
             for sample in super().read(numbers):
-                yield sources.Sample(sample.number, sample.name, sample.label, sample.content + bytes(200_000))
+                yield replace(sample, content=sample.content + bytes(file_bytes))
 
+    source = Large((CONTENTS * 6)[:count])
     tracemalloc.start()
     try:
-        gather.write(Large(CONTENTS * 6), tmp_path, RECORD, Wanted(bad_share=0.01, cores=1, image_sizes=[8]))
+        gather.write(source, tmp_path, RECORD, Wanted(bad_share=0.01, cores=1, image_sizes=[8]))
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert gathered.read(tmp_path)["original_bytes"] > 240 * 200_000
-    assert peak < 100 * 200_000
+    assert gathered.read(tmp_path)["original_bytes"] > count * file_bytes
+    assert peak < most_in_memory * file_bytes
+
+
+def test_who_gathers_in_the_same_directory_is_waited_for(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    other = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(other, fcntl.LOCK_EX)
+    gathers = threading.Thread(target=gathered_in, args=(tmp_path, CONTENTS[:2]))
+    gathers.start()
+    said = ""
+    while gathers.is_alive() and not said:
+        said = capfd.readouterr().err
+        time.sleep(0.01)
+    assert said == f"waiting for the process that is gathering images in {tmp_path}\n"
+    assert not list(tmp_path.iterdir())
+    os.close(other)
+    gathers.join()
+    assert gathered.read(tmp_path)["images"] == 2
 
 
 def test_a_killed_process_of_the_pool_is_one_line(tmp_path: Path) -> None:

@@ -130,6 +130,15 @@ def test_pixels_of_another_size_or_type_are_one_line(tmp_path, odd, said):
     assert not (tmp_path / "gathered.json").exists()
 
 
+def test_a_damaged_archive_is_one_line(tmp_path):
+    content = tar_gz(tmp_path / "mine.tar.gz", members()).read_bytes()
+    (tmp_path / "mine.tar.gz").write_bytes(content[: len(content) // 2])
+    with pytest.raises(UserError, match=r"mine\.tar\.gz is damaged") as caught:
+        unpacked(tmp_path / "mine.tar.gz", tmp_path)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "dataset").exists()
+
+
 def test_a_failure_leaves_no_image_set_and_nothing_half_made(tmp_path):
     unpacked(tar_gz(tmp_path / "good.tar.gz", members()), tmp_path)
     before = (tmp_path / "dataset/32x32/images.npy").read_bytes()

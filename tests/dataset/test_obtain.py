@@ -145,16 +145,13 @@ def run_step(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
 
 
 def test_the_step_records_where_a_path_lies(tmp_path):
-    content = tar_gz(tmp_path / "mine.tar.gz", members()).read_bytes()
+    tar_gz(tmp_path / "mine.tar.gz", members())
     options = ["--directory", "kept", "--offline-fallback", "--most", "5", "--output", "out/source.json"]
     assert run_step("--images", "mine.tar.gz", *options, cwd=tmp_path).returncode == 0
     record = json.loads((tmp_path / "out/source.json").read_text())
     assert (record["path"], record["label"]) == (str(tmp_path / "mine.tar.gz"), "mine.tar.gz")
     assert (record["most"], record["origin"]["address"], record["synthetic"]) == (5, None, False)
     assert not (tmp_path / "kept").exists()
-
-    (tmp_path / "mine.tar.gz").write_bytes(content[: len(content) // 2])
-    assert "mine.tar.gz is damaged" in run_step("--images", "mine.tar.gz", *options, cwd=tmp_path).stderr
 
     failed = run_step("--images", "cifar01", *options, cwd=tmp_path)
     assert failed.returncode == 1

@@ -474,6 +474,15 @@ def test_shards_without_labels_or_with_some_are_read(tmp_path):
     assert labels_of(path) == {"a/000.png": 7, "a/001.png": 7, "a/002.jpg": -1, "a/x/003.seg.png": -1}
 
 
+def test_shards_of_one_name_in_several_folders_have_names_of_their_own(tmp_path):
+    for part in ("train", "val"):
+        (tmp_path / part).mkdir()
+        write_tar(tmp_path / part / "000.tar", shard([0, 1], cls=lambda number: b"7"))
+    found = [sample.name for sample in samples_of(tmp_path / "{train,val}/000.tar")]
+    assert found == [f"{part}/000.tar/00{number}.png" for part in ("train", "val") for number in (0, 1)]
+    assert list(labels_of(tmp_path / "{val}/000.tar")) == ["000.tar/000.png", "000.tar/001.png"]
+
+
 def test_shards_without_labels_have_the_classes_of_their_folders(tmp_path):
     for number, part in enumerate((slice(0, 4), slice(4, 7))):
         write_tar(tmp_path / f"{number}.tar", dict(list(class_folders().items())[part]))

@@ -7,6 +7,7 @@ all these texts are numbers or single words: captions are none. Without any, ima
 
 import itertools
 import json
+import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -58,7 +59,8 @@ class Shards:
     has_originals, has_order = True, False
 
     def __init__(self, path: Path, shards: Sequence[Path]) -> None:
-        self._shards = shards
+        common = os.path.commonpath([shard.parent for shard in shards])
+        self._names = [shard.relative_to(common).as_posix() for shard in shards]
         self._tars: list[Tar] = []
         found: list[_Label] = []
         for shard in shards:
@@ -89,7 +91,7 @@ class Shards:
         for shard, tar in enumerate(self._tars):
             start = int(self._starts[shard])
             for place, content in tar.read((ordered[bounds[shard] : bounds[shard + 1]] - start).tolist()):
-                number, name = start + place, f"{self._shards[shard].name}/{tar.names[place]}"
+                number, name = start + place, f"{self._names[shard]}/{tar.names[place]}"
                 yield Sample(number, name, int(self._labels[number]), content)
 
 
