@@ -13,19 +13,20 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from scripts.backends import base
 from scripts.backends.go import library
 from scripts.common.atomic import neighbour
-from scripts.common.errors import UserError
+from scripts.common.errors import Failed, UserError, shown
 from scripts.common.progress import Progress
 from scripts.dataset.image_set import ImageSet, Originals, content_digest
 from scripts.stores import check, content, manifest, quality
 from scripts.stores.choice import Choice, store_key
 from scripts.stores.manifest import DATA
+from scripts.system import page_cache
 from scripts.system.disk import disk_usage, file_system, scratch
 from scripts.system.disk.durability import sync
 
@@ -36,8 +37,9 @@ def build_store(name: str, choice: Choice, cutoff: int, image_set: ImageSet, dir
     """Build the store of the first `cutoff` images in `directory`, durably, and publish it with its manifest.
 
     It's written to a neighbour of `directory` and read back; where what comes back isn't what must come out
-    (`scripts.stores.content`), nothing is published and UserError is raised. Of two builds of the same store, the first
-    complete one stays.
+    (`scripts.stores.content`), nothing is published and UserError is raised. Raises Failed where files are read where
+    they lie, and one of them lies on another disk than the store. Of two builds of the same store, the first complete
+    one stays.
     """
     images, labels = choice.first(image_set, cutoff)
     if isinstance(images, Originals):
@@ -49,6 +51,8 @@ def build_store(name: str, choice: Choice, cutoff: int, image_set: ImageSet, dir
         with Progress(f"build {name} {cutoff}: written", cutoff) as progress:
             backend.write(data, images, _Watched(labels, progress), durable=True, options=choice.options)
             progress.update(cutoff)
+        if beside := backend.places(data, choice.options)[1:]:
+            _refuse_other_disks(data, beside, cast(base.FileSource, images).root or "")
         # A copy is opened where opening changes the store.
         read = data if backend.opens_without_writing else shutil.copytree(data, unpublished / "copy")
         with backend.open(read, choice.options) as reader:
@@ -65,9 +69,23 @@ def build_store(name: str, choice: Choice, cutoff: int, image_set: ImageSet, dir
         if isinstance(images, Originals):
             found["original_bytes"] = images.original_bytes
         found |= asdict(disk_usage.settled(data))
-        if beside := backend.places(data, choice.options)[1:]:
+        if beside:
             found["in_place"] = asdict(disk_usage.measure(*beside))
         _publish(unpublished, directory, _facts(name, choice, cutoff, image_set, directory) | found)
+
+
+def _refuse_other_disks(data: Path, beside: list[Path], root: str) -> None:
+    """Raise Failed where a file that stays where it lies, in the folder `root`, is on another disk than a store."""
+    # Of an overlay a directory is on another device than its files: only files tell.
+    device = os.stat(next(page_cache.files_of(data))).st_dev
+    for place in beside:
+        if os.stat(place).st_dev != device:
+            name = shown(os.path.relpath(place, root))
+            raise Failed(
+                f"{name} in the folder is on another disk than the store, so they can't be compared; for a copy, "
+                "list files-original-copy in backends, with variants: "
+                "{files-original-copy: {backend: files, codec: original}}"
+            )
 
 
 def publish_failure(name: str, choice: Choice, cutoff: int, image_set: ImageSet, directory: Path, reason: str) -> None:

@@ -1,19 +1,22 @@
 """What must come out of stores that are lossy or keep files, its checksums, and how good it is."""
 
+import shutil
 import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 from scripts import backends, codecs
-from scripts.common.errors import UserError
+from scripts.common.errors import Failed, UserError
 from scripts.dataset.image_set import ImageSet, content_digest
 from scripts.stores import content, manifest, quality
 from scripts.stores.build import build_store
 from scripts.stores.choice import Choice
 from tests.support.backend_variants import load_all
+from tests.support.host import mounted
 from tests.support.image_sets import lay_out, write_photographs
 
 pytestmark = pytest.mark.usefixtures("libraries")
@@ -101,6 +104,24 @@ def test_a_store_that_reads_files_where_they_lie_says_what_these_take(photograph
         manifests.append((disk / folder.name[0] / "store" / manifest.MANIFEST).read_text())
     assert manifests[0] == manifests[1]
     assert str(disk) not in manifests[0]
+
+
+def test_files_that_lie_on_another_disk_than_the_store_are_not_compared_with_it(
+    photographs: ImageSet, disk: Path, request: pytest.FixtureRequest
+) -> None:
+    elsewhere = mounted(disk / "elsewhere", request.addfinalizer)
+    lay_out(photographs, disk / "folder")
+    shutil.move(disk / "folder/class/7.jpg", elsewhere)
+    (disk / "folder/class/7.jpg").symlink_to(elsewhere / "7.jpg")
+    with pytest.raises(Failed) as caught:
+        build(photographs, disk / "store", "files", codec="original", in_place=True)
+    said = str(caught.value)
+    assert said.startswith("class/7.jpg in the folder is on another disk than the store")
+    assert str(disk) not in said
+    variants = yaml.safe_load(said.rpartition("variants: ")[2])
+    (options,) = variants.values()
+    _, copied = build(photographs, disk / "store", options.pop("backend"), **options)
+    assert (copied["in_place"], copied["failed"]) == (None, None)
 
 
 def test_a_store_whose_codec_changes_its_mind_is_not_published(
