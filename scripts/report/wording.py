@@ -75,13 +75,13 @@ def size(value: float) -> str:
 
 
 def times(value: float) -> str:
-    """A factor: `3.14` and the multiplication sign, from 100 with two digits."""
-    return f"{significant(value, 3 if value < 100 else 2)} {TIMES}"
+    """A factor: `3.14` and the multiplication sign, below 1 and from 100 with two digits."""
+    return f"{_factor(value)} {TIMES}"
 
 
 def times_between(low: float, high: float) -> str:
-    """An interval of factors: `3.02 to 3.27`."""
-    return f"{significant(low)} to {significant(high)}"
+    """An interval of factors, with as many digits as factors have: `3.02 to 3.27`."""
+    return f"{_factor(low)} to {_factor(high)}"
 
 
 def epochs_between(low: float, high: float) -> str:
@@ -171,6 +171,12 @@ def all_of(names: Sequence[str]) -> str:
 def number(count: int) -> str:
     """A number in letters, from 13 on in digits."""
     return NUMBERS[count] if count < len(NUMBERS) else f"{count:,}"
+
+
+def _factor(value: float) -> str:
+    # What rounds to 1 is `1.00`.
+    rounded = round(value, 2) if value >= 0.1 else value
+    return significant(rounded, 3 if 1 <= rounded < 100 else 2)
 
 
 def _scaled(value: float, units: Sequence[tuple[float, str]]) -> str:

@@ -88,7 +88,7 @@ def test_cores_are_those_that_a_job_may_use_and_of_how_many(tmp_path, node_cores
         ((1.0, 1.3), "The computation takes 1.30"),
         ((0.7, 1.0), "file takes 0.70"),
         ((1.0, 1.0, 3.2), "Writing to the disk takes 3.20 \N{MULTIPLICATION SIGN} as long"),
-        ((1.0, 1.0, 0.3), "Writing to the disk takes 0.300"),
+        ((1.0, 1.0, 0.3), "Writing to the disk takes 0.30 "),
     ],
 )
 def test_a_node_that_differs_is_kept_apart_and_the_page_says_by_how_much(tmp_path, factors, said):
