@@ -43,6 +43,7 @@ class Session:
         self._plan, self._run = plan, run
         self._has_jobs = self._goes_on = False
         self._fault: str | None = None
+        self._has_said: list[str] = []
         if not run.is_job_on_node:
             atexit.register(self._at_exit)
 
@@ -136,8 +137,11 @@ class Session:
             existing.clear_outdated(plan, run, jobs)
         gathers = os.path.normpath(f"{plan.dataset}/{gathered.GATHERED}") in to_make
         knows_images = plan.config["images"] in images.REPEATED or not gathers
+        # What was said before the images were known needn't be said again.
         for line in _said(plan, to_make, is_on_one_machine=run.is_on_one_machine):
-            print(line, file=sys.stderr)
+            if line not in self._has_said:
+                self._has_said.append(line)
+                print(line, file=sys.stderr)
         print(_opening(plan, to_make) if knows_images else _without_images(plan), file=sys.stderr)
 
     def success(self) -> None:

@@ -246,7 +246,7 @@ def without_codecs(config: Config) -> dict[str, str]:
         if name in backends.names() and codecs.OPTION not in backends.load(name).options:
             for codec in config["codecs"]:
                 if codecs.load(codec).keeps_originals:
-                    found[f"{name}-{codec}"] = f"backend {name} keeps arrays of pixels, and no files"
+                    found[f"{name}-{codec}"] = f"backend {name} keeps pixels in its own way, not the files of images"
     return found
 
 
