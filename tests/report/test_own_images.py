@@ -165,6 +165,8 @@ def test_lossy_pixels_are_said_to_be_lost(tmp_path):
     assert found.tables.groups == {FILES_KEPT: ["files-original", "memmap-fastoriginal"], DECODED: ["memmap-jpeg"]}
     (_, pack, decode) = own_images.find(found, "32x32").choices
     assert (pack.store, pack.lost, decode.lost) == ("memmap-fastoriginal", "nothing", "exact pixels (PSNR 38.5 dB)")
+    said = shown(run.draw("ranking").page("ranking"))
+    assert re.search(r"memmap-jpeg [\d,]+ apparent, [^P]* PSNR 38\.5 dB SSIM 0\.970", said)
 
 
 def test_codecs_that_are_not_known_here_keep_files_by_their_name():
