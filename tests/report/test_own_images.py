@@ -303,7 +303,7 @@ def test_the_page_says_what_to_do_and_shows_the_images(usual):
     assert text.count('alt="cat &amp; dog"') == 6
     assert "data:image/jpeg" not in run.page("ranking")
     counted = {
-        "bad_images": {"count": 300, "images": IMAGES["bad_images"]},
+        "bad_images": {"count": 300, "images": [{"name": "cut\udce4.jpg", "reason": "cut short"}]},
         "upscaled_images": {"count": 9, "names": [f"{number}.jpg" for number in range(9)]},
         "label_names": ["no\udce4me"],
     }
@@ -312,6 +312,7 @@ def test_the_page_says_what_to_do_and_shows_the_images(usual):
     assert "300 images are bad and left out. Which, and why: the first 1" in shown(text)
     assert "made larger: 0.jpg, 1.jpg, 2.jpg, 3.jpg, 4.jpg ..." in shown(text)
     assert text.count("no\\udce4me") == 18
+    assert "cut\\udce4.jpg cut short" in shown(text)
 
 
 def test_images_without_labels_are_shown_without(tmp_path):
