@@ -71,7 +71,10 @@ def unpack(directory: Path, image_size: str, *, most: int | None = None, upscale
         {
             "provenance_version": PROVENANCE_VERSION,
             # Nothing that tells where the source lies: what this file says decides which stores are made again.
-            **{key: facts[key] for key in ("name", "label", "synthetic", "note", "label_names", "bad_images")},
+            **{
+                key: facts[key]
+                for key in ("name", "label", "synthetic", "note", "own_size", "label_names", "bad_images")
+            },
             "images": count,
             "image_shape": list(shape_of(image_size)),
             "upscaled_images": upscaled,

@@ -38,8 +38,8 @@ USUAL_SIZE = "224x224"
 """The image size (height x width in pixels) that most networks are trained at."""
 ORIGINAL = "original"
 """The end of the names of codecs that keep the files that the images came from."""
-IN_PLACE = ("in_place=true", "root=")
-"""How other options begin that have a store read the files where they lie; the second is that of older tables."""
+IN_PLACE = "in_place=true"
+"""The option, in words, that has a store read the files where they lie."""
 FILES_KEPT, DECODED = "files kept", "decoded pixels"
 """The groups of stores: those that keep the files as they were, and those of pixels of the image size."""
 TYPES: dict[str, tuple[type | tuple[type, ...], Callable[[str], Any]]] = {
@@ -78,7 +78,7 @@ class Kind(NamedTuple):
     @property
     def in_place(self) -> bool:
         """Whether it reads the files where they lie."""
-        return any(option.startswith(IN_PLACE) for option in (self.other_options or "").split(", "))
+        return IN_PLACE in (self.other_options or "").split(", ")
 
 
 @cache

@@ -48,6 +48,7 @@ def test_an_archive_becomes_an_image_set(tmp_path):
         "images": 7,
         "image_shape": [32, 32, 3],
         "originals_digest": None,
+        "own_size": "32x32",
         "bad_images": {"count": 0, "first": []},
         "upscaled_images": {"count": 0, "first": []},
         "images_per_block": 1365,

@@ -225,6 +225,15 @@ def test_the_claim_on_large_images_is_judged_at_large_sizes(tmp_path, lmdb, size
             assert re.search(rf"{of_size}apparent lmdb [\d.]+ . and hdf5 [\d.]+ ., allocated lmdb", claim.evidence)
 
 
+def test_sizes_that_one_store_lacks_are_not_said_to_be_in_the_claim(tmp_path):
+    Run(tmp_path, ("lmdb", "hdf5"), (10,), ("write",), image_sizes={"32x32": None, "512x512": None}).write().summarise()
+    read = Tables.load(tmp_path).by_size.values()
+    stores = [row for own in read for row in own.disk_usage if (row.backend, row.image_size) != ("hdf5", "512x512")]
+    found = Results(Tables.of_run([row for own in read for row in own.summary], [], stores), [])
+    (claim,) = [one for says, one in claims.judge(found).items() if "larger images" in says]
+    assert claim.evidence == "The largest images that both stores hold here have 32 x 32 pixels."
+
+
 def test_the_answer_in_short_names_the_size_only_if_it_is_asked_to(run):
     lines = purposes.lines(answers.questions(results(run)))
     assert purposes.in_short(lines).startswith("At 100 images take")

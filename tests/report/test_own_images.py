@@ -165,6 +165,8 @@ def test_lossy_pixels_are_said_to_be_lost(tmp_path):
     assert found.tables.groups == {FILES_KEPT: ["files-original", "memmap-fastoriginal"], DECODED: ["memmap-jpeg"]}
     (_, pack, decode) = own_images.find(found, "32x32").choices
     assert (pack.store, pack.lost, decode.lost) == ("memmap-fastoriginal", "nothing", "exact pixels (PSNR 38.5 dB)")
+    said = shown(run.draw("ranking").page("ranking"))
+    assert re.search(r"memmap-jpeg [\d,]+ apparent, [^P]* PSNR 38\.5 dB SSIM 0\.970", said)
 
 
 def test_codecs_that_are_not_known_here_keep_files_by_their_name():
@@ -301,7 +303,7 @@ def test_the_page_says_what_to_do_and_shows_the_images(usual):
     assert text.count('alt="cat &amp; dog"') == 6
     assert "data:image/jpeg" not in run.page("ranking")
     counted = {
-        "bad_images": {"count": 300, "first": IMAGES["bad_images"]["first"]},
+        "bad_images": {"count": 300, "first": [{"name": "cut\udce4.jpg", "reason": "cut short"}]},
         "upscaled_images": {"count": 9, "first": [f"{number}.jpg" for number in range(9)]},
         "label_names": ["no\udce4me"],
     }
@@ -310,6 +312,7 @@ def test_the_page_says_what_to_do_and_shows_the_images(usual):
     assert "300 images are bad and left out. Which, and why: the first 1" in shown(text)
     assert "made larger: 0.jpg, 1.jpg, 2.jpg, 3.jpg, 4.jpg ..." in shown(text)
     assert text.count("no\\udce4me") == 18
+    assert "cut\\udce4.jpg cut short" in shown(text)
 
 
 def test_images_without_labels_are_shown_without(tmp_path):

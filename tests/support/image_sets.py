@@ -38,7 +38,7 @@ def write_image_set(
     provenance = {
         "provenance_version": PROVENANCE_VERSION,
         **{"name": "small", "label": "small", "synthetic": False, "note": None},
-        **{"images": count, "image_shape": list(images.shape[1:]), "label_names": []},
+        **{"images": count, "image_shape": list(images.shape[1:]), "own_size": None, "label_names": []},
         **{key: {"count": 0, "first": []} for key in ("bad_images", "upscaled_images")},
         **provenance_digests(images, labels, found),
     }

@@ -128,6 +128,7 @@ class Run:
                 "provenance_version": PROVENANCE_VERSION,
                 **self._image_set(50_000, size),
                 "images": 50_000,
+                "own_size": None,
                 "label_names": ["airplane"],
                 "originals_digest": None,
                 **{key: {"count": 0, "first": []} for key in ("bad_images", "upscaled_images")},

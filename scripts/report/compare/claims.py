@@ -144,7 +144,7 @@ def _large_images(results: Results, _cutoff: int) -> Verdict | None:
         lmdb, hdf5 = next(filter(all, stores), (None, None))
         if not (lmdb and hdf5):
             continue
-        said = []
+        said, largest = [], size
         for measure in MEASURES:
             column = measure.replace("_bytes", "_ratio_to_raw")
             ratios = {row.backend: ratio for row in (lmdb, hdf5) if (ratio := getattr(row, column))}
@@ -156,9 +156,7 @@ def _large_images(results: Results, _cutoff: int) -> Verdict | None:
     if not found:
         return None
     if not holds:
-        return Verdict(
-            NOT_MEASURED, f"The images of this run have at most {wording.pixels([*results.tables.by_size][-1])}."
-        )
+        return Verdict(NOT_MEASURED, f"The largest images that both stores hold here have {wording.pixels(largest)}.")
     return _verdict(
         holds, f"Bytes over raw pixels, {'; '.join(found)}.", "the image size, and on which bytes one compares"
     )

@@ -77,6 +77,7 @@ def _ratio(row: MeasuredRow) -> Ratio | None:
     known = [(taken, rest) for taken, rest in ends if taken is not None and rest is not None]
     if len(known) < len(ends):
         return None
+    # Decoding is sampled in each round, so the whole has no more samples that count: its kind holds for the parts too.
     # The rest is a difference of two times, so it may be nothing or less.
     value, low, high = (min(MOST, max(1 / MOST, taken / rest)) if rest > 0 else MOST for taken, rest in known)
     return Ratio(value, low, high, row.interval_kind)
