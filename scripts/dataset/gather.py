@@ -198,6 +198,7 @@ class _Files:
         self._source, self._directory, self._record, self._wanted = source, directory, record, wanted
         self._cores = wanted.cores or usable_cores()
         self._read: list[_Read] = []
+        self._bad: list[_Read] = []
 
     def gather(self, order: np.ndarray, most: int) -> dict[str, Any]:
         """Write files, pixels and labels of the first `most` good images of the order, and return what `gathered.json`
@@ -214,7 +215,7 @@ class _Files:
         self._go_on(place)
         all_rows = [_Rows(str(place / f"{size}.npy"), size, count) for size, count in sizes.items()]
         done = {read.number for read in self._read}
-        while (missing := most - sum(not read.bad for read in self._read)) > 0:
+        while (missing := most - len(self._read) + len(self._bad)) > 0:
             numbers = list(islice((number for number in order.tolist() if number not in done), missing))
             if not numbers:
                 break
@@ -265,10 +266,15 @@ class _Files:
                 break
             end += read.bytes
             kept.append(line)
-            self._read.append(read)
+            self._note(read)
         journal.write_bytes(b"".join(kept))
         if originals.exists():
             os.truncate(originals, end)
+
+    def _note(self, read: _Read) -> None:
+        self._read.append(read)
+        if read.bad:
+            self._bad.append(read)
 
     def _take(self, numbers: Sequence[int], place: Path, all_rows: Sequence[_Rows]) -> None:
         """Read and decode the files of these numbers; each appears in the journal once all of it is written."""
@@ -311,14 +317,14 @@ class _Files:
                 read = replace(read, bytes=len(sample.content), height=found[0], width=found[1])
                 originals.write(sample.content)
             lines.append(json.dumps(asdict(read)).encode() + b"\n")
-            self._read.append(read)
+            self._note(read)
         originals.flush()
         journal.write(b"".join(lines))
         journal.flush()
 
     def _refuse_bad(self, count: int) -> None:
         """Raise UserError where more images are bad than may be of `count`, which are read or being read."""
-        bad = sum(bool(read.bad) for read in self._read)
+        bad = len(self._bad)
         if bad > max(FEWEST_BAD, self._wanted.bad_share * count):
             raise UserError(
                 f"images: {bad} of {len(self._read)} images of {shown(self._record['path'])} are bad, more than "
@@ -327,9 +333,9 @@ class _Files:
 
     def _named_bad(self) -> str:
         """The bad images with their reasons, at the end of a message."""
-        bad = [f"{shown(read.name)} ({read.bad})" for read in self._read if read.bad]
-        more = f" and {len(bad) - MOST_NAMED} more" if len(bad) > MOST_NAMED else ""
-        return f": {', '.join(bad[:MOST_NAMED])}{more}" if bad else ""
+        first = [f"{shown(read.name)} ({read.bad})" for read in self._bad[:MOST_NAMED]]
+        more = f" and {len(self._bad) - MOST_NAMED} more" if len(self._bad) > MOST_NAMED else ""
+        return f": {', '.join(first)}{more}" if first else ""
 
     def _arrange(
         self, place: Path, good: Sequence[int], all_rows: Sequence[_Rows], asked: Sequence[str]
@@ -372,7 +378,7 @@ class _Files:
             "images": len(good),
             "own_size": own.pop() if len(own) == 1 else None,
             "original_bytes": int(offsets[-1]),
-            "bad_images": _named([read for read in self._read if read.bad]),
+            "bad_images": _named(self._bad),
         }
 
     def _close_gaps(

@@ -63,7 +63,8 @@ def unpack(directory: Path, image_size: str, *, most: int | None = None, upscale
         _link(folder / pixels, place / "images.npy")
     else:
         source = image_size if rows > count else None if has_files else facts["own_size"]
-        _check(place, folder, digests, *([f"{source}.npy"] if source else [OFFSETS, ORIGINALS]))
+        if source != image_size:
+            _check(place, folder, digests, *([f"{source}.npy"] if source else [OFFSETS, ORIGINALS]))
         _decode_all(folder, place / "images.npy", image_size, count, source, f"decoding {facts['name']}", cores)
     images, labels = (np.load(place / name, mmap_mode="r") for name in ("images.npy", "labels.npy"))
     sealed.write(
