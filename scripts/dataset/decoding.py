@@ -87,8 +87,10 @@ def decode(
     content: bytes | memoryview | np.ndarray,
     out: np.ndarray,
     of_jpeg: "Callable[[Image, bytes | memoryview], Image] | None" = None,
-) -> None:
+) -> tuple[int, int]:
     """Fill `out`, a C-contiguous (height, width, 3) uint8 array, with an image by the rule. Raises BadImage.
+
+    Returns the image's own height and width, as `size_of` does.
 
     `content` is the bytes of a file, or pixels, (height, width, 3) or (height, width) uint8. `of_jpeg` decodes JPEG
     files of mode L and RGB in Pillow's place: an opened file and its bytes to an image, orientation not applied.
@@ -100,8 +102,11 @@ def decode(
                 image = of_jpeg(opened, content)
             _refuse_half(image, content)
         image.load()
-        image = _rgb(_turned(image, _orientation(opened)))
+        orientation = _orientation(opened)
+        width, height = opened.size
+        image = _rgb(_turned(image, orientation))
     _fill(image, out)
+    return (width, height) if orientation in LYING else (height, width)
 
 
 def table() -> str:

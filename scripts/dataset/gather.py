@@ -428,19 +428,18 @@ def _decode(
     """
     found: list[tuple[int, int] | str] = []
     with ExitStack() as opened:
-        files = [(os.open(rows.path, os.O_WRONLY), rows) for rows in all_rows]
-        for descriptor, _ in files:
+        files = [(os.open(rows.path, os.O_WRONLY), rows, np.empty(rows.shape, np.uint8)) for rows in all_rows]
+        for descriptor, _, _ in files:
             opened.callback(os.close, descriptor)
         for rank, content in zip(ranks, contents, strict=True):
             wanted = [file for file in files if rank < file[1].count]
             try:
-                for descriptor, rows in wanted:
-                    pixels = np.empty(rows.shape, np.uint8)
-                    decoding.decode(content, pixels)
+                for descriptor, rows, pixels in wanted:
+                    size = decoding.decode(content, pixels)
                     os.pwrite(descriptor, pixels.data, rows.place(rank))
                 if not wanted:
-                    decoding.decode(content, np.empty((1, 1, 3), np.uint8))
-                found.append(decoding.size_of(content))
+                    size = decoding.decode(content, np.empty((1, 1, 3), np.uint8))
+                found.append(size)
             except decoding.BadImage as fault:
                 found.append(str(fault))
     return found
