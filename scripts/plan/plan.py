@@ -239,7 +239,7 @@ class Plan:
         own = f"results/dataset/{images.folder(source, images.location(source))}"
         if not self.config["download_dir"]:
             return own
-        shared = f"{self.downloads}/{images.folder(source, os.path.realpath(source))}"
+        shared = f"{self.downloads}/{images.folder(source, images.identity(source, self._largest_cutoff))}"
         return shared if os.path.exists(f"{shared}/{GATHERED}") or writable(nearest_directory(shared)) else own
 
     def image_set(self, store: Names) -> str:

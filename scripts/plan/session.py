@@ -81,6 +81,8 @@ class Session:
         checkpoints.gather.get()
         try:
             _ = self._plan.sets
+            if self._goes_on:
+                existing.check_what_may_only_be_read(self._plan)
         except UserError as error:
             self._end(error)
 
@@ -109,7 +111,6 @@ class Session:
         if self._plan.config["images"] in images.REPEATED:
             return
         try:
-            existing.check_what_may_only_be_read(self._plan)
             self._look()
         except UserError as error:
             self._end(error)

@@ -24,6 +24,7 @@ def cluster() -> Iterator[Cluster]:
 def workflow(cluster: Cluster, disk: Path) -> OnCluster:
     """A checkout on the login node in which nothing has run yet."""
     workflow = on(cluster, copy_checkout(disk / "checkout").directory)
+    workflow.take_few_synthetic_images()
     workflow.configure(backends=["hdf5"], cutoffs=[30])
     return workflow
 
